@@ -1,0 +1,39 @@
+# Needs only make and Python 3.11 or newer: the rest is brought into ignored folders by tools/setup.py.
+PYTHON ?= python3
+VENV_PYTHON := .venv/bin/python
+.DEFAULT_GOAL := help
+.PHONY: help setup dev test check fix bench deploy update lock clean
+
+help: ## say what each command does
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
+
+setup: ## bring everything into ignored folders (the others do it themselves)
+	@$(PYTHON) -m tools.setup
+
+dev: ## run Headgate here; takes PORT, STATE and ENV_FILE
+	@exec $(PYTHON) -m tools.dev --exit-with-parent
+
+test: ## every test: units, the simulated provider, then the Worker on the real runtime
+	@$(PYTHON) -m tools.test
+
+check: setup ## format, lint, types, generated files, locks
+	@$(VENV_PYTHON) -m tools.check
+
+fix: setup ## format, and mend what the linter can
+	@$(VENV_PYTHON) -m ruff check --fix-only --quiet .
+	@$(VENV_PYTHON) -m ruff format --quiet .
+
+bench: setup ## the benchmarks
+	@$(VENV_PYTHON) bench/run.py
+
+deploy: setup ## to your Cloudflare account, after a dry run that checks the size
+	@$(VENV_PYTHON) -m tools.deploy
+
+update: ## look up the newest versions, and lock them
+	@$(PYTHON) -m tools.update_versions
+
+lock: ## derive the locks from pyproject.toml
+	@$(PYTHON) -m tools.lock
+
+clean: ## remove all that the set-up brought; .wrangler/ with your data stays
+	rm -rf .venv .tools node_modules python_modules .dev dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,27 @@
+"""The Worker: what the platform calls, by name. Everything else is in `lib` and `routes`.
+
+To follow a request: `serve` (lib/runtime/worker.py) → `handle` (lib/http/pipeline.py) → a route's handler (routes/).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from workers import WorkerEntrypoint
+
+from lib.runtime.gate_object import Gate
+from lib.runtime.worker import purge, serve
+
+__all__ = ["Default", "Gate"]
+
+
+class Default(WorkerEntrypoint):  # type: ignore[misc]
+    """The Worker's entrypoint. Every public method can be called over RPC, so there are only the platform's own."""
+
+    async def fetch(self, request: Any) -> Any:
+        """Answer an HTTP request."""
+        return await serve(self.env._env, self.ctx, request.js_object)
+
+    async def scheduled(self, _controller: Any, _env: Any, _ctx: Any) -> None:
+        """Do the daily work (wrangler.toml, `crons`)."""
+        await purge(self.env._env)

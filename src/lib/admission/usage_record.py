@@ -1,0 +1,67 @@
+"""The record of one request to a model: what the ledger keeps."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, fields, replace
+from datetime import datetime
+
+from lib.gateway.models import Cause, Price, Usage
+from lib.store.rows import to_column
+
+
+@dataclass(frozen=True, slots=True)
+class UsageRecord:
+    """One row of `usage_records`, field by column. Durations are milliseconds, money is nano-dollars."""
+
+    id: str
+    org_id: str
+    key_id: str
+    endpoint: str
+    model: str
+    provider: str
+    upstream_model: str
+    streamed: bool
+    cause: str
+    status: int | None
+    estimated: bool
+    input_tokens: int
+    cached_input_tokens: int
+    output_tokens: int
+    reasoning_tokens: int
+    cost_nano_usd: int | None
+    price_version: str | None
+    first_byte_ms: int | None
+    duration_ms: int
+    started_at: datetime
+
+    def ended(
+        self,
+        cause: Cause,
+        usage: Usage,
+        price: Price | None,
+        *,
+        status: int | None,
+        estimated: bool,
+        first_byte_ms: int | None,
+        duration_ms: int,
+    ) -> UsageRecord:
+        """Return the record of the same request at its end."""
+        return replace(
+            self,
+            cause=cause.value,
+            status=status,
+            estimated=estimated,
+            input_tokens=usage.input,
+            cached_input_tokens=usage.cached_input,
+            output_tokens=usage.output,
+            reasoning_tokens=usage.reasoning,
+            cost_nano_usd=price.cost(usage) if price else None,
+            price_version=price.version if price else None,
+            first_byte_ms=first_byte_ms,
+            duration_ms=duration_ms,
+        )
+
+    def to_json(self) -> str:
+        """Return the record as the store's JSON: an object with a member per column."""
+        return json.dumps({field.name: to_column(getattr(self, field.name)) for field in fields(self)})

@@ -1,0 +1,61 @@
+"""The deployment's settings, read once from the environment's variables and secrets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+MIN_SECRET_CHARACTERS = 32
+OPENAI_BASE_URL = "https://api.openai.com/v1"
+
+
+class ConfigError(Exception):
+    """A variable is missing or malformed. The message names it and never its value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Settings; the names in upper case are the environment's.
+
+    secret: HEADGATE_SECRET, at least 32 characters, from which the pepper of the API keys is derived.
+    openai_*, sim_*: OPENAI_BASE_URL, OPENAI_API_KEY, SIM_BASE_URL, SIM_API_KEY. A provider without its key (for the
+    simulated one: without its address) is not offered.
+    upstream_timeout_seconds: UPSTREAM_TIMEOUT_SECONDS, how long one call to a provider may last, its stream included.
+    """
+
+    secret: str = field(repr=False)
+    openai_base_url: str
+    openai_api_key: str | None = field(repr=False)
+    sim_base_url: str | None
+    sim_api_key: str = field(repr=False)
+    upstream_timeout_seconds: int
+
+
+def read_config(variable: Callable[[str], str | None]) -> Config:
+    """Read the settings through `variable`, which returns a variable's text or None. Raises ConfigError."""
+    secret = variable("HEADGATE_SECRET") or ""
+    if len(secret) < MIN_SECRET_CHARACTERS:
+        raise ConfigError(f"HEADGATE_SECRET must have at least {MIN_SECRET_CHARACTERS} characters")
+    sim = variable("SIM_BASE_URL")
+    return Config(
+        secret=secret,
+        openai_base_url=_base_url("OPENAI_BASE_URL", variable("OPENAI_BASE_URL") or OPENAI_BASE_URL),
+        openai_api_key=variable("OPENAI_API_KEY") or None,
+        sim_base_url=_base_url("SIM_BASE_URL", sim) if sim else None,
+        sim_api_key=variable("SIM_API_KEY") or "sim",
+        upstream_timeout_seconds=_seconds("UPSTREAM_TIMEOUT_SECONDS", variable("UPSTREAM_TIMEOUT_SECONDS") or "600"),
+    )
+
+
+def _base_url(name: str, text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query or parts.fragment:
+        raise ConfigError(f"{name} must be an http(s) address without user, query or fragment")
+    return text.rstrip("/")
+
+
+def _seconds(name: str, text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 3600):
+        raise ConfigError(f"{name} must be a whole number of seconds from 1 to 3600")
+    return int(text)

@@ -1,0 +1,190 @@
+"""Call a model: open the record, ask the provider, hand its answer on, settle what was used.
+
+The order is the promise: nothing is sent to a provider before the gate has the record, and every way out settles it.
+Settling happens after the answer has begun, off the client's path.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from lib.clock import Clock
+from lib.gateway import answer_headers
+from lib.gateway.account import Account
+from lib.gateway.catalogue import Target, resolve
+from lib.gateway.models import Cause, Completion, Usage
+from lib.gateway.providers import Provider
+from lib.gateway.redaction import redact
+from lib.gateway.settlement import Call, Gates, Settlement
+from lib.gateway.sse_ending import error_ending
+from lib.gateway.upstream import (
+    AnswerTooLarge,
+    BufferedBody,
+    ClientGone,
+    Relay,
+    StreamEnd,
+    StreamFilter,
+    Upstream,
+    UpstreamAnswer,
+    UpstreamTimeout,
+    UpstreamUnreachable,
+)
+from lib.http import json_body
+from lib.http.errors import BadGateway, GatewayTimeout, HeadgateError
+from lib.http.request import Departure
+from lib.http.response import LogFacts, Response
+
+MOST_ANSWER_BYTES = 32 * 1024 * 1024
+MOST_ERROR_BYTES = 256 * 1024
+EVENT_STREAM = "text/event-stream"
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """What a call to a model takes."""
+
+    providers: Mapping[str, Provider]
+    upstream: Upstream
+    gates: Gates
+    clock: Clock
+    timeout_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class StreamFormat:
+    """How to read a wire format's streams."""
+
+    usage: Callable[[bytes], Usage | None]
+    output_estimate: Callable[[bytes], int]
+    completion: Callable[[bytes], Completion]
+    new_filter: Callable[[], StreamFilter] | None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRequest:
+    """A request to a model in one wire format. `body` makes the provider's body from its name of the model."""
+
+    call: Call
+    path: str
+    body: Callable[[str], bytes]
+    usage: Callable[[bytes], Usage | None]
+    stream: StreamFormat | None = None
+
+
+async def call_model(gateway: Gateway, request: ModelRequest, account: Account, client: Departure) -> Response:
+    """Return the provider's answer. Raises the errors of `lib.http.errors`, each with its settlement to run after."""
+    target = resolve(request.call.model, account.routes, gateway.providers)
+    body = request.body(target.upstream_model)
+    settlement = Settlement(gateway.gates, gateway.clock, account, request.call, target)
+    await settlement.open(gateway.timeout_seconds)
+    try:
+        answer = await gateway.upstream.post(
+            target.provider.base_url + request.path,
+            {**target.provider.headers, "content-type": "application/json"},
+            body,
+            client,
+            gateway.timeout_seconds,
+        )
+        settlement.first_byte()
+        return await _respond(request, target, settlement, answer)
+    except (ClientGone, UpstreamTimeout, UpstreamUnreachable, AnswerTooLarge, asyncio.CancelledError) as failure:
+        raise _failed(failure, settlement, request.call) from failure
+
+
+async def _respond(request: ModelRequest, target: Target, settlement: Settlement, answer: UpstreamAnswer) -> Response:
+    headers = answer_headers.kept(answer.headers)
+    content_type = headers.get("content-type", "")
+    if answer.status >= 400:
+        return await _refused(target, settlement, answer, headers)
+    if not 200 <= answer.status < 300:  # a redirect would carry our key to another host
+        await answer.discard()
+        raise UpstreamUnreachable
+    if request.stream and content_type.startswith(EVENT_STREAM):
+        return _streamed(request.stream, settlement, answer, headers)
+    return await _whole(request, settlement, answer, headers)
+
+
+async def _refused(
+    target: Target, settlement: Settlement, answer: UpstreamAnswer, headers: dict[str, str]
+) -> Response:
+    """Hand a provider's error on: its status, body and headers. Providers do not charge for a refusal."""
+
+    async def settle() -> LogFacts:
+        return await settlement.end(Cause.UPSTREAM_REFUSED, Usage(), status=answer.status, estimated=False)
+
+    body = (await answer.read(MOST_ERROR_BYTES)).to_bytes()
+    if "json" not in headers.get("content-type", ""):  # a page of some proxy on the way, which may name its host
+        message = f"The provider answered with status {answer.status}."
+        error = {"message": message, "type": "upstream_error", "param": None, "code": "upstream_error"}
+        body, headers["content-type"] = json_body.dump({"error": error}), "application/json"
+    secrets = tuple(value.removeprefix("Bearer ") for value in target.provider.headers.values())
+    return Response(answer.status, headers, redact(body, secrets), settlement.facts(), settle)
+
+
+async def _whole(
+    request: ModelRequest, settlement: Settlement, answer: UpstreamAnswer, headers: dict[str, str]
+) -> Response:
+    body: BufferedBody = await answer.read(MOST_ANSWER_BYTES)
+
+    async def settle() -> LogFacts:
+        usage = request.usage(body.to_bytes())
+        known = usage or Usage(input=settlement.input_estimate, output=len(body.to_bytes()) // 4)
+        return await settlement.end(Cause.FINISHED, known, status=answer.status, estimated=usage is None)
+
+    return Response(answer.status, headers, body, settlement.facts(), settle)
+
+
+def _streamed(
+    stream: StreamFormat, settlement: Settlement, answer: UpstreamAnswer, headers: dict[str, str]
+) -> Response:
+    def ending(end: StreamEnd, text: bytes, unfinished: bytes) -> bytes:
+        said = end is StreamEnd.PROVIDER_DONE and stream.completion(text) is not Completion.TRUNCATED
+        return b"" if said or end is StreamEnd.CLIENT_GONE else error_ending(unfinished, _late_error(end))
+
+    relay: Relay = answer.relay(ending, stream.new_filter() if stream.new_filter else None)
+
+    async def settle() -> LogFacts:
+        report = await relay.finished()
+        usage = stream.usage(report.text)
+        known = usage or Usage(input=settlement.input_estimate, output=stream.output_estimate(report.text))
+        cause = _cause(report.end, stream.completion(report.text))
+        return await settlement.end(cause, known, status=answer.status, estimated=usage is None)
+
+    return Response(answer.status, headers, relay.body, settlement.facts(), settle)
+
+
+def _cause(end: StreamEnd, completion: Completion) -> Cause:
+    if end is StreamEnd.CLIENT_GONE:
+        return Cause.CLIENT_GONE_MID_STREAM
+    if end is StreamEnd.TIMEOUT:
+        return Cause.UPSTREAM_TIMEOUT
+    whole = end is StreamEnd.PROVIDER_DONE and completion is Completion.WHOLE
+    return Cause.FINISHED if whole else Cause.UPSTREAM_BROKE_OFF
+
+
+def _late_error(end: StreamEnd) -> bytes:
+    code, message = "upstream_broke_off", "The provider broke off in the middle of its answer."
+    if end is StreamEnd.TIMEOUT:
+        code, message = "upstream_timeout", "The provider did not finish its answer in time."
+    return json_body.dump({"message": message, "type": "server_error", "param": None, "code": code})
+
+
+def _failed(failure: BaseException, settlement: Settlement, call: Call) -> HeadgateError:
+    """Return the error to answer with; it carries the settlement of the call."""
+    error: HeadgateError = BadGateway("The provider could not be reached, or did not finish its answer.")
+    cause, charged = Cause.UPSTREAM_UNREACHABLE, False
+    if isinstance(failure, UpstreamTimeout):
+        error, cause, charged = GatewayTimeout("The provider did not answer in time."), Cause.UPSTREAM_TIMEOUT, True
+    elif isinstance(failure, AnswerTooLarge):
+        error, cause, charged = BadGateway("The provider's answer is too large."), Cause.UPSTREAM_BROKE_OFF, True
+    elif isinstance(failure, ClientGone | asyncio.CancelledError):
+        cause = Cause.CLIENT_GONE_BEFORE_FIRST_BYTE if call.streamed else Cause.CLIENT_GONE_NON_STREAMING
+        charged = True
+
+    async def settle() -> LogFacts:
+        return await settlement.end_without_answer(cause, charged=charged)
+
+    error.finish = settle
+    return error

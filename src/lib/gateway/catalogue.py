@@ -1,0 +1,35 @@
+"""From the model that a client names to the provider, model and price behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lib.gateway.models import ModelRoute, Price
+from lib.gateway.providers import Provider
+from lib.http.errors import NotFound
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a request goes, and what its tokens cost; None when nobody knows."""
+
+    provider: Provider
+    upstream_model: str
+    price: Price | None
+
+
+def resolve(model: str, routes: Mapping[str, ModelRoute], providers: Mapping[str, Provider]) -> Target:
+    """Return the target of `model`: the organisation's own route of that name, else `provider/model`.
+
+    Raises NotFound (code `model_not_found`).
+    """
+    route = routes.get(model)
+    provider_name, _, upstream_model = (route.provider, "/", route.upstream_model) if route else model.partition("/")
+    provider = providers.get(provider_name)
+    if provider is None or not upstream_model:
+        raise NotFound(
+            "There is no such model here, or its provider is not configured.", code="model_not_found", param="model"
+        )
+    own_price = route.price if route else None
+    return Target(provider, upstream_model, own_price or provider.price(upstream_model))

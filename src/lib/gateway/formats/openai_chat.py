@@ -1,0 +1,139 @@
+"""OpenAI's chat completions: what we read of a request, and what an answer tells of its tokens.
+
+Source: https://platform.openai.com/docs/api-reference/chat and /chat-streaming. Fields that are not named here pass
+through as they came.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from lib.gateway import sse
+from lib.gateway.formats.openai_usage import estimate_tokens, read_usage
+from lib.gateway.models import Completion, Usage
+from lib.http import json_body
+
+_STRICT = ConfigDict(strict=True, extra="allow")
+_TAIL_BYTES = 16 * 1024  # far more than the usage event and the end mark take
+
+
+class ChatMessage(BaseModel):
+    """One message. `content` is text, a list of parts, or null where the message only calls tools."""
+
+    model_config = _STRICT
+    role: Annotated[str, Field(min_length=1, max_length=64)]
+    content: str | list[dict[str, Any]] | None = None
+
+
+class StreamOptions(BaseModel):
+    """Options of a stream. With `include_usage` the last event before the end mark tells the tokens used."""
+
+    model_config = _STRICT
+    include_usage: bool | None = None
+
+
+class ChatRequest(BaseModel):
+    """A chat completion to make. Every other field of OpenAI's API is accepted and handed on untouched."""
+
+    model_config = _STRICT | {"title": "ChatCompletionRequest"}
+    model: Annotated[str, Field(min_length=1, max_length=256, examples=["sim/chat"])]
+    messages: Annotated[list[ChatMessage], Field(min_length=1, max_length=10_000)]
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+
+    @property
+    def wants_usage_event(self) -> bool:
+        """Tell whether the client asked for the usage event of a stream."""
+        return bool(self.stream_options and self.stream_options.include_usage)
+
+
+def upstream_body(body: dict[str, object], upstream_model: str) -> bytes:
+    """Return the body for the provider: its own name of the model and, for a stream, the request for usage."""
+    changed = {**body, "model": upstream_model}
+    if body.get("stream"):
+        options = body.get("stream_options")
+        changed["stream_options"] = {**(options if isinstance(options, dict) else {}), "include_usage": True}
+    return json_body.dump(changed)
+
+
+def input_estimate(request: ChatRequest) -> int:
+    """Return a rough count of the input tokens, for a call whose provider never told."""
+    return sum(estimate_tokens(_content_bytes(message.content)) + 4 for message in request.messages)
+
+
+def usage_of_answer(answer: bytes) -> Usage | None:
+    """Return the usage that a whole (not streamed) answer tells, or None."""
+    return read_usage(_object(answer).get("usage"))
+
+
+def usage_of_stream(text: bytes) -> Usage | None:
+    """Return the usage that a stream tells near its end, or None. Constant work: only the tail is parsed."""
+    tail = text[-_TAIL_BYTES:]
+    found = None
+    for start, end in sse.events(tail):
+        if b'"usage"' in tail[start:end]:
+            found = read_usage(_object(sse.data(tail[start:end])).get("usage")) or found
+    return found
+
+
+def output_estimate(text: bytes) -> int:
+    """Return a count of the output tokens in a stream that broke off before it told.
+
+    Providers send about a token an event, so the events with content are counted; where the text is longer than four
+    bytes a token would allow, its length decides.
+    """
+    pieces = [_delta_bytes(sse.data(text[start:end])) for start, end in sse.events(text)]
+    return max(sum(1 for piece in pieces if piece), estimate_tokens(sum(pieces)))
+
+
+def completion(text: bytes) -> Completion:
+    """Tell whether a stream said all it had to: it has the end mark or a reason to finish, and no error."""
+    tail = text[-_TAIL_BYTES:]
+    whole = False
+    for start, end in sse.events(tail):
+        event = sse.data(tail[start:end])
+        if event == b"[DONE]":
+            whole = True
+        elif b'"finish_reason"' in event or b'"error"' in event:
+            found = _object(event)
+            if found.get("error"):
+                return Completion.FAILED
+            whole = whole or any(choice.get("finish_reason") for choice in _choices(found))
+    return Completion.WHOLE if whole else Completion.TRUNCATED
+
+
+def _object(text: bytes) -> dict[str, Any]:
+    try:
+        value = json_body.parse(text)
+    except json_body.BadRequest:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _choices(event: dict[str, Any]) -> list[dict[str, Any]]:
+    choices = event.get("choices")
+    return [choice for choice in choices if isinstance(choice, dict)] if isinstance(choices, list) else []
+
+
+def _content_bytes(content: object) -> int:
+    if isinstance(content, str):
+        return len(content.encode())
+    if isinstance(content, list):
+        return sum(_content_bytes(part.get("text")) for part in content if isinstance(part, dict))
+    return 0
+
+
+def _delta_bytes(event: bytes) -> int:
+    """Return the bytes of text, of reasoning and of tool arguments that one event adds."""
+    total = 0
+    for choice in _choices(_object(event)):
+        delta = choice.get("delta")
+        if isinstance(delta, dict):
+            total += sum(_content_bytes(delta.get(name)) for name in ("content", "reasoning_content", "refusal"))
+            calls = delta.get("tool_calls")
+            for call in calls if isinstance(calls, list) else ():
+                function = call.get("function") if isinstance(call, dict) else None
+                total += _content_bytes(function.get("arguments")) if isinstance(function, dict) else 0
+    return total

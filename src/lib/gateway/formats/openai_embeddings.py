@@ -1,0 +1,34 @@
+"""OpenAI's embeddings: what we read of a request, and what an answer tells of its tokens.
+
+Source: https://platform.openai.com/docs/api-reference/embeddings.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from lib.gateway.formats.openai_usage import estimate_tokens
+
+Tokens = Annotated[list[int], Field(min_length=1)]
+
+
+class EmbeddingsRequest(BaseModel):
+    """Texts, or token lists, to embed. Every other field of OpenAI's API is handed on untouched."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+    model: Annotated[str, Field(min_length=1, max_length=256, examples=["sim/embed"])]
+    input: str | Annotated[list[str] | Tokens | list[Tokens], Field(min_length=1, max_length=2048)]
+
+
+def input_estimate(request: EmbeddingsRequest) -> int:
+    """Return a rough count of the input tokens, for a call whose provider never told."""
+    inputs = [request.input] if isinstance(request.input, str) else request.input
+    return sum(_tokens(item) for item in inputs)
+
+
+def _tokens(item: str | int | list[int]) -> int:
+    if isinstance(item, str):
+        return estimate_tokens(len(item.encode()))
+    return len(item) if isinstance(item, list) else 1

@@ -1,0 +1,36 @@
+"""The `usage` object of OpenAI's answers, shared by chat and embeddings."""
+
+from __future__ import annotations
+
+from lib.gateway.models import Usage
+
+_MOST = 2**53 - 1  # what the store can hold; a provider that tells more is not believed
+
+
+def read_usage(value: object) -> Usage | None:
+    """Return the tokens that a `usage` object tells, or None when it is missing or makes no sense."""
+    if not isinstance(value, dict):
+        return None
+    total_input, output = _count(value.get("prompt_tokens")), _count(value.get("completion_tokens", 0))
+    if total_input is None or output is None:
+        return None
+    return Usage(
+        input=total_input,
+        output=output,
+        cached_input=_detail(value, "prompt_tokens_details", "cached_tokens"),
+        reasoning=_detail(value, "completion_tokens_details", "reasoning_tokens"),
+    )
+
+
+def estimate_tokens(text_bytes: int) -> int:
+    """Return a rough number of tokens for a text of so many UTF-8 bytes: four a token, rounded up."""
+    return -(-text_bytes // 4)
+
+
+def _detail(usage: dict[str, object], group: str, name: str) -> int:
+    details = usage.get(group)
+    return (_count(details.get(name)) or 0) if isinstance(details, dict) else 0
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST else None

@@ -1,0 +1,123 @@
+"""An organisation's own models and their prices, in the store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from lib.gateway.models import ModelRoute, Price
+from lib.store.database import Database, Statement
+
+MOST_MODELS = 1000
+_SELECT = (
+    "SELECT models.id, models.provider, models.upstream_model, models.version, models.created_at, models.updated_at,"
+    " model_prices.id AS price_id, input_nano_usd_per_token, output_nano_usd_per_token, cached_input_nano_usd_per_token"
+    " FROM models LEFT JOIN model_prices ON model_prices.id = models.price_id"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRow:
+    """A model with its price; the price's columns are None where the organisation set none."""
+
+    id: str
+    provider: str
+    upstream_model: str
+    version: int
+    price_id: str | None
+    input_nano_usd_per_token: int | None
+    output_nano_usd_per_token: int | None
+    cached_input_nano_usd_per_token: int | None
+    created_at: datetime
+    updated_at: datetime
+
+    def route(self) -> ModelRoute:
+        """Return what the gateway needs of it."""
+        price = None
+        if self.price_id and self.input_nano_usd_per_token is not None and self.output_nano_usd_per_token is not None:
+            price = Price(
+                self.input_nano_usd_per_token,
+                self.output_nano_usd_per_token,
+                self.cached_input_nano_usd_per_token,
+                self.price_id,
+            )
+        return ModelRoute(self.id, self.provider, self.upstream_model, price)
+
+
+async def routes_of_key(database: Database, secret_hash: str) -> Mapping[str, ModelRoute]:
+    """Return the models of the organisation that a key belongs to, by name."""
+    rows = await database.query(
+        ModelRow,
+        _SELECT + " WHERE models.org_id = (SELECT org_id FROM api_keys WHERE secret_hash = ?)",
+        secret_hash,
+    )
+    return {row.id: row.route() for row in rows}
+
+
+async def list_models(database: Database, org_id: str, after: str, limit: int) -> list[ModelRow]:
+    """Return models whose id sorts behind `after`."""
+    return await database.query(
+        ModelRow, _SELECT + " WHERE models.org_id = ? AND models.id > ? ORDER BY models.id LIMIT ?", org_id, after, limit
+    )
+
+
+async def get_model(database: Database, org_id: str, model_id: str) -> ModelRow | None:
+    """Return one model, or None."""
+    return await database.one(ModelRow, _SELECT + " WHERE models.org_id = ? AND models.id = ?", org_id, model_id)
+
+
+async def put_model(
+    database: Database, org_id: str, route: ModelRoute, expected_version: int | None, now: datetime
+) -> bool:
+    """Create or replace a model. `expected_version`: 0 for "only if new", a number for "only if still this", None for any.
+
+    A price is a new row (its id is `price.version`), since usage records name the price that they were charged by. Tells
+    whether the model was written.
+    """
+    price = route.price
+    statements = []
+    if price:
+        statements.append(
+            Statement(
+                "INSERT INTO model_prices (id, org_id, input_nano_usd_per_token, output_nano_usd_per_token,"
+                " cached_input_nano_usd_per_token, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)",
+                (price.version, org_id, price.input, price.output, price.cached_input, now),
+            )
+        )
+    statements.append(
+        Statement(
+            "INSERT INTO models (org_id, id, provider, upstream_model, price_id, created_at, updated_at)"
+            " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?6 WHERE coalesce(?7, 0) = 0"
+            " OR EXISTS (SELECT 1 FROM models WHERE org_id = ?1 AND id = ?2)"
+            " ON CONFLICT (org_id, id) DO UPDATE SET provider = excluded.provider,"
+            " upstream_model = excluded.upstream_model, price_id = excluded.price_id, version = models.version + 1,"
+            " updated_at = excluded.updated_at WHERE ?7 IS NULL OR models.version = ?7",
+            (org_id, route.id, route.provider, route.upstream_model, price and price.version, now, expected_version),
+        )
+    )
+    return (await database.batch(statements))[-1] > 0
+
+
+async def count_models(database: Database, org_id: str) -> int:
+    """Return how many models an organisation has."""
+    row = await database.one(_Count, "SELECT count(*) AS number FROM models WHERE org_id = ?", org_id)
+    return row.number if row else 0
+
+
+async def delete_model(database: Database, org_id: str, model_id: str, expected_version: int | None) -> bool:
+    """Delete a model; its prices stay, for the records that name them. Tells whether there was one to delete."""
+    return (
+        await database.execute(
+            "DELETE FROM models WHERE org_id = ?1 AND id = ?2 AND (?3 IS NULL OR version = ?3)",
+            org_id,
+            model_id,
+            expected_version,
+        )
+        > 0
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Count:
+    number: int

@@ -1,0 +1,23 @@
+"""OpenAI, and every server that speaks its API at another address (https://platform.openai.com/docs/api-reference)."""
+
+from __future__ import annotations
+
+from lib.config import Config
+from lib.gateway.price_table import prices
+from lib.gateway.providers.provider import Provider
+
+NAME = "openai"
+
+
+def openai(config: Config) -> Provider | None:
+    """Return the provider, or None when the deployment has no key for it."""
+    if config.openai_api_key is None:
+        return None
+    table = prices(NAME)
+    return Provider(
+        name=NAME,
+        base_url=config.openai_base_url,
+        headers={"authorization": f"Bearer {config.openai_api_key}"},
+        prices=table,
+        listed=tuple(table),
+    )

@@ -1,0 +1,129 @@
+"""One call's record: opened before the provider is called, settled once when it ends, whatever the end is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from lib.admission.usage_record import UsageRecord
+from lib.clock import Clock
+from lib.gateway.account import Account
+from lib.gateway.catalogue import Target
+from lib.gateway.models import Cause, Usage
+from lib.ids import new_id
+
+# What the deadline leaves for reading the rest of a stream and settling, after the provider's time is over.
+GRACE_SECONDS = 60
+
+
+class Gates(Protocol):
+    """The organisations' gates. Both methods raise `Unavailable` when a gate can't be reached: nothing passes then."""
+
+    async def open(self, account: Account, record: UsageRecord, deadline: datetime) -> None:
+        """Open a request. Raises StaleAccount when the caller was judged by an old policy."""
+        ...
+
+    async def settle(self, record: UsageRecord) -> None:
+        """Settle a request. Settling twice is harmless."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What the settlement must know of a request to a model. `input_estimate` is in tokens."""
+
+    endpoint: str
+    model: str
+    streamed: bool
+    input_estimate: int
+
+
+class Settlement:
+    """The record of one call. `open` first; then exactly one of the ends."""
+
+    def __init__(self, gates: Gates, clock: Clock, account: Account, call: Call, target: Target) -> None:
+        now = clock.now()
+        self._gates = gates
+        self._clock = clock
+        self._account = account
+        self._price = target.price
+        self._started = now
+        self._first_byte_ms: int | None = None
+        guess = Usage(input=call.input_estimate)
+        self._record = UsageRecord(
+            id=new_id(now),
+            org_id=account.principal.org_id,
+            key_id=account.principal.key_id,
+            endpoint=call.endpoint,
+            model=call.model,
+            provider=target.provider.name,
+            upstream_model=target.upstream_model,
+            streamed=call.streamed,
+            cause=Cause.LOST.value,
+            status=None,
+            estimated=True,
+            input_tokens=guess.input,
+            cached_input_tokens=0,
+            output_tokens=0,
+            reasoning_tokens=0,
+            cost_nano_usd=target.price.cost(guess) if target.price else None,
+            price_version=target.price.version if target.price else None,
+            first_byte_ms=None,
+            duration_ms=0,
+            started_at=now,
+        )
+
+    async def open(self, timeout_seconds: int) -> None:
+        """Write the record that is charged if this isolate dies: marked lost, and estimated."""
+        await self._gates.open(
+            self._account, self._record, self._started + timedelta(seconds=timeout_seconds + GRACE_SECONDS)
+        )
+
+    def first_byte(self) -> None:
+        """Note that the provider has begun to answer."""
+        self._first_byte_ms = self._elapsed_ms()
+
+    async def end(self, cause: Cause, usage: Usage, *, status: int | None, estimated: bool) -> Mapping[str, object]:
+        """Settle with what was used; return the facts for the log line."""
+        self._record = self._record.ended(
+            cause,
+            usage,
+            self._price,
+            status=status,
+            estimated=estimated,
+            first_byte_ms=self._first_byte_ms,
+            duration_ms=self._elapsed_ms(),
+        )
+        await self._gates.settle(self._record)
+        return self.facts()
+
+    async def end_without_answer(self, cause: Cause, *, charged: bool) -> Mapping[str, object]:
+        """Settle a call that the provider never answered. Where it may have read the input, that is charged."""
+        usage = Usage(input=self._record.input_tokens) if charged else Usage()
+        return await self.end(cause, usage, status=None, estimated=charged)
+
+    @property
+    def input_estimate(self) -> int:
+        """The tokens of the input, as far as they can be told without the provider."""
+        return self._record.input_tokens
+
+    def facts(self) -> Mapping[str, object]:
+        """Return what the log line tells of the call."""
+        record = self._record
+        return {
+            "usage_id": record.id,
+            "model": record.model,
+            "provider": record.provider,
+            "streamed": record.streamed,
+            "cause": record.cause,
+            "input_tokens": record.input_tokens,
+            "output_tokens": record.output_tokens,
+            "cost_nano_usd": record.cost_nano_usd,
+            "estimated": record.estimated,
+            "first_byte_ms": record.first_byte_ms,
+        }
+
+    def _elapsed_ms(self) -> int:
+        return max(0, round((self._clock.now() - self._started).total_seconds() * 1000))

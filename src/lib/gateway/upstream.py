@@ -1,0 +1,107 @@
+"""The HTTP client towards providers, as the services see it. `lib.runtime` has the real one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from lib.http.request import Departure
+from lib.http.response import NativeBody
+
+
+class ClientGone(Exception):
+    """The client closed the connection; the call to the provider has been cancelled."""
+
+
+class UpstreamUnreachable(Exception):
+    """No answer: the connection failed, or broke off before the answer was whole."""
+
+
+class UpstreamTimeout(Exception):
+    """The provider did not answer within the time for one call."""
+
+
+class AnswerTooLarge(Exception):
+    """A whole (not streamed) answer passed the size limit."""
+
+
+class StreamEnd(Enum):
+    """How a stream ended. After the provider's own end, its text tells whether all was said."""
+
+    PROVIDER_DONE = "provider_done"
+    PROVIDER_BROKE_OFF = "provider_broke_off"
+    TIMEOUT = "timeout"
+    CLIENT_GONE = "client_gone"
+
+
+@dataclass(frozen=True, slots=True)
+class StreamReport:
+    """How a relayed stream ended, and the provider's bytes until then."""
+
+    end: StreamEnd
+    text: bytes
+
+
+class BufferedBody(NativeBody, Protocol):
+    """A whole answer, held by the platform; `to_bytes` copies it into Python."""
+
+    def to_bytes(self) -> bytes: ...
+
+
+class StreamFilter(Protocol):
+    """Changes a stream's bytes on their way; see `lib.gateway.usage_filter`."""
+
+    def feed(self, chunk: bytes) -> bytes: ...
+    def end(self) -> bytes: ...
+
+    @property
+    def unfinished(self) -> bytes: ...
+
+
+# Given how the stream ended, its text, and what the client has of an unfinished event: the bytes to send last.
+Ending = Callable[[StreamEnd, bytes, bytes], bytes]
+
+
+class Relay(Protocol):
+    """A stream on its way to the client. `body` is the answer's body; `finished` runs until the stream's end."""
+
+    @property
+    def body(self) -> NativeBody: ...
+
+    async def finished(self) -> StreamReport: ...
+
+
+class UpstreamAnswer(Protocol):
+    """A provider's answer, its body unread."""
+
+    @property
+    def status(self) -> int: ...
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """All headers, names in lower case."""
+        ...
+
+    async def read(self, limit: int) -> BufferedBody:
+        """Read the body whole. Raises AnswerTooLarge, ClientGone, UpstreamTimeout or UpstreamUnreachable."""
+        ...
+
+    def relay(self, ending: Ending, stream_filter: StreamFilter | None) -> Relay:
+        """Hand the body on as it comes; with a filter each read passes through it, without one nothing touches it."""
+        ...
+
+    async def discard(self) -> None:
+        """Cancel what has not been read."""
+        ...
+
+
+class Upstream(Protocol):
+    """Calls a provider. The call ends at once when the client leaves."""
+
+    async def post(
+        self, url: str, headers: Mapping[str, str], body: bytes, client: Departure, timeout_seconds: int
+    ) -> UpstreamAnswer:
+        """Return the answer once its headers are there. Raises ClientGone, UpstreamTimeout or UpstreamUnreachable."""
+        ...

@@ -1,0 +1,77 @@
+"""Take the usage event out of a stream whose client did not ask for it.
+
+We ask every provider for usage, and a client that did not must not see an event without choices: many index the first
+one. The bytes of all other events are handed on untouched.
+"""
+
+from __future__ import annotations
+
+import re
+
+from lib.gateway import sse
+from lib.http import json_body
+
+# Inside a JSON string both quotes would be escaped, so this is never a part of a text.
+_FINISH = re.compile(rb'"finish_reason"\s*:\s*"')
+_OVERLAP = 64  # longer than `"finish_reason": "` and than an event's end, which may be split between two reads
+_NO_CHOICES = re.compile(rb'"choices"\s*:\s*\[\s*\]')
+
+
+class UsageEventFilter:
+    """Feed it a stream's bytes as they come; it returns the bytes to send at once.
+
+    The usage event comes after an event that tells why the text finished. Until then everything goes on as it came, half
+    events included, so that no byte waits. From then on whole events are looked at one by one.
+    """
+
+    def __init__(self) -> None:
+        self._event = b""  # the event under way
+        self._sent = 0  # how much of it the client already has
+        self._finishing = False
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Take the next bytes, return what may go out. Returns `chunk` itself where nothing is to be changed."""
+        seen = max(0, len(self._event) - _OVERLAP)  # what lies before was searched with the bytes that came earlier
+        self._event += chunk
+        if self._finishing or _FINISH.search(self._event, seen):
+            self._finishing = True
+            return self._whole_events()
+        boundary = sse.last_boundary(self._event[seen:])
+        if boundary:
+            self._event = self._event[seen + boundary :]
+        self._sent = len(self._event)
+        return chunk
+
+    def end(self) -> bytes:
+        """Return what was held back of a last event that never ended."""
+        rest, self._sent = self._event[self._sent :], len(self._event)
+        return rest
+
+    @property
+    def unfinished(self) -> bytes:
+        """What the client has got of the event under way."""
+        return self._event[: self._sent]
+
+    def _whole_events(self) -> bytes:
+        out = b""
+        position = 0
+        for start, end in sse.events(self._event):
+            position = end
+            if self._sent >= end:
+                continue
+            already = max(start, self._sent)
+            if already > start or not is_usage_event(self._event[start:end]):
+                out += self._event[already:end]
+        self._event, self._sent = self._event[position:], max(0, self._sent - position)
+        return out
+
+
+def is_usage_event(event: bytes) -> bool:
+    """Tell whether an event only tells the usage: it has a `usage` object and an empty list of choices."""
+    if b'"usage"' not in event or not _NO_CHOICES.search(event):
+        return False
+    try:
+        value = json_body.parse(sse.data(event))
+    except json_body.BadRequest:
+        return False
+    return isinstance(value, dict) and value.get("choices") == [] and isinstance(value.get("usage"), dict)

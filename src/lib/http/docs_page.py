@@ -1,0 +1,86 @@
+"""The page that shows the API, made once from the OpenAPI document. It has no script and loads nothing."""
+
+from __future__ import annotations
+
+import json
+from html import escape
+from typing import Any
+
+CONTENT_SECURITY_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
+
+_STYLE = """
+:root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
+body { max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
+code, pre { font: 14px/1.45 ui-monospace, monospace; }
+pre { overflow-x: auto; padding: .75rem; border: 1px solid #8884; border-radius: .4rem; }
+details { border: 1px solid #8886; border-radius: .4rem; margin: .5rem 0; padding: .5rem .75rem; }
+summary { cursor: pointer; }
+.method { display: inline-block; min-width: 4.5rem; font-weight: 700; }
+.quiet { opacity: .7; }
+table { border-collapse: collapse; } td, th { text-align: left; padding: .2rem .8rem .2rem 0; vertical-align: top; }
+"""
+
+
+def docs_page(document: dict[str, Any]) -> bytes:
+    """Return the page as HTML."""
+    operations = [
+        (operation["tags"][0], _operation(method, path, operation))
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    ]
+    sections = "".join(
+        f"<h2>{escape(tag)}</h2>" + "".join(text for own_tag, text in operations if own_tag == tag)
+        for tag in dict.fromkeys(tag for tag, _ in operations)
+    )
+    schemas = "".join(
+        f'<details id="{escape(name)}"><summary><code>{escape(name)}</code></summary>{_json(schema)}</details>'
+        for name, schema in document["components"]["schemas"].items()
+    )
+    info = document["info"]
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width"><title>Headgate API</title>'
+        f"<style>{_STYLE}</style></head><body><h1>{escape(info['title'])} API</h1><p>{escape(info['summary'])}</p>"
+        '<p>Send your API key as <code>Authorization: Bearer hg_…</code>. The same as data: '
+        f'<a href="/openapi.json">openapi.json</a>.</p>{sections}<h2>Schemas</h2>{schemas}</body></html>'
+    ).encode()
+
+
+def _operation(method: str, path: str, operation: dict[str, Any]) -> str:
+    scope = operation.get("x-scope")
+    parts = [
+        f'<details><summary><span class="method">{method.upper()}</span> <code>{escape(path)}</code> '
+        f'<span class="quiet">{escape(operation["summary"])}</span></summary>'
+    ]
+    if operation.get("description"):
+        parts.append(f"<p>{escape(operation['description'])}</p>")
+    parts.append(f"<p>Needs the scope <code>{escape(scope)}</code>.</p>" if scope else "<p>Needs no key.</p>")
+    if operation["parameters"]:
+        parts.append("<table><tr><th>Parameter</th><th>In</th><th></th></tr>")
+        parts.extend(_parameter(parameter) for parameter in operation["parameters"])
+        parts.append("</table>")
+    if "requestBody" in operation:
+        limit = operation["x-max-body-bytes"] // 1024
+        parts.append(f"<p>Body, up to {limit} KiB: {_link(operation['requestBody']['content'])}</p>")
+    parts.append("<table><tr><th>Status</th><th></th><th></th></tr>")
+    for status, response in operation["responses"].items():
+        shape = _link(response["content"]) if "content" in response else ""
+        parts.append(f"<tr><td>{status}</td><td>{escape(response['description'])}</td><td>{shape}</td></tr>")
+    return "".join(parts) + "</table></details>"
+
+
+def _parameter(parameter: dict[str, Any]) -> str:
+    name = escape(parameter["name"]) + ("" if parameter["required"] else ' <span class="quiet">optional</span>')
+    return (
+        f"<tr><td><code>{name}</code></td><td>{escape(parameter['in'])}</td>"
+        f"<td>{escape(parameter.get('description', ''))}</td></tr>"
+    )
+
+
+def _link(content: dict[str, Any]) -> str:
+    name = content["application/json"]["schema"]["$ref"].rpartition("/")[2]
+    return f'<a href="#{escape(name)}"><code>{escape(name)}</code></a>'
+
+
+def _json(value: object) -> str:
+    return f"<pre>{escape(json.dumps(value, indent=2, ensure_ascii=False))}</pre>"

@@ -1,0 +1,138 @@
+"""`Idempotency-Key`: a POST that is sent again is answered again, and done once.
+
+Source: https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/. An answer may hold a new secret, so it
+is stored encrypted under a key that only the client's own header opens; the store has nothing but hashes of that header.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Protocol
+
+from lib.http import json_body
+from lib.http.errors import BadRequest, Conflict, UnprocessableEntity
+from lib.http.request import Validated
+from lib.http.response import Response
+from lib.http.route import Route
+from lib.identity.models import Principal
+
+if TYPE_CHECKING:
+    from lib.services import Services
+
+MOST_KEY_CHARACTERS = 255
+KEPT = timedelta(hours=24)
+# A request that holds its key longer than this has died with its isolate.
+ABANDONED = timedelta(seconds=60)
+
+
+class Sealer(Protocol):
+    """Authenticated encryption (AES-256-GCM). `open` raises ValueError for a wrong key or a changed text."""
+
+    async def seal(self, key: bytes, text: bytes) -> bytes: ...
+    async def open(self, key: bytes, sealed: bytes) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    request_hash: str
+    answer: str | None
+    created_at: datetime
+
+
+async def once(
+    services: Services,
+    principal: Principal,
+    route: Route,
+    request: Validated[Any, Any],
+    repeat_key: str,
+    run: Callable[[], Awaitable[Response]],
+) -> Response:
+    """Run a request, or return the answer that the first one of this key got. Errors are not kept: they may be retried.
+
+    Raises Conflict while the first is under way, and UnprocessableEntity when the key came with another request.
+    """
+    if not 1 <= len(repeat_key) <= MOST_KEY_CHARACTERS:
+        raise BadRequest(f"Idempotency-Key must have 1 to {MOST_KEY_CHARACTERS} characters.")
+    sealing_key = hmac.new(services.pepper, b"idempotency\0" + repeat_key.encode(), hashlib.sha256).digest()
+    key_hash = hashlib.sha256(sealing_key).hexdigest()
+    request_hash = _request_hash(route, request)
+    now = services.clock.now()
+    if not await _claim(services, principal.org_id, key_hash, request_hash, now):
+        return await _replay(services, principal.org_id, key_hash, request_hash, sealing_key)
+    try:
+        response = await run()
+    except BaseException:
+        await services.database.execute(_RELEASE, principal.org_id, key_hash)
+        raise
+    sealed = await services.sealer.seal(sealing_key, _pack(response))
+    await services.database.execute(
+        "UPDATE idempotent_answers SET answer = ?, updated_at = ? WHERE org_id = ? AND key_hash = ?",
+        base64.b64encode(sealed).decode(),
+        services.clock.now(),
+        principal.org_id,
+        key_hash,
+    )
+    return response
+
+
+async def purge(services: Services) -> int:
+    """Delete answers older than a day; return how many."""
+    oldest = services.clock.now() - KEPT
+    return await services.database.execute("DELETE FROM idempotent_answers WHERE created_at < ?", oldest)
+
+
+_RELEASE = "DELETE FROM idempotent_answers WHERE org_id = ? AND key_hash = ? AND answer IS NULL"
+
+
+async def _claim(services: Services, org_id: str, key_hash: str, request_hash: str, now: datetime) -> bool:
+    """Take the key for this request; tell whether it was free. An abandoned or outdated one is free."""
+    changed = await services.database.execute(
+        "INSERT INTO idempotent_answers (org_id, key_hash, request_hash, created_at, updated_at)"
+        " VALUES (?1, ?2, ?3, ?4, ?4) ON CONFLICT (org_id, key_hash) DO UPDATE SET request_hash = excluded.request_hash,"
+        " answer = NULL, created_at = excluded.created_at, updated_at = excluded.updated_at"
+        " WHERE idempotent_answers.created_at < ?6 OR (answer IS NULL AND idempotent_answers.created_at < ?5)",
+        org_id,
+        key_hash,
+        request_hash,
+        now,
+        now - ABANDONED,
+        now - KEPT,
+    )
+    return changed > 0
+
+
+async def _replay(services: Services, org_id: str, key_hash: str, request_hash: str, sealing_key: bytes) -> Response:
+    row = await services.database.one(
+        _Row,
+        "SELECT request_hash, answer, created_at FROM idempotent_answers WHERE org_id = ? AND key_hash = ?",
+        org_id,
+        key_hash,
+    )
+    if row is None or (row.answer is None and row.request_hash == request_hash):
+        raise Conflict("A request with this Idempotency-Key is under way.", code="idempotency_in_progress")
+    if row.request_hash != request_hash or row.answer is None:
+        raise UnprocessableEntity("This Idempotency-Key was used for another request.", code="idempotency_key_reused")
+    return _unpack(await services.sealer.open(sealing_key, base64.b64decode(row.answer)))
+
+
+def _request_hash(route: Route, request: Validated[Any, Any]) -> str:
+    body = json.dumps(request.json, sort_keys=True).encode()
+    place = json.dumps([route.method, route.path, dict(request.path)], sort_keys=True).encode()
+    return hashlib.sha256(place + b"\0" + body).hexdigest()
+
+
+def _pack(response: Response) -> bytes:
+    body = response.body if isinstance(response.body, bytes) else b""
+    return json_body.dump({"status": response.status, "headers": dict(response.headers), "body": body.decode()})
+
+
+def _unpack(text: bytes) -> Response:
+    packed = json.loads(text)
+    headers = {**packed["headers"], "idempotency-replayed": "true"}
+    return Response(packed["status"], headers, packed["body"].encode())

@@ -1,0 +1,173 @@
+"""The OpenAPI 3.1 document (https://spec.openapis.org/oas/v3.1.1), made from the routes' declarations."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from lib.http.route import Dialect, NoQuery, Route
+
+VERSION = "0.1.0"
+Document = dict[str, Any]
+_REF = "#/components/schemas/{model}"
+
+# What every route can answer, by whether it needs a key and whether it has a body.
+_ERRORS = {
+    400: "The request is malformed.",
+    401: "The API key is missing, wrong, expired or revoked.",
+    403: "The API key lacks the route's scope.",
+    413: "The body is over the limit.",
+    415: "The body is not application/json.",
+    429: "A limit is reached. `Retry-After` says when to try again.",
+    503: "A part that is needed can't be reached. `Retry-After` says when to try again.",
+}
+_STATUS_TEXTS = {200: "Done.", 201: "Made.", 204: "Done; there is nothing to tell.", 304: "You have this version already."}
+
+
+class OpenAIError(BaseModel):
+    """An error of the AI API, as OpenAI's clients expect it."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str | None
+
+
+class OpenAIErrorBody(BaseModel):
+    """The body of an error of the AI API."""
+
+    error: OpenAIError
+
+
+class ErrorDetail(BaseModel):
+    """One field that is wrong."""
+
+    field: str
+    message: str
+
+
+class HeadgateErrorInfo(BaseModel):
+    """An error of the management API. `code` is for programs, `message` for people."""
+
+    code: str
+    message: str
+    details: list[ErrorDetail]
+    request_id: str
+
+
+class HeadgateErrorBody(BaseModel):
+    """The body of an error of the management API."""
+
+    error: HeadgateErrorInfo
+
+
+def document(routes: Sequence[Route]) -> Document:
+    """Return the document of `routes`."""
+    references, definitions = _schemas(routes)
+    paths: dict[str, Document] = {}
+    for route in routes:
+        path = route.path.replace(":path}", "}")
+        paths.setdefault(path, {})[route.method.lower()] = _operation(route, references)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Headgate",
+            "version": VERSION,
+            "summary": "An AI backend: an OpenAI-compatible gateway with keys, prices and usage.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/"}],
+        "paths": paths,
+        "components": {
+            "schemas": definitions,
+            "securitySchemes": {"apiKey": {"type": "http", "scheme": "bearer", "description": "An API key: `hg_…`"}},
+        },
+    }
+
+
+def _schemas(routes: Sequence[Route]) -> tuple[dict[tuple[type[BaseModel], str], Document], Document]:
+    requests = {route.body for route in routes if route.body}
+    answers = {model for route in routes for model in route.responses.values() if model}
+    wanted: list[tuple[type[BaseModel], Any]] = [
+        *((model, "validation") for model in sorted(requests, key=lambda model: model.__name__)),
+        *((model, "serialization") for model in sorted(answers, key=lambda model: model.__name__)),
+        (OpenAIErrorBody, "serialization"),
+        (HeadgateErrorBody, "serialization"),
+    ]
+    references, definitions = models_json_schema(wanted, ref_template=_REF)
+    return dict(references), dict(sorted(definitions["$defs"].items()))
+
+
+def _operation(route: Route, references: dict[tuple[type[BaseModel], str], Document]) -> Document:
+    operation: Document = {
+        "operationId": getattr(route.handler, "__name__", route.summary),
+        "summary": route.summary,
+        "tags": ["AI" if route.dialect is Dialect.OPENAI else "Management" if route.permission else "Service"],
+        "parameters": [*_path_parameters(route.path), *_query_parameters(route.query), *_header_parameters(route)],
+        "responses": {str(status): _response(route, status, references) for status in route.responses},
+    }
+    if route.description:
+        operation["description"] = route.description
+    if route.body:
+        content = {"application/json": {"schema": references[(route.body, "validation")]}}
+        operation["requestBody"] = {"required": True, "content": content}
+        operation["x-max-body-bytes"] = route.max_body_bytes
+    if route.permission:
+        operation["security"] = [{"apiKey": []}]
+        operation["x-scope"] = str(route.permission)
+    operation["responses"].update(_error_responses(route, references))
+    return operation
+
+
+def _response(route: Route, status: int, references: dict[tuple[type[BaseModel], str], Document]) -> Document:
+    model = route.responses[status]
+    response: Document = {"description": _STATUS_TEXTS.get(status, "Not well.")}
+    if model:
+        response["content"] = {"application/json": {"schema": references[(model, "serialization")]}}
+    return response
+
+
+def _error_responses(route: Route, references: dict[tuple[type[BaseModel], str], Document]) -> Document:
+    model = OpenAIErrorBody if route.dialect is Dialect.OPENAI else HeadgateErrorBody
+    content = {"application/json": {"schema": references[(model, "serialization")]}}
+    statuses = set(_possible_errors(route)) - set(route.responses)
+    return {str(status): {"description": _ERRORS[status], "content": content} for status in sorted(statuses)}
+
+
+def _possible_errors(route: Route) -> Iterable[int]:
+    yield 400
+    if route.permission:
+        yield from (401, 403, 429, 503)
+    if route.body:
+        yield from (413, 415)
+
+
+def _path_parameters(path: str) -> list[Document]:
+    names = re.findall(r"\{(\w+)(?::path)?\}", path)
+    return [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
+
+
+def _query_parameters(query: type[BaseModel]) -> list[Document]:
+    if query is NoQuery:
+        return []
+    schema = query.model_json_schema()
+    required = schema.get("required", [])
+    parameters = []
+    for name, field in schema.get("properties", {}).items():
+        parameter: Document = {"name": name, "in": "query", "required": name in required}
+        if description := field.pop("description", None):
+            parameter["description"] = description
+        parameters.append({**parameter, "schema": field})
+    return parameters
+
+
+def _header_parameters(route: Route) -> list[Document]:
+    if not route.idempotent:
+        return []
+    schema = {"type": "string", "minLength": 1, "maxLength": 255}
+    text = "Send the same value again to get the same answer again; the work is done once."
+    return [{"name": "Idempotency-Key", "in": "header", "required": False, "description": text, "schema": schema}]

@@ -1,0 +1,42 @@
+"""Pages of a list: 20 things by default, 100 at most, and an opaque cursor to the next."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from lib.http.errors import BadRequest
+
+DEFAULT_LIMIT = 20
+MOST_LIMIT = 100
+
+
+class PageQuery(BaseModel):
+    """Where in a list to begin, and how much of it to return."""
+
+    model_config = ConfigDict(extra="forbid")
+    limit: Annotated[int, Field(ge=1, le=MOST_LIMIT)] = DEFAULT_LIMIT
+    cursor: Annotated[str | None, Field(max_length=2000)] = None
+
+
+def encode_cursor(position: list[str]) -> str:
+    """Return the cursor that stands behind a row; `position` are the values that the list is sorted by."""
+    return base64.urlsafe_b64encode(json.dumps(position).encode()).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str | None, start: list[str]) -> list[str]:
+    """Return the position of a cursor, or `start` where there is none. Raises BadRequest for one that we did not make."""
+    if cursor is None:
+        return start
+    try:
+        position = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
+    except (binascii.Error, ValueError, RecursionError):
+        position = None
+    well_formed = isinstance(position, list) and all(isinstance(part, str) for part in position)
+    if not well_formed or len(position) != len(start):
+        raise BadRequest("The cursor is not one of ours.", param="cursor")
+    return list(position)

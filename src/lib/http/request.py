@@ -1,0 +1,58 @@
+"""What comes in: a request as the platform hands it on, and as it is once validated."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
+
+Body = TypeVar("Body")
+Query = TypeVar("Query")
+
+
+class Headers(Protocol):
+    """Header look-up. Names are case-insensitive; a repeated header's values are joined by a comma and a space."""
+
+    def get(self, name: str) -> str | None: ...
+
+
+class BodyReader(Protocol):
+    """The body, unread. `read` raises PayloadTooLarge as soon as more than `limit` bytes have arrived."""
+
+    async def read(self, limit: int) -> bytes: ...
+
+
+class Departure(Protocol):
+    """Tells whether the client has closed the connection."""
+
+    @property
+    def gone(self) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class RawRequest:
+    """A request before anything about it is known to be right. `path` and `query` are still percent-encoded."""
+
+    id: str
+    method: str
+    path: str
+    query: str
+    headers: Headers
+    body: BodyReader
+    client: Departure
+
+
+@dataclass(frozen=True, slots=True)
+class Validated(Generic[Body, Query]):
+    """A request whose parts match its route's declaration.
+
+    `json` is the parsed body as it came, unknown fields included; `body` is what the route's model reads from it.
+    """
+
+    id: str
+    body: Body
+    query: Query
+    headers: Headers
+    client: Departure
+    path: Mapping[str, str] = field(default_factory=dict)
+    json: dict[str, object] = field(default_factory=dict)

@@ -1,0 +1,31 @@
+"""What goes out: one answer, and what remains to be done and told after it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+LogFacts = Mapping[str, object]
+
+
+class NativeBody(Protocol):
+    """A body that the platform holds (a stream, or a buffer) and that Python does not read."""
+
+    @property
+    def native(self) -> object: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """One answer. Header names are lower case.
+
+    `facts` go on the request's log line. `finish`, when there is one, runs after the answer has begun; it returns more
+    facts, and the log line waits for it. The platform keeps the request alive until it is done.
+    """
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | NativeBody | None = None
+    facts: LogFacts = field(default_factory=dict)
+    finish: Callable[[], Awaitable[LogFacts]] | None = None

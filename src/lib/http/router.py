@@ -1,0 +1,70 @@
+"""Find the route of a method and path."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from urllib.parse import unquote
+
+from lib.http.errors import MethodNotAllowed, NotFound
+from lib.http.route import Route
+
+_PARAMETER = re.compile(r"\{(\w+)(:path)?\}")
+
+
+class Router:
+    """All routes by path. Fixed paths are one dictionary look-up; the others are tried in order of declaration."""
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        self._fixed: dict[str, dict[str, Route]] = {}
+        self._patterns: list[tuple[re.Pattern[str], dict[str, Route]]] = []
+        by_path: dict[str, dict[str, Route]] = {}
+        for route in routes:
+            methods = by_path.setdefault(route.path, {})
+            if route.method in methods:
+                raise ValueError(f"two routes for {route.method} {route.path}")
+            methods[route.method] = route
+        for path, methods in by_path.items():
+            if "{" in path:
+                self._patterns.append((_compile(path), methods))
+            else:
+                self._fixed[path] = methods
+
+    def match(self, method: str, path: str) -> tuple[Route, dict[str, str]]:
+        """Return the route and its decoded path parameters. Raises NotFound or MethodNotAllowed.
+
+        HEAD is answered by the GET route; the platform drops the body (RFC 9110, 9.3.2).
+        """
+        methods, parameters = self._find(path)
+        route = methods.get("GET" if method == "HEAD" else method)
+        if route is None:
+            raise MethodNotAllowed([*methods, *(["HEAD"] if "GET" in methods else [])])
+        return route, parameters
+
+    def _find(self, path: str) -> tuple[dict[str, Route], dict[str, str]]:
+        fixed = self._fixed.get(path)
+        if fixed is not None:
+            return fixed, {}
+        for pattern, methods in self._patterns:
+            found = pattern.fullmatch(path)
+            if found:
+                return methods, {name: _decode(value) for name, value in found.groupdict().items()}
+        raise NotFound("There is nothing at this path.")
+
+
+def _compile(path: str) -> re.Pattern[str]:
+    parts: list[str] = []
+    position = 0
+    for parameter in _PARAMETER.finditer(path):
+        parts.append(re.escape(path[position : parameter.start()]))
+        parts.append(f"(?P<{parameter[1]}>{'.+' if parameter[2] else '[^/]+'})")
+        position = parameter.end()
+    return re.compile("".join(parts) + re.escape(path[position:]))
+
+
+def _decode(segment: str) -> str:
+    """Percent-decode one path parameter. Bytes that are not UTF-8 name nothing that exists."""
+    try:
+        return unquote(segment, errors="strict")
+    except UnicodeDecodeError:
+        raise NotFound("There is nothing at this path.") from None

@@ -1,0 +1,84 @@
+"""The first stage: from a raw request to one whose parts match its route's declaration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qsl
+
+from pydantic import BaseModel, ValidationError
+
+from lib.http import json_body
+from lib.http.errors import BadRequest, UnsupportedMediaType, UriTooLong
+from lib.http.request import RawRequest, Validated
+from lib.http.route import Route
+
+MOST_URI_CHARACTERS = 8 * 1024
+MOST_QUERY_FIELDS = 50
+
+
+async def validate(route: Route, raw: RawRequest, path: Mapping[str, str]) -> Validated[Any, Any]:
+    """Return the validated request. Raises the errors with status 400, 413, 414 and 415."""
+    query = _query(route, raw.query)
+    parsed: dict[str, object] = {}
+    body: BaseModel | None = None
+    if route.body is not None:
+        parsed, body = _body(route.body, await _read_json(route, raw))
+    return Validated(
+        id=raw.id, body=body, query=query, headers=raw.headers, client=raw.client, path=path, json=parsed
+    )
+
+
+def check_uri(raw: RawRequest) -> None:
+    """Refuse an address that is longer than anything of ours can be."""
+    if len(raw.path) + len(raw.query) > MOST_URI_CHARACTERS:
+        raise UriTooLong(f"The path and query are over {MOST_URI_CHARACTERS} characters.")
+
+
+def _query(route: Route, query: str) -> BaseModel:
+    if not query:
+        fields: dict[str, str] = {}
+    else:
+        try:
+            fields = dict(parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=MOST_QUERY_FIELDS))
+        except ValueError:  # bad UTF-8 or too many fields
+            raise BadRequest("The query is malformed.") from None
+    try:
+        return route.query.model_validate(fields)
+    except ValidationError as error:
+        raise _bad_request(error, "query") from None
+
+
+async def _read_json(route: Route, raw: RawRequest) -> bytes:
+    """Return the body's text. A request with neither a body nor a content type means an empty object."""
+    content_type = raw.headers.get("content-type")
+    if content_type is not None and content_type.partition(";")[0].strip().lower() != "application/json":
+        raise UnsupportedMediaType("The body must have the content type application/json.")
+    body = await raw.body.read(route.max_body_bytes)
+    if body and content_type is None:
+        raise UnsupportedMediaType("The body must have the content type application/json.")
+    return body or b"{}"
+
+
+def _body(model: type[BaseModel], raw: bytes) -> tuple[dict[str, object], BaseModel]:
+    parsed = json_body.parse(raw)
+    if not isinstance(parsed, dict):
+        raise BadRequest("The body must be a JSON object.")
+    try:
+        return parsed, model.model_validate(parsed)
+    except ValidationError as error:
+        raise _bad_request(error, "body") from None
+
+
+def _bad_request(error: ValidationError, where: str) -> BadRequest:
+    """Tell which fields are wrong and why, never what they held: that may be a secret, or somebody's private text."""
+    details = [
+        {"field": ".".join(str(part) for part in problem["loc"])[:200], "message": problem["msg"][:200]}
+        for problem in error.errors(include_url=False, include_input=False, include_context=False)[:10]
+    ]
+    first = details[0]
+    return BadRequest(
+        f"The {where} is not valid: {first['field'] or where}: {first['message']}.",
+        param=first["field"] or None,
+        details=details,
+    )

@@ -1,0 +1,42 @@
+"""Who is calling, and the permissions there are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Scope(StrEnum):
+    """What a key may do. The names are part of the API: they are stored, and clients send them."""
+
+    CHAT_WRITE = "chat:write"
+    EMBEDDINGS_WRITE = "embeddings:write"
+    MODELS_READ = "models:read"
+    MODELS_WRITE = "models:write"
+    KEYS_READ = "keys:read"
+    KEYS_WRITE = "keys:write"
+    USAGE_READ = "usage:read"
+
+
+ALL_SCOPES = tuple(Scope)
+# What a key gets when its maker names no scopes: enough to call models, nothing that manages.
+INFERENCE_SCOPES = (Scope.CHAT_WRITE, Scope.EMBEDDINGS_WRITE, Scope.MODELS_READ)
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """A caller that has proved who it is. Times are UTC."""
+
+    org_id: str
+    key_id: str
+    scopes: frozenset[str]
+    expires_at: datetime | None
+
+    def may(self, permission: str) -> bool:
+        """Tell whether the caller holds `permission`. Denied unless its key says so."""
+        return permission in self.scopes
+
+    def expired(self, now: datetime) -> bool:
+        """Tell whether the credential has run out at `now`."""
+        return self.expires_at is not None and now >= self.expires_at

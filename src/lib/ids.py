@@ -1,0 +1,24 @@
+"""Public identifiers: UUIDv7 (RFC 9562, 5.7), so that they sort by the time they were made."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from datetime import datetime
+from uuid import UUID
+
+_UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+
+
+def new_id(now: datetime) -> str:
+    """Return a new UUIDv7: 48 bits of milliseconds since 1970, then 74 random bits."""
+    milliseconds = int(now.timestamp() * 1000) & (1 << 48) - 1
+    value = milliseconds << 80 | secrets.randbits(80)
+    value = value & ~(0xF << 76) | 0x7 << 76  # version
+    value = value & ~(0x3 << 62) | 0x2 << 62  # variant
+    return str(UUID(int=value))
+
+
+def is_id(text: str) -> bool:
+    """Tell whether `text` is a UUIDv7 in its canonical form."""
+    return _UUID7.fullmatch(text) is not None

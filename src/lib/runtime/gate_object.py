@@ -1,0 +1,117 @@
+"""The gate as a Durable Object: `lib.admission.gate` on the object's own SQLite, and the alarm that empties its outbox.
+
+Every method can be called over RPC by whoever holds the binding, which is only this Worker. Arguments and results are
+JSON texts: one string crosses cheaper than an object.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+from pyodide.ffi import jsnull
+from workers import DurableObject
+
+from lib.admission import usage_store
+from lib.admission.gate import Gate as GateCore
+from lib.clock import SystemClock
+from lib.runtime import log
+from lib.runtime.d1 import JsD1Binding
+from lib.store.d1 import D1Database
+from lib.store.database import StoreError, StoreUnavailable
+
+RETRY_MS = 2_000
+
+
+class JsSql:
+    """Implements `lib.admission.gate.Sql`. A Durable Object's writes between two awaits are one transaction."""
+
+    def __init__(self, sql: Any) -> None:
+        self._sql = sql
+
+    def run(self, sql: str, *values: str | int) -> list[list[Any]]:
+        cursor = self._sql.exec(sql, *values)
+        if not sql.startswith("SELECT"):
+            return []
+        rows: list[list[Any]] = cursor.raw().toArray().to_py()
+        return [[None if value is jsnull else value for value in row] for row in rows]
+
+
+class Gate(DurableObject):  # type: ignore[misc]
+    """One organisation's gate."""
+
+    def __init__(self, ctx: Any, env: Any) -> None:
+        super().__init__(ctx, env)
+        # The SDK wraps storage so that every call converts its arguments and results; here they are plain already.
+        self._storage = ctx._ctx.storage
+        self._database = D1Database(JsD1Binding(env._env.DB))
+        self._gate = GateCore(JsSql(self._storage.sql))
+        self._alarm_ms: int | None = None
+
+    async def batch(self, messages: str) -> str:
+        """Open and settle requests; see `lib.admission.gate.Gate.handle`."""
+        answers = self._gate.handle(json.loads(messages))
+        self._schedule()
+        return json.dumps(answers)
+
+    async def bump(self) -> int:
+        """The organisation's policy has changed; return its new version."""
+        return self._gate.bump()
+
+    async def flush(self) -> None:
+        """Bring the store up to date, so that who reads it now sees all that has been settled."""
+        while await self._deliver():
+            pass
+
+    async def alarm(self, _info: Any = None) -> None:
+        """Give up what is overdue, move what is settled. Never raises: the platform would stop retrying at some point."""
+        self._alarm_ms = None
+        self._gate.expire(_now_ms())
+        try:
+            await self._deliver()
+            self._schedule()
+        except StoreUnavailable as error:
+            log.warning("ledger_delayed", reason=str(error))
+            self._set_alarm(_now_ms() + RETRY_MS)
+
+    async def _deliver(self) -> bool:
+        """Move one batch from the outbox to the store; tell whether there was one."""
+        records = self._gate.outbox()
+        if not records:
+            return False
+        try:
+            await usage_store.deliver(self._database, [record for _, record in records], SystemClock().now())
+        except StoreUnavailable:
+            raise
+        except StoreError as error:
+            log.error("ledger_refused", reason=str(error))
+            await self._deliver_singly(records)
+            return True
+        self._gate.delivered(records)
+        return True
+
+    async def _deliver_singly(self, records: list[tuple[str, str]]) -> None:
+        """One record that the store refuses must not hold up the others."""
+        for request_id, record in records:
+            try:
+                await usage_store.deliver(self._database, [record], SystemClock().now())
+                self._gate.delivered([(request_id, record)])
+            except StoreUnavailable:
+                raise
+            except StoreError as error:
+                log.error("usage_record_rejected", usage_id=request_id, reason=str(error))
+                self._gate.reject(request_id, record)
+
+    def _schedule(self) -> None:
+        due = self._gate.next_alarm(_now_ms())
+        if due is not None and (self._alarm_ms is None or due < self._alarm_ms):
+            self._set_alarm(due)
+
+    def _set_alarm(self, due_ms: int) -> None:
+        self._alarm_ms = due_ms
+        self._storage.setAlarm(due_ms)
+
+
+def _now_ms() -> int:
+    return int(time.time() * 1000)

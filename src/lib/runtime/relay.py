@@ -1,0 +1,131 @@
+"""Two ways to hand a provider's stream on while learning what it says; `docs/streaming.md` tells how each was measured.
+
+Both answer with the readable side of an `IdentityTransformStream` and learn of the client's leaving by the request's
+signal. Neither ever ends a broken stream cleanly: the last bytes are the caller's `ending`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import js
+from js import Object
+from pyodide.ffi import JsException, to_js
+
+from lib.gateway import sse
+from lib.gateway.upstream import Ending, StreamEnd, StreamFilter, StreamReport
+
+if TYPE_CHECKING:
+    from lib.runtime.upstream import Lifeline
+
+READ_BYTES = 64 * 1024
+
+
+class NativeStream:
+    """A stream that the platform reads by itself."""
+
+    def __init__(self, native: Any) -> None:
+        self.native = native
+
+
+class NativeRelay:
+    """No byte passes through Python: constant work a stream.
+
+    The stream is forked. One branch is piped to the client by the platform; the other fills up unread and is read in a
+    few large pieces once the first has ended.
+    """
+
+    def __init__(self, stream: Any, lifeline: Lifeline, ending: Ending) -> None:
+        piped, self._kept = stream.tee()
+        pipe = js.IdentityTransformStream.new()
+        self._writable = pipe.writable
+        self._lifeline = lifeline
+        self._ending = ending
+        self.body = NativeStream(pipe.readable)
+        # The sink stays open at the source's end and error: what comes last is decided when the text is known.
+        options = {"preventClose": True, "preventAbort": True, "signal": lifeline.client.signal}
+        self._piping = piped.pipeTo(pipe.writable, to_js(options, dict_converter=Object.fromEntries))
+
+    async def finished(self) -> StreamReport:
+        try:
+            await self._piping
+            end = StreamEnd.PROVIDER_DONE
+        except JsException:
+            end = _why(self._lifeline)
+            self._lifeline.cut()  # whatever broke, nobody reads the rest
+        text = await _read_all(self._kept)
+        last = self._ending(end, text, text[sse.last_boundary(text) :])
+        await _close(self._writable.getWriter(), last, self._lifeline)
+        return StreamReport(end, text)
+
+
+class FilteredRelay:
+    """Each read passes through a filter: for a stream whose bytes must be changed. Work for each read, not each event."""
+
+    def __init__(self, stream: Any, lifeline: Lifeline, ending: Ending, stream_filter: StreamFilter) -> None:
+        pipe = js.IdentityTransformStream.new()
+        self._reader = _byte_reader(stream)
+        self._writer = pipe.writable.getWriter()
+        self._lifeline = lifeline
+        self._ending = ending
+        self._filter = stream_filter
+        self._text: list[bytes] = []
+        self.body = NativeStream(pipe.readable)
+
+    async def finished(self) -> StreamReport:
+        try:
+            await self._pump()
+            end = StreamEnd.PROVIDER_DONE
+        except JsException:
+            end = _why(self._lifeline)
+            self._lifeline.cut()
+        text = b"".join(self._text)
+        last = self._ending(end, text, self._filter.unfinished)
+        if not last and end is StreamEnd.PROVIDER_DONE:
+            last = self._filter.end()
+        await _close(self._writer, last, self._lifeline)
+        return StreamReport(end, text)
+
+    async def _pump(self) -> None:
+        gone = self._lifeline.client.departure()
+        while not (read := await self._reader.read(js.Uint8Array.new(READ_BYTES))).done:
+            chunk = read.value.to_bytes()
+            self._text.append(chunk)
+            out = self._filter.feed(chunk)
+            if out:
+                # A write to a client that has left never settles, so it races the departure.
+                writing = self._writer.write(read.value if out is chunk else to_js(out))
+                await js.Promise.race(to_js([writing, gone]))
+
+
+def _why(lifeline: Lifeline) -> StreamEnd:
+    if lifeline.client.gone:
+        return StreamEnd.CLIENT_GONE
+    return StreamEnd.TIMEOUT if lifeline.timed_out else StreamEnd.PROVIDER_BROKE_OFF
+
+
+def _byte_reader(stream: Any) -> Any:
+    return stream.getReader(to_js({"mode": "byob"}, dict_converter=Object.fromEntries))
+
+
+async def _read_all(stream: Any) -> bytes:
+    """Read a stream to its end, or as far as it goes: a broken one gives what it had."""
+    reader = _byte_reader(stream)
+    pieces: list[bytes] = []
+    try:
+        while not (read := await reader.read(js.Uint8Array.new(READ_BYTES))).done:
+            pieces.append(read.value.to_bytes())
+    except JsException:
+        pass  # why it broke is known already; the text until then is what counts
+    return b"".join(pieces)
+
+
+async def _close(writer: Any, last: bytes, lifeline: Lifeline) -> None:
+    if lifeline.client.gone:
+        return
+    steps = [writer.write(to_js(last))] if last else []
+    steps.append(writer.close())
+    try:
+        await js.Promise.race(to_js([js.Promise.all(to_js(steps)), lifeline.client.departure()]))
+    except JsException:
+        pass  # the client left at the very end

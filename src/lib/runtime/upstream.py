@@ -1,0 +1,116 @@
+"""Calls to providers with the platform's own `fetch`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import js
+from js import Object
+from pyodide.ffi import JsException, to_js
+
+from lib.gateway.upstream import (
+    AnswerTooLarge,
+    ClientGone,
+    Ending,
+    Relay,
+    StreamFilter,
+    UpstreamTimeout,
+    UpstreamUnreachable,
+)
+from lib.http.request import Departure
+from lib.runtime.relay import FilteredRelay, NativeRelay
+from lib.runtime.request import JsDeparture
+
+
+class Lifeline:
+    """What ends a call to a provider early: the client leaves, its time is over, or we give up."""
+
+    def __init__(self, client: JsDeparture, timeout_seconds: int) -> None:
+        self.client = client
+        self._timeout = js.AbortSignal.timeout(timeout_seconds * 1000)
+        self._controller = js.AbortController.new()
+        self.signal = js.AbortSignal.any(to_js([client.signal, self._timeout, self._controller.signal]))
+
+    @property
+    def timed_out(self) -> bool:
+        """Tell whether the time for the call is over."""
+        return bool(self._timeout.aborted)
+
+    def cut(self) -> None:
+        """Cancel the call. What has been read stays readable."""
+        self._controller.abort()
+
+    def reason(self) -> Exception:
+        """Return why a call failed."""
+        if self.client.gone:
+            return ClientGone()
+        return UpstreamTimeout() if self.timed_out else UpstreamUnreachable()
+
+
+class JsUpstream:
+    """Implements `lib.gateway.upstream.Upstream`."""
+
+    async def post(
+        self, url: str, headers: Mapping[str, str], body: bytes, client: Departure, timeout_seconds: int
+    ) -> JsAnswer:
+        if not isinstance(client, JsDeparture):
+            raise TypeError("the client must come from lib.runtime.request")
+        if client.gone:
+            raise ClientGone
+        lifeline = Lifeline(client, timeout_seconds)
+        options = {
+            "method": "POST",
+            # A compressed stream would have to be unpacked before its usage can be read.
+            "headers": {"accept-encoding": "identity", **headers},
+            "body": body,
+            "redirect": "manual",  # following one would carry our key to another host
+            "signal": lifeline.signal,
+        }
+        try:
+            return JsAnswer(await js.fetch(url, to_js(options, dict_converter=Object.fromEntries)), lifeline)
+        except JsException:
+            raise lifeline.reason() from None
+
+
+class JsAnswer:
+    """Implements `lib.gateway.upstream.UpstreamAnswer`."""
+
+    def __init__(self, response: Any, lifeline: Lifeline) -> None:
+        self._response = response
+        self._lifeline = lifeline
+        self.status: int = response.status
+        # One crossing for all headers; asking for each would be one a name.
+        self.headers: dict[str, str] = json.loads(js.JSON.stringify(Object.fromEntries(response.headers)))
+
+    async def read(self, limit: int) -> JsBuffer:
+        length = self.headers.get("content-length", "")
+        if length.isascii() and length.isdigit() and int(length) > limit:
+            self._lifeline.cut()
+            raise AnswerTooLarge
+        try:
+            buffer = await self._response.arrayBuffer()
+        except JsException:
+            raise self._lifeline.reason() from None
+        if buffer.byteLength > limit:
+            raise AnswerTooLarge
+        return JsBuffer(buffer)
+
+    def relay(self, ending: Ending, stream_filter: StreamFilter | None) -> Relay:
+        if stream_filter is None:
+            return NativeRelay(self._response.body, self._lifeline, ending)
+        return FilteredRelay(self._response.body, self._lifeline, ending, stream_filter)
+
+    async def discard(self) -> None:
+        self._lifeline.cut()
+
+
+class JsBuffer:
+    """A whole body that stays on the JavaScript side until somebody asks for its bytes."""
+
+    def __init__(self, native: Any) -> None:
+        self.native = native
+
+    def to_bytes(self) -> bytes:
+        return bytes(self.native.to_bytes())

@@ -1,0 +1,103 @@
+"""The Worker's side of a request: in from the platform, through the pipeline, out, and one log line at its end."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import traceback
+from datetime import UTC, datetime
+from typing import Any
+
+import js
+from js import Object
+from pyodide.ffi import to_js
+
+from lib.bootstrap import ROUTER, bootstrap
+from lib.config import ConfigError
+from lib.http import idempotency, pipeline, render
+from lib.http.errors import Unavailable
+from lib.http.request import RawRequest
+from lib.http.response import NativeBody, Response
+from lib.ids import new_id
+from lib.runtime import log
+from lib.runtime.request import raw_request
+from lib.services import Services
+
+_services: Services | None = None
+
+
+async def serve(env: Any, ctx: Any, request: Any) -> Any:
+    """Answer one request with a JavaScript Response. Never raises.
+
+    The platform is asked to keep the request alive until its work is settled, also when its client leaves at once.
+    """
+    started = time.time()
+    settled = js.Promise.withResolvers()
+    ctx.waitUntil(settled.promise)
+    raw = raw_request(request, new_id(datetime.now(UTC)))
+    response = await _respond(env, raw)
+    asyncio.ensure_future(_finish(raw, response, started, settled))  # noqa: RUF006 - `settled` keeps it alive
+    return _to_js(raw, response)
+
+
+async def purge(env: Any) -> None:
+    """The daily work: delete what has run out."""
+    log.info("purged", idempotent_answers=await idempotency.purge(_services_of(env)))
+
+
+async def _respond(env: Any, raw: RawRequest) -> Response:
+    try:
+        return await pipeline.handle(_services_of(env), ROUTER, raw)
+    except ConfigError as error:
+        log.error("not_configured", request_id=raw.id, reason=str(error))
+        failure = Unavailable("Headgate is not configured. Its log says what is missing.", code="not_configured")
+        return render.error(failure, pipeline.dialect_of(raw.path), raw.id)
+    except Exception:
+        log.error("internal_error", request_id=raw.id, traceback=traceback.format_exc())
+        return pipeline.failure(raw)
+
+
+async def _finish(raw: RawRequest, response: Response, started: float, settled: Any) -> None:
+    facts = dict(response.facts)
+    answered = time.time()
+    try:
+        if response.finish:
+            facts.update(await response.finish())
+    except Exception:
+        log.error("settlement_broke", request_id=raw.id, traceback=traceback.format_exc())
+    finally:
+        log.info(
+            "request",
+            request_id=raw.id,
+            method=raw.method,
+            status=response.status,
+            answered_ms=round((answered - started) * 1000),
+            duration_ms=round((time.time() - started) * 1000),
+            **facts,
+        )
+        settled.resolve()
+
+
+def _to_js(raw: RawRequest, response: Response) -> Any:
+    headers = {"x-request-id": raw.id, **response.headers, "x-headgate-request-id": raw.id}
+    body: Any = response.body
+    if isinstance(body, bytes):
+        body = to_js(body) if raw.method != "HEAD" else None
+    elif body is not None:
+        body = _native(body)
+    options = to_js({"status": response.status, "headers": headers}, dict_converter=Object.fromEntries)
+    return js.Response.new(body, options)
+
+
+def _native(body: NativeBody) -> Any:
+    return body.native
+
+
+def _services_of(env: Any) -> Services:
+    """Return the isolate's services; they are wired at its first request, when the bindings are there."""
+    global _services
+    if _services is None:
+        _services = bootstrap(env)
+    return _services
+
+

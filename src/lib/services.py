@@ -1,0 +1,46 @@
+"""What the routes may use: wired once by `lib.bootstrap`, handed to every handler."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from lib.clock import Clock
+from lib.config import Config
+from lib.gateway.account import Accounts
+from lib.gateway.call import Gateway
+from lib.http.idempotency import Sealer
+from lib.store.database import Database
+
+
+class OrgGates(Protocol):
+    """The management side of the gates. Both raise `Unavailable`."""
+
+    async def changed(self, org_id: str) -> None:
+        """Tell the gate that the organisation's keys or models have changed in the store."""
+        ...
+
+    async def flush(self, org_id: str) -> None:
+        """Have the store brought up to date with what the gate has settled."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The application's parts, shared by all requests of an isolate. None of them holds a request's I/O objects.
+
+    `checks` are the dependencies that `/readyz` tries, by name; each raises when its dependency is not well.
+    """
+
+    config: Config
+    clock: Clock
+    database: Database
+    pepper: bytes
+    accounts: Accounts
+    gateway: Gateway
+    gates: OrgGates
+    sealer: Sealer
+    checks: Mapping[str, Callable[[], Awaitable[None]]]
+    openapi: bytes
+    docs_page: bytes

@@ -1,0 +1,17 @@
+"""All routes. A new resource is a module beside these and a line here."""
+
+from __future__ import annotations
+
+from lib.http.route import Route
+from routes import ai_models, chat, docs, embeddings, health, keys, org_models, usage
+
+ROUTES: list[Route] = [
+    *chat.ROUTES,
+    *embeddings.ROUTES,
+    *ai_models.ROUTES,
+    *keys.ROUTES,
+    *org_models.ROUTES,
+    *usage.ROUTES,
+    *health.ROUTES,
+    *docs.ROUTES,
+]

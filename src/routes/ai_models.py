@@ -1,0 +1,78 @@
+"""`GET /v1/models`: what a client may name as a model."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Literal
+
+from pydantic import BaseModel
+
+from lib.gateway import model_store
+from lib.gateway.catalogue import resolve
+from lib.http import render
+from lib.http.request import Validated
+from lib.http.response import Response
+from lib.http.route import Dialect, NoQuery, Route
+from lib.identity.models import Principal, Scope
+from lib.services import Services
+
+# OpenAI's clients want a date of creation; the providers' lists of ours have none.
+_SINCE = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp())
+
+
+class Model(BaseModel):
+    """A model, as OpenAI describes one."""
+
+    id: str
+    object: Literal["model"] = "model"
+    created: int
+    owned_by: str
+
+
+class ModelList(BaseModel):
+    """All models. OpenAI's list has no pages."""
+
+    object: Literal["list"] = "list"
+    data: list[Model]
+
+
+async def list_models(services: Services, _: Validated[None, NoQuery], principal: Principal) -> Response:
+    """List the organisation's own models, then those of each provider that is configured."""
+    rows = await model_store.list_models(services.database, principal.org_id, "", model_store.MOST_MODELS)
+    models = {row.id: Model(id=row.id, created=int(row.created_at.timestamp()), owned_by=row.provider) for row in rows}
+    for provider in services.gateway.providers.values():
+        for name in provider.listed:
+            full = f"{provider.name}/{name}"
+            models.setdefault(full, Model(id=full, created=_SINCE, owned_by=provider.name))
+    return render.bare(ModelList(data=list(models.values())))
+
+
+async def get_model(services: Services, request: Validated[None, NoQuery], principal: Principal) -> Response:
+    """Describe one model. Raises NotFound for a name that a request could not use either."""
+    name = request.path["model"]
+    row = await model_store.get_model(services.database, principal.org_id, name)
+    target = resolve(name, {name: row.route()} if row else {}, services.gateway.providers)
+    created = int(row.created_at.timestamp()) if row else _SINCE
+    return render.bare(Model(id=name, created=created, owned_by=target.provider.name))
+
+
+ROUTES = [
+    Route(
+        method="GET",
+        path="/v1/models",
+        handler=list_models,
+        summary="List models",
+        responses={200: ModelList},
+        permission=Scope.MODELS_READ,
+        dialect=Dialect.OPENAI,
+    ),
+    Route(
+        method="GET",
+        path="/v1/models/{model:path}",
+        handler=get_model,
+        summary="Describe a model",
+        responses={200: Model},
+        permission=Scope.MODELS_READ,
+        dialect=Dialect.OPENAI,
+    ),
+]

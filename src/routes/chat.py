@@ -1,0 +1,54 @@
+"""`POST /v1/chat/completions`."""
+
+from __future__ import annotations
+
+from lib.gateway.account import Account
+from lib.gateway.call import ModelRequest, StreamFormat, call_model
+from lib.gateway.formats import openai_chat
+from lib.gateway.formats.openai_chat import ChatRequest
+from lib.gateway.settlement import Call
+from lib.gateway.usage_filter import UsageEventFilter
+from lib.http.request import Validated
+from lib.http.response import Response
+from lib.http.route import MIB, Dialect, Freshness, NoQuery, Route
+from lib.identity.models import Scope
+from lib.services import Services
+from routes.schemas import PassedThrough
+
+
+async def create_chat_completion(
+    services: Services, request: Validated[ChatRequest, NoQuery], account: Account
+) -> Response:
+    """Make a chat completion, streamed or whole."""
+    chat = request.body
+    stream = StreamFormat(
+        usage=openai_chat.usage_of_stream,
+        output_estimate=openai_chat.output_estimate,
+        completion=openai_chat.completion,
+        new_filter=None if chat.wants_usage_event else UsageEventFilter,
+    )
+    model_request = ModelRequest(
+        call=Call("chat.completions", chat.model, bool(chat.stream), openai_chat.input_estimate(chat)),
+        path="/chat/completions",
+        body=lambda upstream_model: openai_chat.upstream_body(request.json, upstream_model),
+        usage=openai_chat.usage_of_answer,
+        stream=stream if chat.stream else None,
+    )
+    return await call_model(services.gateway, model_request, account, request.client)
+
+
+ROUTES = [
+    Route(
+        method="POST",
+        path="/v1/chat/completions",
+        handler=create_chat_completion,
+        summary="Make a chat completion",
+        description="OpenAI's API. With `stream: true` the answer is a `text/event-stream` of chunks, ended by `[DONE]`.",
+        responses={200: PassedThrough},
+        permission=Scope.CHAT_WRITE,
+        dialect=Dialect.OPENAI,
+        freshness=Freshness.GATE,
+        body=ChatRequest,
+        max_body_bytes=8 * MIB,
+    )
+]

@@ -1,0 +1,49 @@
+"""`/openapi.json`, and `/docs`, which shows it."""
+
+from __future__ import annotations
+
+from lib.http.docs_page import CONTENT_SECURITY_POLICY
+from lib.http.request import Validated
+from lib.http.response import Response
+from lib.http.route import NoQuery, Route
+from lib.services import Services
+
+_CACHED = "public, max-age=300"
+
+
+async def openapi(services: Services, _request: Validated[None, NoQuery], _caller: None) -> Response:
+    """Return the OpenAPI 3.1 document."""
+    headers = {"content-type": "application/json", "cache-control": _CACHED, "access-control-allow-origin": "*"}
+    return Response(200, headers, services.openapi)
+
+
+async def docs(services: Services, _request: Validated[None, NoQuery], _caller: None) -> Response:
+    """Return a page that shows the API. It loads nothing, from here or elsewhere."""
+    headers = {
+        "content-type": "text/html; charset=utf-8",
+        "cache-control": _CACHED,
+        "content-security-policy": CONTENT_SECURITY_POLICY,
+        "x-content-type-options": "nosniff",
+        "referrer-policy": "no-referrer",
+    }
+    return Response(200, headers, services.docs_page)
+
+
+ROUTES = [
+    Route(
+        method="GET",
+        path="/openapi.json",
+        handler=openapi,
+        summary="Describe this API (OpenAPI 3.1)",
+        responses={200: None},
+        permission=None,
+    ),
+    Route(
+        method="GET",
+        path="/docs",
+        handler=docs,
+        summary="Show this API to a person",
+        responses={200: None},
+        permission=None,
+    ),
+]

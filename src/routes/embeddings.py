@@ -1,0 +1,45 @@
+"""`POST /v1/embeddings`."""
+
+from __future__ import annotations
+
+from lib.gateway.account import Account
+from lib.gateway.call import ModelRequest, call_model
+from lib.gateway.formats import openai_chat, openai_embeddings
+from lib.gateway.formats.openai_embeddings import EmbeddingsRequest
+from lib.gateway.settlement import Call
+from lib.http.request import Validated
+from lib.http.response import Response
+from lib.http.route import MIB, Dialect, Freshness, NoQuery, Route
+from lib.identity.models import Scope
+from lib.services import Services
+from routes.schemas import PassedThrough
+
+
+async def create_embeddings(
+    services: Services, request: Validated[EmbeddingsRequest, NoQuery], account: Account
+) -> Response:
+    """Embed texts."""
+    model_request = ModelRequest(
+        call=Call("embeddings", request.body.model, False, openai_embeddings.input_estimate(request.body)),
+        path="/embeddings",
+        body=lambda upstream_model: openai_chat.upstream_body(request.json, upstream_model),
+        usage=openai_chat.usage_of_answer,
+    )
+    return await call_model(services.gateway, model_request, account, request.client)
+
+
+ROUTES = [
+    Route(
+        method="POST",
+        path="/v1/embeddings",
+        handler=create_embeddings,
+        summary="Embed texts",
+        description="OpenAI's API.",
+        responses={200: PassedThrough},
+        permission=Scope.EMBEDDINGS_WRITE,
+        dialect=Dialect.OPENAI,
+        freshness=Freshness.GATE,
+        body=EmbeddingsRequest,
+        max_body_bytes=8 * MIB,
+    )
+]

@@ -1,0 +1,78 @@
+"""`/livez` and `/readyz`: for load balancers and for `make dev`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Literal
+
+from pydantic import BaseModel
+
+from lib.http import render
+from lib.http.request import Validated
+from lib.http.response import Response
+from lib.http.route import NoQuery, Route
+from lib.services import Services
+
+CHECK_SECONDS = 2.0
+
+
+class Live(BaseModel):
+    """This isolate runs."""
+
+    status: Literal["ok"] = "ok"
+
+
+class Ready(BaseModel):
+    """Whether each dependency answers: `ok`, `failed`, or `timeout` after two seconds. Why is in the log."""
+
+    status: Literal["ok", "unavailable"]
+    checks: dict[str, Literal["ok", "failed", "timeout"]]
+
+
+async def live(services: Services, _request: Validated[None, NoQuery], _caller: None) -> Response:
+    """Answer that the isolate runs. Asks nothing else."""
+    return render.bare(Live())
+
+
+async def ready(services: Services, _request: Validated[None, NoQuery], _caller: None) -> Response:
+    """Try every dependency, side by side and bounded in time; 503 when one is not well."""
+    names = list(services.checks)
+    results = await asyncio.gather(*(_try(services.checks[name]) for name in names))
+    well = all(result == "ok" for result in results)
+    body = Ready(status="ok" if well else "unavailable", checks=dict(zip(names, results, strict=True)))
+    response = render.bare(body, status=200 if well else 503)
+    if not well:
+        response = Response(503, {**response.headers, "retry-after": "1"}, response.body, {"checks": body.checks})
+    return response
+
+
+async def _try(check: Callable[[], Awaitable[None]]) -> Literal["ok", "failed", "timeout"]:
+    try:
+        await asyncio.wait_for(check(), CHECK_SECONDS)
+    except TimeoutError:
+        return "timeout"
+    except Exception:
+        # Whatever a dependency does, the answer is that it is not well.
+        return "failed"
+    return "ok"
+
+
+ROUTES = [
+    Route(
+        method="GET",
+        path="/livez",
+        handler=live,
+        summary="Tell whether this isolate runs",
+        responses={200: Live},
+        permission=None,
+    ),
+    Route(
+        method="GET",
+        path="/readyz",
+        handler=ready,
+        summary="Tell whether every dependency answers",
+        responses={200: Ready, 503: Ready},
+        permission=None,
+    ),
+]

@@ -1,0 +1,190 @@
+"""`/api/v1/models`: the models that an organisation names and prices itself."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from lib.gateway import model_store
+from lib.gateway.model_store import ModelRow
+from lib.gateway.models import ModelRoute, Price
+from lib.http import etag, render
+from lib.http.errors import BadRequest, NotFound, PreconditionFailed, UnprocessableEntity
+from lib.http.paging import PageQuery, decode_cursor, encode_cursor
+from lib.http.request import Validated
+from lib.http.response import Response
+from lib.http.route import NoQuery, Route
+from lib.identity.models import Principal, Scope
+from lib.ids import new_id
+from lib.services import Services
+from routes.schemas import One, Page
+
+_NANO_USD = Annotated[int, Field(ge=0, le=1_000_000_000)]  # up to a dollar a token
+_MODEL_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}")
+_FORBID = ConfigDict(extra="forbid")
+
+
+class ModelPrice(BaseModel):
+    """What a model costs, in nano-dollars (10⁻⁹ USD) a token. Cached input costs as much as other input unless told."""
+
+    model_config = _FORBID
+    input_nano_usd_per_token: _NANO_USD
+    output_nano_usd_per_token: _NANO_USD
+    cached_input_nano_usd_per_token: _NANO_USD | None = None
+
+
+class PutModel(BaseModel):
+    """A model's name leads to this provider and model. Without a price, the provider's default price holds."""
+
+    model_config = _FORBID
+    provider: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,32}$")]
+    upstream_model: Annotated[str, StringConstraints(min_length=1, max_length=256)]
+    price: ModelPrice | None = None
+
+
+class OrgModel(BaseModel):
+    """A model of the organisation. `price_version` is what usage records charged by its price name."""
+
+    id: str
+    provider: str
+    upstream_model: str
+    price: ModelPrice | None
+    price_version: str | None
+    created_at: datetime
+    updated_at: datetime
+
+
+async def list_models(services: Services, request: Validated[None, PageQuery], principal: Principal) -> Response:
+    """List the organisation's models by name."""
+    [after] = decode_cursor(request.query.cursor, [""])
+    rows = await model_store.list_models(services.database, principal.org_id, after, request.query.limit + 1)
+    shown = rows[: request.query.limit]
+    more = encode_cursor([shown[-1].id]) if len(rows) > len(shown) else None
+    return render.page([_model(row) for row in shown], more)
+
+
+async def get_model(services: Services, request: Validated[None, NoQuery], principal: Principal) -> Response:
+    """Show one model."""
+    row = await _find(services, principal, request.path["id"])
+    if etag.not_modified(request.headers, row.version):
+        return Response(304, {"etag": etag.etag(row.version)})
+    return _shown(row, 200)
+
+
+async def put_model(services: Services, request: Validated[PutModel, NoQuery], principal: Principal) -> Response:
+    """Create or replace a model. Requests use it from the answer on."""
+    model_id = _checked_id(request.path["id"])
+    body = request.body
+    if body.provider not in services.gateway.providers:
+        names = ", ".join(sorted(services.gateway.providers)) or "none"
+        raise UnprocessableEntity(f"This provider is not configured. Configured: {names}.", param="provider")
+    old = await model_store.get_model(services.database, principal.org_id, model_id)
+    etag.check_match(request.headers, old.version if old else None)
+    if old is None and await model_store.count_models(services.database, principal.org_id) >= model_store.MOST_MODELS:
+        raise UnprocessableEntity(f"An organisation has at most {model_store.MOST_MODELS} models.")
+    now = services.clock.now()
+    price = _price(body.price, new_id(now)) if body.price else None
+    route = ModelRoute(model_id, body.provider, body.upstream_model, price)
+    conditional = request.headers.get("if-match") or request.headers.get("if-none-match")
+    expected = (old.version if old else 0) if conditional else None
+    if not await model_store.put_model(services.database, principal.org_id, route, expected, now):
+        raise PreconditionFailed("It has changed since you read it. Read it again.")
+    await services.gates.changed(principal.org_id)
+    return _shown(await _find(services, principal, model_id), 200 if old else 201)
+
+
+async def delete_model(services: Services, request: Validated[None, NoQuery], principal: Principal) -> Response:
+    """Delete a model. The records of its use stay."""
+    row = await _find(services, principal, request.path["id"])
+    etag.check_match(request.headers, row.version)
+    expected = row.version if request.headers.get("if-match") else None
+    if not await model_store.delete_model(services.database, principal.org_id, row.id, expected):
+        raise PreconditionFailed("It has changed since you read it. Read it again.")
+    await services.gates.changed(principal.org_id)
+    return render.no_content()
+
+
+async def _find(services: Services, principal: Principal, model_id: str) -> ModelRow:
+    row = await model_store.get_model(services.database, principal.org_id, model_id)
+    if row is None:
+        raise NotFound("There is no such model.")
+    return row
+
+
+def _checked_id(model_id: str) -> str:
+    if not _MODEL_ID.fullmatch(model_id):
+        raise BadRequest("A model's name has up to 128 letters, digits and . _ : / @ -, and begins with a letter or digit.")
+    return model_id
+
+
+def _price(price: ModelPrice, version: str) -> Price:
+    return Price(
+        price.input_nano_usd_per_token,
+        price.output_nano_usd_per_token,
+        price.cached_input_nano_usd_per_token,
+        version,
+    )
+
+
+def _model(row: ModelRow) -> OrgModel:
+    price = row.route().price
+    return OrgModel(
+        id=row.id,
+        provider=row.provider,
+        upstream_model=row.upstream_model,
+        price=price
+        and ModelPrice(
+            input_nano_usd_per_token=price.input,
+            output_nano_usd_per_token=price.output,
+            cached_input_nano_usd_per_token=price.cached_input,
+        ),
+        price_version=row.price_id,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )
+
+
+def _shown(row: ModelRow, status: int) -> Response:
+    return render.data(_model(row), status=status, headers={"etag": etag.etag(row.version)})
+
+
+ROUTES = [
+    Route(
+        method="GET",
+        path="/api/v1/models",
+        handler=list_models,
+        summary="List the organisation's models",
+        responses={200: Page[OrgModel]},
+        permission=Scope.MODELS_READ,
+        query=PageQuery,
+    ),
+    Route(
+        method="GET",
+        path="/api/v1/models/{id:path}",
+        handler=get_model,
+        summary="Show a model",
+        responses={200: One[OrgModel], 304: None},
+        permission=Scope.MODELS_READ,
+    ),
+    Route(
+        method="PUT",
+        path="/api/v1/models/{id:path}",
+        handler=put_model,
+        summary="Create or replace a model",
+        description="`If-Match` with the model's ETag replaces only that version, `If-None-Match: *` only creates.",
+        responses={200: One[OrgModel], 201: One[OrgModel]},
+        permission=Scope.MODELS_WRITE,
+        body=PutModel,
+    ),
+    Route(
+        method="DELETE",
+        path="/api/v1/models/{id:path}",
+        handler=delete_model,
+        summary="Delete a model",
+        responses={204: None},
+        permission=Scope.MODELS_WRITE,
+    ),
+]

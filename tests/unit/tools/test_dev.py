@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tools.dev import read_settings
+from tools.project import ROOT, ToolError
+
+
+def test_without_settings_it_is_port_8787_and_a_state_that_git_ignores() -> None:
+    settings = read_settings({})
+
+    assert (settings.port, settings.state, settings.variables) == (8787, ROOT / ".wrangler" / "state", {})
+
+
+def test_port_state_and_env_file_are_taken_from_the_environment(tmp_path: Path) -> None:
+    file = tmp_path / "extra.env"
+    file.write_text("OPENAI_API_KEY=sk-secret\n")
+
+    settings = read_settings({"PORT": "9000", "STATE": str(tmp_path), "ENV_FILE": str(file)})
+
+    assert (settings.port, settings.state) == (9000, tmp_path)
+    assert settings.variables == {"OPENAI_API_KEY": "sk-secret"}
+    assert "sk-secret" not in repr(settings)
+
+
+@pytest.mark.parametrize("port", ["x", "0", "65536", "-1", "80 80", "٨٠"])
+def test_a_wrong_port_is_named(port: str) -> None:
+    with pytest.raises(ToolError, match="PORT must be a number"):
+        read_settings({"PORT": port})

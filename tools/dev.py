@@ -1,0 +1,137 @@
+"""Set everything up, then run Headgate here until Ctrl-C or SIGTERM.
+
+Usage: python3 -m tools.dev [--exit-with-parent]      (what `make dev` runs)
+
+It reads from the environment PORT (8787), STATE (a folder; .wrangler/state), ENV_FILE (more variables and secrets) and
+CREDENTIALS (where to write them; .dev/credentials.json).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NoReturn
+
+from tools.env_file import read_env_file, write_private
+from tools.ports import require_free
+from tools.process import die_with_parent
+from tools.project import ROOT, VENV_PYTHON, ToolError
+from tools.setup import set_up
+from tools.stack import Stack
+
+DEFAULT_PORT = "8787"
+DEFAULT_STATE = ".wrangler/state"
+DEFAULT_CREDENTIALS = ".dev/credentials.json"
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+EXIT_WITH_PARENT = "--exit-with-parent"
+IS_SET_UP = "--is-set-up"  # from ourselves, once the set-up is done
+
+READY = """\
+Ready on {base_url}
+
+  curl -N {base_url}/v1/chat/completions \\
+    -H 'Authorization: Bearer {api_key}' -H 'Content-Type: application/json' \\
+    -d '{{"model": "sim/chat-lat50-chunks20-gap50", "stream": true,
+         "messages": [{{"role": "user", "content": "Hello"}}]}}'
+
+Documentation: {base_url}/docs
+Credentials:   {credentials}
+Data, log:     {state}
+Ctrl-C ends it."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the person chose through the environment. `variables` go to the Worker and may hold secrets."""
+
+    port: int
+    state: Path
+    credentials: Path
+    variables: dict[str, str] = field(repr=False)
+
+
+def read_settings(environment: Mapping[str, str]) -> Settings:
+    """Raises ToolError naming what is wrong."""
+    port = environment.get("PORT") or DEFAULT_PORT
+    if not (port.isascii() and port.isdigit() and 1 <= int(port) <= 65535):
+        raise ToolError(f"PORT must be a number from 1 to 65535, not {port!r}")
+    env_file = environment.get("ENV_FILE")
+    return Settings(
+        port=int(port),
+        state=Path(environment.get("STATE") or ROOT / DEFAULT_STATE).expanduser(),
+        credentials=Path(environment.get("CREDENTIALS") or ROOT / DEFAULT_CREDENTIALS).expanduser(),
+        variables=read_env_file(Path(env_file).expanduser()) if env_file else {},
+    )
+
+
+def announce(stack: Stack, file: Path) -> None:
+    """Write the credentials where people and programs look for them, and say how to call it."""
+    content = {
+        "base_url": stack.base_url,
+        "api_key": stack.api_key,
+        "admin_email": stack.admin_email,
+        "admin_password": stack.admin_password,
+        "org_id": stack.org_id,
+        "sim_url": stack.sim_url,
+    }
+    text = json.dumps(content, indent=2) + "\n"
+    write_private(stack.state.credentials, text)
+    write_private(file, text)
+    print(READY.format(**content, credentials=file, state=stack.state.folder), flush=True)
+
+
+def end_on_signals() -> None:
+    """Let the first signal raise KeyboardInterrupt. Later ones must not disturb the stopping."""
+
+    def on_signal(_number: int, _frame: object) -> None:
+        for number in ENDING:
+            signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    for number in ENDING:
+        signal.signal(number, on_signal)
+
+
+def serve(settings: Settings) -> NoReturn:
+    """Run until a signal, which raises KeyboardInterrupt after all has ended, or until wrangler ends by itself."""
+    end_on_signals()
+    stack = Stack(
+        settings.state,
+        port=settings.port,
+        variables=settings.variables,
+        echo=lambda line: print(line, flush=True),
+    )
+    with stack:
+        announce(stack, settings.credentials)
+        while stack.exit_code() is None:
+            time.sleep(0.5)
+        raise ToolError(f"wrangler ended (exit {stack.exit_code()}): see {stack.log_path}")
+
+
+def main() -> NoReturn:
+    if EXIT_WITH_PARENT in sys.argv:
+        die_with_parent(signal.SIGTERM)
+    settings = read_settings(os.environ)
+    require_free(settings.port)
+    if IS_SET_UP in sys.argv:
+        serve(settings)
+    set_up()
+    # The seed needs the development packages. The same process goes on, so signals still reach it.
+    path = os.pathsep.join(str(folder) for folder in (ROOT / "src", ROOT))
+    command = [str(VENV_PYTHON), "-m", "tools.dev", IS_SET_UP, *sys.argv[1:]]
+    os.execve(VENV_PYTHON, command, {**os.environ, "PYTHONPATH": path})
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except ToolError as error:
+        sys.exit(f"dev: {error}")
+    except KeyboardInterrupt:
+        sys.exit(0)

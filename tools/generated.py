@@ -1,0 +1,29 @@
+"""Files that are made from others: make them, or check that they are fresh.
+
+Usage: python -m tools.generated [--check]
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+from tools.project import ROOT
+
+# Each is a script that writes its file, and with `--check` exits with 1 when the file is not what it would write.
+GENERATORS = ("tools/openapi.py",)
+
+
+def main() -> int:
+    path = os.pathsep.join(str(folder) for folder in (ROOT / "src", ROOT))
+    failed = 0
+    for script in GENERATORS:
+        if (ROOT / script).exists():
+            command = [sys.executable, script, *sys.argv[1:]]
+            failed |= subprocess.run(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": path}, check=False).returncode
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

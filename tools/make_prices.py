@@ -1,0 +1,72 @@
+"""Make `src/lib/gateway/price_data.py` from the price file inside PyPI's `litellm` wheel.
+
+Only the wheel is downloaded; nothing of it is installed or run. Prices become whole nano-dollars a token, rounded up, so
+that a charge is never below the provider's. Models that are not charged by the token alone (images, audio) are left out.
+
+Usage: python tools/make_prices.py
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+import tempfile
+import tomllib
+import zipfile
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+OUTPUT = ROOT / "src/lib/gateway/price_data.py"
+PROVIDERS = ("openai",)
+MODES = ("chat", "embedding")
+PRICE_FILE = "litellm/model_prices_and_context_window_backup.json"
+NANO = 1_000_000_000
+
+
+def download(version: str, folder: Path) -> Path:
+    """Download the wheel into `folder` with the ordinary client; return its path."""
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
+    subprocess.run([*command, "--dest", str(folder), f"litellm=={version}"], check=True)
+    return next(folder.glob("litellm-*.whl"))
+
+
+def rows(table: dict[str, dict[str, Any]], provider: str) -> list[str]:
+    """Return a line for each model of `provider`: name, input, output and cached input price (or `-`), sorted."""
+    lines = []
+    for name, model in table.items():
+        by_token_alone = "input_cost_per_token" in model and not any("audio_token" in field for field in model)
+        if model.get("litellm_provider") == provider and model.get("mode") in MODES and by_token_alone:
+            cached = model.get("cache_read_input_token_cost")
+            prices = [nano(model["input_cost_per_token"]), nano(model.get("output_cost_per_token", 0))]
+            lines.append(f"{name} {prices[0]} {prices[1]} {'-' if cached is None else nano(cached)}")
+    return sorted(lines)
+
+
+def nano(dollars: Decimal | int) -> int:
+    """Return dollars as nano-dollars, rounded up."""
+    return math.ceil(Decimal(dollars) * NANO)
+
+
+def render(version: str, table: dict[str, dict[str, Any]]) -> str:
+    """Return the text of the generated module."""
+    head = f'"""Made by tools/make_prices.py from litellm {version} (MIT licence). Do not edit."""\n\n'
+    head += f'VERSION = "litellm-{version}"\n\n# A line a model: name, then nano-dollars a token for input, output, cached input.\n'
+    blocks = [f'    "{provider}": """\\\n' + "\n".join(rows(table, provider)) + '\n""",\n' for provider in PROVIDERS]
+    return head + "TABLES = {\n" + "".join(blocks) + "}\n"
+
+
+def main() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    version = project["tool"]["headgate"]["toolchain"]["litellm"]
+    with tempfile.TemporaryDirectory() as folder:
+        with zipfile.ZipFile(download(version, Path(folder))) as wheel:
+            table = json.loads(wheel.read(PRICE_FILE), parse_float=Decimal)
+    OUTPUT.write_text(render(version, table), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

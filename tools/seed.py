@@ -1,0 +1,89 @@
+"""The first organisation, its administrator and an API key, as SQL: for `make dev` and for a new deployment.
+
+Usage: python -m tools.seed  (needs HEADGATE_SECRET; prints SQL, and on standard error the credentials, once)
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import sys
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+
+from argon2 import PasswordHasher
+
+from lib.config import MIN_SECRET_CHARACTERS
+from lib.identity import api_keys
+from lib.identity.models import ALL_SCOPES
+from lib.ids import new_id
+from lib.store.rows import to_column
+
+ADMIN_EMAIL = "admin@headgate.example"
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What the first person needs. The password and the key are stored only as hashes."""
+
+    org_id: str
+    admin_email: str
+    admin_password: str
+    api_key: str
+
+
+def seed_statements(secret: str, email: str = ADMIN_EMAIL) -> tuple[Credentials, str]:
+    """Return new credentials, and the SQL that makes them known. `secret` is the deployment's HEADGATE_SECRET."""
+    moment = datetime.now(UTC)
+    now = to_column(moment)
+    made = Credentials(new_id(moment), email, secrets.token_urlsafe(18), api_keys.new_key())
+    user_id = new_id(moment)
+    key_hash = api_keys.key_hash(made.api_key, api_keys.derive(secret, "api-key-pepper"))
+    rows: list[tuple[str, dict[str, object]]] = [
+        ("orgs", {"id": made.org_id, "name": "My organisation"}),
+        (
+            "users",
+            {
+                "id": user_id,
+                "email": email,
+                "name": "Administrator",
+                # OWASP's parameters for Argon2id: 19 MiB, two passes, one lane.
+                "password_hash": PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1).hash(
+                    made.admin_password
+                ),
+            },
+        ),
+        ("memberships", {"org_id": made.org_id, "user_id": user_id, "role": "owner"}),
+        (
+            "api_keys",
+            {
+                "id": new_id(moment),
+                "org_id": made.org_id,
+                "name": "First key",
+                "prefix": api_keys.shown_prefix(made.api_key),
+                "secret_hash": key_hash,
+                "scopes": json.dumps(sorted(ALL_SCOPES)),
+            },
+        ),
+    ]
+    return made, "\n".join(_insert(table, {**row, "created_at": now, "updated_at": now}) for table, row in rows) + "\n"
+
+
+def _insert(table: str, row: dict[str, object]) -> str:
+    """Return one INSERT. Its values are ours, but for the address, which may hold a quote."""
+    values = ", ".join("'" + str(value).replace("'", "''") + "'" for value in row.values())
+    return f"INSERT INTO {table} ({', '.join(row)}) VALUES ({values});"  # noqa: S608 - a script has no parameters
+
+
+def main() -> None:
+    secret = os.environ.get("HEADGATE_SECRET", "")
+    if len(secret) < MIN_SECRET_CHARACTERS:
+        sys.exit(f"HEADGATE_SECRET must be set, with at least {MIN_SECRET_CHARACTERS} characters: the deployment's own.")
+    made, sql = seed_statements(secret, os.environ.get("ADMIN_EMAIL", ADMIN_EMAIL).lower())
+    sys.stdout.write(sql)
+    sys.stderr.write(json.dumps(asdict(made), indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

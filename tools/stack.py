@@ -1,0 +1,172 @@
+"""Headgate on this machine: the Worker on the real runtime under `wrangler dev`, and the simulated provider beside it.
+
+    with Stack(folder) as stack:
+        call(stack.base_url, stack.api_key)
+
+`make dev` and the end-to-end tests both use it. tools/setup.py must have run.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+
+from tools import node
+from tools.env_file import render_env, write_private
+from tools.migrate import migrate, seed, wrangler_environment
+from tools.ports import HOST, free_port, require_free
+from tools.process import Process
+from tools.project import ROOT, ToolError
+from tools.simulator import Simulator
+from tools.state import State
+
+# The first reads our packed runtime, the second allows it. The others are wrangler.toml's, which flags here replace.
+FLAGS = ("python_workers_development", "experimental", "python_workers", "enable_request_signal")
+READY_SECONDS = 120.0
+REFUSED_SECONDS = 15.0
+LOG_LIMIT = 16 * 1024 * 1024
+LOG_TAIL = 40
+
+
+class Stack:
+    """One local Headgate with its data in `state`. Port 0 chooses a free one, which a restart keeps.
+
+    `variables` are added to the Worker's environment. `echo` is called with the lines worth a person's attention:
+    warnings, errors and the Worker's own log. All lines go to `log_path`.
+    """
+
+    def __init__(
+        self,
+        state: Path,
+        *,
+        port: int = 0,
+        variables: Mapping[str, str] | None = None,
+        echo: Callable[[str], None] | None = None,
+    ) -> None:
+        self.state = State(state)
+        self.port = port or free_port()
+        self.base_url = f"http://{HOST}:{self.port}"
+        self.log_path = self.state.log
+        self.sim_url = ""
+        self.api_key = self.org_id = self.admin_email = self.admin_password = ""
+        self._variables = dict(variables or {})
+        self._echo = echo
+        self._simulator: Simulator | None = None
+        self._worker: Process | None = None
+
+    def __enter__(self) -> Stack:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start what does not run yet, and return when the Worker is ready. Raises ToolError."""
+        require_free(self.port)
+        try:
+            if self._simulator is None:
+                self.state.hold()
+                self._trim_log()
+                self._simulator = Simulator(self._line)
+                self._prepare()
+                self.sim_url = self._simulator.wait()
+            self._start_worker()
+            self._wait_until_ready()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """End the Worker and the simulated provider. The data stays."""
+        if self._worker is not None:
+            self._worker.stop()
+            self._worker = None
+        if self._simulator is not None:
+            self._simulator.stop()
+            self._simulator = None
+        self.state.variables.unlink(missing_ok=True)
+        self.state.release()
+
+    def restart(self) -> None:
+        """End the Worker in order and start it again, with the same data and the same simulated provider."""
+        if self._worker is not None:
+            self._worker.stop()
+        self.start()
+
+    def kill(self) -> None:
+        """End the Worker's processes with SIGKILL, as a crash would. `start` brings them back."""
+        if self._worker is not None:
+            self._worker.kill()
+
+    def exit_code(self) -> int | None:
+        """None while wrangler runs."""
+        return self._worker.exit_code() if self._worker is not None else 0
+
+    def _prepare(self) -> None:
+        migrate(self.state)
+        seed(self.state)
+        credentials = self.state.read_credentials()
+        self.api_key = credentials["api_key"]
+        self.org_id = credentials["org_id"]
+        self.admin_email = credentials["admin_email"]
+        self.admin_password = credentials["admin_password"]
+
+    def _start_worker(self) -> None:
+        own = {**self.state.secrets(), "SIM_BASE_URL": f"{self.sim_url}/v1"}
+        # A file, since every user of the machine can read a command line.
+        write_private(self.state.variables, render_env({**own, **self._variables}))
+        command = node.wrangler(
+            *("dev", "--ip", HOST, "--port", str(self.port), "--inspector-port", "0"),
+            *("--persist-to", self.state.folder, "--env-file", self.state.variables),
+            *("--show-interactive-dev-session", "false", "--compatibility-flags", *FLAGS),
+        )
+        self._worker = Process(command, cwd=ROOT, env=wrangler_environment(self.state), on_line=self._line)
+
+    def _wait_until_ready(self) -> None:
+        started = time.monotonic()
+        refused_since = None  # it answers, but not that it is ready
+        while (answer := self._ask()) != "ready":
+            now = time.monotonic()
+            refused_since = (refused_since or now) if answer else None
+            if self.exit_code() is not None:
+                raise ToolError(f"the Worker ended (exit {self.exit_code()}). {self._log_tail()}")
+            if now - started > READY_SECONDS or (refused_since and now - refused_since > REFUSED_SECONDS):
+                raise ToolError(f"the Worker is not ready: /readyz answers {answer or 'nothing'}. {self._log_tail()}")
+            time.sleep(0.5 if answer else 0.1)
+
+    def _ask(self) -> str:
+        """What /readyz answers: "ready", or what else it says, or nothing at all."""
+        try:
+            with urllib.request.urlopen(f"{self.base_url}/readyz", timeout=30) as answer:
+                return "ready" if answer.status == 200 else str(answer.status)
+        except urllib.error.HTTPError as error:
+            with error:
+                return f"{error.code} {error.read(400).decode('utf-8', 'replace')}"
+        except (OSError, http.client.HTTPException):  # refused, reset, or cut short
+            return ""
+
+    def _line(self, line: str, stream: int) -> None:
+        with self.log_path.open("a", encoding="utf-8") as log:
+            log.write(line + "\n")
+        if self._echo and line.strip() and (stream == 2 or line.startswith("{")):
+            self._echo(line)
+
+    def _log_tail(self) -> str:
+        """Where to read on. Without an echo nobody has seen the log: then its end too."""
+        if self._echo or not self.log_path.exists():
+            return f"See {self.log_path}"
+        lines = self.log_path.read_text(encoding="utf-8").splitlines()[-LOG_TAIL:]
+        return "\n".join([f"The end of {self.log_path}:", *lines])
+
+    def _trim_log(self) -> None:
+        if self.log_path.exists() and self.log_path.stat().st_size > LOG_LIMIT:
+            os.truncate(self.log_path, 0)
