@@ -19,12 +19,13 @@ test: ## every test: units, the simulated provider, then the Worker on the real 
 check: setup ## format, lint, types, generated files, locks
 	@$(VENV_PYTHON) -m tools.check
 
-fix: setup ## format, and mend what the linter can
+fix: setup ## make generated files anew, format, and mend what the linter can
+	@$(VENV_PYTHON) -m tools.generated
 	@$(VENV_PYTHON) -m ruff check --fix-only --quiet .
 	@$(VENV_PYTHON) -m ruff format --quiet .
 
 bench: setup ## the benchmarks
-	@$(VENV_PYTHON) bench/run.py
+	@PYTHONPATH=src:. $(VENV_PYTHON) bench/run.py
 
 deploy: setup ## to your Cloudflare account, after a dry run that checks the size
 	@$(VENV_PYTHON) -m tools.deploy

@@ -13,11 +13,10 @@ import re
 import subprocess
 import sys
 import tempfile
-import tomllib
 from pathlib import Path
 
 from tools import node
-from tools.project import ROOT, TOOLS, VENV, ToolError
+from tools.project import ROOT, TOOLS, VENV, ToolError, wrangler_toml
 from tools.run import run
 
 MAX_COMPRESSED_KIB = 3 * 1024  # what Cloudflare takes from a free account; a paid one may send 10 MB
@@ -42,25 +41,28 @@ def check_size(kib: float) -> None:
 
 def check_database() -> None:
     """Raises ToolError while wrangler.toml still has the placeholder for the database."""
-    configuration = tomllib.loads((ROOT / "wrangler.toml").read_text(encoding="utf-8"))
-    if any(database["database_id"] == PLACEHOLDER_ID for database in configuration["d1_databases"]):
+    if any(database["database_id"] == PLACEHOLDER_ID for database in wrangler_toml()["d1_databases"]):
         raise ToolError("wrangler.toml has no database yet: run `wrangler d1 create headgate` (docs/deployment.md)")
+
+
+def build(folder: Path) -> str:
+    """Write what a deploy would send into `folder`/out; return what wrangler says of it."""
+    return run(
+        node.wrangler("deploy", "--dry-run", "--outdir", folder / "out"),
+        what="wrangler deploy --dry-run",
+        env={
+            **node.environment(node.find()),
+            "NO_COLOR": "1",
+            "WRANGLER_LOG_PATH": str(folder / "logs"),
+            "WRANGLER_SEND_METRICS": "false",
+        },
+    )
 
 
 def dry_run() -> float:
     """Build as a deploy would; return the compressed size in KiB."""
     with tempfile.TemporaryDirectory() as folder:
-        output = run(
-            node.wrangler("deploy", "--dry-run", "--outdir", Path(folder) / "out"),
-            what="wrangler deploy --dry-run",
-            env={
-                **node.environment(node.find()),
-                "NO_COLOR": "1",
-                "WRANGLER_LOG_PATH": folder,
-                "WRANGLER_SEND_METRICS": "false",
-            },
-        )
-    return compressed_kib(output)
+        return compressed_kib(build(Path(folder)))
 
 
 def deploy() -> int:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import importlib
 import json
 from pathlib import Path
-from typing import Any
 
 from tools import node
 from tools.env_file import write_private
@@ -66,14 +64,6 @@ def _org_exists(state: State, org_id: str) -> bool:
     return bool(answer[0]["results"][0]["found"])
 
 
-def _credentials(made: Any) -> dict[str, str]:
-    """What tools/seed.py returned, as plain names and texts."""
-    fields = (
-        dataclasses.asdict(made) if dataclasses.is_dataclass(made) and not isinstance(made, type) else made._asdict()
-    )
-    return {name: str(value) for name, value in fields.items()}
-
-
 def seed(state: State) -> None:
     """Make the first organisation, its administrator and a key, once per state.
 
@@ -86,9 +76,10 @@ def seed(state: State) -> None:
     if pending.exists() and _org_exists(state, json.loads(pending.read_text(encoding="utf-8"))["org_id"]):
         pending.replace(state.credentials)
         return
-    statements = importlib.import_module("tools.seed").seed_statements
-    made, sql = statements(state.secrets()["HEADGATE_SECRET"])
-    write_private(pending, json.dumps(_credentials(made), indent=2) + "\n")
+    from tools.seed import seed_statements  # noqa: PLC0415 # it needs packages that the set-up brings first
+
+    made, sql = seed_statements(state.secrets()["HEADGATE_SECRET"])
+    write_private(pending, json.dumps(dataclasses.asdict(made), indent=2) + "\n")
     script = state.folder / "seed.sql"
     write_private(script, sql)
     try:

@@ -66,6 +66,16 @@ def toolchain() -> Toolchain:
     return read_toolchain(pyproject())
 
 
+@cache
+def wrangler_toml() -> dict[str, Any]:
+    return tomllib.loads((ROOT / "wrangler.toml").read_text(encoding="utf-8"))
+
+
+def local_flags() -> list[str]:
+    """wrangler.toml's compatibility flags, and two for local runs: they allow and choose the packed runtime."""
+    return ["python_workers_development", "experimental", *wrangler_toml()["compatibility_flags"]]
+
+
 def version_tuple(text: str) -> tuple[int, ...]:
     """The leading numbers of a version, for comparison: `v24.19.0` is (24, 19, 0)."""
     numbers = []

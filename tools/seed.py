@@ -79,7 +79,9 @@ def _insert(table: str, row: dict[str, object]) -> str:
 def main() -> None:
     secret = os.environ.get("HEADGATE_SECRET", "")
     if len(secret) < MIN_SECRET_CHARACTERS:
-        sys.exit(f"HEADGATE_SECRET must be set, with at least {MIN_SECRET_CHARACTERS} characters: the deployment's own.")
+        sys.exit(
+            f"HEADGATE_SECRET must be set, with at least {MIN_SECRET_CHARACTERS} characters: the deployment's own."
+        )
     made, sql = seed_statements(secret, os.environ.get("ADMIN_EMAIL", ADMIN_EMAIL).lower())
     sys.stdout.write(sql)
     sys.stderr.write(json.dumps(asdict(made), indent=2) + "\n")

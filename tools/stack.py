@@ -22,12 +22,10 @@ from tools.env_file import render_env, write_private
 from tools.migrate import migrate, seed, wrangler_environment
 from tools.ports import HOST, free_port, require_free
 from tools.process import Process
-from tools.project import ROOT, ToolError
+from tools.project import ROOT, ToolError, local_flags
 from tools.simulator import Simulator
 from tools.state import State
 
-# The first reads our packed runtime, the second allows it. The others are wrangler.toml's, which flags here replace.
-FLAGS = ("python_workers_development", "experimental", "python_workers", "enable_request_signal")
 READY_SECONDS = 120.0
 REFUSED_SECONDS = 15.0
 LOG_LIMIT = 16 * 1024 * 1024
@@ -127,7 +125,7 @@ class Stack:
         command = node.wrangler(
             *("dev", "--ip", HOST, "--port", str(self.port), "--inspector-port", "0"),
             *("--persist-to", self.state.folder, "--env-file", self.state.variables),
-            *("--show-interactive-dev-session", "false", "--compatibility-flags", *FLAGS),
+            *("--show-interactive-dev-session", "false", "--compatibility-flags", *local_flags()),
         )
         self._worker = Process(command, cwd=ROOT, env=wrangler_environment(self.state), on_line=self._line)
 

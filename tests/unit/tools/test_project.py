@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tools.project import toolchain, version_tuple
+from tools.project import local_flags, toolchain, version_tuple, wrangler_toml
 
 
 @pytest.mark.parametrize(
@@ -15,3 +15,10 @@ def test_versions_compare_by_their_numbers(text: str, expected: tuple[int, ...])
 
 def test_the_node_we_bring_is_new_enough() -> None:
     assert version_tuple(toolchain().node_wheel) >= version_tuple(toolchain().node_minimum)
+
+
+def test_production_never_gets_the_flags_of_local_runs() -> None:
+    assert set(local_flags()) - set(wrangler_toml()["compatibility_flags"]) == {
+        "experimental",
+        "python_workers_development",
+    }
