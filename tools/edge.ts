@@ -13,7 +13,7 @@ import { parseArgs } from "node:util";
 
 const HOST = "127.0.0.1";
 /** How long to wait for workerd when it restarts after a change of the code. */
-const RESTART_MS = 15_000;
+const RESTART_MS = 5_000;
 const RETRY_MS = 50;
 
 const { values } = parseArgs({

@@ -1,4 +1,5 @@
-"""Headgate on this machine: the Worker on the real runtime under `wrangler dev`, and the simulated provider beside it.
+"""Headgate on this machine: the Worker on the real runtime under `wrangler dev`, an edge in front of it and the simulated
+provider beside it.
 
     with Stack(folder) as stack:
         call(stack.base_url, stack.api_key)
@@ -18,6 +19,7 @@ from pathlib import Path
 from types import TracebackType
 
 from tools import node
+from tools.edge import Edge
 from tools.env_file import render_env, write_private
 from tools.migrate import migrate, seed, wrangler_environment
 from tools.ports import HOST, free_port, require_free
@@ -55,7 +57,9 @@ class Stack:
         self.api_key = self.org_id = self.admin_email = self.admin_password = ""
         self._variables = dict(variables or {})
         self._echo = echo
+        self._worker_port = free_port()
         self._simulator: Simulator | None = None
+        self._edge: Edge | None = None
         self._worker: Process | None = None
 
     def __enter__(self) -> Stack:
@@ -69,14 +73,16 @@ class Stack:
 
     def start(self) -> None:
         """Start what does not run yet, and return when the Worker is ready. Raises ToolError."""
-        require_free(self.port)
         try:
             if self._simulator is None:
+                require_free(self.port)
                 self.state.hold()
                 self._trim_log()
                 self._simulator = Simulator(self._line)
                 self._prepare()
                 self.sim_url = self._simulator.wait()
+                self._edge = Edge(self.port, self._worker_port, self._line)
+                self._edge.wait()
             self._start_worker()
             self._wait_until_ready()
         except BaseException:
@@ -84,10 +90,13 @@ class Stack:
             raise
 
     def stop(self) -> None:
-        """End the Worker and the simulated provider. The data stays."""
+        """End the Worker, the edge and the simulated provider. The data stays."""
         if self._worker is not None:
             self._worker.stop()
             self._worker = None
+        if self._edge is not None:
+            self._edge.stop()
+            self._edge = None
         if self._simulator is not None:
             self._simulator.stop()
             self._simulator = None
@@ -95,7 +104,7 @@ class Stack:
         self.state.release()
 
     def restart(self) -> None:
-        """End the Worker in order and start it again, with the same data and the same simulated provider."""
+        """End the Worker in order and start it again, with the same data, edge and simulated provider."""
         if self._worker is not None:
             self._worker.stop()
         self.start()
@@ -123,11 +132,13 @@ class Stack:
         # A file, since every user of the machine can read a command line.
         write_private(self.state.variables, render_env({**own, **self._variables}))
         command = node.wrangler(
-            *("dev", "--ip", HOST, "--port", str(self.port), "--inspector-port", "0"),
+            *("dev", "--ip", HOST, "--port", str(free_port()), "--inspector-port", "0"),
             *("--persist-to", self.state.folder, "--env-file", self.state.variables),
             *("--show-interactive-dev-session", "false", "--compatibility-flags", *local_flags()),
         )
-        self._worker = Process(command, cwd=ROOT, env=wrangler_environment(self.state), on_line=self._line)
+        # Clients reach workerd through the edge, not through wrangler's proxy, which hides a client's leaving.
+        environment = {**wrangler_environment(self.state), "HEADGATE_WORKER_PORT": str(self._worker_port)}
+        self._worker = Process(command, cwd=ROOT, env=environment, on_line=self._line)
 
     def _wait_until_ready(self) -> None:
         started = time.monotonic()
