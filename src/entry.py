@@ -15,7 +15,7 @@ from lib.runtime.worker import purge, serve
 __all__ = ["Default", "Gate"]
 
 
-class Default(WorkerEntrypoint):  # type: ignore[misc]
+class Default(WorkerEntrypoint):
     """The Worker's entrypoint. Every public method can be called over RPC, so there are only the platform's own."""
 
     async def fetch(self, request: Any) -> Any:

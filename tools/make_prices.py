@@ -1,7 +1,8 @@
 """Make `src/lib/gateway/price_data.py` from the price file inside PyPI's `litellm` wheel.
 
-Only the wheel is downloaded; nothing of it is installed or run. Prices become whole nano-dollars a token, rounded up, so
-that a charge is never below the provider's. Models that are not charged by the token alone (images, audio) are left out.
+Only the wheel is downloaded; nothing of it is installed or run. Prices become whole nano-dollars a token, rounded up,
+so that a charge is never below the provider's. Models that are not charged by the token alone (images, audio) are left
+out.
 
 Usage: python tools/make_prices.py
 """
@@ -54,7 +55,8 @@ def nano(dollars: Decimal | int) -> int:
 def render(version: str, table: dict[str, dict[str, Any]]) -> str:
     """Return the text of the generated module."""
     head = f'"""Made by tools/make_prices.py from litellm {version} (MIT licence). Do not edit."""\n\n'
-    head += f'VERSION = "litellm-{version}"\n\n# A line a model: name, then nano-dollars a token for input, output, cached input.\n'
+    head += f'VERSION = "litellm-{version}"\n\n'
+    head += "# A line a model: name, then nano-dollars a token for input, output, cached input.\n"
     blocks = [f'    "{provider}": """\\\n' + "\n".join(rows(table, provider)) + '\n""",\n' for provider in PROVIDERS]
     return head + "TABLES = {\n" + "".join(blocks) + "}\n"
 
@@ -62,9 +64,8 @@ def render(version: str, table: dict[str, dict[str, Any]]) -> str:
 def main() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     version = project["tool"]["headgate"]["toolchain"]["litellm"]
-    with tempfile.TemporaryDirectory() as folder:
-        with zipfile.ZipFile(download(version, Path(folder))) as wheel:
-            table = json.loads(wheel.read(PRICE_FILE), parse_float=Decimal)
+    with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(download(version, Path(folder))) as wheel:
+        table = json.loads(wheel.read(PRICE_FILE), parse_float=Decimal)
     OUTPUT.write_text(render(version, table), encoding="utf-8")
 
 

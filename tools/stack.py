@@ -1,5 +1,5 @@
-"""Headgate on this machine: the Worker on the real runtime under `wrangler dev`, an edge in front of it and the simulated
-provider beside it.
+"""Headgate on this machine: the Worker on the real runtime under `wrangler dev`, an edge in front of it, and the
+simulated provider beside it.
 
     with Stack(folder) as stack:
         call(stack.base_url, stack.api_key)

@@ -18,7 +18,7 @@ CHECK_SECONDS = 2.0
 
 
 class Live(BaseModel):
-    """This isolate runs."""
+    """Says that the isolate runs."""
 
     status: Literal["ok"] = "ok"
 
@@ -30,7 +30,7 @@ class Ready(BaseModel):
     checks: dict[str, Literal["ok", "failed", "timeout"]]
 
 
-async def live(services: Services, _request: Validated[None, NoQuery], _caller: None) -> Response:
+async def live(_services: Services, _request: Validated[None, NoQuery], _caller: None) -> Response:
     """Answer that the isolate runs. Asks nothing else."""
     return render.bare(Live())
 
@@ -52,8 +52,7 @@ async def _try(check: Callable[[], Awaitable[None]]) -> Literal["ok", "failed", 
         await asyncio.wait_for(check(), CHECK_SECONDS)
     except TimeoutError:
         return "timeout"
-    except Exception:
-        # Whatever a dependency does, the answer is that it is not well.
+    except Exception:  # noqa: BLE001 - whatever a dependency does, the answer is that it is not well
         return "failed"
     return "ok"
 

@@ -116,7 +116,9 @@ async def _find(services: Services, principal: Principal, model_id: str) -> Mode
 
 def _checked_id(model_id: str) -> str:
     if not _MODEL_ID.fullmatch(model_id):
-        raise BadRequest("A model's name has up to 128 letters, digits and . _ : / @ -, and begins with a letter or digit.")
+        raise BadRequest(
+            "A model's name has up to 128 letters, digits and . _ : / @ -, and begins with a letter or digit."
+        )
     return model_id
 
 
@@ -135,15 +137,18 @@ def _model(row: ModelRow) -> OrgModel:
         id=row.id,
         provider=row.provider,
         upstream_model=row.upstream_model,
-        price=price
-        and ModelPrice(
-            input_nano_usd_per_token=price.input,
-            output_nano_usd_per_token=price.output,
-            cached_input_nano_usd_per_token=price.cached_input,
-        ),
+        price=_shown_price(price) if price else None,
         price_version=row.price_id,
         created_at=row.created_at,
         updated_at=row.updated_at,
+    )
+
+
+def _shown_price(price: Price) -> ModelPrice:
+    return ModelPrice(
+        input_nano_usd_per_token=price.input,
+        output_nano_usd_per_token=price.output,
+        cached_input_nano_usd_per_token=price.cached_input,
     )
 
 

@@ -88,9 +88,7 @@ async def report_usage(services: Services, request: Validated[None, ReportQuery]
     wanted, groups = _filter(services, query), _groups(query.group_by)
     after = decode_cursor(query.cursor, ["", "", ""]) if query.cursor else None
     await services.gates.flush(principal.org_id)
-    lines = await usage_report.report(
-        services.database, principal.org_id, wanted, groups, after, query.limit + 1
-    )
+    lines = await usage_report.report(services.database, principal.org_id, wanted, groups, after, query.limit + 1)
     shown = lines[: query.limit]
     last = shown[-1] if shown else None
     more = encode_cursor([last.day, last.model, last.key_id]) if last and len(lines) > len(shown) else None

@@ -1,7 +1,8 @@
 """The gate of one organisation: the single place where a request to a model is opened and settled.
 
 Pure logic over a small SQL port, so that the same code runs in the Durable Object and in a unit test. No method awaits:
-a Durable Object runs one at a time, so each is atomic, and the platform holds back its answer until its writes are on disk.
+a Durable Object runs one at a time, so each is atomic, and the platform holds back its answer until its writes are on
+disk.
 
 What is stored:
     meta      one row: the version of the organisation's policy (its keys and models)
@@ -85,7 +86,9 @@ class Gate:
 
     def outbox(self) -> list[tuple[str, str]]:
         """Return the oldest records that the store does not have yet, as (id, JSON text); at most BATCH_ROWS."""
-        return [(row[0], row[1]) for row in self._sql.run("SELECT id, record FROM outbox ORDER BY id LIMIT ?", BATCH_ROWS)]
+        return [
+            (row[0], row[1]) for row in self._sql.run("SELECT id, record FROM outbox ORDER BY id LIMIT ?", BATCH_ROWS)
+        ]
 
     def delivered(self, records: Sequence[tuple[str, str]]) -> None:
         """Drop records that the store has. One that was corrected in the meantime stays."""

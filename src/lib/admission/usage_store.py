@@ -18,7 +18,7 @@ _CORRECTED = [
 # The batch is one parameter, so that a statement stays far below D1's limit of 100 however many rows it writes.
 # A record that is there already is left alone, unless it was written for a request that had been given up.
 _INSERT = (
-    f"INSERT INTO usage_records ({', '.join(_COLUMNS)}, created_at, updated_at)"  # noqa: S608 - our own column names
+    f"INSERT INTO usage_records ({', '.join(_COLUMNS)}, created_at, updated_at)"
     f" SELECT {', '.join(f'value ->> {name!r}' for name in _COLUMNS)}, ?2, ?2 FROM json_each(?1) WHERE true"
     f" ON CONFLICT (id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _CORRECTED)}"
     " WHERE usage_records.cause = 'lost' AND excluded.cause <> 'lost'"
@@ -31,7 +31,7 @@ _TOUCH_KEYS = (
 
 
 async def deliver(database: Database, records: Sequence[str], now: datetime) -> None:
-    """Write records (JSON texts), all or none. Writing one again is harmless. Also notes when their keys were last used.
+    """Write records (JSON texts), all or none, and note when their keys were last used. Writing one again is harmless.
 
     Raises the store's errors; the caller keeps the records and tries again.
     """

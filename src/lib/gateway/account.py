@@ -31,8 +31,8 @@ class StaleAccount(Exception):
 class Accounts:
     """The isolate's cache of accounts, by the hash of their key.
 
-    An entry may be old: each request to a model is confirmed by the organisation's gate, which knows the current version.
-    So a revoked key is refused at once, although nobody tells this isolate.
+    An entry may be old: each request to a model is confirmed by the organisation's gate, which knows the current
+    version. So a revoked key is refused at once, although nobody tells this isolate.
     """
 
     def __init__(self, database: Database) -> None:

@@ -1,5 +1,6 @@
 """Which of a provider's response headers reach the client. Denied unless listed: others may name the upstream's host,
-its account or its cookies."""
+its account or its cookies.
+"""
 
 from __future__ import annotations
 

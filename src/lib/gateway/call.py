@@ -106,9 +106,7 @@ async def _respond(request: ModelRequest, target: Target, settlement: Settlement
     return await _whole(request, settlement, answer, headers)
 
 
-async def _refused(
-    target: Target, settlement: Settlement, answer: UpstreamAnswer, headers: dict[str, str]
-) -> Response:
+async def _refused(target: Target, settlement: Settlement, answer: UpstreamAnswer, headers: dict[str, str]) -> Response:
     """Hand a provider's error on: its status, body and headers. Providers do not charge for a refusal."""
 
     async def settle() -> LogFacts:
@@ -175,6 +173,8 @@ def _failed(failure: BaseException, settlement: Settlement, call: Call) -> Headg
     """Return the error to answer with; it carries the settlement of the call."""
     error: HeadgateError = BadGateway("The provider could not be reached, or did not finish its answer.")
     cause, charged = Cause.UPSTREAM_UNREACHABLE, False
+    if settlement.answered:  # it broke off in the middle, so it has worked for us
+        cause, charged = Cause.UPSTREAM_BROKE_OFF, True
     if isinstance(failure, UpstreamTimeout):
         error, cause, charged = GatewayTimeout("The provider did not answer in time."), Cause.UPSTREAM_TIMEOUT, True
     elif isinstance(failure, AnswerTooLarge):

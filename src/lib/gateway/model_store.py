@@ -58,7 +58,11 @@ async def routes_of_key(database: Database, secret_hash: str) -> Mapping[str, Mo
 async def list_models(database: Database, org_id: str, after: str, limit: int) -> list[ModelRow]:
     """Return models whose id sorts behind `after`."""
     return await database.query(
-        ModelRow, _SELECT + " WHERE models.org_id = ? AND models.id > ? ORDER BY models.id LIMIT ?", org_id, after, limit
+        ModelRow,
+        _SELECT + " WHERE models.org_id = ? AND models.id > ? ORDER BY models.id LIMIT ?",
+        org_id,
+        after,
+        limit,
     )
 
 
@@ -70,13 +74,13 @@ async def get_model(database: Database, org_id: str, model_id: str) -> ModelRow 
 async def put_model(
     database: Database, org_id: str, route: ModelRoute, expected_version: int | None, now: datetime
 ) -> bool:
-    """Create or replace a model. `expected_version`: 0 for "only if new", a number for "only if still this", None for any.
+    """Create or replace a model. `expected_version`: 0 for "only if new", a number for "only if still this", else None.
 
-    A price is a new row (its id is `price.version`), since usage records name the price that they were charged by. Tells
-    whether the model was written.
+    A price is a new row (its id is `price.version`), since usage records name the price that they were charged by.
+    Tells whether the model was written.
     """
     price = route.price
-    statements = []
+    statements: list[Statement] = []
     if price:
         statements.append(
             Statement(
@@ -93,7 +97,15 @@ async def put_model(
             " ON CONFLICT (org_id, id) DO UPDATE SET provider = excluded.provider,"
             " upstream_model = excluded.upstream_model, price_id = excluded.price_id, version = models.version + 1,"
             " updated_at = excluded.updated_at WHERE ?7 IS NULL OR models.version = ?7",
-            (org_id, route.id, route.provider, route.upstream_model, price and price.version, now, expected_version),
+            (
+                org_id,
+                route.id,
+                route.provider,
+                route.upstream_model,
+                price.version if price else None,
+                now,
+                expected_version,
+            ),
         )
     )
     return (await database.batch(statements))[-1] > 0

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 _LITERALS = (b"true", b"false", b"null")
 _SPACE = b" \t\r\n"
+_AROUND_SCALARS = b'{}[]:,"' + _SPACE
 
 
 @dataclass(slots=True)
@@ -51,7 +52,7 @@ class _Scan:
 
     def __init__(self) -> None:
         self.open: list[_Container] = []
-        self.string: bytes | None = None  # the string under way, without its opening quote
+        self.string: _String | None = None  # the string under way
         self.scalar = b""  # the number or literal under way
 
     def read(self, text: bytes) -> bool:
@@ -59,12 +60,17 @@ class _Scan:
         for index in range(len(text)):
             byte = text[index : index + 1]
             if self.string is not None:
-                self._in_string(byte)
-            elif not self._structure(byte):
-                return False
-            elif not self.open and byte not in _SPACE:
-                return False
+                self._in_string(self.string, byte)
+            else:
+                self._structure(byte)
+                if not self.open and byte not in _SPACE:
+                    return False
         return bool(self.open) and self.open[0].is_object
+
+    def _in_string(self, string: _String, byte: bytes) -> None:
+        if string.ends_with(byte):
+            self.string = None
+            self.value_done()
 
     def value_done(self) -> None:
         """Note a value or key that has just ended in the container around it."""
@@ -75,7 +81,7 @@ class _Scan:
     def finish_scalar(self) -> bytes:
         """Return the text that ends the string, number or literal under way."""
         if self.string is not None:
-            ending = _string_ending(self.string)
+            ending = self.string.ending()
         elif self.scalar:
             ending = _scalar_ending(self.scalar)
         else:
@@ -83,46 +89,54 @@ class _Scan:
         self.value_done()
         return ending
 
-    def _in_string(self, byte: bytes) -> None:
-        string = self.string or b""
-        if byte == b'"' and not _escape_open(string):
-            self.string = None
-            self.value_done()
-        else:
-            self.string = string + byte
-
-    def _structure(self, byte: bytes) -> bool:
-        if byte in b'{}[]:,"' + _SPACE and self.scalar:
+    def _structure(self, byte: bytes) -> None:
+        if byte in _AROUND_SCALARS and self.scalar:
             self.scalar = b""
             self.value_done()
         if byte == b'"':
-            self.string = b""
+            self.string = _String()
         elif byte in b"{[":
             self.open.append(_Container(is_object=byte == b"{"))
         elif byte in b"}]":
-            if self.open:
-                self.open.pop()
+            self.open = self.open[:-1]
             self.value_done()
         elif byte in b":,":
-            if self.open:
-                self.open[-1].last = "colon" if byte == b":" else "comma"
+            self._separator(byte)
         elif byte not in _SPACE:
             self.scalar += byte
-        return bool(self.open) or byte in _SPACE
+
+    def _separator(self, byte: bytes) -> None:
+        if self.open:
+            self.open[-1].last = "colon" if byte == b":" else "comma"
 
 
-def _escape_open(string: bytes) -> bool:
-    """Tell whether an odd number of backslashes stands at the end, so that the next byte is escaped."""
-    return (len(string) - len(string.rstrip(b"\\"))) % 2 == 1
+class _String:
+    """A string under way. Only what its end depends on is kept."""
 
+    def __init__(self) -> None:
+        self._escaped = False  # a backslash was the last byte
+        self._hex_digits = 0  # how many a `\\u` still needs
+        self._last = b""  # enough to hold a character that is not whole
 
-def _string_ending(string: bytes) -> bytes:
-    if _escape_open(string):
-        return b'\\"'
-    escape = string.rfind(b"\\u")
-    if escape >= 0 and not _escape_open(string[:escape]) and len(string) - escape < 6:
-        return b"0" * (6 - (len(string) - escape)) + b'"'
-    return _missing_utf8(string) + b'"'
+    def ends_with(self, byte: bytes) -> bool:
+        """Take the next byte; tell whether it is the closing quote."""
+        if self._escaped:
+            self._escaped = False
+            self._hex_digits = 4 if byte == b"u" else 0
+        elif self._hex_digits:
+            self._hex_digits -= 1
+        elif byte == b'"':
+            return True
+        else:
+            self._escaped = byte == b"\\"
+        self._last = self._last[-3:] + byte
+        return False
+
+    def ending(self) -> bytes:
+        """Return what completes the last character and closes the string."""
+        if self._escaped:
+            return b'\\"'
+        return b"0" * self._hex_digits + _missing_utf8(self._last) + b'"'
 
 
 def _missing_utf8(string: bytes) -> bytes:

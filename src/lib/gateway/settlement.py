@@ -105,6 +105,11 @@ class Settlement:
         return await self.end(cause, usage, status=None, estimated=charged)
 
     @property
+    def answered(self) -> bool:
+        """Tell whether the provider has begun to answer."""
+        return self._first_byte_ms is not None
+
+    @property
     def input_estimate(self) -> int:
         """The tokens of the input, as far as they can be told without the provider."""
         return self._record.input_tokens

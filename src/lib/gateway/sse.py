@@ -30,7 +30,7 @@ def last_boundary(text: bytes) -> int:
 
 
 def data(event: bytes) -> bytes:
-    """Return an event's data: its `data:` lines without the field name, joined by a line feed. Empty when it has none."""
+    """Return an event's data: its `data:` lines without the field name, joined by line feeds; else nothing."""
     lines = _LINE_ENDS.split(event)
     return b"\n".join(line[5:].removeprefix(b" ") for line in lines if line.startswith(b"data:"))
 

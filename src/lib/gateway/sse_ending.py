@@ -6,6 +6,7 @@ from lib.gateway import partial_json, sse
 
 _FIELD = b"data:"
 _DONE = b"[DONE]"
+_MOST_BYTES = 256 * 1024  # finishing an event reads it byte by byte; one this long is no chat
 
 
 def error_ending(tail: bytes, error: bytes) -> bytes:
@@ -27,9 +28,5 @@ def error_ending(tail: bytes, error: bytes) -> bytes:
         return event[len(_FIELD) :]
     if _DONE.startswith(payload):  # all was said: only the end mark broke off
         return _DONE[len(payload) :] + b"\n\n"
-    return _finish(payload, error) or b"\n\n" + event
-
-
-def _finish(payload: bytes, error: bytes) -> bytes | None:
-    ending = partial_json.finish_with_error(payload, error)
-    return None if ending is None else ending + b"\n\n"
+    finished = partial_json.finish_with_error(payload, error) if len(payload) <= _MOST_BYTES else None
+    return b"\n\n" + event if finished is None else finished + b"\n\n"

@@ -10,6 +10,7 @@ import re
 
 from lib.gateway import sse
 from lib.http import json_body
+from lib.http.errors import BadRequest
 
 # Inside a JSON string both quotes would be escaped, so this is never a part of a text.
 _FINISH = re.compile(rb'"finish_reason"\s*:\s*"')
@@ -20,8 +21,8 @@ _NO_CHOICES = re.compile(rb'"choices"\s*:\s*\[\s*\]')
 class UsageEventFilter:
     """Feed it a stream's bytes as they come; it returns the bytes to send at once.
 
-    The usage event comes after an event that tells why the text finished. Until then everything goes on as it came, half
-    events included, so that no byte waits. From then on whole events are looked at one by one.
+    The usage event comes after an event that tells why the text finished. Until then everything goes on as it came,
+    half events included, so that no byte waits. From then on whole events are looked at one by one.
     """
 
     def __init__(self) -> None:
@@ -72,6 +73,6 @@ def is_usage_event(event: bytes) -> bool:
         return False
     try:
         value = json_body.parse(sse.data(event))
-    except json_body.BadRequest:
+    except BadRequest:
         return False
     return isinstance(value, dict) and value.get("choices") == [] and isinstance(value.get("usage"), dict)

@@ -41,17 +41,15 @@ def docs_page(document: dict[str, Any]) -> bytes:
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width"><title>Headgate API</title>'
         f"<style>{_STYLE}</style></head><body><h1>{escape(info['title'])} API</h1><p>{escape(info['summary'])}</p>"
-        '<p>Send your API key as <code>Authorization: Bearer hg_…</code>. The same as data: '
+        "<p>Send your API key as <code>Authorization: Bearer hg_…</code>. The same as data: "
         f'<a href="/openapi.json">openapi.json</a>.</p>{sections}<h2>Schemas</h2>{schemas}</body></html>'
     ).encode()
 
 
 def _operation(method: str, path: str, operation: dict[str, Any]) -> str:
     scope = operation.get("x-scope")
-    parts = [
-        f'<details><summary><span class="method">{method.upper()}</span> <code>{escape(path)}</code> '
-        f'<span class="quiet">{escape(operation["summary"])}</span></summary>'
-    ]
+    summary = f'<span class="method">{method.upper()}</span> <code>{escape(path)}</code>'
+    parts = [f'<details><summary>{summary} <span class="quiet">{escape(operation["summary"])}</span></summary>']
     if operation.get("description"):
         parts.append(f"<p>{escape(operation['description'])}</p>")
     parts.append(f"<p>Needs the scope <code>{escape(scope)}</code>.</p>" if scope else "<p>Needs no key.</p>")

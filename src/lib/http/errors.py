@@ -11,7 +11,7 @@ from typing import ClassVar
 
 
 class HeadgateError(Exception):
-    """An answer that is not a success. `status` is HTTP's, `code` is stable and for programs, `message` is for people."""
+    """An answer that is not a success. `status` is HTTP's, `code` is stable, for programs; `message` is for people."""
 
     status: ClassVar[int] = 500
     code: str = "internal_error"

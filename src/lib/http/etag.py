@@ -30,9 +30,11 @@ def required_match(headers: Headers, version: int) -> None:
 
 
 def check_match(headers: Headers, version: int | None) -> None:
-    """Refuse a change whose `If-Match` or `If-None-Match: *` does not hold; `version` is None where nothing exists yet."""
+    """Refuse a change whose `If-Match` or `If-None-Match: *` does not hold; `version` is None where nothing is yet."""
     match = headers.get("if-match")
-    if match is not None and (version is None or (match.strip() != "*" and version not in _versions(match, "If-Match"))):
+    if match is not None and (
+        version is None or (match.strip() != "*" and version not in _versions(match, "If-Match"))
+    ):
         raise PreconditionFailed("It has changed since you read it. Read it again.")
     if (headers.get("if-none-match") or "").strip() == "*" and version is not None:
         raise PreconditionFailed("It exists already.")

@@ -1,7 +1,7 @@
 """`Idempotency-Key`: a POST that is sent again is answered again, and done once.
 
-Source: https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/. An answer may hold a new secret, so it
-is stored encrypted under a key that only the client's own header opens; the store has nothing but hashes of that header.
+Source: https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/. An answer may hold a new secret, so
+it is stored encrypted under a key that only the client's own header opens; the store has nothing but a hash of that.
 """
 
 from __future__ import annotations
@@ -94,8 +94,9 @@ async def _claim(services: Services, org_id: str, key_hash: str, request_hash: s
     """Take the key for this request; tell whether it was free. An abandoned or outdated one is free."""
     changed = await services.database.execute(
         "INSERT INTO idempotent_answers (org_id, key_hash, request_hash, created_at, updated_at)"
-        " VALUES (?1, ?2, ?3, ?4, ?4) ON CONFLICT (org_id, key_hash) DO UPDATE SET request_hash = excluded.request_hash,"
-        " answer = NULL, created_at = excluded.created_at, updated_at = excluded.updated_at"
+        " VALUES (?1, ?2, ?3, ?4, ?4) ON CONFLICT (org_id, key_hash) DO UPDATE SET"
+        " request_hash = excluded.request_hash, answer = NULL, created_at = excluded.created_at,"
+        " updated_at = excluded.updated_at"
         " WHERE idempotent_answers.created_at < ?6 OR (answer IS NULL AND idempotent_answers.created_at < ?5)",
         org_id,
         key_hash,

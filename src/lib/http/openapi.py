@@ -13,6 +13,7 @@ from lib.http.route import Dialect, NoQuery, Route
 
 VERSION = "0.1.0"
 Document = dict[str, Any]
+References = dict[tuple[Any, str], Document]
 _REF = "#/components/schemas/{model}"
 
 # What every route can answer, by whether it needs a key and whether it has a body.
@@ -25,7 +26,12 @@ _ERRORS = {
     429: "A limit is reached. `Retry-After` says when to try again.",
     503: "A part that is needed can't be reached. `Retry-After` says when to try again.",
 }
-_STATUS_TEXTS = {200: "Done.", 201: "Made.", 204: "Done; there is nothing to tell.", 304: "You have this version already."}
+_STATUS_TEXTS = {
+    200: "Done.",
+    201: "Made.",
+    204: "Done; there is nothing to tell.",
+    304: "You have this version already.",
+}
 
 
 class OpenAIError(BaseModel):
@@ -89,7 +95,7 @@ def document(routes: Sequence[Route]) -> Document:
     }
 
 
-def _schemas(routes: Sequence[Route]) -> tuple[dict[tuple[type[BaseModel], str], Document], Document]:
+def _schemas(routes: Sequence[Route]) -> tuple[References, Document]:
     requests = {route.body for route in routes if route.body}
     answers = {model for route in routes for model in route.responses.values() if model}
     wanted: list[tuple[type[BaseModel], Any]] = [
@@ -99,10 +105,11 @@ def _schemas(routes: Sequence[Route]) -> tuple[dict[tuple[type[BaseModel], str],
         (HeadgateErrorBody, "serialization"),
     ]
     references, definitions = models_json_schema(wanted, ref_template=_REF)
-    return dict(references), dict(sorted(definitions["$defs"].items()))
+    named: References = {(model, str(mode)): reference for (model, mode), reference in references.items()}
+    return named, dict(sorted(definitions["$defs"].items()))
 
 
-def _operation(route: Route, references: dict[tuple[type[BaseModel], str], Document]) -> Document:
+def _operation(route: Route, references: References) -> Document:
     operation: Document = {
         "operationId": getattr(route.handler, "__name__", route.summary),
         "summary": route.summary,
@@ -123,7 +130,7 @@ def _operation(route: Route, references: dict[tuple[type[BaseModel], str], Docum
     return operation
 
 
-def _response(route: Route, status: int, references: dict[tuple[type[BaseModel], str], Document]) -> Document:
+def _response(route: Route, status: int, references: References) -> Document:
     model = route.responses[status]
     response: Document = {"description": _STATUS_TEXTS.get(status, "Not well.")}
     if model:
@@ -131,7 +138,7 @@ def _response(route: Route, status: int, references: dict[tuple[type[BaseModel],
     return response
 
 
-def _error_responses(route: Route, references: dict[tuple[type[BaseModel], str], Document]) -> Document:
+def _error_responses(route: Route, references: References) -> Document:
     model = OpenAIErrorBody if route.dialect is Dialect.OPENAI else HeadgateErrorBody
     content = {"application/json": {"schema": references[(model, "serialization")]}}
     statuses = set(_possible_errors(route)) - set(route.responses)

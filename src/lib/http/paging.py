@@ -29,7 +29,7 @@ def encode_cursor(position: list[str]) -> str:
 
 
 def decode_cursor(cursor: str | None, start: list[str]) -> list[str]:
-    """Return the position of a cursor, or `start` where there is none. Raises BadRequest for one that we did not make."""
+    """Return the position of a cursor, or `start` where there is none. Raises BadRequest for one that is not ours."""
     if cursor is None:
         return start
     try:

@@ -42,7 +42,9 @@ def error(failure: HeadgateError, dialect: Dialect, request_id: str) -> Response
     if dialect is Dialect.OPENAI:
         body: dict[str, object] = {
             "message": failure.message,
-            "type": _OPENAI_TYPES.get(failure.status, "invalid_request_error" if failure.status < 500 else "server_error"),
+            "type": _OPENAI_TYPES.get(
+                failure.status, "invalid_request_error" if failure.status < 500 else "server_error"
+            ),
             "param": failure.param,
             "code": failure.code,
         }

@@ -15,7 +15,7 @@ _WRONG = "The API key is wrong, expired or revoked."
 
 
 def credential(raw: RawRequest) -> str:
-    """Return the API key that a request carries. Raises Unauthorized where there is none, or what is there can't be one.
+    """Return the API key that a request carries. Raises Unauthorized where there is none, or nothing that can be one.
 
     The shape is checked before anything is read or asked: an invented key costs us nothing.
     """

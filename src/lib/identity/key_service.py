@@ -52,10 +52,8 @@ async def update(
     return await get(services, principal, row.id)
 
 
-async def rotate(
-    services: Services, principal: Principal, key_id: str, overlap: timedelta
-) -> tuple[KeyRow, str]:
-    """Make a key that takes another's place; the old one works for `overlap` more. Raises Conflict for a revoked one."""
+async def rotate(services: Services, principal: Principal, key_id: str, overlap: timedelta) -> tuple[KeyRow, str]:
+    """Make a key that takes another's place; the old one works for `overlap` more. Raises Conflict if it is revoked."""
     old = await get(services, principal, key_id)
     _active(old)
     _not_wider(principal, old.scopes)

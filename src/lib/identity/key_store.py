@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 
 from lib.identity.models import Principal
 from lib.store.database import Database, Statement
-
-_COLUMNS = "id, name, prefix, scopes, version, expires_at, revoked_at, replaced_by_key_id, last_used_at, created_at, updated_at"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +24,9 @@ class KeyRow:
     last_used_at: datetime | None
     created_at: datetime
     updated_at: datetime
+
+
+_COLUMNS = ", ".join(field.name for field in fields(KeyRow))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ async def list_keys(database: Database, org_id: str, after: str, limit: int) -> 
     """Return keys with an id below `after`, newest first."""
     return await database.query(
         KeyRow,
-        f"SELECT {_COLUMNS} FROM api_keys WHERE org_id = ? AND id < ? ORDER BY id DESC LIMIT ?",  # noqa: S608 - constant
+        f"SELECT {_COLUMNS} FROM api_keys WHERE org_id = ? AND id < ? ORDER BY id DESC LIMIT ?",
         org_id,
         after,
         limit,
@@ -75,7 +76,7 @@ async def get_key(database: Database, org_id: str, key_id: str) -> KeyRow | None
     """Return one key, or None when the organisation has none of this id."""
     return await database.one(
         KeyRow,
-        f"SELECT {_COLUMNS} FROM api_keys WHERE org_id = ? AND id = ?",  # noqa: S608 - constant
+        f"SELECT {_COLUMNS} FROM api_keys WHERE org_id = ? AND id = ?",
         org_id,
         key_id,
     )
@@ -84,8 +85,8 @@ async def get_key(database: Database, org_id: str, key_id: str) -> KeyRow | None
 def insert(key: NewKey, now: datetime) -> Statement:
     """Return the statement that writes a new key."""
     return Statement(
-        "INSERT INTO api_keys (id, org_id, created_by_key_id, name, prefix, secret_hash, scopes, expires_at, created_at,"
-        " updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9)",
+        "INSERT INTO api_keys (id, org_id, created_by_key_id, name, prefix, secret_hash, scopes, expires_at,"
+        " created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9)",
         (
             key.id, key.org_id, key.created_by_key_id, key.name, key.prefix, key.secret_hash, key.scopes_json,
             key.expires_at, now,
@@ -93,7 +94,9 @@ def insert(key: NewKey, now: datetime) -> Statement:
     )  # fmt: skip
 
 
-def replace_statements(org_id: str, old_id: str, version: int, new: NewKey, ends: datetime, now: datetime) -> list[Statement]:
+def replace_statements(
+    org_id: str, old_id: str, version: int, new: NewKey, ends: datetime, now: datetime
+) -> list[Statement]:
     """Return the atomic group that makes `new` and lets the old key end at `ends`, or earlier if it did already.
 
     When the old key is no longer at `version`, the new one is not made: its insert selects from the old row.

@@ -38,7 +38,7 @@ class JsSql:
         return [[None if value is jsnull else value for value in row] for row in rows]
 
 
-class Gate(DurableObject):  # type: ignore[misc]
+class Gate(DurableObject):
     """One organisation's gate."""
 
     def __init__(self, ctx: Any, env: Any) -> None:
@@ -65,7 +65,7 @@ class Gate(DurableObject):  # type: ignore[misc]
             pass
 
     async def alarm(self, _info: Any = None) -> None:
-        """Give up what is overdue, move what is settled. Never raises: the platform would stop retrying at some point."""
+        """Give up what is overdue, move what is settled. Never raises: the platform would stop trying at some point."""
         self._alarm_ms = None
         self._gate.expire(_now_ms())
         try:

@@ -6,6 +6,7 @@ signal. Neither ever ends a broken stream cleanly: the last bytes are the caller
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import js
@@ -60,7 +61,7 @@ class NativeRelay:
 
 
 class FilteredRelay:
-    """Each read passes through a filter: for a stream whose bytes must be changed. Work for each read, not each event."""
+    """Each read passes through a filter: for a stream whose bytes must be changed. Work a read, not an event."""
 
     def __init__(self, stream: Any, lifeline: Lifeline, ending: Ending, stream_filter: StreamFilter) -> None:
         pipe = js.IdentityTransformStream.new()
@@ -112,11 +113,9 @@ async def _read_all(stream: Any) -> bytes:
     """Read a stream to its end, or as far as it goes: a broken one gives what it had."""
     reader = _byte_reader(stream)
     pieces: list[bytes] = []
-    try:
+    with suppress(JsException):  # why it broke is known already; the text until then is what counts
         while not (read := await reader.read(js.Uint8Array.new(READ_BYTES))).done:
             pieces.append(read.value.to_bytes())
-    except JsException:
-        pass  # why it broke is known already; the text until then is what counts
     return b"".join(pieces)
 
 
@@ -125,7 +124,5 @@ async def _close(writer: Any, last: bytes, lifeline: Lifeline) -> None:
         return
     steps = [writer.write(to_js(last))] if last else []
     steps.append(writer.close())
-    try:
+    with suppress(JsException):  # the client left at the very end
         await js.Promise.race(to_js([js.Promise.all(to_js(steps)), lifeline.client.departure()]))
-    except JsException:
-        pass  # the client left at the very end

@@ -52,7 +52,7 @@ async def _respond(env: Any, raw: RawRequest) -> Response:
         log.error("not_configured", request_id=raw.id, reason=str(error))
         failure = Unavailable("Headgate is not configured. Its log says what is missing.", code="not_configured")
         return render.error(failure, pipeline.dialect_of(raw.path), raw.id)
-    except Exception:
+    except Exception:  # noqa: BLE001 - the last place that can answer: what gets here is a defect of ours
         log.error("internal_error", request_id=raw.id, traceback=traceback.format_exc())
         return pipeline.failure(raw)
 
@@ -63,7 +63,7 @@ async def _finish(raw: RawRequest, response: Response, started: float, settled: 
     try:
         if response.finish:
             facts.update(await response.finish())
-    except Exception:
+    except Exception:  # noqa: BLE001 - nobody waits for this task, so its failure must at least be told
         log.error("settlement_broke", request_id=raw.id, traceback=traceback.format_exc())
     finally:
         log.info(
@@ -95,9 +95,7 @@ def _native(body: NativeBody) -> Any:
 
 def _services_of(env: Any) -> Services:
     """Return the isolate's services; they are wired at its first request, when the bindings are there."""
-    global _services
+    global _services  # noqa: PLW0603 - an isolate lives longer than a request, and has no other place
     if _services is None:
         _services = bootstrap(env)
     return _services
-
-

@@ -27,7 +27,7 @@ class Database(Protocol):
     """
 
     async def query(self, row_type: type[Row], sql: str, *values: Value) -> list[Row]:
-        """Return all rows as frozen values of `row_type`, a dataclass with a field per column. Empty when none match."""
+        """Return all rows as values of `row_type`, a frozen dataclass with a field per column; [] when none match."""
         ...
 
     async def one(self, row_type: type[Row], sql: str, *values: Value) -> Row | None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import fields
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any, TypeVar, cast, get_args, get_type_hints
 
 from lib.store.database import Value
 
@@ -26,13 +26,14 @@ def to_column(value: Value) -> Column:
 
 def decode(row_type: type[Row], row: Mapping[str, Any]) -> Row:
     """Return one row as a `row_type`. Raises KeyError when a column is missing: a defect in the SQL beside it."""
-    return row_type(**{name: convert(row[name]) for name, convert in _converters(row_type)})
+    return row_type(**{name: convert(row[name]) for name, convert in _converters(cast("Hashable", row_type))})
 
 
 @cache
-def _converters(row_type: type[Any]) -> list[tuple[str, Callable[[Any], Any]]]:
-    hints = get_type_hints(row_type)
-    return [(field.name, _converter(hints[field.name])) for field in fields(row_type)]
+def _converters(row_type: Hashable) -> list[tuple[str, Callable[[Any], Any]]]:
+    kind: Any = row_type
+    hints = get_type_hints(kind)
+    return [(field.name, _converter(hints[field.name])) for field in fields(kind)]
 
 
 def _converter(hint: object) -> Callable[[Any], Any]:

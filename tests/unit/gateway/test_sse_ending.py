@@ -44,10 +44,14 @@ def test_every_place_to_break_off_gives_events_that_parse_and_a_last_one_with_th
     assert last["error"] == json.loads(ERROR)
 
 
-@pytest.mark.parametrize("tail", [b": ping", b"event: message", b"id: 7", b"d", b"data", b"data:", b"data: ", b"data: 1"])
+@pytest.mark.parametrize(
+    "tail", [b": ping", b"event: message", b"id: 7", b"d", b"data", b"data:", b"data: ", b"data: 1"]
+)
 def test_a_line_that_is_not_an_object_still_ends_in_an_error(tail: bytes) -> None:
     """Comments, other fields and half a field name do not hide the error."""
-    assert json.loads(ERROR) in [event["error"] for event in decoded(tail + error_ending(tail, ERROR.encode())) if isinstance(event, dict)]
+    assert json.loads(ERROR) in [
+        event["error"] for event in decoded(tail + error_ending(tail, ERROR.encode())) if isinstance(event, dict)
+    ]
 
 
 def test_an_end_mark_that_broke_off_is_finished() -> None:

@@ -14,6 +14,7 @@ from lib.gateway import sse
 from lib.gateway.formats.openai_usage import estimate_tokens, read_usage
 from lib.gateway.models import Completion, Usage
 from lib.http import json_body
+from lib.http.errors import BadRequest
 
 _STRICT = ConfigDict(strict=True, extra="allow")
 _TAIL_BYTES = 16 * 1024  # far more than the usage event and the end mark take
@@ -107,7 +108,7 @@ def completion(text: bytes) -> Completion:
 def _object(text: bytes) -> dict[str, Any]:
     try:
         value = json_body.parse(text)
-    except json_body.BadRequest:
+    except BadRequest:
         return {}
     return value if isinstance(value, dict) else {}
 
