@@ -53,7 +53,6 @@ class JsBody:
                 pieces.append(read.value.to_bytes())
                 size += len(pieces[-1])
                 if size > limit:
-                    reader.cancel()
                     raise PayloadTooLarge(f"The body is over {limit} bytes.")
         except JsException:
             raise BadRequest("The body broke off.") from None

@@ -1,39 +1,33 @@
-"""A server of ours that Node runs as a child process: the simulated provider, and the edge."""
+"""A server of ours as a child process: the simulated provider, and the edge."""
 
 from __future__ import annotations
 
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
-from tools import node
 from tools.process import Process
 from tools.project import ROOT, ToolError
 
 READY_SECONDS = 30.0
 
 
-class NodeServer:
-    """Starts `script`, which says `NAME ready on URL` when it listens; `url` is then its address.
+class ChildServer:
+    """Runs a command that prints `NAME ready on URL` when it listens; `url` is then its address.
 
-    It ends when our pipe to it closes, so it never outlives us.
+    It must take `--exit-with-stdin` and end when our pipe to it closes, so that it never outlives us.
     """
 
-    def __init__(self, name: str, script: str, *arguments: str, on_line: Callable[[str, int], None]) -> None:
+    def __init__(
+        self, name: str, command: Sequence[str], env: Mapping[str, str], on_line: Callable[[str, int], None]
+    ) -> None:
         self._name = name
         self._on_line = on_line
         self._ready_line = re.compile(rf"{name} ready on (http://127\.0\.0\.1:\d+)")
         self._ready = threading.Event()
         self.url = ""
-        found = node.find()
-        self._process = Process(
-            [str(found.node), str(ROOT / script), *arguments, "--exit-with-stdin"],
-            cwd=ROOT,
-            env={**node.environment(found), "NODE_NO_WARNINGS": "1"},
-            on_line=self._line,
-            keep_stdin=True,
-        )
+        self._process = Process([*command, "--exit-with-stdin"], cwd=ROOT, env=env, on_line=self._line, keep_stdin=True)
 
     def _line(self, line: str, stream: int) -> None:
         ready = self._ready_line.search(line)
