@@ -6,9 +6,9 @@ Two things that an edge does, and workerd alone does not:
   for a half-close and ignores until it next writes. Here FIN from the client becomes a reset towards workerd, and the
   request's signal fires. (`wrangler dev`'s own proxy can't do it: it holds each request in a Durable Object until the
   answer begins.)
-- It lets a refusal arrive. When workerd answers before it has read the whole request and closes, the connection is reset,
-  and a client that is still sending would see the reset and not the answer. Here the rest of the request is read and
-  thrown away, for a while.
+- It lets a refusal arrive. When workerd answers before it has read the whole request and closes, the connection is
+  reset, and a client that is still sending would see the reset and not the answer. Here the rest of the request is read
+  and thrown away, for a while.
 
 Usage: python -m tools.edge --port PORT --to PORT [--exit-with-stdin]; prints `edge ready on http://127.0.0.1:PORT`.
 """

@@ -4,7 +4,9 @@ Only the wheel is downloaded; nothing of it is installed or run. Prices become w
 so that a charge is never below the provider's. Models that are not charged by the token alone (images, audio) are left
 out.
 
-Usage: python tools/make_prices.py
+Usage: python -m tools.make_prices [--check]
+
+`--check` compares only the version: the wheel is some 20 MB.
 """
 
 from __future__ import annotations
@@ -64,6 +66,10 @@ def render(version: str, table: dict[str, dict[str, Any]]) -> str:
 def main() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     version = project["tool"]["headgate"]["toolchain"]["litellm"]
+    if "--check" in sys.argv:
+        if f'VERSION = "litellm-{version}"' not in OUTPUT.read_text(encoding="utf-8"):
+            sys.exit("src/lib/gateway/price_data.py is stale: run python -m tools.make_prices")
+        return
     with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(download(version, Path(folder))) as wheel:
         table = json.loads(wheel.read(PRICE_FILE), parse_float=Decimal)
     OUTPUT.write_text(render(version, table), encoding="utf-8")
