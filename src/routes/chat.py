@@ -28,7 +28,7 @@ async def create_chat_completion(
         new_filter=None if chat.wants_usage_event else UsageEventFilter,
     )
     model_request = ModelRequest(
-        call=Call("chat.completions", chat.model, bool(chat.stream), openai_chat.input_estimate(chat)),
+        call=Call(request.id, "chat.completions", chat.model, bool(chat.stream), openai_chat.input_estimate(chat)),
         path="/chat/completions",
         body=lambda upstream_model: openai_chat.upstream_body(request.json, upstream_model),
         usage=openai_chat.usage_of_answer,

@@ -20,7 +20,7 @@ async def create_embeddings(
 ) -> Response:
     """Embed texts."""
     model_request = ModelRequest(
-        call=Call("embeddings", request.body.model, False, openai_embeddings.input_estimate(request.body)),
+        call=Call(request.id, "embeddings", request.body.model, False, openai_embeddings.input_estimate(request.body)),
         path="/embeddings",
         body=lambda upstream_model: openai_chat.upstream_body(request.json, upstream_model),
         usage=openai_chat.usage_of_answer,

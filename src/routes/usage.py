@@ -105,7 +105,7 @@ async def list_records(services: Services, request: Validated[None, UsageQuery],
     )
     shown = rows[: query.limit]
     last = shown[-1] if shown else None
-    more = encode_cursor([str(to_column(last.started_at)), last.id]) if last and len(rows) > len(shown) else None
+    more = encode_cursor([to_column(last.started_at), last.id]) if last and len(rows) > len(shown) else None
     return render.page([UsageEntry.model_validate(row) for row in shown], more)
 
 

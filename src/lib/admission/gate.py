@@ -6,30 +6,35 @@ disk.
 
 What is stored:
     meta      one row: the version of the organisation's policy (its keys and models)
-    open      requests under way: what to charge if nobody settles them, and until when they may
-    outbox    finished records on their way to the store; a row leaves once the store has it
+    requests  one row a request that the store does not have yet. While it is under way, `deadline_ms` says until when,
+              and `record` is what to charge if nobody settles it. Once settled, `deadline_ms` is null and the row is on
+              its way to the store.
     rejected  records that the store will never take (a defect of ours): kept for a person, out of the others' way
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from typing import Any, Protocol
 
 SCHEMA = (
     "CREATE TABLE IF NOT EXISTS meta (one INTEGER PRIMARY KEY CHECK (one = 1), version INTEGER NOT NULL)",
     "INSERT OR IGNORE INTO meta VALUES (1, 1)",
-    "CREATE TABLE IF NOT EXISTS open (id TEXT PRIMARY KEY, deadline_ms INTEGER NOT NULL, record TEXT NOT NULL)",
-    "CREATE INDEX IF NOT EXISTS open_by_deadline ON open (deadline_ms)",
-    "CREATE TABLE IF NOT EXISTS outbox (id TEXT PRIMARY KEY, record TEXT NOT NULL)",
+    # One tree and no index: each request writes it twice; only the alarm reads it.
+    "CREATE TABLE IF NOT EXISTS requests (id TEXT PRIMARY KEY, deadline_ms INT, record TEXT NOT NULL) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS rejected (id TEXT PRIMARY KEY, record TEXT NOT NULL)",
 )
 BATCH_ROWS = 200
 FLUSH_AFTER_MS = 500
 
-Message = Sequence[Any]
-Answer = dict[str, Any]
+# One statement for a whole batch, and Python never parses it: `?1` is an array of [id, deadline or null, record].
+# Opening a request that is known changes nothing. Settling one replaces it, also when it had been given up meanwhile.
+_WRITE = (
+    "INSERT INTO requests (id, deadline_ms, record)"
+    " SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?1) WHERE {which}"
+    " ON CONFLICT (id) DO UPDATE SET deadline_ms = NULL, record = excluded.record WHERE excluded.deadline_ms IS NULL"
+)
+_WRITE_ALL = _WRITE.format(which="true")
+_WRITE_SETTLED = _WRITE.format(which="value ->> 1 IS NULL")
 
 
 class Sql(Protocol):
@@ -47,14 +52,16 @@ class Gate:
             sql.run(statement)
         [[self._version]] = sql.run("SELECT version FROM meta")
 
-    def handle(self, messages: Sequence[Message]) -> list[Answer]:
-        """Take messages in order and answer each. A message may come twice; the second time changes nothing.
+    def handle(self, version: int, rows: str) -> int:
+        """Open and settle requests; return the version of the organisation's policy.
 
-        `["open", id, policy_version, deadline_ms, record]` answers `{"ok": true}`, or `{"stale": version}` when the
-        caller decided by an older policy (or by none, null): it must read it again and ask again.
-        `["settle", id, record]` answers `{"ok": true}`. `record` is the JSON text of a usage record.
+        `rows` is a JSON array of `[id, deadline_ms, record]` to open a request and `[id, null, record]` to settle one.
+        `version` is the policy by which the requests to open were judged. When it is not the current one, none of them
+        is opened: their callers see that by the answer, read the policy again and ask again. Settling always works.
+        A row may come twice; the second time changes nothing.
         """
-        return [self._open(*rest) if kind == "open" else self._settle(*rest) for kind, *rest in messages]
+        self._sql.run(_WRITE_ALL if version == self._version else _WRITE_SETTLED, rows)
+        return int(self._version)
 
     def bump(self) -> int:
         """The organisation's keys or models have changed in the store: return the new version of its policy."""
@@ -62,51 +69,39 @@ class Gate:
         self._version += 1
         return int(self._version)
 
-    def _open(self, request_id: str, version: int | None, deadline_ms: int, record: str) -> Answer:
-        if version != self._version:
-            return {"stale": self._version}
-        self._sql.run("INSERT OR IGNORE INTO open VALUES (?, ?, ?)", request_id, deadline_ms, record)
-        return {"ok": True}
-
-    def _settle(self, request_id: str, record: str) -> Answer:
-        self._sql.run("DELETE FROM open WHERE id = ?", request_id)
-        # A settlement that comes after its request was given up replaces that record, here or (see usage_store) there.
-        self._sql.run("INSERT OR REPLACE INTO outbox VALUES (?, ?)", request_id, record)
-        return {"ok": True}
-
-    def expire(self, now_ms: int) -> int:
-        """Give up requests past their deadline: the isolate that held them is gone. Return how many there were.
+    def expire(self, now_ms: int) -> None:
+        """Give up requests past their deadline: the isolate that held them is gone.
 
         The record to charge was written when they were opened, so nothing is lost with the isolate.
         """
-        overdue = self._sql.run("SELECT id, record FROM open WHERE deadline_ms <= ? LIMIT ?", now_ms, BATCH_ROWS)
-        for request_id, record in overdue:
-            self._settle(request_id, record)
-        return len(overdue)
+        self._sql.run("UPDATE requests SET deadline_ms = NULL WHERE deadline_ms <= ?", now_ms)
 
-    def outbox(self) -> list[tuple[str, str]]:
-        """Return the oldest records that the store does not have yet, as (id, JSON text); at most BATCH_ROWS."""
-        return [
-            (row[0], row[1]) for row in self._sql.run("SELECT id, record FROM outbox ORDER BY id LIMIT ?", BATCH_ROWS)
-        ]
+    def outbox(self) -> str | None:
+        """Return settled records that the store does not have yet, as one JSON array, oldest first; None for none."""
+        [[records]] = self._sql.run(
+            "SELECT json_group_array(json(record)) FROM"
+            " (SELECT record FROM requests WHERE deadline_ms IS NULL ORDER BY id LIMIT ?) HAVING count(*) > 0"
+            " UNION ALL SELECT NULL LIMIT 1",
+            BATCH_ROWS,
+        )
+        return None if records is None else str(records)
 
-    def delivered(self, records: Sequence[tuple[str, str]]) -> None:
+    def delivered(self, records: str) -> None:
         """Drop records that the store has. One that was corrected in the meantime stays."""
-        pairs = json.dumps(records)
         self._sql.run(
-            "DELETE FROM outbox WHERE EXISTS (SELECT 1 FROM json_each(?) AS pair"
-            " WHERE outbox.id = pair.value ->> 0 AND outbox.record = pair.value ->> 1)",
-            pairs,
+            "DELETE FROM requests WHERE id IN (SELECT requests.id FROM json_each(?) AS sent"
+            " JOIN requests ON requests.id = sent.value ->> 'id' AND json(requests.record) = json(sent.value))",
+            records,
         )
 
-    def reject(self, request_id: str, record: str) -> None:
-        """Set one record aside that the store refuses for good."""
-        self._sql.run("INSERT OR REPLACE INTO rejected VALUES (?, ?)", request_id, record)
-        self.delivered([(request_id, record)])
+    def reject(self, record: str) -> None:
+        """Set one record (a JSON object) aside that the store refuses for good."""
+        self._sql.run("INSERT OR REPLACE INTO rejected VALUES (?1 ->> 'id', ?1)", record)
+        self.delivered(f"[{record}]")
 
     def next_alarm(self, now_ms: int) -> int | None:
         """Return when there is next something to do, or None."""
-        if self._sql.run("SELECT 1 FROM outbox LIMIT 1"):
+        if self._sql.run("SELECT 1 FROM requests WHERE deadline_ms IS NULL LIMIT 1"):
             return now_ms + FLUSH_AFTER_MS
-        [[deadline]] = self._sql.run("SELECT min(deadline_ms) FROM open")
+        [[deadline]] = self._sql.run("SELECT min(deadline_ms) FROM requests")
         return None if deadline is None else max(int(deadline), now_ms + FLUSH_AFTER_MS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import fields
 from datetime import datetime
 
@@ -30,10 +29,9 @@ _TOUCH_KEYS = (
 )
 
 
-async def deliver(database: Database, records: Sequence[str], now: datetime) -> None:
-    """Write records (JSON texts), all or none, and note when their keys were last used. Writing one again is harmless.
+async def deliver(database: Database, records: str, now: datetime) -> None:
+    """Write records, a JSON array, all or none; note when their keys were last used. Writing one again is harmless.
 
     Raises the store's errors; the caller keeps the records and tries again.
     """
-    rows = "[" + ",".join(records) + "]"
-    await database.batch([Statement(_INSERT, (rows, now)), Statement(_TOUCH_KEYS, (rows,))])
+    await database.batch([Statement(_INSERT, (records, now)), Statement(_TOUCH_KEYS, (records,))])

@@ -12,7 +12,7 @@ from lib.clock import Clock
 from lib.gateway.account import Account
 from lib.gateway.catalogue import Target
 from lib.gateway.models import Cause, Usage
-from lib.ids import new_id
+from lib.store.rows import to_column
 
 # What the deadline leaves for reading the rest of a stream and settling, after the provider's time is over.
 GRACE_SECONDS = 60
@@ -32,8 +32,12 @@ class Gates(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What the settlement must know of a request to a model. `input_estimate` is in tokens."""
+    """What the settlement must know of a request to a model. `input_estimate` is in tokens.
 
+    `id` is the request's own: at most one record comes of one request.
+    """
+
+    id: str
     endpoint: str
     model: str
     streamed: bool
@@ -53,7 +57,7 @@ class Settlement:
         self._first_byte_ms: int | None = None
         guess = Usage(input=call.input_estimate)
         self._record = UsageRecord(
-            id=new_id(now),
+            id=call.id,
             org_id=account.principal.org_id,
             key_id=account.principal.key_id,
             endpoint=call.endpoint,
@@ -72,7 +76,7 @@ class Settlement:
             price_version=target.price.version if target.price else None,
             first_byte_ms=None,
             duration_ms=0,
-            started_at=now,
+            started_at=to_column(now),
         )
 
     async def open(self, timeout_seconds: int) -> None:
@@ -118,7 +122,6 @@ class Settlement:
         """Return what the log line tells of the call."""
         record = self._record
         return {
-            "usage_id": record.id,
             "model": record.model,
             "provider": record.provider,
             "streamed": record.streamed,

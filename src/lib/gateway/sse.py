@@ -29,6 +29,12 @@ def last_boundary(text: bytes) -> int:
     return max((end for _, end in events(text)), default=0)
 
 
+def first_boundary(text: bytes, place: int) -> int:
+    """Return the place behind the event that stands at `place`; the text's end when it is still under way."""
+    found = _EVENT_END.search(text, place)
+    return found.end() if found else len(text)
+
+
 def data(event: bytes) -> bytes:
     """Return an event's data: its `data:` lines without the field name, joined by line feeds; else nothing."""
     lines = _LINE_ENDS.split(event)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 LogFacts = Mapping[str, object]
+Finish = Callable[[], Awaitable[LogFacts]]
 
 
 class NativeBody(Protocol):
@@ -28,4 +29,4 @@ class Response:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | NativeBody | None = None
     facts: LogFacts = field(default_factory=dict)
-    finish: Callable[[], Awaitable[LogFacts]] | None = None
+    finish: Finish | None = None

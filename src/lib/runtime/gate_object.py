@@ -1,7 +1,7 @@
 """The gate as a Durable Object: `lib.admission.gate` on the object's own SQLite, and the alarm that empties its outbox.
 
 Every method can be called over RPC by whoever holds the binding, which is only this Worker. Arguments and results are
-JSON texts: one string crosses cheaper than an object.
+numbers and JSON texts: one string crosses cheaper than an object.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pyodide.ffi import jsnull
 from workers import DurableObject
 
 from lib.admission import usage_store
+from lib.admission.gate import FLUSH_AFTER_MS
 from lib.admission.gate import Gate as GateCore
 from lib.clock import SystemClock
 from lib.runtime import log
@@ -49,11 +50,12 @@ class Gate(DurableObject):
         self._gate = GateCore(JsSql(self._storage.sql))
         self._alarm_ms: int | None = None
 
-    async def batch(self, messages: str) -> str:
+    async def batch(self, version: int, rows: str) -> int:
         """Open and settle requests; see `lib.admission.gate.Gate.handle`."""
-        answers = self._gate.handle(json.loads(messages))
-        self._schedule()
-        return json.dumps(answers)
+        current = self._gate.handle(version, rows)
+        if self._alarm_ms is None or self._alarm_ms > _now_ms() + FLUSH_AFTER_MS:
+            self._set_alarm(_now_ms() + FLUSH_AFTER_MS)
+        return current
 
     async def bump(self) -> int:
         """The organisation's policy has changed; return its new version."""
@@ -70,7 +72,9 @@ class Gate(DurableObject):
         self._gate.expire(_now_ms())
         try:
             await self._deliver()
-            self._schedule()
+            due = self._gate.next_alarm(_now_ms())
+            if due is not None:
+                self._set_alarm(due)
         except StoreUnavailable as error:
             log.warning("ledger_delayed", reason=str(error))
             self._set_alarm(_now_ms() + RETRY_MS)
@@ -78,10 +82,10 @@ class Gate(DurableObject):
     async def _deliver(self) -> bool:
         """Move one batch from the outbox to the store; tell whether there was one."""
         records = self._gate.outbox()
-        if not records:
+        if records is None:
             return False
         try:
-            await usage_store.deliver(self._database, [record for _, record in records], SystemClock().now())
+            await usage_store.deliver(self._database, records, SystemClock().now())
         except StoreUnavailable:
             raise
         except StoreError as error:
@@ -91,22 +95,17 @@ class Gate(DurableObject):
         self._gate.delivered(records)
         return True
 
-    async def _deliver_singly(self, records: list[tuple[str, str]]) -> None:
+    async def _deliver_singly(self, records: str) -> None:
         """One record that the store refuses must not hold up the others."""
-        for request_id, record in records:
+        for record in map(json.dumps, json.loads(records)):
             try:
-                await usage_store.deliver(self._database, [record], SystemClock().now())
-                self._gate.delivered([(request_id, record)])
+                await usage_store.deliver(self._database, f"[{record}]", SystemClock().now())
+                self._gate.delivered(f"[{record}]")
             except StoreUnavailable:
                 raise
             except StoreError as error:
-                log.error("usage_record_rejected", usage_id=request_id, reason=str(error))
-                self._gate.reject(request_id, record)
-
-    def _schedule(self) -> None:
-        due = self._gate.next_alarm(_now_ms())
-        if due is not None and (self._alarm_ms is None or due < self._alarm_ms):
-            self._set_alarm(due)
+                log.error("usage_record_rejected", record=record, reason=str(error))
+                self._gate.reject(record)
 
     def _set_alarm(self, due_ms: int) -> None:
         self._alarm_ms = due_ms

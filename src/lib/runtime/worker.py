@@ -17,7 +17,7 @@ from lib.config import ConfigError
 from lib.http import idempotency, pipeline, render
 from lib.http.errors import Unavailable
 from lib.http.request import RawRequest
-from lib.http.response import NativeBody, Response
+from lib.http.response import Finish, LogFacts, NativeBody, Response
 from lib.ids import new_id
 from lib.runtime import log
 from lib.runtime.request import raw_request
@@ -36,7 +36,11 @@ async def serve(env: Any, ctx: Any, request: Any) -> Any:
     ctx.waitUntil(settled.promise)
     raw = raw_request(request, new_id(datetime.now(UTC)))
     response = await _respond(env, raw)
-    asyncio.ensure_future(_finish(raw, response, started, settled))  # noqa: RUF006 - `settled` keeps it alive
+    if response.finish is None:
+        _log(raw, response, started, time.time(), response.facts)
+        settled.resolve()
+    else:
+        asyncio.ensure_future(_finish(raw, response, response.finish, started, settled))  # noqa: RUF006 - see `settled`
     return _to_js(raw, response)
 
 
@@ -57,25 +61,28 @@ async def _respond(env: Any, raw: RawRequest) -> Response:
         return pipeline.failure(raw)
 
 
-async def _finish(raw: RawRequest, response: Response, started: float, settled: Any) -> None:
-    facts = dict(response.facts)
+async def _finish(raw: RawRequest, response: Response, finish: Finish, started: float, settled: Any) -> None:
     answered = time.time()
+    facts = response.facts
     try:
-        if response.finish:
-            facts.update(await response.finish())
+        facts = {**facts, **await finish()}
     except Exception:  # noqa: BLE001 - nobody waits for this task, so its failure must at least be told
         log.error("settlement_broke", request_id=raw.id, traceback=traceback.format_exc())
     finally:
-        log.info(
-            "request",
-            request_id=raw.id,
-            method=raw.method,
-            status=response.status,
-            answered_ms=round((answered - started) * 1000),
-            duration_ms=round((time.time() - started) * 1000),
-            **facts,
-        )
+        _log(raw, response, started, answered, facts)
         settled.resolve()
+
+
+def _log(raw: RawRequest, response: Response, started: float, answered: float, facts: LogFacts) -> None:
+    log.info(
+        "request",
+        request_id=raw.id,
+        method=raw.method,
+        status=response.status,
+        answered_ms=round((answered - started) * 1000),
+        duration_ms=round((time.time() - started) * 1000),
+        **facts,
+    )
 
 
 def _to_js(raw: RawRequest, response: Response) -> Any:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import fields
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any, TypeVar, cast, get_args, get_type_hints
+from typing import Any, TypeVar, cast, get_args, get_type_hints, overload
 
 from lib.store.database import Value
 
@@ -15,10 +15,14 @@ Row = TypeVar("Row")
 Column = str | int | float | None
 
 
+@overload
+def to_column(value: datetime) -> str: ...
+@overload
+def to_column(value: Value) -> Column: ...
 def to_column(value: Value) -> Column:
     """Return `value` as SQLite stores it: times as sortable UTC text with microseconds, booleans as 0 and 1."""
     if isinstance(value, datetime):
-        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        return value.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
     if isinstance(value, bool):
         return int(value)
     return value

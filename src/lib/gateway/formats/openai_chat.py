@@ -6,6 +6,7 @@ through as they came.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -17,6 +18,10 @@ from lib.http import json_body
 from lib.http.errors import BadRequest
 
 _STRICT = ConfigDict(strict=True, extra="allow")
+# Inside a JSON string the quotes would be escaped, so these are never a part of a text.
+_USAGE = re.compile(rb'"usage"\s*:\s*\{')
+_ERROR = re.compile(rb'"error"\s*:')
+_FINISH = re.compile(rb'"finish_reason"\s*:\s*"')
 _TAIL_BYTES = 16 * 1024  # far more than the usage event and the end mark take
 
 
@@ -70,13 +75,9 @@ def usage_of_answer(answer: bytes) -> Usage | None:
 
 
 def usage_of_stream(text: bytes) -> Usage | None:
-    """Return the usage that a stream tells near its end, or None. Constant work: only the tail is parsed."""
-    tail = text[-_TAIL_BYTES:]
-    found = None
-    for start, end in sse.events(tail):
-        if b'"usage"' in tail[start:end]:
-            found = read_usage(_object(sse.data(tail[start:end])).get("usage")) or found
-    return found
+    """Return the usage that a stream tells, or None. Only the last event that has any is parsed, however long it is."""
+    places = [found.start() for found in _USAGE.finditer(text, max(0, len(text) - _TAIL_BYTES))]
+    return read_usage(_object(_data_around(text, places[-1])).get("usage")) if places else None
 
 
 def output_estimate(text: bytes) -> int:
@@ -92,17 +93,26 @@ def output_estimate(text: bytes) -> int:
 def completion(text: bytes) -> Completion:
     """Tell whether a stream said all it had to: it has the end mark or a reason to finish, and no error."""
     tail = text[-_TAIL_BYTES:]
-    whole = False
+    if _ERROR.search(tail) and _told_error(tail):
+        return Completion.FAILED
+    said = tail.rstrip().endswith(b"[DONE]") or _FINISH.search(tail)
+    return Completion.WHOLE if said else Completion.TRUNCATED
+
+
+def _told_error(tail: bytes) -> bool:
+    """Tell whether one of the events is an error of the provider's own."""
     for start, end in sse.events(tail):
         event = sse.data(tail[start:end])
-        if event == b"[DONE]":
-            whole = True
-        elif b'"finish_reason"' in event or b'"error"' in event:
-            found = _object(event)
-            if found.get("error"):
-                return Completion.FAILED
-            whole = whole or any(choice.get("finish_reason") for choice in _choices(found))
-    return Completion.WHOLE if whole else Completion.TRUNCATED
+        if b'"error"' in event and _object(event).get("error"):
+            return True
+    return False
+
+
+def _data_around(text: bytes, place: int) -> bytes:
+    """Return the data of the event that stands at `place`."""
+    begin = text.rfind(b"data:", 0, place)
+    end = sse.first_boundary(text, place)
+    return sse.data(text[begin:end]) if begin >= 0 else b""
 
 
 def _object(text: bytes) -> dict[str, Any]:
