@@ -9,10 +9,13 @@ from typing import Any
 
 from workers import WorkerEntrypoint
 
+from lib.runtime import event_loop
 from lib.runtime.gate_object import Gate
 from lib.runtime.worker import purge, serve
 
 __all__ = ["Default", "Gate"]
+
+event_loop.install()
 
 
 class Default(WorkerEntrypoint):
