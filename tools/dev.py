@@ -8,6 +8,7 @@ CREDENTIALS (where to write them; .dev/credentials.json).
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -98,8 +99,22 @@ def end_on_signals() -> None:
         signal.signal(number, on_signal)
 
 
+def await_change(folder: Path) -> None:
+    """Return when a Python file below `folder` has been changed, added or removed."""
+
+    def seen() -> dict[Path, int]:
+        return {path: path.stat().st_mtime_ns for path in folder.rglob("*.py")}
+
+    before = seen()
+    while seen() == before:
+        time.sleep(0.5)
+
+
 def serve(settings: Settings) -> NoReturn:
-    """Run until a signal, which raises KeyboardInterrupt after all has ended, or until wrangler ends by itself."""
+    """Run until a signal, which raises KeyboardInterrupt after all has ended.
+
+    wrangler ends by itself when a change of the code does not even import. Then the next change starts it again.
+    """
     end_on_signals()
     stack = Stack(
         settings.state,
@@ -109,9 +124,16 @@ def serve(settings: Settings) -> NoReturn:
     )
     with stack:
         announce(stack, settings.credentials)
-        while stack.exit_code() is None:
-            time.sleep(0.5)
-        raise ToolError(f"wrangler ended (exit {stack.exit_code()}): see {stack.log_path}")
+        while True:
+            while stack.exit_code() is None:
+                time.sleep(0.5)
+            print(
+                f"dev: wrangler ended: see {stack.log_path}. It starts again when a file of src/ changes.", flush=True
+            )
+            await_change(ROOT / "src")
+            with contextlib.suppress(ToolError):  # said in the log; the next change is the next chance
+                stack.start()
+                announce(stack, settings.credentials)
 
 
 def main() -> NoReturn:

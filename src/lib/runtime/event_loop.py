@@ -1,15 +1,15 @@
 """Make Python's event loop cheap: what is ready runs in one plain call, as a microtask.
 
-Pyodide's loop hands every single callback to `setTimeout(…, 0)`, in a call that may switch stacks: for each step of each
+Pyodide's loop hands every single callback to `setTimeout(…, 0)`, in a call that may switch stacks: for each step of a
 task, some twenty for one request to a model. Here callbacks that become ready in one turn are kept in a queue, and one
-microtask at the turn's end runs them all. That took a sixth of the processor time from a whole answer and a quarter from
-a stream; the stack switching is most of it.
+microtask at the turn's end runs them all. That took a sixth of the processor time from a whole answer and a quarter
+from a stream; the stack switching is most of it.
 
 It also keeps requests apart more strictly than timers do: a microtask runs in the turn, and so in the request, that
 asked for it.
 
-What it costs: a callback that runs here can't suspend its own stack (`pyodide.ffi.run_sync`, blocking sockets). Code that
-must goes through a timer, `loop.call_later(0, …)`: timers stay as they are.
+What it costs: a callback that runs here can't suspend its own stack (`pyodide.ffi.run_sync`, blocking sockets). Code
+that must goes through a timer, `loop.call_later(0, …)`: timers stay as they are.
 """
 
 from __future__ import annotations
