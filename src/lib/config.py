@@ -49,13 +49,17 @@ def read_config(variable: Callable[[str], str | None]) -> Config:
 
 
 def _base_url(name: str, text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query or parts.fragment:
+    try:
+        parts = urlsplit(text)
+        well_formed = parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port > 0)
+    except ValueError:  # a port that is no number, a bracket that is not closed
+        well_formed = False
+    if not well_formed or any(character in text for character in "@?#"):
         raise ConfigError(f"{name} must be an http(s) address without user, query or fragment")
     return text.rstrip("/")
 
 
 def _seconds(name: str, text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 3600):
+    if not (text.isascii() and text.isdigit() and len(text) <= 4 and 1 <= int(text) <= 3600):
         raise ConfigError(f"{name} must be a whole number of seconds from 1 to 3600")
     return int(text)

@@ -22,7 +22,7 @@ async def create_embeddings(
     model_request = ModelRequest(
         call=Call(request.id, "embeddings", request.body.model, False, openai_embeddings.input_estimate(request.body)),
         path="/embeddings",
-        body=lambda upstream_model: openai_chat.upstream_body(request.json, upstream_model),
+        body=lambda upstream_model: openai_embeddings.upstream_body(request.json, upstream_model),
         usage=openai_chat.usage_of_answer,
     )
     return await call_model(services.gateway, model_request, account, request.client)

@@ -16,11 +16,21 @@ from lib.identity import key_service, key_store
 from lib.identity.key_store import KeyRow
 from lib.identity.models import INFERENCE_SCOPES, Principal, Scope
 from lib.services import Services
+from lib.text import PRINTABLE
 from routes.schemas import One, Page
 
 _AFTER_ALL = "~"  # sorts behind every id
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
-Time = Annotated[AwareDatetime, AfterValidator(lambda time: time.astimezone(UTC))]
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=PRINTABLE)]
+
+
+def _utc(time: datetime) -> datetime:
+    try:
+        return time.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("the time is outside the years 1 to 9999") from None
+
+
+Time = Annotated[AwareDatetime, AfterValidator(_utc)]
 
 
 class CreateKey(BaseModel):

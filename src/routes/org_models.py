@@ -20,6 +20,7 @@ from lib.http.route import NoQuery, Route
 from lib.identity.models import Principal, Scope
 from lib.ids import new_id
 from lib.services import Services
+from lib.text import PRINTABLE
 from routes.schemas import One, Page
 
 _NANO_USD = Annotated[int, Field(ge=0, le=1_000_000_000)]  # up to a dollar a token
@@ -41,7 +42,7 @@ class PutModel(BaseModel):
 
     model_config = _FORBID
     provider: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,32}$")]
-    upstream_model: Annotated[str, StringConstraints(min_length=1, max_length=256)]
+    upstream_model: Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=PRINTABLE)]
     price: ModelPrice | None = None
 
 
@@ -57,7 +58,7 @@ class OrgModel(BaseModel):
     updated_at: datetime
 
 
-async def list_models(services: Services, request: Validated[None, PageQuery], principal: Principal) -> Response:
+async def list_org_models(services: Services, request: Validated[None, PageQuery], principal: Principal) -> Response:
     """List the organisation's models by name."""
     [after] = decode_cursor(request.query.cursor, [""])
     rows = await model_store.list_models(services.database, principal.org_id, after, request.query.limit + 1)
@@ -66,7 +67,7 @@ async def list_models(services: Services, request: Validated[None, PageQuery], p
     return render.page([_model(row) for row in shown], more)
 
 
-async def get_model(services: Services, request: Validated[None, NoQuery], principal: Principal) -> Response:
+async def get_org_model(services: Services, request: Validated[None, NoQuery], principal: Principal) -> Response:
     """Show one model."""
     row = await _find(services, principal, request.path["id"])
     if etag.not_modified(request.headers, row.version):
@@ -74,7 +75,7 @@ async def get_model(services: Services, request: Validated[None, NoQuery], princ
     return _shown(row, 200)
 
 
-async def put_model(services: Services, request: Validated[PutModel, NoQuery], principal: Principal) -> Response:
+async def put_org_model(services: Services, request: Validated[PutModel, NoQuery], principal: Principal) -> Response:
     """Create or replace a model. Requests use it from the answer on."""
     model_id = _checked_id(request.path["id"])
     body = request.body
@@ -96,7 +97,7 @@ async def put_model(services: Services, request: Validated[PutModel, NoQuery], p
     return _shown(await _find(services, principal, model_id), 200 if old else 201)
 
 
-async def delete_model(services: Services, request: Validated[None, NoQuery], principal: Principal) -> Response:
+async def delete_org_model(services: Services, request: Validated[None, NoQuery], principal: Principal) -> Response:
     """Delete a model. The records of its use stay."""
     row = await _find(services, principal, request.path["id"])
     etag.check_match(request.headers, row.version)
@@ -160,7 +161,7 @@ ROUTES = [
     Route(
         method="GET",
         path="/api/v1/models",
-        handler=list_models,
+        handler=list_org_models,
         summary="List the organisation's models",
         responses={200: Page[OrgModel]},
         permission=Scope.MODELS_READ,
@@ -169,7 +170,7 @@ ROUTES = [
     Route(
         method="GET",
         path="/api/v1/models/{id:path}",
-        handler=get_model,
+        handler=get_org_model,
         summary="Show a model",
         responses={200: One[OrgModel], 304: None},
         permission=Scope.MODELS_READ,
@@ -177,7 +178,7 @@ ROUTES = [
     Route(
         method="PUT",
         path="/api/v1/models/{id:path}",
-        handler=put_model,
+        handler=put_org_model,
         summary="Create or replace a model",
         description="`If-Match` with the model's ETag replaces only that version, `If-None-Match: *` only creates.",
         responses={200: One[OrgModel], 201: One[OrgModel]},
@@ -187,7 +188,7 @@ ROUTES = [
     Route(
         method="DELETE",
         path="/api/v1/models/{id:path}",
-        handler=delete_model,
+        handler=delete_org_model,
         summary="Delete a model",
         responses={204: None},
         permission=Scope.MODELS_WRITE,

@@ -23,13 +23,14 @@ from routes.schemas import Page
 DEFAULT_DAYS = 30
 LONGEST_DAYS = 400
 _AFTER_ALL = "~"
+Day = Annotated[date, Field(ge=date(2000, 1, 1), le=date(2999, 12, 31))]
 
 
 class UsageQuery(PageQuery):
     """Which records: whole UTC days from `from` to `to`, both included. The last 30 days where nothing is said."""
 
-    start: Annotated[date | None, Field(alias="from", description="First day, YYYY-MM-DD, UTC")] = None
-    to: Annotated[date | None, Field(description="Last day, YYYY-MM-DD, UTC")] = None
+    start: Annotated[Day | None, Field(alias="from", description="First day, YYYY-MM-DD, UTC")] = None
+    to: Annotated[Day | None, Field(description="Last day, YYYY-MM-DD, UTC")] = None
     model: Annotated[str | None, Field(max_length=256, description="Only this model, as the client named it")] = None
     key_id: Annotated[str | None, Field(max_length=36, description="Only this API key")] = None
 

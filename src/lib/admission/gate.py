@@ -87,10 +87,11 @@ class Gate:
         return None if records is None else str(records)
 
     def delivered(self, records: str) -> None:
-        """Drop records that the store has. One that was corrected in the meantime stays."""
+        """Drop records that the store has. One that was corrected in the meantime (its cause tells) stays."""
         self._sql.run(
             "DELETE FROM requests WHERE id IN (SELECT requests.id FROM json_each(?) AS sent"
-            " JOIN requests ON requests.id = sent.value ->> 'id' AND json(requests.record) = json(sent.value))",
+            " JOIN requests ON requests.id = sent.value ->> 'id' AND deadline_ms IS NULL"
+            " AND requests.record ->> 'cause' = sent.value ->> 'cause')",
             records,
         )
 

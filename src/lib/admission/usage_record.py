@@ -8,6 +8,9 @@ from pydantic_core import to_json
 
 from lib.gateway.models import Cause, Price, Usage
 
+# What the store can hold: nine million dollars in one call. Who gets there has been told nonsense by a provider.
+MOST_COST = 2**53 - 1
+
 
 @dataclass(frozen=True, slots=True)
 class UsageRecord:
@@ -58,7 +61,7 @@ class UsageRecord:
             cached_input_tokens=usage.cached_input,
             output_tokens=usage.output,
             reasoning_tokens=usage.reasoning,
-            cost_nano_usd=price.cost(usage) if price else None,
+            cost_nano_usd=min(price.cost(usage), MOST_COST) if price else None,
             price_version=price.version if price else None,
             first_byte_ms=first_byte_ms,
             duration_ms=duration_ms,

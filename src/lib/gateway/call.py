@@ -41,6 +41,17 @@ MOST_ERROR_BYTES = 256 * 1024
 EVENT_STREAM = "text/event-stream"
 
 
+class Redirected(Exception):
+    """The provider named another address. Following it would carry our key there."""
+
+
+class Refused(Exception):
+    """The provider refused, and even its reason did not arrive."""
+
+
+_FAILURES = (ClientGone, UpstreamTimeout, UpstreamUnreachable, AnswerTooLarge, Redirected, Refused)
+
+
 @dataclass(frozen=True, slots=True)
 class Gateway:
     """What a call to a model takes."""
@@ -89,19 +100,18 @@ async def call_model(gateway: Gateway, request: ModelRequest, account: Account, 
         )
         settlement.first_byte()
         return await _respond(request, target, settlement, answer)
-    except (ClientGone, UpstreamTimeout, UpstreamUnreachable, AnswerTooLarge, asyncio.CancelledError) as failure:
+    except (*_FAILURES, asyncio.CancelledError) as failure:
         raise _failed(failure, settlement, request.call) from failure
 
 
 async def _respond(request: ModelRequest, target: Target, settlement: Settlement, answer: UpstreamAnswer) -> Response:
     headers = answer_headers.kept(answer.headers)
-    content_type = headers.get("content-type", "")
     if answer.status >= 400:
         return await _refused(target, settlement, answer, headers)
     if not 200 <= answer.status < 300:  # a redirect would carry our key to another host
         await answer.discard()
-        raise UpstreamUnreachable
-    if request.stream and content_type.startswith(EVENT_STREAM):
+        raise Redirected
+    if request.stream and headers.get("content-type", "").lower().startswith(EVENT_STREAM):
         return _streamed(request.stream, settlement, answer, headers)
     return await _whole(request, settlement, answer, headers)
 
@@ -112,7 +122,10 @@ async def _refused(target: Target, settlement: Settlement, answer: UpstreamAnswe
     async def settle() -> LogFacts:
         return await settlement.end(Cause.UPSTREAM_REFUSED, Usage(), status=answer.status, estimated=False)
 
-    body = (await answer.read(MOST_ERROR_BYTES)).to_bytes()
+    try:
+        body = (await answer.read(MOST_ERROR_BYTES)).to_bytes()
+    except (UpstreamUnreachable, AnswerTooLarge) as failure:
+        raise Refused from failure
     if "json" not in headers.get("content-type", ""):  # a page of some proxy on the way, which may name its host
         message = f"The provider answered with status {answer.status}."
         error = {"message": message, "type": "upstream_error", "param": None, "code": "upstream_error"}
@@ -173,7 +186,9 @@ def _failed(failure: BaseException, settlement: Settlement, call: Call) -> Headg
     """Return the error to answer with; it carries the settlement of the call."""
     error: HeadgateError = BadGateway("The provider could not be reached, or did not finish its answer.")
     cause, charged = Cause.UPSTREAM_UNREACHABLE, False
-    if settlement.answered:  # it broke off in the middle, so it has worked for us
+    if isinstance(failure, Refused):
+        cause = Cause.UPSTREAM_REFUSED
+    elif isinstance(failure, UpstreamUnreachable) and settlement.answered:  # broken off, so it has worked for us
         cause, charged = Cause.UPSTREAM_BROKE_OFF, True
     if isinstance(failure, UpstreamTimeout):
         error, cause, charged = GatewayTimeout("The provider did not answer in time."), Cause.UPSTREAM_TIMEOUT, True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lib.gateway import partial_json, sse
 
-_FIELD = b"data:"
+_FIELD = b"data: "
 _DONE = b"[DONE]"
 _MOST_BYTES = 256 * 1024  # finishing an event reads it byte by byte; one this long is no chat
 
@@ -15,18 +15,23 @@ def error_ending(tail: bytes, error: bytes) -> bytes:
     `tail` is what the client has got behind the last complete event: often nothing, but a provider may break off
     anywhere. `error` is the JSON text of the member's value.
     """
-    event = _FIELD + b' {"error":' + error + b"}\n\n"
-    line = sse.last_line(tail)
-    if not line:
-        return (b"\n\n" if tail else b"") + event  # two: a lone CR may be half a line end
-    if _FIELD.startswith(line):  # "da": make this line the event, since "data" alone would be an empty one
+    event = _FIELD + b'{"error":' + error + b"}\n\n"
+    line, said = sse.last_line(tail), sse.data(tail)
+    finished = partial_json.finish_with_error(said, error) if len(said) <= _MOST_BYTES else None
+    if finished is not None:  # half an object: close it, in the line that is under way or in one of its own
+        return _to_data(line) + finished + b"\n\n"
+    if said and _DONE.startswith(said):  # all was said: only the end mark broke off
+        return _DONE[len(said) :] + b"\n\n"
+    if (
+        line and not said and _FIELD.startswith(line)
+    ):  # "da": make it the event, since "data" alone would be an empty one
         return event[len(line) :]
-    if not line.startswith(_FIELD):  # a comment or another field, which means nothing without data
-        return b"\n\n" + event
-    payload = line[len(_FIELD) :].lstrip(b" ")
-    if not payload:
-        return event[len(_FIELD) :]
-    if _DONE.startswith(payload):  # all was said: only the end mark broke off
-        return _DONE[len(payload) :] + b"\n\n"
-    finished = partial_json.finish_with_error(payload, error) if len(payload) <= _MOST_BYTES else None
-    return b"\n\n" + event if finished is None else finished + b"\n\n"
+    # Nothing, a whole event, or a line that means nothing without data. Two line ends: a lone CR may be half of one.
+    return b"\n\n" + event if tail else event
+
+
+def _to_data(line: bytes) -> bytes:
+    """Return what leads from a line under way into data."""
+    if line.startswith(b"data:"):
+        return b""
+    return _FIELD[len(line) :] if _FIELD.startswith(line) else b"\n" + _FIELD

@@ -13,7 +13,7 @@ from lib.http import json_body
 from lib.http.errors import BadRequest
 
 # Inside a JSON string both quotes would be escaped, so this is never a part of a text.
-_FINISH = re.compile(rb'"finish_reason"\s*:\s*"')
+_FINISH = re.compile(rb'"finish_reason"\s*:\s*"[^"]')
 _OVERLAP = 64  # longer than `"finish_reason": "` and than an event's end, which may be split between two reads
 _NO_CHOICES = re.compile(rb'"choices"\s*:\s*\[\s*\]')
 
@@ -29,19 +29,29 @@ class UsageEventFilter:
         self._event = b""  # the event under way
         self._sent = 0  # how much of it the client already has
         self._finishing = False
+        self._last_kept = True  # whether the last whole event went out
+        self._half_line_end = False  # it ended with a CR, and an LF may belong to it
 
     def feed(self, chunk: bytes) -> bytes:
         """Take the next bytes, return what may go out. Returns `chunk` itself where nothing is to be changed."""
+        if self._half_line_end and chunk.startswith(b"\n"):
+            line_feed, rest = b"\n" if self._last_kept else b"", chunk[1:]
+        else:
+            line_feed, rest = b"", chunk
         seen = max(0, len(self._event) - _OVERLAP)  # what lies before was searched with the bytes that came earlier
-        self._event += chunk
+        self._event += rest
         if self._finishing or _FINISH.search(self._event, seen):
             self._finishing = True
-            return self._whole_events()
-        boundary = sse.last_boundary(self._event[seen:])
-        if boundary:
-            self._event = self._event[seen + boundary :]
-        self._sent = len(self._event)
-        return chunk
+            out = line_feed + self._whole_events()
+        else:
+            out = chunk
+            boundary = sse.last_boundary(self._event[seen:])
+            if boundary:
+                self._event = self._event[seen + boundary :]
+            self._sent = len(self._event)
+        if chunk:
+            self._half_line_end = not self._event and chunk.endswith(b"\r")
+        return out
 
     def end(self) -> bytes:
         """Return what was held back of a last event that never ended."""
@@ -58,10 +68,9 @@ class UsageEventFilter:
         position = 0
         for start, end in sse.events(self._event):
             position = end
-            if self._sent >= end:
-                continue
             already = max(start, self._sent)
-            if already > start or not is_usage_event(self._event[start:end]):
+            self._last_kept = already > start or not is_usage_event(self._event[start:end])
+            if self._last_kept:
                 out += self._event[already:end]
         self._event, self._sent = self._event[position:], max(0, self._sent - position)
         return out

@@ -68,15 +68,17 @@ async def once(
     try:
         response = await run()
     except BaseException:
-        await services.database.execute(_RELEASE, principal.org_id, key_hash)
+        await services.database.execute(_RELEASE, principal.org_id, key_hash, now)
         raise
     sealed = await services.sealer.seal(sealing_key, _pack(response))
     await services.database.execute(
-        "UPDATE idempotent_answers SET answer = ?, updated_at = ? WHERE org_id = ? AND key_hash = ?",
+        # Our own claim only: a request that took longer than it may has lost the key to the next one.
+        "UPDATE idempotent_answers SET answer = ?, updated_at = ? WHERE org_id = ? AND key_hash = ? AND created_at = ?",
         base64.b64encode(sealed).decode(),
         services.clock.now(),
         principal.org_id,
         key_hash,
+        now,
     )
     return response
 
@@ -87,7 +89,7 @@ async def purge(services: Services) -> int:
     return await services.database.execute("DELETE FROM idempotent_answers WHERE created_at < ?", oldest)
 
 
-_RELEASE = "DELETE FROM idempotent_answers WHERE org_id = ? AND key_hash = ? AND answer IS NULL"
+_RELEASE = "DELETE FROM idempotent_answers WHERE org_id = ? AND key_hash = ? AND created_at = ? AND answer IS NULL"
 
 
 async def _claim(services: Services, org_id: str, key_hash: str, request_hash: str, now: datetime) -> bool:

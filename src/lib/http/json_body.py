@@ -12,7 +12,7 @@ from lib.http.errors import BadRequest
 MAX_DEPTH = 64
 
 # A number that a double can't hold becomes infinity in the parser, and would leave us as invalid JSON.
-_MAY_OVERFLOW = re.compile(rb"[0-9][eE]\+?[0-9]{3}|[0-9]{309}")
+_MAY_OVERFLOW = re.compile(rb"[0-9][eE]\+?0*[0-9]{2}|[0-9]{200}")
 
 
 def parse(raw: bytes) -> object:
@@ -40,7 +40,7 @@ def _first_line(error: ValueError) -> str:
 
 def _too_deep(value: object) -> bool:
     level = [value]
-    for _ in range(MAX_DEPTH + 1):
+    for _ in range(MAX_DEPTH):
         level = [child for node in level for child in _children(node)]
         if not level:
             return False

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from lib.http import json_body
 from lib.http.errors import BadRequest
 
 DEFAULT_LIMIT = 20
@@ -33,10 +33,10 @@ def decode_cursor(cursor: str | None, start: list[str]) -> list[str]:
     if cursor is None:
         return start
     try:
-        position = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
-    except (binascii.Error, ValueError, RecursionError):
+        position = json_body.parse(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
+    except (ValueError, BadRequest):  # no base64, no ASCII, no JSON
         position = None
-    well_formed = isinstance(position, list) and all(isinstance(part, str) for part in position)
-    if not well_formed or len(position) != len(start):
+    parts = [part for part in position if isinstance(part, str)] if isinstance(position, list) else []
+    if len(parts) != len(start) or parts != position:
         raise BadRequest("The cursor is not one of ours.", param="cursor")
-    return list(position)
+    return parts

@@ -19,10 +19,16 @@ LONGEST_OVERLAP = timedelta(days=30)
 async def create(
     services: Services, principal: Principal, name: str, scopes: Sequence[str], expires_at: datetime | None
 ) -> tuple[KeyRow, str]:
-    """Make a key; return it and its secret, which nobody can read again. A key can't give more than its maker has."""
+    """Make a key; return it and its secret, which nobody can read again.
+
+    A key can't give more than its maker has: no other scopes and no longer life. Where no end is said, the maker's
+    holds.
+    """
     _not_wider(principal, scopes)
     now = services.clock.now()
     _in_the_future(expires_at, now)
+    expires_at = expires_at or principal.expires_at
+    _not_longer(principal, expires_at)
     secret = api_keys.new_key()
     key = _new_key(services, principal, secret, name, scopes, expires_at)
     await services.database.batch([key_store.insert(key, now)])
@@ -46,6 +52,7 @@ async def update(
     now = services.clock.now()
     if expires_at != row.expires_at:
         _in_the_future(expires_at, now)
+        _not_longer(principal, expires_at)
     if not await key_store.update_key(services.database, principal.org_id, row.id, row.version, name, expires_at, now):
         raise PreconditionFailed("It has changed since you read it. Read it again.")
     await services.gates.changed(principal.org_id)
@@ -53,11 +60,16 @@ async def update(
 
 
 async def rotate(services: Services, principal: Principal, key_id: str, overlap: timedelta) -> tuple[KeyRow, str]:
-    """Make a key that takes another's place; the old one works for `overlap` more. Raises Conflict if it is revoked."""
+    """Make a key that takes another's place; the old one works for `overlap` more. Conflict if it is over already."""
     old = await get(services, principal, key_id)
     _active(old)
     _not_wider(principal, old.scopes)
+    _not_longer(principal, old.expires_at)
     now = services.clock.now()
+    if old.replaced_by_key_id is not None:
+        raise Conflict("The key has been replaced already. Rotate the new one.", code="key_replaced")
+    if old.expires_at is not None and old.expires_at <= now:
+        raise Conflict("The key has expired.", code="key_expired")
     secret = api_keys.new_key()
     new = _new_key(services, principal, secret, old.name, sorted(old.scopes), None)
     group = key_store.replace_statements(principal.org_id, old.id, old.version, new, now + overlap, now)
@@ -98,6 +110,12 @@ def _not_wider(principal: Principal, scopes: Iterable[str]) -> None:
     beyond = sorted(set(scopes) - principal.scopes)
     if beyond:
         raise Forbidden(f"Your key lacks the scope {beyond[0]}, so it can't manage a key that has it.")
+
+
+def _not_longer(principal: Principal, expires_at: datetime | None) -> None:
+    """An ending key must not make one that outlives it: whoever stole it would keep what it was never given."""
+    if principal.expires_at is not None and (expires_at is None or expires_at > principal.expires_at):
+        raise Forbidden("Your key has an end, so it can't manage a key that lasts longer.")
 
 
 def _in_the_future(expires_at: datetime | None, now: datetime) -> None:

@@ -97,7 +97,7 @@ class Gate(DurableObject):
 
     async def _deliver_singly(self, records: str) -> None:
         """One record that the store refuses must not hold up the others."""
-        for record in map(json.dumps, json.loads(records)):
+        for record in (json.dumps(entry, ensure_ascii=False) for entry in json.loads(records)):
             try:
                 await usage_store.deliver(self._database, f"[{record}]", SystemClock().now())
                 self._gate.delivered(f"[{record}]")

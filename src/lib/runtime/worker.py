@@ -23,6 +23,8 @@ from lib.runtime import log
 from lib.runtime.request import raw_request
 from lib.services import Services
 
+NO_BODY = (204, 205, 304)  # the platform refuses a body beside these
+
 _services: Services | None = None
 
 
@@ -88,8 +90,10 @@ def _log(raw: RawRequest, response: Response, started: float, answered: float, f
 def _to_js(raw: RawRequest, response: Response) -> Any:
     headers = {"x-request-id": raw.id, **response.headers, "x-headgate-request-id": raw.id}
     body: Any = response.body
-    if isinstance(body, bytes):
-        body = to_js(body) if raw.method != "HEAD" else None
+    if raw.method == "HEAD" or response.status in NO_BODY:
+        body = None
+    elif isinstance(body, bytes):
+        body = to_js(body)
     elif body is not None:
         body = _native(body)
     options = to_js({"status": response.status, "headers": headers}, dict_converter=Object.fromEntries)

@@ -16,12 +16,14 @@ from lib.gateway.formats.openai_usage import estimate_tokens, read_usage
 from lib.gateway.models import Completion, Usage
 from lib.http import json_body
 from lib.http.errors import BadRequest
+from lib.text import PRINTABLE
 
 _STRICT = ConfigDict(strict=True, extra="allow")
 # Inside a JSON string the quotes would be escaped, so these are never a part of a text.
 _USAGE = re.compile(rb'"usage"\s*:\s*\{')
 _ERROR = re.compile(rb'"error"\s*:')
-_FINISH = re.compile(rb'"finish_reason"\s*:\s*"')
+_FINISH = re.compile(rb'"finish_reason"\s*:\s*"[^"]')
+_DONE = re.compile(rb"(?:^|[\r\n])data: ?\[DONE\]\s*$")
 _TAIL_BYTES = 16 * 1024  # far more than the usage event and the end mark take
 
 
@@ -44,7 +46,7 @@ class ChatRequest(BaseModel):
     """A chat completion to make. Every other field of OpenAI's API is accepted and handed on untouched."""
 
     model_config = _STRICT | {"title": "ChatCompletionRequest"}
-    model: Annotated[str, Field(min_length=1, max_length=256, examples=["sim/chat"])]
+    model: Annotated[str, Field(min_length=1, max_length=256, pattern=PRINTABLE, examples=["sim/chat"])]
     messages: Annotated[list[ChatMessage], Field(min_length=1, max_length=10_000)]
     stream: bool | None = None
     stream_options: StreamOptions | None = None
@@ -75,9 +77,12 @@ def usage_of_answer(answer: bytes) -> Usage | None:
 
 
 def usage_of_stream(text: bytes) -> Usage | None:
-    """Return the usage that a stream tells, or None. Only the last event that has any is parsed, however long it is."""
-    places = [found.start() for found in _USAGE.finditer(text, max(0, len(text) - _TAIL_BYTES))]
-    return read_usage(_object(_data_around(text, places[-1])).get("usage")) if places else None
+    """Return the usage that a stream tells last, or None. Only events near its end that have any are parsed."""
+    for found in reversed(list(_USAGE.finditer(text, max(0, len(text) - _TAIL_BYTES)))):
+        usage = read_usage(_object(_data_around(text, found.start())).get("usage"))
+        if usage:
+            return usage
+    return None
 
 
 def output_estimate(text: bytes) -> int:
@@ -95,8 +100,7 @@ def completion(text: bytes) -> Completion:
     tail = text[-_TAIL_BYTES:]
     if _ERROR.search(tail) and _told_error(tail):
         return Completion.FAILED
-    said = tail.rstrip().endswith(b"[DONE]") or _FINISH.search(tail)
-    return Completion.WHOLE if said else Completion.TRUNCATED
+    return Completion.WHOLE if _DONE.search(tail) or _FINISH.search(tail) else Completion.TRUNCATED
 
 
 def _told_error(tail: bytes) -> bool:
@@ -110,9 +114,7 @@ def _told_error(tail: bytes) -> bool:
 
 def _data_around(text: bytes, place: int) -> bytes:
     """Return the data of the event that stands at `place`."""
-    begin = text.rfind(b"data:", 0, place)
-    end = sse.first_boundary(text, place)
-    return sse.data(text[begin:end]) if begin >= 0 else b""
+    return sse.data(text[sse.last_boundary(text[:place]) : sse.first_boundary(text, place)])
 
 
 def _object(text: bytes) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from lib.gateway.formats.openai_usage import estimate_tokens
+from lib.http import json_body
+from lib.text import PRINTABLE
 
 Tokens = Annotated[list[int], Field(min_length=1)]
 
@@ -18,8 +20,13 @@ class EmbeddingsRequest(BaseModel):
     """Texts, or token lists, to embed. Every other field of OpenAI's API is handed on untouched."""
 
     model_config = ConfigDict(strict=True, extra="allow")
-    model: Annotated[str, Field(min_length=1, max_length=256, examples=["sim/embed"])]
+    model: Annotated[str, Field(min_length=1, max_length=256, pattern=PRINTABLE, examples=["sim/embed"])]
     input: str | Annotated[list[str] | Tokens | list[Tokens], Field(min_length=1, max_length=2048)]
+
+
+def upstream_body(body: dict[str, object], upstream_model: str) -> bytes:
+    """Return the body for the provider: its own name of the model, and all else as it came."""
+    return json_body.dump({**body, "model": upstream_model})
 
 
 def input_estimate(request: EmbeddingsRequest) -> int:

@@ -1,0 +1,173 @@
+"""What was used, summed and listed: exact, by organisation, and in pages without gaps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lib.admission import usage_report, usage_store
+from lib.admission.usage_record import UsageRecord
+from lib.admission.usage_report import ALL_GROUPS, Group, UsageFilter, UsageSum
+from lib.store.rows import to_column
+from tests.unit.fakes import NOW, run
+from tests.unit.store.seeds import seed_key, seed_org, usage_record
+from tests.unit.store.sqlite_binding import new_database
+
+START = datetime(2026, 5, 1, tzinfo=UTC)
+ALWAYS = UsageFilter(START, START + timedelta(days=30))
+MODELS = ["a/é", "b", "c/d"]
+ONE = st.tuples(st.integers(0, 3), st.sampled_from(MODELS), st.integers(0, 1), st.none() | st.integers(0, 10**12))
+
+
+class Store:
+    """An organisation with two keys, beside another with one."""
+
+    def __init__(self) -> None:
+        self.database, self.binding = new_database()
+        self.org = run(seed_org(self.database))
+        self.keys = sorted(run(seed_key(self.database, self.org)).principal.key_id for _ in range(2))
+        self.written: list[UsageRecord] = []
+
+    def add(self, day: int = 0, model: str = "b", key: int = 0, cost: int | None = 5, **more: object) -> UsageRecord:
+        at = START + timedelta(days=day, minutes=len(self.written))
+        record = usage_record(
+            self.org, self.keys[key], model=model, cost_nano_usd=cost, **{"started_at": to_column(at)} | more
+        )
+        self.written.append(record)
+        return record
+
+    def deliver(self) -> None:
+        texts = ",".join(record.to_json() for record in self.written)
+        run(usage_store.deliver(self.database, f"[{texts}]", NOW))
+
+    def report(
+        self,
+        groups: Sequence[Group],
+        wanted: UsageFilter = ALWAYS,
+        after: Sequence[str] | None = None,
+        limit: int = 100,
+    ) -> list[UsageSum]:
+        return run(usage_report.report(self.database, self.org, wanted, groups, after, limit))
+
+    def records(self, wanted: UsageFilter = ALWAYS, before: Sequence[str] = ("~", "~"), limit: int = 100) -> list[Any]:
+        return run(usage_report.records(self.database, self.org, wanted, before, limit))
+
+
+def expected(records: list[UsageRecord], groups: Sequence[Group]) -> list[UsageSum]:
+    """Sum the records in plain Python."""
+    lines: dict[tuple[str, str, str], list[UsageRecord]] = {}
+    for record in records:
+        parts = {Group.DAY: record.started_at[:10], Group.MODEL: record.model, Group.KEY: record.key_id}
+        day, model, key = (parts[group] if group in groups else "" for group in ALL_GROUPS)
+        lines.setdefault((day, model, key), []).append(record)
+    return [
+        UsageSum(
+            day=day,
+            model=model,
+            key_id=key,
+            requests=len(found),
+            input_tokens=sum(record.input_tokens for record in found),
+            cached_input_tokens=sum(record.cached_input_tokens for record in found),
+            output_tokens=sum(record.output_tokens for record in found),
+            reasoning_tokens=sum(record.reasoning_tokens for record in found),
+            cost_nano_usd=sum(record.cost_nano_usd or 0 for record in found),
+            estimated_requests=sum(record.estimated for record in found),
+            unpriced_requests=sum(record.cost_nano_usd is None for record in found),
+        )
+        for (day, model, key), found in sorted(lines.items(), key=lambda line: [part.encode() for part in line[0]])
+    ]
+
+
+@given(st.lists(ONE, max_size=12), st.sets(st.sampled_from(Group)), st.integers(1, 5))
+def test_a_report_is_the_sum_of_its_records(
+    rows: list[tuple[int, str, int, int | None]], groups: set[Group], limit: int
+) -> None:
+    """Whatever the groups, and read in pages of any size."""
+    store = Store()
+    for day, model, key, cost in rows:
+        store.add(day, model, key, cost, estimated=cost == 0)
+    store.deliver()
+    lines: list[UsageSum] = []
+    after: Sequence[str] | None = None
+    while page := store.report(sorted(groups), after=after, limit=limit):
+        lines += page
+        after = (page[-1].day, page[-1].model, page[-1].key_id)
+    assert lines == expected(store.written, sorted(groups))
+
+
+def test_nothing_used_is_no_line() -> None:
+    """Also where nothing is grouped."""
+    store = Store()
+    assert store.report(ALL_GROUPS) == []
+    assert store.report([]) == []
+    assert store.records() == []
+
+
+def test_a_report_begins_and_ends_where_it_was_told() -> None:
+    """The start is in it, the end is not; to the microsecond."""
+    store = Store()
+    end = START + timedelta(days=1)
+    for at in (START - timedelta(microseconds=1), START, end - timedelta(microseconds=1), end):
+        store.add(started_at=to_column(at))
+    store.deliver()
+    wanted = UsageFilter(START, end)
+    assert [line.requests for line in store.report([], wanted)] == [2]
+    assert len(store.records(wanted)) == 2
+
+
+@pytest.mark.parametrize(
+    ("model", "key", "found"), [("b", None, 2), (None, 1, 2), ("b", 1, 1), ("x", None, 0), ("b'--", 0, 0)]
+)
+def test_a_report_on_one_model_or_key_has_only_that(model: str | None, key: int | None, found: int) -> None:
+    """Both filters together too, in sums and in lists."""
+    store = Store()
+    for name, own in (("b", 0), ("b", 1), ("c/d", 0), ("c/d", 1)):
+        store.add(0, name, own)
+    store.deliver()
+    wanted = UsageFilter(ALWAYS.start, ALWAYS.end, model, None if key is None else store.keys[key])
+    assert sum(line.requests for line in store.report(ALL_GROUPS, wanted)) == found
+    assert len(store.records(wanted)) == found
+
+
+def test_another_organisations_use_is_not_in_it() -> None:
+    """Not even with the other's key as the filter."""
+    store = Store()
+    other = run(seed_org(store.database))
+    theirs = run(seed_key(store.database, other)).principal.key_id
+    store.written.append(usage_record(other, theirs))
+    store.deliver()
+    wanted = UsageFilter(ALWAYS.start, ALWAYS.end, key_id=theirs)
+    assert (store.report([]), store.report([], wanted), store.records(wanted)) == ([], [], [])
+
+
+@given(st.lists(st.integers(0, 2), max_size=12), st.integers(1, 5))
+def test_records_come_newest_first_in_pages_without_gaps(starts: list[int], limit: int) -> None:
+    """Also where several began in the same microsecond."""
+    store = Store()
+    for second in starts:
+        store.add(started_at=to_column(START + timedelta(seconds=second)))
+    store.deliver()
+    seen: list[str] = []
+    before: Sequence[str] = ("~", "~")
+    while page := store.records(before=before, limit=limit):
+        seen += [row.id for row in page]
+        before = (to_column(page[-1].started_at), page[-1].id)
+    newest = sorted(store.written, key=lambda record: (record.started_at, record.id), reverse=True)
+    assert seen == [record.id for record in newest]
+
+
+def test_a_record_is_listed_with_all_that_is_known_of_it() -> None:
+    """Field by field as it was settled; times as times, yes and no as booleans."""
+    store = Store()
+    record = store.add(cost=None, status=None, first_byte_ms=None, price_version=None, streamed=True)
+    store.deliver()
+    [row] = store.records()
+    shown = {field.name: getattr(row, field.name) for field in fields(row)}
+    assert shown | {"started_at": to_column(row.started_at)} == {name: getattr(record, name) for name in shown}
+    assert row.streamed is True

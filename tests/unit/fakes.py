@@ -1,0 +1,99 @@
+"""The platform's side of the ports, as plain classes: what a request, a clock and a sealer look like to the core."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+from lib.http.errors import PayloadTooLarge
+from lib.http.request import RawRequest
+from lib.ids import new_id
+
+T = TypeVar("T")
+NOW = datetime(2026, 5, 4, 12, 30, 15, 123456, tzinfo=UTC)
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run one coroutine to its end."""
+    return asyncio.run(work)
+
+
+class FakeHeaders:
+    """Headers by name, whatever its case."""
+
+    def __init__(self, values: Mapping[str, str] | None = None) -> None:
+        self._values = {name.lower(): value for name, value in (values or {}).items()}
+
+    def get(self, name: str) -> str | None:
+        return self._values.get(name.lower())
+
+
+@dataclass
+class FakeBody:
+    """A body that remembers whether somebody has read it."""
+
+    text: bytes = b""
+    reads: int = 0
+
+    async def read(self, limit: int) -> bytes:
+        self.reads += 1
+        if len(self.text) > limit:
+            raise PayloadTooLarge(f"The body is over {limit} bytes.")
+        return self.text
+
+
+@dataclass
+class FakeClient:
+    """The client's connection."""
+
+    gone: bool = False
+
+
+@dataclass
+class FakeClock:
+    """A clock that stands still until it is moved."""
+
+    time: datetime = NOW
+
+    def now(self) -> datetime:
+        return self.time
+
+    def advance(self, **parts: float) -> None:
+        self.time += timedelta(**parts)
+
+
+@dataclass
+class FakeSealer:
+    """Sealing that is no encryption, but fails for a wrong key or a changed text as the real one does."""
+
+    sealed: list[bytes] = field(default_factory=list)
+
+    async def seal(self, key: bytes, text: bytes) -> bytes:
+        pad = hashlib.sha256(key).digest()
+        hidden = bytes(byte ^ pad[index % len(pad)] for index, byte in enumerate(text))
+        self.sealed.append(hmac.new(key, hidden, hashlib.sha256).digest() + hidden)
+        return self.sealed[-1]
+
+    async def open(self, key: bytes, sealed: bytes) -> bytes:
+        tag, hidden = sealed[:32], sealed[32:]
+        if tag != hmac.new(key, hidden, hashlib.sha256).digest():
+            raise ValueError("wrong key or changed text")
+        pad = hashlib.sha256(key).digest()
+        return bytes(byte ^ pad[index % len(pad)] for index, byte in enumerate(hidden))
+
+
+def raw_request(
+    method: str = "GET",
+    target: str = "/",
+    body: bytes = b"",
+    headers: Mapping[str, str] | None = None,
+    client: FakeClient | None = None,
+) -> RawRequest:
+    """Return a request as the platform hands it on. `target` is the path with its query."""
+    path, _, query = target.partition("?")
+    return RawRequest(new_id(NOW), method, path, query, FakeHeaders(headers), FakeBody(body), client or FakeClient())

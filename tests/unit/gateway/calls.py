@@ -1,0 +1,127 @@
+"""A gateway with a scripted provider and gates that remember, for the tests of a call to a model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from lib.admission.usage_record import UsageRecord
+from lib.gateway.account import Account
+from lib.gateway.call import Gateway, ModelRequest, StreamFormat, call_model
+from lib.gateway.formats import openai_chat
+from lib.gateway.models import ModelRoute, Price
+from lib.gateway.providers import Provider
+from lib.gateway.settlement import Call
+from lib.gateway.usage_filter import UsageEventFilter
+from lib.http.errors import HeadgateError
+from lib.http.response import Response
+from lib.identity.models import Principal
+from lib.ids import new_id
+from tests.unit.fakes import FakeClient, FakeClock, run
+from tests.unit.gateway.fake_upstream import FakeAnswer, FakeRelay, FakeUpstream
+
+SECRET = "sk-provider-secret-0123456789"
+PRICE = Price(input=100, output=400, cached_input=50, version="p-1")
+PROVIDER = Provider("sim", "https://provider.internal/v1", {"authorization": f"Bearer {SECRET}"}, {}, (), PRICE)
+UNPRICED = Provider("free", "https://free.internal", {}, {}, ())
+ACCOUNT = Account(
+    Principal("org-1", "key-1", frozenset(), None), {"mine": ModelRoute("mine", "sim", "theirs", None)}, version=3
+)
+INPUT_ESTIMATE = 7
+
+
+@dataclass
+class FakeGates:
+    """Gates that remember what was opened and settled, in order; `failure` is what opening raises."""
+
+    failure: Exception | None = None
+    opened: list[tuple[UsageRecord, datetime]] = field(default_factory=list)
+    settled: list[UsageRecord] = field(default_factory=list)
+
+    async def open(self, _account: Account, record: UsageRecord, deadline: datetime) -> None:
+        if self.failure:
+            raise self.failure
+        self.opened.append((record, deadline))
+
+    async def settle(self, record: UsageRecord) -> None:
+        self.settled.append(record)
+
+
+@dataclass
+class Outcome:
+    """What came of one call."""
+
+    status: int
+    headers: Mapping[str, str]
+    sent: bytes  # what the client got
+    facts: Mapping[str, object]
+    error: HeadgateError | None
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.sent)
+
+
+@dataclass
+class Caller:
+    """Calls a model once, and does all that remains to be done after the answer."""
+
+    answer: FakeAnswer | BaseException = field(default_factory=FakeAnswer)
+    streamed: bool = False
+    wants_usage: bool = False
+    model: str = "sim/chat"
+    gates: FakeGates = field(default_factory=FakeGates)
+    clock: FakeClock = field(default_factory=FakeClock)
+    upstream: FakeUpstream = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.upstream = FakeUpstream([self.answer])
+
+    def call(self) -> Outcome:
+        return run(self._call())
+
+    @property
+    def record(self) -> UsageRecord:
+        """The one settlement that there must have been, of the one request that was opened."""
+        [record] = self.gates.settled
+        [(opened, _)] = self.gates.opened
+        assert record.id == opened.id
+        return record
+
+    async def _call(self) -> Outcome:
+        gateway = Gateway({"sim": PROVIDER, "free": UNPRICED}, self.upstream, self.gates, self.clock, 600)
+        try:
+            response = await call_model(gateway, self._request(), ACCOUNT, FakeClient())
+        except HeadgateError as error:
+            facts = await error.finish() if error.finish else {}
+            return Outcome(error.status, error.headers, b"", facts, error)
+        facts = dict(response.facts) | dict(await response.finish() if response.finish else {})
+        return Outcome(response.status, response.headers, _sent(response), facts, None)
+
+    def _request(self) -> ModelRequest:
+        stream = StreamFormat(
+            openai_chat.usage_of_stream,
+            openai_chat.output_estimate,
+            openai_chat.completion,
+            None if self.wants_usage else UsageEventFilter,
+        )
+        return ModelRequest(
+            call=Call(new_id(self.clock.now()), "chat.completions", self.model, self.streamed, INPUT_ESTIMATE),
+            path="/chat/completions",
+            body=lambda upstream_model: json.dumps({"model": upstream_model}).encode(),
+            usage=openai_chat.usage_of_answer,
+            stream=stream if self.streamed else None,
+        )
+
+
+def _sent(response: Response) -> bytes:
+    if response.body is None or isinstance(response.body, bytes):
+        return response.body or b""
+    native = response.body.native
+    if isinstance(native, FakeRelay):
+        return native.sent
+    assert isinstance(native, bytes)
+    return native

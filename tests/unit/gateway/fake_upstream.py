@@ -1,0 +1,120 @@
+"""A provider by script: what it answers, how its stream ends, and what reaches the client."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from lib.gateway import sse
+from lib.gateway.upstream import AnswerTooLarge, Ending, StreamEnd, StreamFilter, StreamReport
+from lib.http.request import Departure
+
+JSON = {"content-type": "application/json"}
+EVENTS = {"content-type": "text/event-stream; charset=utf-8"}
+
+
+@dataclass
+class FakeBuffer:
+    """A whole body that the platform would hold."""
+
+    text: bytes
+
+    @property
+    def native(self) -> object:
+        return self.text
+
+    def to_bytes(self) -> bytes:
+        return self.text
+
+
+@dataclass
+class FakeRelay:
+    """Hands pieces on as `lib.runtime.relay` does; `sent` is what the client has got."""
+
+    pieces: Sequence[bytes]
+    how: StreamEnd
+    ending: Ending
+    stream_filter: StreamFilter | None
+    sent: bytes = b""
+    last: bytes = b""  # what was to be sent at the end, whether there was still a client or not
+    runs: int = 0
+
+    @property
+    def body(self) -> FakeRelay:
+        return self
+
+    @property
+    def native(self) -> object:
+        return self
+
+    async def finished(self) -> StreamReport:
+        self.runs += 1
+        for piece in self.pieces:
+            self.sent += self.stream_filter.feed(piece) if self.stream_filter else piece
+            await asyncio.sleep(0)
+        text = b"".join(self.pieces)
+        unfinished = self.stream_filter.unfinished if self.stream_filter else text[sse.last_boundary(text) :]
+        self.last = self.ending(self.how, text, unfinished)
+        if not self.last and self.stream_filter and self.how is StreamEnd.PROVIDER_DONE:
+            self.last = self.stream_filter.end()
+        if self.how is not StreamEnd.CLIENT_GONE:
+            self.sent += self.last
+        return StreamReport(self.how, text)
+
+
+@dataclass
+class FakeAnswer:
+    """A provider's answer. `failure` is raised where its body is read; `how` is the way its stream ends."""
+
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=lambda: JSON)
+    pieces: Sequence[bytes] = (b"{}",)
+    failure: BaseException | None = None
+    how: StreamEnd = StreamEnd.PROVIDER_DONE
+    discarded: int = 0
+    relayed: FakeRelay | None = None
+
+    async def read(self, limit: int) -> FakeBuffer:
+        await asyncio.sleep(0)
+        if self.failure:
+            raise self.failure
+        text = b"".join(self.pieces)
+        if len(text) > limit:
+            raise AnswerTooLarge
+        return FakeBuffer(text)
+
+    def relay(self, ending: Ending, stream_filter: StreamFilter | None) -> FakeRelay:
+        self.relayed = FakeRelay(self.pieces, self.how, ending, stream_filter)
+        return self.relayed
+
+    async def discard(self) -> None:
+        self.discarded += 1
+
+
+@dataclass
+class Sent:
+    """What one call sent to the provider."""
+
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+    timeout_seconds: int
+
+
+@dataclass
+class FakeUpstream:
+    """Answers each call by the script's next line, or by its last one."""
+
+    script: list[FakeAnswer | BaseException] = field(default_factory=lambda: [FakeAnswer()])
+    sent: list[Sent] = field(default_factory=list)
+
+    async def post(
+        self, url: str, headers: Mapping[str, str], body: bytes, _client: Departure, timeout_seconds: int
+    ) -> FakeAnswer:
+        self.sent.append(Sent(url, headers, body, timeout_seconds))
+        await asyncio.sleep(0)
+        answer = self.script.pop(0) if len(self.script) > 1 else self.script[0]
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer

@@ -1,0 +1,200 @@
+"""OpenAI's chat completions: what we believe of an answer, whole or streamed."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lib.gateway.formats.openai_chat import (
+    completion,
+    output_estimate,
+    usage_of_answer,
+    usage_of_stream,
+)
+from lib.gateway.models import Completion, Usage
+from tests.unit.strategies import JSON, LINE_ENDS
+
+TOKENS = {"prompt_tokens": 3, "completion_tokens": 5}
+
+
+def stream(*values: object, line_end: bytes = b"\n", done: bool = True) -> bytes:
+    """Return events with these values as data; bytes are taken as they are."""
+    texts = [value if isinstance(value, bytes) else json.dumps(value).encode() for value in values]
+    return b"".join(b"data: " + text + line_end * 2 for text in [*texts, *([b"[DONE]"] if done else [])])
+
+
+def delta(finish: object = None, **content: object) -> dict[str, Any]:
+    return {"choices": [{"index": 0, "delta": content, "finish_reason": finish}]}
+
+
+def usage_event(usage: object) -> dict[str, object]:
+    return {"choices": [], "usage": usage}
+
+
+def test_a_usage_object_is_read_in_full() -> None:
+    """Cached and reasoning tokens are parts of input and output."""
+    usage = {
+        "prompt_tokens": 100,
+        "completion_tokens": 50,
+        "total_tokens": 150,
+        "prompt_tokens_details": {"cached_tokens": 30, "audio_tokens": 0},
+        "completion_tokens_details": {"reasoning_tokens": 20},
+    }
+    expected = Usage(input=100, output=50, cached_input=30, reasoning=20)
+    assert usage_of_answer(json.dumps({"usage": usage}).encode()) == expected
+    assert usage_of_stream(stream(delta("stop"), usage_event(usage))) == expected
+
+
+def test_an_answer_without_output_has_input_only() -> None:
+    """As embeddings do."""
+    assert usage_of_answer(b'{"usage":{"prompt_tokens":7,"total_tokens":7}}') == Usage(input=7)
+
+
+HOSTILE: list[object] = [
+    None,
+    5,
+    "many",
+    [],
+    {},
+    {"prompt_tokens": None},
+    {"prompt_tokens": -1, "completion_tokens": 1},
+    {"prompt_tokens": 1, "completion_tokens": -1},
+    {"prompt_tokens": 1, "completion_tokens": None},
+    {"prompt_tokens": True, "completion_tokens": 1},
+    {"prompt_tokens": 1.5, "completion_tokens": 1},
+    {"prompt_tokens": 1e300, "completion_tokens": 1},
+    {"prompt_tokens": "3", "completion_tokens": 1},
+    {"prompt_tokens": 2**53, "completion_tokens": 1},
+    {"prompt_tokens": 10**30, "completion_tokens": 1},
+    {"completion_tokens": 5},
+]
+
+
+@pytest.mark.parametrize("usage", HOSTILE, ids=str)
+def test_usage_that_makes_no_sense_is_not_believed(usage: object) -> None:
+    """Then the call is charged by an estimate, and says so."""
+    assert usage_of_answer(json.dumps({"usage": usage}).encode()) is None
+    assert usage_of_stream(stream(delta("stop"), usage_event(usage))) is None
+
+
+@pytest.mark.parametrize(
+    "details",
+    [None, 5, [], {"cached_tokens": -1}, {"cached_tokens": "2"}, {"cached_tokens": True}, {"cached_tokens": None}],
+)
+def test_details_that_make_no_sense_count_as_none(details: object) -> None:
+    """The sums are still believed."""
+    usage = {**TOKENS, "prompt_tokens_details": details, "completion_tokens_details": details}
+    assert usage_of_answer(json.dumps({"usage": usage}).encode()) == Usage(input=3, output=5)
+
+
+@pytest.mark.parametrize("answer", [b"", b"null", b"[]", b"<html>", b'{"usage":', b"\xff", b"[" * 9000])
+def test_an_answer_that_is_no_object_tells_nothing(answer: bytes) -> None:
+    """Nor does it break anything."""
+    assert usage_of_answer(answer) is None
+
+
+@given(JSON, LINE_ENDS)
+def test_no_shape_of_an_event_breaks_the_reading(value: object, line_end: bytes) -> None:
+    """Any JSON anywhere in the stream: usage, estimate and completion all give an answer."""
+    for event in (value, {"choices": value}, {"choices": [value]}, {"choices": [{"delta": value}]}, {"usage": value},
+                  {"choices": [{"delta": {"content": value, "tool_calls": value}, "finish_reason": value}]},
+                  {"choices": [{"delta": {"tool_calls": [value]}}], "error": value}):  # fmt: skip
+        text = stream(event, line_end=line_end, done=False)
+        usage_of_stream(text)
+        assert output_estimate(text) >= 0
+        assert completion(text) in Completion
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_break_the_reading(text: bytes) -> None:
+    """A stream of anything at all."""
+    for content in (text, b"data: " + text + b"\n\n"):
+        usage_of_stream(content)
+        completion(content)
+        assert output_estimate(content) >= 0
+
+
+@given(LINE_ENDS, st.integers(0, 40_000))
+def test_usage_is_found_behind_a_stream_of_any_length(line_end: bytes, length: int) -> None:
+    """Only the tail is parsed, so an event that is cut by its start must not matter."""
+    text = stream(delta(content="x" * length), delta("stop"), usage_event(TOKENS), line_end=line_end)
+    assert usage_of_stream(text) == Usage(input=3, output=5)
+
+
+def test_the_last_usage_counts() -> None:
+    """Some providers tell a running total in every chunk; null in between is no usage."""
+    running = [{**delta(content="x"), "usage": {"prompt_tokens": 3, "completion_tokens": n}} for n in (1, 2)]
+    assert usage_of_stream(stream(*running, {**delta("stop"), "usage": None})) == Usage(input=3, output=2)
+
+
+@pytest.mark.parametrize("text", ["data:", "data: x", "a data:image/png;base64,AA", "\ndata: {"])
+def test_usage_beside_a_text_that_looks_like_a_field_is_found(text: str) -> None:
+    """Some providers tell it in the same event as the last of the text."""
+    assert usage_of_stream(stream({**delta("stop", content=text), "usage": TOKENS})) == Usage(input=3, output=5)
+
+
+def test_a_later_event_that_tells_no_usage_does_not_hide_it() -> None:
+    """A provider may send something of its own behind it."""
+    text = stream(delta("stop"), usage_event(TOKENS), {"x": {"usage": {"unit": "ms"}}})
+    assert usage_of_stream(text) == Usage(input=3, output=5)
+
+
+def test_a_text_that_speaks_of_usage_is_not_usage() -> None:
+    """Only the member at the top of an event counts."""
+    text = '"usage":{"prompt_tokens":9,"completion_tokens":9}'
+    assert usage_of_stream(stream(delta(content=text), {"x": {"usage": TOKENS}})) is None
+
+
+def test_output_is_estimated_by_events_or_by_length() -> None:
+    """About a token an event; where the text is longer than that allows, four bytes a token."""
+    assert output_estimate(stream(*[delta(content="a")] * 10)) == 10
+    assert output_estimate(stream(delta(content="a" * 400))) == 100
+    assert output_estimate(stream(delta(role="assistant"), delta(content=""), delta("stop"))) == 0
+    assert output_estimate(stream(delta(content="ab", reasoning_content="cd", refusal="ef"))) == 2
+    call = {"index": 0, "function": {"name": "f", "arguments": "x" * 40}}
+    assert output_estimate(stream(delta(tool_calls=[call, call]))) == 20
+
+
+def test_an_event_under_way_is_not_counted() -> None:
+    """The client could not read it either."""
+    assert output_estimate(stream(delta(content="a"), done=False) + b'data: {"choices"') == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (stream(delta(content="a"), delta("stop")), Completion.WHOLE),
+        (stream(delta("length"), done=False), Completion.WHOLE),
+        (stream(delta(content="a")), Completion.WHOLE),
+        (stream(delta(content="a"), done=False), Completion.TRUNCATED),
+        (b"", Completion.TRUNCATED),
+        (stream(delta(content="a"), done=False) + b"data: [DONE]", Completion.WHOLE),
+        (
+            stream(delta(content="a"), done=False) + b'data: {"choices":[{"delta":{"content":"[DONE]',
+            Completion.TRUNCATED,
+        ),
+        (stream({"error": {"message": "x"}}), Completion.FAILED),
+        (stream(delta("stop"), {"error": {"message": "x"}}, done=False), Completion.FAILED),
+        (stream({**delta(content="a"), "error": None}, done=False), Completion.TRUNCATED),
+        (stream(delta(content='"error": "finish_reason"'), done=False), Completion.TRUNCATED),
+        (stream(delta(finish="", content="a"), done=False), Completion.TRUNCATED),
+        (stream(delta(content="[DONE]"), done=False), Completion.TRUNCATED),
+        (stream(delta(content="x" * 50_000), delta("stop"), done=False), Completion.WHOLE),
+    ],
+)
+def test_a_stream_tells_whether_it_said_all(text: bytes, expected: Completion) -> None:
+    """An end mark or a reason to finish, and no error."""
+    assert completion(text) is expected
+
+
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n", b"\r"])
+def test_the_framing_does_not_matter(line_end: bytes) -> None:
+    """Whatever line ends a provider writes."""
+    text = stream(delta(content="abcdefgh"), delta("stop"), usage_event(TOKENS), line_end=line_end)
+    assert completion(text) is Completion.WHOLE
+    assert output_estimate(text) == 2
+    assert usage_of_stream(text) == Usage(input=3, output=5)

@@ -1,0 +1,115 @@
+"""OpenAI's chat completions: what we read of a request, and what the provider gets of it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from lib.gateway.formats.openai_chat import ChatRequest, input_estimate, upstream_body
+from tests.unit.strategies import JSON_OBJECTS
+
+USER = {"role": "user", "content": "hi"}
+
+
+@given(JSON_OBJECTS)
+def test_fields_that_we_do_not_know_go_through(fields: dict[str, object]) -> None:
+    """Whatever OpenAI adds to its API works here on the same day: only the model's name is replaced."""
+    fields.pop("stream", None)
+    sent = json.loads(upstream_body({**fields, "model": "mine"}, "theirs"))
+    assert sent == {**fields, "model": "theirs"}
+
+
+@given(JSON_OBJECTS)
+def test_a_stream_is_asked_for_its_usage(options: dict[str, object]) -> None:
+    """Whatever else the client wants of it stays."""
+    body = {"model": "m", "stream": True, "stream_options": options}
+    assert json.loads(upstream_body(body, "x"))["stream_options"] == {**options, "include_usage": True}
+
+
+@pytest.mark.parametrize("more", [{}, {"stream_options": None}, {"stream_options": {"include_usage": False}}])
+def test_also_where_the_client_did_not_ask(more: dict[str, object]) -> None:
+    """Or asked not to: we take the event out again on its way."""
+    sent = json.loads(upstream_body({"model": "m", "stream": True, **more}, "x"))
+    assert sent["stream_options"] == {"include_usage": True}
+
+
+@pytest.mark.parametrize("stream_field", [False, None])
+def test_without_a_stream_nothing_is_added(stream_field: object) -> None:
+    """OpenAI refuses stream_options without a stream."""
+    assert "stream_options" not in json.loads(upstream_body({"model": "m", "stream": stream_field}, "x"))
+
+
+def test_the_clients_body_is_not_changed() -> None:
+    """The same body may be sent again to another provider."""
+    body: dict[str, object] = {"model": "m", "stream": True, "stream_options": {"a": 1}}
+    before = json.dumps(body)
+    upstream_body(body, "x")
+    assert json.dumps(body) == before
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"model": "m"},
+        {"model": "", "messages": [USER]},
+        {"model": "m" * 257, "messages": [USER]},
+        {"model": "m", "messages": []},
+        {"model": "m", "messages": [USER] * 10_001},
+        {"model": 5, "messages": [USER]},
+        {"model": "m", "messages": USER},
+        {"model": "m", "messages": ["hi"]},
+        {"model": "m", "messages": [{"content": "hi"}]},
+        {"model": "m", "messages": [{"role": "user", "content": 5}]},
+        {"model": "m", "messages": [{"role": "user", "content": ["hi"]}]},
+        {"model": "m", "messages": [USER], "stream": "true"},
+        {"model": "m", "messages": [USER], "stream": 1},
+        {"model": "m", "messages": [USER], "stream_options": []},
+        {"model": "m", "messages": [USER], "stream_options": {"include_usage": "yes"}},
+    ],
+)
+def test_what_we_must_understand_is_checked(fields: dict[str, object]) -> None:
+    """Strictly: a text is no boolean, and a number no text."""
+    with pytest.raises(ValidationError):
+        ChatRequest.model_validate(fields)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        USER,
+        {"role": "assistant", "content": None, "tool_calls": [{"id": "1"}]},
+        {"role": "tool", "tool_call_id": "1", "content": "2"},
+        {
+            "role": "user",
+            "content": [{"type": "image_url", "image_url": {"url": "data:…"}}, {"type": "text", "text": "x"}],
+        },
+        {"role": "developer", "content": "x", "name": "y", "new_field": {}},
+    ],
+)
+def test_every_kind_of_message_is_taken(message: dict[str, object]) -> None:
+    """Texts, parts, tool calls and their results, and what is yet to come."""
+    assert ChatRequest.model_validate({"model": "m", "messages": [message]}).messages
+
+
+@pytest.mark.parametrize(
+    ("options", "wanted"),
+    [(None, False), ({}, False), ({"include_usage": None}, False), ({"include_usage": True}, True)],
+)
+def test_a_client_asks_for_usage_by_name(options: object, wanted: bool) -> None:
+    """Only `include_usage: true` asks."""
+    request = ChatRequest.model_validate({"model": "m", "messages": [USER], "stream_options": options})
+    assert request.wants_usage_event is wanted
+
+
+@given(st.lists(st.text(max_size=50), min_size=1, max_size=5))
+def test_the_inputs_estimate_grows_with_its_text(texts: list[str]) -> None:
+    """A quarter of its bytes, and a little for each message; parts count as text does."""
+    plain = [{"role": "user", "content": text} for text in texts]
+    parts = [{"role": "user", "content": [{"type": "text", "text": text}]} for text in texts]
+    estimates = {input_estimate(ChatRequest.model_validate({"model": "m", "messages": m})) for m in (plain, parts)}
+    assert estimates == {sum(-(-len(text.encode()) // 4) + 4 for text in texts)}

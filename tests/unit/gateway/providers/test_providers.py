@@ -1,0 +1,51 @@
+"""The vendors: offered only where the deployment can call them, and silent about their keys."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from lib.gateway.price_table import prices
+from lib.gateway.providers import PROVIDERS, configured
+from tests.unit.world import CONFIG
+
+
+def test_a_provider_without_its_key_or_address_is_not_offered() -> None:
+    """OpenAI needs a key, the simulated one an address."""
+    assert set(configured(CONFIG)) == {"openai", "sim"}
+    assert set(configured(replace(CONFIG, openai_api_key=None))) == {"sim"}
+    assert set(configured(replace(CONFIG, sim_base_url=None))) == {"openai"}
+    assert configured(replace(CONFIG, openai_api_key=None, sim_base_url=None)) == {}
+
+
+@pytest.mark.parametrize("make", PROVIDERS)
+def test_a_provider_proves_who_we_are_and_does_not_show_how(make: object) -> None:
+    """Its key is in its headers and never in its repr, which may be logged."""
+    assert callable(make)
+    provider = make(CONFIG)
+    [key] = [value.removeprefix("Bearer ") for value in provider.headers.values()]
+    assert key in {CONFIG.openai_api_key, CONFIG.sim_api_key}
+    assert key not in repr(provider)
+
+
+@pytest.mark.parametrize("name", ["openai", "sim"])
+def test_a_providers_name_is_its_models_prefix(name: str) -> None:
+    """Names are one path segment, as the store and the API check them."""
+    provider = configured(CONFIG)[name]
+    assert provider.name == name
+    assert all(model for model in provider.listed)
+    assert not provider.base_url.endswith("/")
+
+
+def test_openais_models_have_openais_prices() -> None:
+    """A model that is not in the table has no price, which is not the same as costing nothing."""
+    provider = configured(CONFIG)["openai"]
+    assert provider.price("gpt-4o") == prices("openai")["gpt-4o"]
+    assert provider.price("gpt-99") is None
+
+
+def test_every_simulated_model_has_the_same_price() -> None:
+    """Any name is a model there."""
+    provider = configured(CONFIG)["sim"]
+    assert provider.price("anything") == provider.price("chat") is not None

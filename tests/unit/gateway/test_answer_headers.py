@@ -1,0 +1,62 @@
+"""Which of a provider's headers reach the client: only those that are listed."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lib.gateway.answer_headers import kept
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "content-type",
+        "retry-after",
+        "retry-after-ms",
+        "x-request-id",
+        "x-should-retry",
+        "openai-processing-ms",
+        "x-ratelimit-remaining-tokens",
+        "x-ratelimit-reset-requests",
+    ],
+)
+def test_what_sdks_use_is_kept(name: str) -> None:
+    """They retry by these, and report by these."""
+    assert kept({name: "1"}) == {name: "1"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "set-cookie",
+        "server",
+        "via",
+        "cf-ray",
+        "location",
+        "www-authenticate",
+        "openai-organization",
+        "openai-project",
+        "alt-svc",
+        "content-encoding",
+        "content-length",
+        "transfer-encoding",
+        "connection",
+        "strict-transport-security",
+        "access-control-allow-origin",
+        "x-envoy-upstream-service-time",
+        "x-ratelimit",
+    ],
+)
+def test_what_names_the_upstream_or_would_be_untrue_is_not(name: str) -> None:
+    """Its host, account and cookies; lengths and encodings of bytes that we may have changed; policies of its own."""
+    assert kept({name: "1"}) == {}
+
+
+@given(st.dictionaries(st.text(), st.text()))
+def test_an_unknown_header_is_not_kept(headers: dict[str, str]) -> None:
+    """Denied unless listed."""
+    listed = kept(headers)
+    assert all(name.startswith("x-ratelimit-") or name in kept({name: ""}) for name in listed)
+    assert {name: headers[name] for name in listed} == listed

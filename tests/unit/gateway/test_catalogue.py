@@ -1,0 +1,74 @@
+"""From a model's name to the provider behind it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lib.gateway.catalogue import resolve
+from lib.gateway.models import ModelRoute, Price
+from lib.gateway.providers import Provider
+from lib.http.errors import NotFound
+
+KNOWN, DEFAULT, OWN = Price(1, 2, None, "table"), Price(3, 4, None, "default"), Price(5, 6, None, "own")
+OPENAI = Provider("openai", "https://x", {}, {"gpt": KNOWN}, ("gpt",))
+SIM = Provider("sim", "http://x", {}, {}, (), DEFAULT)
+PROVIDERS = {"openai": OPENAI, "sim": SIM}
+
+
+@pytest.mark.parametrize(
+    ("model", "provider", "upstream", "price"),
+    [
+        ("openai/gpt", OPENAI, "gpt", KNOWN),
+        ("openai/other", OPENAI, "other", None),
+        ("openai/ft:a/b", OPENAI, "ft:a/b", None),
+        ("sim/any thing", SIM, "any thing", DEFAULT),
+    ],
+)
+def test_a_name_is_the_provider_and_its_model(
+    model: str, provider: Provider, upstream: str, price: Price | None
+) -> None:
+    """`provider/model`; the rest may hold slashes. An unknown price is unknown, not nought."""
+    target = resolve(model, {}, PROVIDERS)
+    assert (target.provider, target.upstream_model, target.price) == (provider, upstream, price)
+
+
+@pytest.mark.parametrize(
+    ("own_price", "upstream", "price"), [(OWN, "gpt", OWN), (None, "gpt", KNOWN), (None, "other", None)]
+)
+def test_an_organisations_own_name_goes_first(own_price: Price | None, upstream: str, price: Price | None) -> None:
+    """With its own price, or the provider's default for the model behind it."""
+    routes = {"smart": ModelRoute("smart", "openai", upstream, own_price)}
+    target = resolve("smart", routes, PROVIDERS)
+    assert (target.provider, target.upstream_model, target.price) == (OPENAI, upstream, price)
+
+
+def test_an_own_name_may_hide_a_providers() -> None:
+    """So an organisation can price, or redirect, a model that everybody has."""
+    routes = {"openai/gpt": ModelRoute("openai/gpt", "sim", "chat", OWN)}
+    assert resolve("openai/gpt", routes, PROVIDERS).provider is SIM
+
+
+@pytest.mark.parametrize(
+    "model", ["", "gpt", "/", "/gpt", "openai", "openai/", "Openai/gpt", "other/gpt", " openai/gpt"]
+)
+def test_a_name_that_leads_nowhere_is_not_found(model: str) -> None:
+    """With OpenAI's code for it, and the parameter that is wrong."""
+    with pytest.raises(NotFound) as caught:
+        resolve(model, {}, PROVIDERS)
+    assert (caught.value.code, caught.value.param) == ("model_not_found", "model")
+
+
+def test_an_own_name_for_a_provider_that_is_gone_is_not_found() -> None:
+    """Its key was taken out of the deployment; nothing else is tried in its place."""
+    with pytest.raises(NotFound):
+        resolve("sim/x", {"sim/x": ModelRoute("sim/x", "gone", "x", OWN)}, PROVIDERS)
+
+
+@given(st.text(min_size=1))
+def test_an_error_is_the_same_for_every_name(model: str) -> None:
+    """Whatever somebody pastes as a model's name stays out of answers and logs."""
+    with pytest.raises(NotFound) as caught:
+        resolve(model, {}, {})
+    assert caught.value.message == "There is no such model here, or its provider is not configured."

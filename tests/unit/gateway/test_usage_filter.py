@@ -1,0 +1,202 @@
+"""Taking the usage event out of a stream: no byte too few, none too many, and none late."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lib.gateway import sse
+from lib.gateway.usage_filter import UsageEventFilter, is_usage_event
+from tests.unit.gateway.sse_reference import dispatched
+from tests.unit.strategies import LINE_ENDS, PLACES, TEXT, cut, cut_at_line_ends
+
+USAGE = {"prompt_tokens": 3, "completion_tokens": 5, "total_tokens": 8}
+TEMPTING = st.sampled_from(
+    ['"finish_reason":"stop"', '\\"finish_reason\\":\\"', '"choices":[],"usage":{}', "\n\ndata: x\n\n"]
+)
+TEXTS = st.lists(TEXT | TEMPTING, max_size=5)
+
+
+def chunk(delta: dict[str, object], finish: str | None = None, **more: object) -> dict[str, object]:
+    """Return a chunk as OpenAI writes it."""
+    return {"id": "c", "choices": [{"index": 0, "delta": delta, "finish_reason": finish}], **more}
+
+
+class Stream:
+    """A stream in one framing and one way to write JSON; `quiet` is what a client gets that did not ask for usage."""
+
+    def __init__(self, texts: list[str], line_end: bytes, spaced: bool, usage: bool = True) -> None:
+        self.line_end = line_end
+        self.spaced = spaced
+        self.head = b"".join(self.event(chunk({"content": text}, usage=None)) for text in texts)
+        self.finish = self.event(chunk({}, "stop", usage=None))
+        self.usage = self.event({"id": "c", "choices": [], "usage": USAGE}) if usage else b""
+        self.done = b"data: [DONE]" + line_end * 2
+
+    def event(self, value: object) -> bytes:
+        text = json.dumps(value, ensure_ascii=False, separators=None if self.spaced else (",", ":"))
+        return b"data: " + text.encode() + self.line_end * 2
+
+    @property
+    def whole(self) -> bytes:
+        return self.head + self.finish + self.usage + self.done
+
+    @property
+    def quiet(self) -> bytes:
+        return self.head + self.finish + self.done
+
+
+STREAMS = st.builds(Stream, TEXTS, LINE_ENDS, st.booleans(), st.booleans())
+
+
+def fed(pieces: list[bytes]) -> list[bytes]:
+    """Return what comes out for each piece, and at the end."""
+    stream_filter = UsageEventFilter()
+    return [*(stream_filter.feed(piece) for piece in pieces), stream_filter.end()]
+
+
+def without_usage(stream: bytes) -> list[str]:
+    """Return the events of a stream that a client sees, but for the usage."""
+    return [text for text in dispatched(stream) if text == "[DONE]" or json.loads(text)["choices"]]
+
+
+@given(STREAMS, PLACES)
+def test_however_a_stream_is_cut_only_the_usage_event_is_missing(stream: Stream, places: list[int]) -> None:
+    """The bytes of all other events are handed on untouched."""
+    assert b"".join(fed(cut(stream.whole, places))) == stream.quiet
+
+
+@given(STREAMS, PLACES)
+def test_a_cut_inside_a_line_end_is_no_different(stream: Stream, places: list[int]) -> None:
+    """A read may end between CR and LF, or between the two ends of an event."""
+    pieces = cut_at_line_ends(stream.whole, places)
+    out = b"".join(fed(pieces))
+    assert dispatched(out) == dispatched(stream.quiet)
+    assert out == stream.quiet
+
+
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n", b"\r"])
+def test_there_is_no_place_where_a_cut_matters(line_end: bytes) -> None:
+    """Every place of a short stream, one after the other: between CR and LF too."""
+    stream = Stream(["hi"], line_end, spaced=False)
+    wrong = [place for place in range(len(stream.whole)) if b"".join(fed(cut(stream.whole, [place]))) != stream.quiet]
+    assert [stream.whole[place - 10 : place] for place in wrong] == []
+
+
+@given(STREAMS)
+def test_byte_by_byte_it_is_the_same(stream: Stream) -> None:
+    """The smallest pieces that there are."""
+    assert b"".join(fed([stream.whole[index : index + 1] for index in range(len(stream.whole))])) == stream.quiet
+
+
+@given(STREAMS, PLACES)
+def test_a_client_sees_the_events_of_the_stream_without_the_usage(stream: Stream, places: list[int]) -> None:
+    """As it parses them, which is what counts: the same events, none of them the usage."""
+    assert dispatched(b"".join(fed(cut(stream.whole, places)))) == dispatched(stream.quiet)
+
+
+@given(STREAMS, PLACES)
+def test_what_has_gone_out_is_always_the_start_of_the_answer(stream: Stream, places: list[int]) -> None:
+    """Bytes that are out can't be taken back, so at no time may one be wrong."""
+    out = b""
+    for piece in fed(cut(stream.whole, places)):
+        out += piece
+        assert stream.quiet.startswith(out)
+
+
+@given(STREAMS, PLACES)
+def test_before_the_finish_nothing_waits(stream: Stream, places: list[int]) -> None:
+    """Every read is handed on as it is, the very same object, half events included."""
+    stream_filter = UsageEventFilter()
+    for piece in cut(stream.head, places):
+        assert stream_filter.feed(piece) is piece
+
+
+@given(STREAMS, PLACES)
+def test_after_the_finish_nothing_but_an_event_under_way_waits(stream: Stream, places: list[int]) -> None:
+    """Each whole event goes on in the read that completes it."""
+    stream_filter, taken, out = UsageEventFilter(), b"", b""
+    for piece in cut(stream.whole, places):
+        taken += piece
+        out += stream_filter.feed(piece)
+        assert dispatched(out) == without_usage(taken)
+
+
+@given(STREAMS, PLACES)
+def test_it_knows_what_the_client_has_of_the_event_under_way(stream: Stream, places: list[int]) -> None:
+    """So that a late error can be made to fit; line ends before an event are nothing."""
+    stream_filter, out = UsageEventFilter(), b""
+    for piece in cut(stream.whole, places):
+        out += stream_filter.feed(piece)
+        assert stream_filter.unfinished.lstrip(b"\r\n") == out[sse.last_boundary(out) :].lstrip(b"\r\n")
+
+
+@given(STREAMS, PLACES, st.integers(0, 5000))
+def test_a_stream_that_breaks_off_is_handed_on_as_far_as_it_goes(stream: Stream, places: list[int], end: int) -> None:
+    """At its end what was held back comes out, but no usage event."""
+    broken = stream.whole[: end % (len(stream.whole) + 1)]
+    out = b"".join(fed(cut(broken, places)))
+    assert dispatched(out) == without_usage(broken)
+
+
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n", b"\r"])
+def test_usage_in_the_finish_event_stays(line_end: bytes) -> None:
+    """It has a choice, so every client can read it; some providers send it so."""
+    stream = Stream(["hi"], line_end, spaced=False, usage=False)
+    text = stream.head + stream.event(chunk({}, "stop", usage=USAGE)) + stream.done
+    for size in (1, 7, len(text)):
+        assert b"".join(fed([text[index : index + size] for index in range(0, len(text), size)])) == text
+
+
+def test_a_text_that_quotes_the_mark_does_not_end_the_quiet_time() -> None:
+    """Inside a JSON string its quotes are escaped."""
+    stream = Stream(['{"finish_reason":"stop"}', '\\"finish_reason\\":\\"'], b"\n", spaced=False)
+    stream_filter = UsageEventFilter()
+    assert stream_filter.feed(stream.head) is stream.head
+    half = stream.event(chunk({"content": "more"}))[:20]
+    assert stream_filter.feed(half) is half
+
+
+def test_a_finish_reason_of_null_does_not_either() -> None:
+    """OpenAI writes it into every chunk."""
+    stream = Stream(["a", "b"], b"\n", spaced=True)
+    assert b'"finish_reason": null' in stream.head
+    stream_filter = UsageEventFilter()
+    assert stream_filter.feed(stream.head + b"data: half") == stream.head + b"data: half"
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"choices": [], "usage": None},
+        {"choices": [], "usage": 5},
+        {"choices": []},
+        {"usage": USAGE},
+        {"choices": {}, "usage": USAGE},
+        {"choices": [{}], "usage": USAGE},
+        {"data": {"choices": [], "usage": USAGE}},
+        [{"choices": [], "usage": USAGE}],
+        {"choices": [], "prompt_filter_results": []},
+    ],
+)
+def test_only_the_usage_event_is_one(event: object) -> None:
+    """An empty list of choices and a usage object, both at the top; everything else stays."""
+    assert not is_usage_event(b"data: " + json.dumps(event).encode() + b"\n\n")
+
+
+@pytest.mark.parametrize("data", [b'{"choices": [] ,"usage":', b"[DONE]", b"", b'"usage" "choices":[]'])
+def test_what_is_not_json_is_no_usage_event(data: bytes) -> None:
+    """It is handed on: the client may know what it means."""
+    assert not is_usage_event(b"data: " + data + b"\n\n")
+
+
+def test_a_long_event_costs_time_in_proportion() -> None:
+    """An event of a megabyte in pieces of a kilobyte is not searched from its start each time."""
+    stream_filter = UsageEventFilter()
+    piece = b"data: " + b"x" * 1018
+    for _ in range(1024):
+        assert stream_filter.feed(piece) is piece
+    assert len(stream_filter.unfinished) == 1024 * 1024

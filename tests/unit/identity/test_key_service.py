@@ -1,0 +1,205 @@
+"""The business rules of API keys: nobody gives more than they have, and every change reaches the gate."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from lib.gateway.account import Account
+from lib.http.errors import Conflict, Forbidden, NotFound, PreconditionFailed, Unavailable, UnprocessableEntity
+from lib.identity import key_service, key_store
+from lib.identity.key_store import KeyRow
+from lib.identity.models import Principal, Scope
+from lib.ids import new_id
+from tests.unit.fakes import NOW, run
+from tests.unit.world import World, new_world
+
+WIDE = [Scope.CHAT_WRITE, Scope.KEYS_WRITE, Scope.USAGE_READ]
+
+
+def make(world: World, *scopes: str, name: str = "a key") -> tuple[KeyRow, str]:
+    return run(key_service.create(world.services, world.key.principal, name, scopes or ["chat:write"], None))
+
+
+def narrow(world: World, *scopes: str) -> Principal:
+    return world.new_key(*scopes).principal
+
+
+def test_a_new_key_works_and_is_shown_by_its_prefix() -> None:
+    """Its secret is told once; the store knows its hash."""
+    world = new_world()
+    row, secret = make(world, "usage:read", "chat:write")
+    assert secret.startswith(row.prefix)
+    assert row.scopes == {"chat:write", "usage:read"}
+    assert (row.version, row.created_at, row.last_used_at) == (1, NOW, None)
+    assert world.ask("GET", "/api/v1/usage", key=secret).status == 200
+
+
+@pytest.mark.parametrize("scope", WIDE)
+def test_a_key_cannot_give_more_than_its_maker_has(scope: Scope) -> None:
+    """Else `keys:write` would be every scope."""
+    world = new_world()
+    maker = narrow(world, *(set(WIDE) - {scope}))
+    with pytest.raises(Forbidden, match=scope.value):
+        run(key_service.create(world.services, maker, "x", WIDE, None))
+
+
+def test_a_narrow_key_manages_no_wider_one() -> None:
+    """Neither change, nor rotation (which would hand it the secret), nor revocation."""
+    world = new_world()
+    row, _ = make(world, *WIDE)
+    maker = narrow(world, "keys:write")
+    with pytest.raises(Forbidden):
+        run(key_service.update(world.services, maker, row, "mine", None))
+    with pytest.raises(Forbidden):
+        run(key_service.rotate(world.services, maker, row.id, timedelta(0)))
+    with pytest.raises(Forbidden):
+        run(key_service.revoke(world.services, maker, row.id))
+    assert run(key_service.get(world.services, world.key.principal, row.id)) == row
+
+
+@pytest.mark.parametrize("key_id", ["", "nothing", "~", new_id(NOW)])
+def test_what_is_not_there_is_not_found(key_id: str) -> None:
+    """Whether it could be an id or not."""
+    world = new_world()
+    with pytest.raises(NotFound):
+        run(key_service.get(world.services, world.key.principal, key_id))
+
+
+def test_another_organisations_key_is_not_found() -> None:
+    """Not forbidden: that would tell that it exists."""
+    world, other = new_world(), new_world()
+    with pytest.raises(NotFound):
+        run(key_service.get(world.services, other.key.principal, world.key.principal.key_id))
+
+
+@pytest.mark.parametrize("ends", [NOW, NOW - timedelta(days=1)])
+def test_an_end_lies_in_the_future(ends: object) -> None:
+    """A key that has run out already is a mistake; revoking is another call."""
+    world = new_world()
+    with pytest.raises(UnprocessableEntity):
+        run(key_service.create(world.services, world.key.principal, "x", ["chat:write"], ends))  # type: ignore[arg-type]
+    row, _ = make(world)
+    with pytest.raises(UnprocessableEntity):
+        run(key_service.update(world.services, world.key.principal, row, "x", ends))  # type: ignore[arg-type]
+
+
+def test_an_end_that_has_passed_may_stay_while_the_name_changes() -> None:
+    """Renaming an old key is no attempt to bring it back."""
+    world = new_world()
+    row, _ = run(key_service.create(world.services, world.key.principal, "x", ["chat:write"], NOW + timedelta(hours=1)))
+    world.clock.advance(days=1)
+    renamed = run(key_service.update(world.services, world.key.principal, row, "old", row.expires_at))
+    assert (renamed.name, renamed.expires_at) == ("old", NOW + timedelta(hours=1))
+
+
+def test_a_lost_update_is_refused() -> None:
+    """The second of two who read the same version."""
+    world = new_world()
+    row, _ = make(world)
+    run(key_service.update(world.services, world.key.principal, row, "first", None))
+    with pytest.raises(PreconditionFailed):
+        run(key_service.update(world.services, world.key.principal, row, "second", None))
+
+
+def test_after_a_rotation_both_keys_work_for_the_overlap() -> None:
+    """Then only the new one does."""
+    world = new_world()
+    row, old = make(world, "usage:read")
+    new_row, new = run(key_service.rotate(world.services, world.key.principal, row.id, timedelta(hours=1)))
+    assert new_row.name == row.name
+    assert [world.ask("GET", "/api/v1/usage", key=key).status for key in (old, new)] == [200, 200]
+    world.clock.advance(hours=1)
+    assert [world.ask("GET", "/api/v1/usage", key=key).status for key in (old, new)] == [401, 200]
+
+
+def test_a_key_may_rotate_itself_without_losing_access() -> None:
+    """An overlap of nothing ends the old one at once."""
+    world = new_world()
+    row, old = make(world, "keys:write", "keys:read")
+    me = run(key_store.find_principal(world.services.database, _hash(world, row)))
+    assert me is not None
+    _, new = run(key_service.rotate(world.services, me, row.id, timedelta(0)))
+    assert [world.ask("GET", "/api/v1/keys", key=key).status for key in (old, new)] == [401, 200]
+
+
+def test_a_revoked_key_stays_revoked() -> None:
+    """It can be neither changed nor rotated; revoking it again is harmless."""
+    world = new_world()
+    row, _ = make(world)
+    run(key_service.revoke(world.services, world.key.principal, row.id))
+    run(key_service.revoke(world.services, world.key.principal, row.id))
+    revoked = run(key_service.get(world.services, world.key.principal, row.id))
+    for attempt in (
+        key_service.update(world.services, world.key.principal, revoked, "x", None),
+        key_service.rotate(world.services, world.key.principal, row.id, timedelta(0)),
+    ):
+        with pytest.raises(Conflict) as caught:
+            run(attempt)
+        assert caught.value.code == "key_revoked"
+
+
+def test_every_change_is_told_to_the_gate_after_the_store_has_it() -> None:
+    """So every isolate reads it anew; making a key changes nobody's."""
+    world = new_world()
+    row, _ = make(world)
+    assert world.gates.changes == []
+    row = run(key_service.update(world.services, world.key.principal, row, "x", None))
+    run(key_service.rotate(world.services, world.key.principal, row.id, timedelta(0)))
+    run(key_service.revoke(world.services, world.key.principal, row.id))
+    assert world.gates.changes == [world.org_id] * 3
+
+
+def test_when_the_gate_is_away_the_revocation_is_not_reported_as_done() -> None:
+    """The store has it; the caller is told to try again, and trying again is harmless."""
+    world = new_world()
+    row, _ = make(world)
+    world.gates.failure = Unavailable("away")
+    with pytest.raises(Unavailable):
+        run(key_service.revoke(world.services, world.key.principal, row.id))
+    world.gates.failure = None
+    run(key_service.revoke(world.services, world.key.principal, row.id))
+    assert world.gates.changes == [world.org_id]
+
+
+def test_an_isolate_that_cached_a_key_refuses_it_after_its_revocation() -> None:
+    """The account is read anew because its organisation's version changed."""
+    world = new_world()
+    chatter = world.new_key("chat:write")
+    assert isinstance(run(world.services.accounts.find(chatter.secret_hash)), Account)
+    run(key_store.revoke_key(world.services.database, world.org_id, chatter.principal.key_id, NOW))
+    run(world.services.gates.changed(world.org_id))
+    assert run(world.services.accounts.find(chatter.secret_hash)) is None
+
+
+def _hash(world: World, row: KeyRow) -> str:
+    [found] = world.binding.rows("SELECT secret_hash FROM api_keys WHERE id = ?", row.id)
+    return str(found["secret_hash"])
+
+
+def test_an_ending_key_makes_nothing_that_outlives_it() -> None:
+    """Whoever stole it would keep what it was never given. Where no end is said, the maker's holds."""
+    world = new_world()
+    end = NOW + timedelta(hours=1)
+    ending = replace(world.key.principal, expires_at=end)
+    row, _ = run(key_service.create(world.services, ending, "same end", [Scope.CHAT_WRITE], None))
+    assert row.expires_at == end
+    for later in (end + timedelta(seconds=1), NOW + timedelta(days=900)):
+        with pytest.raises(Forbidden):
+            run(key_service.create(world.services, ending, "longer", [Scope.CHAT_WRITE], later))
+    lasting, _ = run(key_service.create(world.services, world.key.principal, "for ever", [Scope.CHAT_WRITE], None))
+    with pytest.raises(Forbidden):
+        run(key_service.rotate(world.services, ending, lasting.id, timedelta(0)))
+    with pytest.raises(Forbidden):
+        run(key_service.update(world.services, ending, row, "longer", None))
+
+
+def test_a_key_that_is_over_is_not_rotated() -> None:
+    """Its successor would be born with its end; the new key is the one to rotate."""
+    world = new_world()
+    row, _ = run(key_service.create(world.services, world.key.principal, "k", [Scope.CHAT_WRITE], None))
+    run(key_service.rotate(world.services, world.key.principal, row.id, timedelta(hours=1)))
+    with pytest.raises(Conflict):
+        run(key_service.rotate(world.services, world.key.principal, row.id, timedelta(hours=1)))

@@ -1,0 +1,145 @@
+"""What every route keeps to, read from the declarations: permissions, names, paths, dialects."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from collections import Counter
+
+import pytest
+
+from lib.http.paging import PageQuery
+from lib.http.pipeline import dialect_of
+from lib.http.route import MIB, Dialect, Freshness, Route
+from lib.identity.models import Scope
+from routes import ROUTES
+from tests.unit.source_tree import modules
+
+# A route that anybody may call is listed here, by hand.
+PUBLIC = {("GET", "/livez"), ("GET", "/readyz"), ("GET", "/openapi.json"), ("GET", "/docs")}
+MANAGEMENT = [route for route in ROUTES if route.path.startswith("/api/")]
+
+
+def name_of(route: Route) -> str:
+    return f"{route.method} {route.path}"
+
+
+every_route = pytest.mark.parametrize("route", ROUTES, ids=name_of)
+every_management_route = pytest.mark.parametrize("route", MANAGEMENT, ids=name_of)
+
+
+@every_route
+def test_a_route_names_a_permission_or_is_listed_as_public(route: Route) -> None:
+    """Nothing is public by forgetting."""
+    assert (route.permission is None) == ((route.method, route.path) in PUBLIC)
+
+
+@every_route
+def test_a_permission_is_one_that_a_key_can_hold(route: Route) -> None:
+    """A scope that no key can be given would lock a route for ever."""
+    assert route.permission is None or route.permission in set(Scope)
+
+
+@every_route
+def test_reading_needs_no_more_than_reading(route: Route) -> None:
+    """GET asks for a `:read` scope; every other method for a `:write` scope."""
+    if route.permission is not None:
+        assert route.permission.endswith(":read" if route.method == "GET" else ":write")
+
+
+@every_route
+def test_a_handler_is_an_async_function_with_a_docstring(route: Route) -> None:
+    """Whoever looks for a route finds a sentence that says what it does."""
+    assert inspect.iscoroutinefunction(route.handler)
+    assert inspect.getdoc(route.handler)
+
+
+@every_route
+def test_a_dialect_belongs_to_its_path(route: Route) -> None:
+    """Errors before and after routing have the same shape: `/v1/` speaks OpenAI's, all else ours."""
+    assert route.dialect is dialect_of(route.path)
+
+
+@every_route
+def test_only_the_ai_api_trusts_the_isolates_cache(route: Route) -> None:
+    """A cached account is safe only where a gate confirms it: on POSTs of the AI API."""
+    if route.freshness is Freshness.GATE:
+        assert route.dialect is Dialect.OPENAI
+        assert route.method == "POST"
+
+
+@every_route
+def test_bodies_are_capped(route: Route) -> None:
+    """A route with a body has a cap far below what an isolate can hold; one without never reads it."""
+    assert route.max_body_bytes <= 16 * MIB
+    if route.method in ("GET", "DELETE"):
+        assert route.body is None
+
+
+@every_route
+def test_a_body_model_decides_about_unknown_fields(route: Route) -> None:
+    """The AI API hands unknown fields on; the management API refuses them. Neither drops them silently."""
+    if route.body is not None:
+        expected = "allow" if route.dialect is Dialect.OPENAI else "forbid"
+        assert route.body.model_config.get("extra") == expected
+
+
+@every_management_route
+def test_a_management_path_is_well_formed(route: Route) -> None:
+    """`/api/v1/` plural nouns, nested at most two deep; actions as `/x/{id}/actions/verb`."""
+    assert re.fullmatch(r"/api/v1(/[a-z]+s|/usage)(/\{id(:path)?\}|/[a-z]+s)?(/actions/[a-z]+)?", route.path)
+
+
+@every_management_route
+def test_every_post_can_be_repeated(route: Route) -> None:
+    """`Idempotency-Key` works on every POST of the management API."""
+    assert route.idempotent == (route.method == "POST")
+
+
+@every_management_route
+def test_every_list_has_pages(route: Route) -> None:
+    """A list takes a cursor and a limit."""
+    model = route.responses.get(200)
+    if model is not None and "data" in model.model_fields and "Page" in model.__name__:
+        assert issubclass(route.query, PageQuery)
+
+
+@every_management_route
+def test_delete_answers_with_nothing(route: Route) -> None:
+    """DELETE is 204."""
+    if route.method == "DELETE":
+        assert dict(route.responses) == {204: None}
+
+
+def test_method_and_path_are_unique() -> None:
+    """No route hides another."""
+    assert max(Counter((route.method, route.path) for route in ROUTES).values()) == 1
+
+
+def test_summaries_are_unique() -> None:
+    """A reader of the documentation can tell any two routes apart."""
+    assert [text for text, count in Counter(route.summary for route in ROUTES).items() if count > 1] == []
+
+
+def test_every_route_module_is_registered() -> None:
+    """A module with ROUTES that nobody registered would never be called."""
+    for module in modules():
+        if module.within("routes") and module.name not in ("routes", "routes.schemas"):
+            [declared] = [
+                node.value
+                for node in module.tree.body
+                if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "ROUTES"
+            ]
+            assert isinstance(declared, ast.List)
+            handlers = [route.handler for route in ROUTES if route.handler.__module__ == module.name]
+            assert len(handlers) == len(declared.elts), module.name
+
+
+def test_every_handler_is_public_and_every_public_coroutine_is_a_handler() -> None:
+    """What a route module shows is its handlers; everything else in it begins with an underscore."""
+    used = {(route.handler.__module__, getattr(route.handler, "__name__", "")) for route in ROUTES}
+    for module in modules():
+        if module.within("routes"):
+            shown = {n.name for n in module.tree.body if isinstance(n, ast.AsyncFunctionDef) and n.name[0] != "_"}
+            assert {(module.name, name) for name in shown} <= used

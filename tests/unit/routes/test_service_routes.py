@@ -1,0 +1,86 @@
+"""`/livez`, `/readyz`, `/openapi.json` and `/docs`: open to anybody."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from lib.services import Services
+from routes import health
+from tests.unit.world import DOCUMENT, new_world
+
+
+async def well() -> None:
+    """A dependency that answers."""
+
+
+async def broken() -> None:
+    """A dependency that fails."""
+    raise RuntimeError("D1 at 10.0.0.7 said no")
+
+
+async def silent() -> None:
+    """A dependency that never answers."""
+    await asyncio.sleep(60)
+
+
+def with_checks(services: Services, **checks: object) -> Services:
+    return replace(services, checks=checks)  # type: ignore[arg-type]
+
+
+def test_an_isolate_that_runs_is_alive() -> None:
+    """Whatever its dependencies do: it must not be restarted because the store is away."""
+    world = new_world()
+    world.services = with_checks(world.services, database=broken)
+    assert world.ask("GET", "/livez", key=None).body == {"status": "ok"}
+
+
+def test_it_is_ready_when_every_dependency_answers() -> None:
+    """By name."""
+    world = new_world()
+    world.services = with_checks(world.services, database=well, gate=well)
+    answer = world.ask("GET", "/readyz", key=None)
+    assert (answer.status, answer.body) == (200, {"status": "ok", "checks": {"database": "ok", "gate": "ok"}})
+
+
+def test_it_is_not_ready_when_one_fails_or_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """503 with Retry-After, in bounded time; the reason is not told to everybody."""
+    monkeypatch.setattr(health, "CHECK_SECONDS", 0.02)
+    world = new_world()
+    world.services = with_checks(world.services, database=broken, gate=silent, other=well)
+    answer = world.ask("GET", "/readyz", key=None)
+    checks = {"database": "failed", "gate": "timeout", "other": "ok"}
+    assert (answer.status, answer.body) == (503, {"status": "unavailable", "checks": checks})
+    assert answer.headers["retry-after"] == "1"
+    assert "10.0.0.7" not in str(answer.body)
+
+
+def test_the_document_is_served_to_any_origin() -> None:
+    """Tools in browsers read it."""
+    answer = new_world().ask("GET", "/openapi.json", key=None)
+    assert answer.body == DOCUMENT
+    assert answer.headers["access-control-allow-origin"] == "*"
+
+
+def test_the_page_is_served_with_its_policy() -> None:
+    """HTML that can't run a script or be framed."""
+    answer = new_world().ask("GET", "/docs", key=None)
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+    assert answer.body.startswith(b"<!doctype html>")
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/openapi.json", "/docs"])
+def test_a_wrong_credential_does_not_matter_where_none_is_needed(path: str) -> None:
+    """A load balancer may send what it likes."""
+    assert new_world().ask("GET", path, key="nonsense").status == 200
+
+
+@pytest.mark.parametrize("path", ["/livez", "/docs"])
+def test_only_reading_is_allowed(path: str) -> None:
+    """405, telling what is."""
+    answer = new_world().ask("POST", path, {}, key=None)
+    assert (answer.status, answer.headers["allow"]) == (405, "GET, HEAD")

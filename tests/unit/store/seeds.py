@@ -1,0 +1,86 @@
+"""Rows that a test needs before it begins, written through the code under test where there is any."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from lib.admission.usage_record import UsageRecord
+from lib.identity import api_keys, key_store
+from lib.identity.key_store import NewKey
+from lib.identity.models import ALL_SCOPES, Principal
+from lib.ids import new_id
+from lib.store.database import Database
+from lib.store.rows import to_column
+from tests.unit.fakes import NOW
+
+PEPPER = b"p" * 32
+
+
+@dataclass(frozen=True)
+class SeededKey:
+    """A key in the store, and its secret."""
+
+    principal: Principal
+    secret: str
+    secret_hash: str
+
+
+async def seed_org(database: Database, name: str = "Acme") -> str:
+    """Make an organisation; return its id."""
+    org_id = new_id(NOW)
+    await database.execute("INSERT INTO orgs VALUES (?1, ?2, ?3, ?3)", org_id, name, NOW)
+    return org_id
+
+
+def key_row(org_id: str, secret: str, scopes: Iterable[str] = ALL_SCOPES, ends: datetime | None = None) -> NewKey:
+    """Return what is written for a new key."""
+    return NewKey(
+        id=new_id(NOW),
+        org_id=org_id,
+        created_by_key_id=None,
+        name="seeded",
+        prefix=api_keys.shown_prefix(secret),
+        secret_hash=api_keys.key_hash(secret, PEPPER),
+        scopes_json=json.dumps(sorted(scopes)),
+        expires_at=ends,
+    )
+
+
+async def seed_key(
+    database: Database, org_id: str, scopes: Iterable[str] = ALL_SCOPES, ends: datetime | None = None
+) -> SeededKey:
+    """Make an API key."""
+    secret = api_keys.new_key()
+    row = key_row(org_id, secret, scopes, ends)
+    await database.batch([key_store.insert(row, NOW)])
+    return SeededKey(Principal(org_id, row.id, frozenset(scopes), ends), secret, row.secret_hash)
+
+
+def usage_record(org_id: str, key_id: str, **changes: object) -> UsageRecord:
+    """Return the record of one finished request, with the fields that the test is about."""
+    fields: dict[str, object] = {
+        "id": new_id(NOW),
+        "org_id": org_id,
+        "key_id": key_id,
+        "endpoint": "chat.completions",
+        "model": "sim/chat",
+        "provider": "sim",
+        "upstream_model": "chat",
+        "streamed": True,
+        "cause": "finished",
+        "status": 200,
+        "estimated": False,
+        "input_tokens": 10,
+        "cached_input_tokens": 2,
+        "output_tokens": 20,
+        "reasoning_tokens": 3,
+        "cost_nano_usd": 9000,
+        "price_version": "sim-1",
+        "first_byte_ms": 12,
+        "duration_ms": 340,
+        "started_at": to_column(NOW),
+    }
+    return UsageRecord(**(fields | changes))  # type: ignore[arg-type]

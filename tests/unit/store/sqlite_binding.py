@@ -1,0 +1,90 @@
+"""D1's binding over CPython's SQLite, with the real migrations: what D1 promises, and nothing that it does not."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+
+from lib.store.d1 import D1Database, D1Failure, D1Result
+from lib.store.rows import Column
+
+MIGRATIONS = Path(__file__).parents[3] / "migrations"
+MOST_PARAMETERS = 100  # https://developers.cloudflare.com/d1/platform/limits/
+MOST_STATEMENT_BYTES = 100_000
+
+
+class SqliteBinding:
+    """Implements `lib.store.d1.D1Binding`: a batch is one transaction, and failures have D1's text."""
+
+    def __init__(self) -> None:
+        self.connection = sqlite3.connect(":memory:", isolation_level=None)
+        self.connection.row_factory = sqlite3.Row
+        self.connection.execute("PRAGMA foreign_keys = ON")
+        self.connection.executescript(schema())
+        self.statements: list[tuple[str, Sequence[Column]]] = []  # all that ran
+        self.on_batch: Callable[[], None] = lambda: None  # called before each batch runs
+        self.failure: str | None = None  # what the next batch fails with, before it does anything
+        self.failure_after: str | None = None  # the same, but its work is done: only the answer is lost
+
+    async def batch(self, statements: Sequence[tuple[str, Sequence[Column]]]) -> list[D1Result]:
+        self.statements.extend(statements)
+        self.on_batch()
+        if self.failure is not None:
+            message, self.failure = self.failure, None
+            raise D1Failure(message)
+        self.connection.execute("BEGIN IMMEDIATE")
+        try:
+            results = [self._run(sql, values) for sql, values in statements]
+        except BaseException as error:
+            self.connection.execute("ROLLBACK")
+            if isinstance(error, sqlite3.IntegrityError):
+                raise D1Failure(f"D1_ERROR: {error}: SQLITE_CONSTRAINT") from None
+            if isinstance(error, sqlite3.Error):
+                raise D1Failure(f"D1_ERROR: {error}: SQLITE_ERROR") from None
+            raise
+        self.connection.execute("COMMIT")
+        if self.failure_after is not None:
+            message, self.failure_after = self.failure_after, None
+            raise D1Failure(message)
+        return results
+
+    def _run(self, sql: str, values: Sequence[Column]) -> D1Result:
+        assert len(values) <= MOST_PARAMETERS
+        assert len(sql.encode()) <= MOST_STATEMENT_BYTES
+        cursor = self.connection.execute(sql, values)
+        rows = [{name: _through_javascript(row[name]) for name in row.keys()} for row in cursor.fetchall()]  # noqa: SIM118
+        return D1Result(rows, max(cursor.rowcount, 0))
+
+    def plans(self) -> dict[str, list[str]]:
+        """Return each statement that ran with how SQLite goes about it, a line a step.
+
+        Without the steps for foreign keys: those run only where one is violated.
+        """
+        self.connection.execute("PRAGMA foreign_keys = OFF")
+        return {
+            sql: [row["detail"] for row in self.connection.execute(f"EXPLAIN QUERY PLAN {sql}", values).fetchall()]
+            for sql, values in self.statements
+        }
+
+    def rows(self, sql: str, *values: Column) -> list[dict[str, object]]:
+        """Return what a test wants to see, past the code under test."""
+        return [dict(row) for row in self.connection.execute(sql, values).fetchall()]
+
+
+def _through_javascript(value: object) -> object:
+    """Return a column as it comes through the platform: there an integer is a double."""
+    return int(float(value)) if isinstance(value, int) and abs(value) > 2**53 else value
+
+
+@cache
+def schema() -> str:
+    """Return all migrations of D1 in their order."""
+    return "\n".join(path.read_text(encoding="utf-8") for path in sorted(MIGRATIONS.glob("[0-9]*.sql")))
+
+
+def new_database() -> tuple[D1Database, SqliteBinding]:
+    """Return an empty, migrated store."""
+    binding = SqliteBinding()
+    return D1Database(binding), binding

@@ -1,0 +1,59 @@
+"""The schema itself: strict tables, indexed foreign keys, and times and ids as documented."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+
+import pytest
+
+from lib.gateway.models import Cause
+from tests.unit.store.sqlite_binding import new_database, schema
+
+_, BINDING = new_database()
+TABLES = [str(row["name"]) for row in BINDING.rows("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+SMALL = {"model_prices"}  # grows only by hand, and nothing reads it by organisation
+every_table = pytest.mark.parametrize("table", TABLES)
+
+
+@every_table
+def test_a_table_is_strict(table: str) -> None:
+    """A column takes only values of its type."""
+    [info] = BINDING.rows("SELECT strict FROM pragma_table_list WHERE name = ?", table)
+    assert info["strict"] == 1
+
+
+@every_table
+def test_a_row_tells_when_it_was_made_and_changed(table: str) -> None:
+    """Both times, and never empty."""
+    columns = {c["name"]: c for c in BINDING.rows("SELECT * FROM pragma_table_info(?)", table)}
+    assert columns["created_at"]["notnull"] == columns["updated_at"]["notnull"] == 1
+
+
+@every_table
+def test_what_belongs_to_an_organisation_goes_with_it(table: str) -> None:
+    """Every `org_id` is a foreign key that cascades."""
+    keys = BINDING.rows("SELECT * FROM pragma_foreign_key_list(?) WHERE \"from\" = 'org_id'", table)
+    columns = [c["name"] for c in BINDING.rows("SELECT name FROM pragma_table_info(?)", table)]
+    assert [(key["table"], key["on_delete"]) for key in keys] == ([("orgs", "CASCADE")] if "org_id" in columns else [])
+
+
+@every_table
+def test_rows_of_an_organisation_can_be_found(table: str) -> None:
+    """An index, or the primary key, begins with `org_id`, so that neither reads nor cascades scan the table."""
+    columns = [c["name"] for c in BINDING.rows("SELECT name FROM pragma_table_info(?)", table)]
+    if "org_id" in columns and table not in SMALL:
+        steps = [row["detail"] for row in BINDING.rows(f"EXPLAIN QUERY PLAN SELECT 1 FROM {table} WHERE org_id = 'x'")]
+        assert all(str(step).startswith("SEARCH") for step in steps), steps
+
+
+def test_the_store_knows_every_cause() -> None:
+    """A cause that the CHECK does not list would be refused at settlement, when it is too late."""
+    [listed] = re.findall(r"cause IN \(([^)]*)\)", schema())
+    assert {text.strip().strip("'") for text in listed.split(",")} == {cause.value for cause in Cause}
+
+
+def test_migrations_can_be_applied_only_once() -> None:
+    """A second run is an error, not a silent change of an existing table."""
+    with pytest.raises(sqlite3.OperationalError):
+        BINDING.connection.executescript(schema())

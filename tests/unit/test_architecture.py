@@ -1,0 +1,161 @@
+"""The rules that the source keeps, read from its syntax: what may import what, and how long a file may be."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import re
+import statistics
+import sys
+
+import pytest
+
+from tests.unit.source_tree import ROOT, SRC, Module, inside, modules
+
+MODULES = modules()
+PLATFORM = ("js", "pyodide", "pyodide_js", "_pyodide", "workers", "_pyodide_entrypoint_helper")
+OUTER = ("lib.bootstrap", "entry")
+# Which of our own packages a package may use; what is not listed here is checked only by the general rules.
+INWARD = {
+    "lib.clock": (),
+    "lib.ids": (),
+    "lib.config": (),
+    "lib.store": ("lib.store",),
+    "lib.admission.gate": (),
+    "lib.admission": ("lib.admission", "lib.gateway.models", "lib.store"),
+    "lib.identity.models": (),
+    "lib.identity.api_keys": (),
+    "lib.identity.key_store": ("lib.identity.models", "lib.store"),
+    "lib.gateway.models": (),
+    "lib.gateway.sse": (),
+    "lib.gateway.partial_json": (),
+    "lib.gateway.sse_ending": ("lib.gateway.partial_json", "lib.gateway.sse"),
+    "lib.text": (),
+    "lib.gateway.redaction": ("lib.http.json_body", "lib.http.errors"),
+    "lib.gateway.answer_headers": (),
+    "lib.gateway.formats": (
+        "lib.gateway.formats", "lib.gateway.models", "lib.gateway.sse", "lib.http.json_body", "lib.http.errors",
+        "lib.text",
+    ),
+    "lib.gateway.providers": ("lib.gateway.providers", "lib.gateway.models", "lib.gateway.price_table", "lib.config"),
+    "lib.http.errors": (),
+    "lib.http.request": (),
+    "lib.http.response": (),
+    "lib.http.json_body": ("lib.http.errors",),
+}  # fmt: skip
+
+
+def every(found: dict[str, set[str]]) -> str:
+    """Return what broke a rule, a line a module."""
+    return "\n".join(f"{name}: {', '.join(sorted(names))}" for name, names in found.items() if names)
+
+
+def test_only_the_runtime_and_the_entry_know_the_platform() -> None:
+    """`js`, `pyodide` and `workers` are imported by lib.runtime and entry.py alone."""
+    broken = {m.name: m.imported_from(*PLATFORM) for m in MODULES if not m.within("lib.runtime", "entry")}
+    assert not every(broken)
+
+
+def test_only_the_bootstrap_and_the_entry_know_the_runtime() -> None:
+    """Nobody imports lib.runtime but lib/bootstrap.py and entry.py, the routes least of all."""
+    broken = {m.name: m.imported_from("lib.runtime") for m in MODULES if not m.within("lib.runtime", *OUTER)}
+    assert not every(broken)
+
+
+def test_the_library_does_not_know_the_routes() -> None:
+    """Imports point inward: of lib, only the composition root names the routes."""
+    broken = {m.name: m.imported_from("routes") for m in MODULES if m.within("lib") and m.name != "lib.bootstrap"}
+    assert not every(broken)
+
+
+def test_only_the_worker_imports_the_composition_root() -> None:
+    """The wiring is used by the platform's entry, and by nothing that it wires."""
+    broken = {m.name: m.imported_from("lib.bootstrap") for m in MODULES if not m.within("lib.runtime.worker", "entry")}
+    assert not every(broken)
+
+
+@pytest.mark.parametrize("package", INWARD)
+def test_imports_point_inward(package: str) -> None:
+    """A core package uses only the packages that lie further in."""
+    special = [name for name in INWARD if name != package and inside(name, package)]
+    for module in MODULES:
+        if module.within(package) and not module.within(*special):
+            own = module.imported_from("lib", "routes") - {package.rpartition(".")[0]}
+            outward = {name for name in own if not any(_covers(allowed, name) for allowed in INWARD[package])}
+            assert not outward, f"{module.name} imports {outward}"
+
+
+def _covers(allowed: str, name: str) -> bool:
+    return inside(name, allowed) or inside(allowed, name)
+
+
+def test_a_route_module_does_not_import_another() -> None:
+    """What two resources share is in routes.schemas or in a service."""
+    for module in MODULES:
+        if module.within("routes") and module.name != "routes":
+            others = {name for name in module.imported_from("routes") if not inside(name, "routes.schemas")}
+            assert not others, module.name
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if not m.within("lib.runtime", *OUTER)], ids=lambda m: m.name)
+def test_every_pure_module_can_be_imported_on_cpython(module: Module) -> None:
+    """What does not touch the platform needs nothing of it, and importing it needs no platform module either."""
+    importlib.import_module(module.name)
+    assert not [name for name in PLATFORM if name in sys.modules]
+
+
+def test_time_is_an_argument() -> None:
+    """Only the clock and the runtime ask the machine for the time; everything else takes a Clock or `now`."""
+    clocks = {"time.time", "time.monotonic", "datetime.now", "datetime.utcnow", "date.today", "datetime.today"}
+    broken = {m.name: m.calls() & clocks for m in MODULES if not m.within("lib.runtime", "lib.clock")}
+    assert not every(broken)
+
+
+def test_randomness_for_secrets_and_ids_is_cryptographic() -> None:
+    """The `random` module and UUIDs of other versions are used nowhere."""
+    broken = {m.name: m.imported_from("random") | (m.calls() & {"uuid4", "uuid1", "uuid.uuid4"}) for m in MODULES}
+    assert not every(broken)
+
+
+def test_sql_lives_in_the_stores() -> None:
+    """Routes and the pipeline have no SQL of their own."""
+    sql = re.compile(r"""["'](SELECT|INSERT|UPDATE|DELETE) """)
+    stores = ("lib.store", "lib.admission", "lib.identity.key_store", "lib.gateway.model_store", "lib.http.idempotency")
+    found = [m.name for m in MODULES if sql.search(m.text) and not m.within(*stores, "lib.bootstrap", "lib.runtime")]
+    assert not found
+
+
+def test_the_entry_is_short() -> None:
+    """entry.py only names what the platform calls: 60 lines at most."""
+    [entry] = [m for m in MODULES if m.name == "entry"]
+    assert entry.lines <= 60
+
+
+def test_files_stay_readable() -> None:
+    """Half the files have under 120 lines, none over 450."""
+    sizes = {m.name: m.lines for m in MODULES}
+    assert statistics.median(sizes.values()) < 120
+    assert not {name: lines for name, lines in sizes.items() if lines > 450}
+
+
+def test_a_vendor_is_a_small_module() -> None:
+    """A provider is under 100 lines."""
+    assert not {m.name: m.lines for m in MODULES if m.within("lib.gateway.providers") and m.lines >= 100}
+
+
+def test_every_module_with_code_says_what_it_is() -> None:
+    """A module begins with a docstring; only empty packages have none."""
+    silent = [m.name for m in MODULES if m.text and m.name != "entry" and not ast.get_docstring(m.tree)]
+    assert not silent
+
+
+def test_a_module_has_one_name() -> None:
+    """Nothing imports `src.lib…`: there a class would exist twice."""
+    assert not every({m.name: m.imported_from("src") for m in MODULES})
+    assert (SRC / "lib").is_dir()
+
+
+def test_migrations_are_numbered_without_gaps() -> None:
+    """D1 applies migrations by name: 0001, 0002 and so on, and a number is given once."""
+    numbers = [int(path.name[:4]) for path in sorted((ROOT / "migrations").glob("[0-9]*.sql"))]
+    assert numbers == list(range(1, len(numbers) + 1))

@@ -1,0 +1,185 @@
+"""The whole application on CPython: real routes, services and SQL, with fakes only where the platform begins."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from lib.admission import usage_store
+from lib.admission.gate import Gate
+from lib.admission.usage_record import UsageRecord
+from lib.config import Config
+from lib.gateway.account import Account, Accounts, StaleAccount
+from lib.gateway.call import Gateway
+from lib.gateway.providers import configured
+from lib.http import json_body, pipeline
+from lib.http.docs_page import docs_page
+from lib.http.openapi import document
+from lib.http.request import RawRequest
+from lib.http.response import Response
+from lib.http.router import Router
+from lib.services import Services
+from lib.store.d1 import D1Database
+from routes import ROUTES
+from tests.unit.admission.sqlite_sql import SqliteSql
+from tests.unit.fakes import FakeClock, FakeSealer, raw_request, run
+from tests.unit.gateway.fake_upstream import FakeUpstream
+from tests.unit.store.seeds import PEPPER, SeededKey, seed_key, seed_org
+from tests.unit.store.sqlite_binding import SqliteBinding, new_database
+
+ROUTER = Router(ROUTES)
+DOCUMENT = document(ROUTES)
+CONFIG = Config(
+    secret="s" * 32,
+    openai_base_url="https://openai.invalid/v1",
+    openai_api_key="sk-openai-secret",
+    sim_base_url="http://sim.invalid",
+    sim_api_key="sim-secret-key",
+    upstream_timeout_seconds=600,
+)
+
+
+class CoreGates:
+    """One real gate for each organisation, reached without a network. `failure` is what a call to it raises."""
+
+    def __init__(self, database: D1Database, accounts: Accounts, clock: FakeClock) -> None:
+        self._database = database
+        self._accounts = accounts
+        self._clock = clock
+        self.gates: dict[str, Gate] = {}
+        self.opened: list[UsageRecord] = []
+        self.settled: list[UsageRecord] = []
+        self.changes: list[str] = []
+        self.failure: Exception | None = None
+
+    def of(self, org_id: str) -> Gate:
+        return self.gates.setdefault(org_id, Gate(SqliteSql()))
+
+    async def open(self, account: Account, record: UsageRecord, deadline: datetime) -> None:
+        if self.failure:
+            raise self.failure
+        org_id = account.principal.org_id
+        due, version = int(deadline.timestamp() * 1000), account.version or 0
+        current = self.of(org_id).handle(version, f'[["{record.id}",{due},{record.to_json()}]]')
+        if current != version:
+            self._accounts.policy_is(org_id, current)
+            raise StaleAccount
+        self.opened.append(record)
+
+    async def settle(self, record: UsageRecord) -> None:
+        self.settled.append(record)
+        self.of(record.org_id).handle(0, f'[["{record.id}",null,{record.to_json()}]]')
+
+    async def changed(self, org_id: str) -> None:
+        if self.failure:
+            raise self.failure
+        self.changes.append(org_id)
+        self._accounts.policy_is(org_id, self.of(org_id).bump())
+
+    async def flush(self, org_id: str) -> None:
+        if self.failure:
+            raise self.failure
+        while records := self.of(org_id).outbox():
+            await usage_store.deliver(self._database, records, self._clock.now())
+            self.of(org_id).delivered(records)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer as a client sees it, and the facts of its log line."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: Any  # parsed JSON, else bytes
+    facts: Mapping[str, object]
+
+    @property
+    def data(self) -> Any:
+        return self.body["data"]
+
+    @property
+    def error(self) -> Any:
+        return self.body["error"]
+
+
+@dataclass
+class World:
+    """An organisation with one key that may do everything."""
+
+    binding: SqliteBinding
+    services: Services
+    clock: FakeClock
+    gates: CoreGates
+    upstream: FakeUpstream
+    key: SeededKey
+    facts: list[Mapping[str, object]] = field(default_factory=list)
+
+    @property
+    def org_id(self) -> str:
+        return self.key.principal.org_id
+
+    def ask(
+        self,
+        method: str,
+        target: str,
+        body: object = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        key: str | None = "",
+    ) -> Answer:
+        """Send a request as the organisation's key does, or with another key, or (None) with no key."""
+        sent = {"authorization": f"Bearer {key or self.key.secret}"} if key is not None else {}
+        if body is not None:
+            sent["content-type"] = "application/json"
+        text = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
+        return run(self._answer(raw_request(method, target, text, sent | dict(headers or {}))))
+
+    def new_key(self, *scopes: str, ends: datetime | None = None) -> SeededKey:
+        """Make another key of the organisation."""
+        return run(seed_key(self.services.database, self.org_id, scopes, ends))
+
+    async def _answer(self, raw: RawRequest) -> Answer:
+        response = await pipeline.handle(self.services, ROUTER, raw)
+        facts = dict(response.facts) | dict(await response.finish() if response.finish else {})
+        return Answer(response.status, response.headers, _body(response), facts)
+
+
+def _body(response: Response) -> Any:
+    if response.body is None:
+        return b""
+    native = response.body if isinstance(response.body, bytes) else response.body.native
+    text = native if isinstance(native, bytes) else native.sent  # type: ignore[attr-defined]
+    return json.loads(text) if "json" in response.headers.get("content-type", "") else text
+
+
+async def _new_world(config: Config) -> World:
+    database, binding = new_database()
+    clock, upstream, accounts = FakeClock(), FakeUpstream(), Accounts(database)
+    gates = CoreGates(database, accounts, clock)
+    key = await seed_key(database, await seed_org(database))
+
+    async def check() -> None:
+        await database.execute("SELECT 1")
+
+    services = Services(
+        config=config,
+        clock=clock,
+        database=database,
+        pepper=PEPPER,
+        accounts=accounts,
+        gateway=Gateway(configured(config), upstream, gates, clock, config.upstream_timeout_seconds),
+        gates=gates,
+        sealer=FakeSealer(),
+        checks={"database": check},
+        openapi=json_body.dump(DOCUMENT),
+        docs_page=docs_page(DOCUMENT),
+    )
+    return World(binding, services, clock, gates, upstream, key)
+
+
+def new_world(**config: Any) -> World:
+    """Return a fresh application; `config` changes its settings."""
+    return run(_new_world(replace(CONFIG, **config)))
