@@ -1,0 +1,99 @@
+"""The configuration of bare workerd: Headgate with real bindings, the pass-through Worker, and D1 behind both.
+
+It is what a deploy sends (tools/deploy.py), with the two development flags and durable storage on the local disk.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools.ports import HOST, free_port
+from tools.project import local_flags, wrangler_toml
+from tools.snapshot import module_lines
+
+BENCH = Path(__file__).resolve().parent
+STORAGE = "storage"  # a folder beside config.capnp
+
+TEMPLATE = """\
+using Workerd = import "/workerd/workerd.capnp";
+const config :Workerd.Config = (
+  services = [
+    (name = "headgate", worker = .headgate),
+    (name = "passthrough", worker = .passthrough),
+    (name = "d1", worker = .d1),
+    (name = "internet", network = (allow = ["local", "private"])),
+    (name = "disk", disk = (path = {storage}, writable = true))
+  ],
+  sockets = [
+    (name = "headgate", address = "{host}:{headgate_port}", http = (), service = "headgate"),
+    (name = "passthrough", address = "{host}:{passthrough_port}", http = (), service = "passthrough"),
+    (name = "d1", address = "{host}:{d1_port}", http = (), service = "d1")
+  ]
+);
+const headgate :Workerd.Worker = (
+  modules = [
+    {modules}
+  ],
+  compatibilityDate = "{date}",
+  compatibilityFlags = [{flags}],
+  bindings = [
+    {variables},
+    (name = "GATE", durableObjectNamespace = "Gate"),
+    (name = "DB", wrapped = (
+      moduleName = "cloudflare-internal:d1-api",
+      innerBindings = [(name = "fetcher", service = "d1")]
+    ))
+  ],
+  durableObjectNamespaces = [(className = "Gate", uniqueKey = "Gate", enableSql = true)],
+  durableObjectStorage = (localDisk = "disk")
+);
+const passthrough :Workerd.Worker = (
+  modules = [(name = "passthrough.js", esModule = embed "passthrough.js")],
+  compatibilityDate = "{date}",
+  compatibilityFlags = ["enable_request_signal"],
+  bindings = [
+    {variables}
+  ]
+);
+const d1 :Workerd.Worker = (
+  modules = [(name = "d1.js", esModule = embed "d1.js")],
+  compatibilityDate = "{date}",
+  bindings = [(name = "DATABASE", durableObjectNamespace = "Database")],
+  durableObjectNamespaces = [(className = "Database", uniqueKey = "Database", enableSql = true)],
+  durableObjectStorage = (localDisk = "disk")
+);
+"""
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Where the three services listen."""
+
+    headgate: int
+    passthrough: int
+    d1: int
+
+
+def write_configuration(folder: Path, main: str, variables: Mapping[str, str]) -> Ports:
+    """Write `folder`/config.capnp over the modules in `folder`/out, of which `main` is the entry; return the ports."""
+    (folder / STORAGE).mkdir(exist_ok=True)
+    for name in ("passthrough.js", "d1.js"):
+        (folder / name).write_bytes((BENCH / name).read_bytes())
+    ports = Ports(free_port(), free_port(), free_port())
+    wrangler = wrangler_toml()
+    text = TEMPLATE.format(
+        host=HOST,
+        headgate_port=ports.headgate,
+        passthrough_port=ports.passthrough,
+        d1_port=ports.d1,
+        storage=json.dumps(str(folder / STORAGE)),
+        modules=",\n    ".join(module_lines(folder / "out", main)),
+        date=wrangler["compatibility_date"],
+        flags=", ".join(f'"{flag}"' for flag in local_flags()),
+        variables=",\n    ".join(f"(name = {json.dumps(k)}, text = {json.dumps(v)})" for k, v in variables.items()),
+    )
+    (folder / "config.capnp").write_text(text, encoding="utf-8")
+    return ports

@@ -1,0 +1,39 @@
+/**
+ * D1 for bare workerd: the service behind workerd's own `cloudflare-internal:d1-api`, on a Durable Object's SQLite.
+ * `POST /execute-script` is the benchmark's own: it runs a whole SQL script (migrations, seed).
+ */
+import { DurableObject } from "cloudflare:workers";
+
+export class Database extends DurableObject {
+  async fetch(request) {
+    const { pathname } = new URL(request.url);
+    try {
+      if (pathname === "/execute-script") {
+        this.ctx.storage.sql.exec(await request.text());
+        return new Response("done\n");
+      }
+      const asked = await request.json();
+      const queries = Array.isArray(asked) ? asked : [asked];
+      return Response.json(this.ctx.storage.transactionSync(() => queries.map((query) => this.#run(query))));
+    } catch (error) {
+      return Response.json({ success: false, error: error.message }, { status: 500 });
+    }
+  }
+
+  #run({ sql, params }) {
+    const before = this.#changes();
+    const cursor = this.ctx.storage.sql.exec(sql, ...(params ?? []));
+    const results = { columns: cursor.columnNames, rows: [...cursor.raw()] };
+    return { success: true, results, meta: { changes: this.#changes() - before, duration: 0 } };
+  }
+
+  #changes() {
+    return this.ctx.storage.sql.exec("SELECT total_changes() AS total").one().total;
+  }
+}
+
+export default {
+  fetch(request, env) {
+    return env.DATABASE.getByName("bench").fetch(request);
+  },
+};

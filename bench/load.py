@@ -1,0 +1,93 @@
+"""The load generator (load.ts) as a child process: one job in, one result out."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from dataclasses import asdict, dataclass
+from types import TracebackType
+from typing import Any
+
+from tools import node
+from tools.process import tie
+from tools.project import ROOT, ToolError
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What every answer must be; anything else fails the run.
+
+    `leave` resets the connection, `at_first_byte` of the body or `while_waiting` for it.
+    """
+
+    status: int = 200
+    events: int | None = None
+    leave: str | None = None
+
+
+@dataclass(frozen=True)
+class Job:
+    """One measurement: so many connections, for so many milliseconds or (where set) requests. `pause` is in ms."""
+
+    port: int
+    path: str
+    key: str
+    body: str
+    connections: int
+    milliseconds: int
+    requests: int | None
+    pause: int
+    expected: Expected
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Milliseconds."""
+
+    p50: float
+    p99: float
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one job gave. `rate` is requests per second, `cpu_ms` workerd's processor time for one of them."""
+
+    requests: int
+    rate: float
+    ttfb: Spread
+    total: Spread
+    cpu_ms: float = 0.0
+
+
+class LoadGenerator:
+    """One warm Node process for the whole run. It ends when our pipe to it closes."""
+
+    def __init__(self) -> None:
+        found = node.find()
+        self._child = subprocess.Popen(
+            [*tie(), str(found.node), "--no-warnings", str(ROOT / "bench" / "load.ts")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def __enter__(self) -> LoadGenerator:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._child.kill()
+        self._child.communicate()
+
+    def run(self, job: Job) -> Result:
+        """Raises ToolError when an answer is not the expected one."""
+        if self._child.stdin is None or self._child.stdout is None:
+            raise ToolError("the load generator has no pipes")
+        self._child.stdin.write(json.dumps(asdict(job)) + "\n")
+        self._child.stdin.flush()
+        answer: dict[str, Any] = json.loads(self._child.stdout.readline() or '{"error": "the load generator died"}')
+        if "error" in answer:
+            raise ToolError(f"port {job.port}, {job.body[:120]}: {answer['error']}")
+        ttfb, total = Spread(**answer["ttfb"]), Spread(**answer["total"])
+        return Result(answer["requests"], answer["rate"], ttfb, total)

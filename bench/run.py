@@ -1,0 +1,25 @@
+"""The benchmarks: direct, through a minimal JavaScript Worker, and through Headgate, measured side by side in one run.
+
+Usage: .venv/bin/python bench/run.py [--quick]      (`make bench` sets everything up first)
+
+The whole run takes about six minutes and writes docs/benchmarks.md. `--quick` takes less than one, measures only the
+speed, roughly, and only prints it: for work on the code.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+if __name__ == "__main__":
+    sys.path[:0] = [str(ROOT), str(ROOT / "src")]  # run as a file, Python looks for our packages beside it only
+    suite, project = import_module("bench.suite"), import_module("tools.project")
+    try:
+        suite.run(sys.argv[1:])
+    except project.ToolError as error:
+        sys.exit(f"bench: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)

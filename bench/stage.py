@@ -1,0 +1,65 @@
+"""Headgate on bare workerd, migrated and seeded, with the simulated provider behind it."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from types import TracebackType
+
+from bench.cases import Contestant, Contestants
+from bench.configuration import write_configuration
+from bench.workerd import Workerd, ask
+from tools.project import ROOT, ToolError, wrangler_toml
+from tools.seed import seed_statements
+
+ENTRY = Path(wrangler_toml()["main"]).name
+
+
+def variables(simulator_url: str) -> dict[str, str]:
+    """Return an environment for the Worker, with a new secret."""
+    return {"HEADGATE_SECRET": secrets.token_hex(32), "SIM_BASE_URL": f"{simulator_url}/v1", "SIM_API_KEY": "sim"}
+
+
+class Stage:
+    """Runs the modules in `folder`/out (see tools/deploy.py) over fresh data, with `main` as the entry.
+
+    `options` are workerd's. Use it as a context: what it starts ends with it.
+    """
+
+    def __init__(self, folder: Path, simulator_url: str, *options: str, main: str = ENTRY) -> None:
+        environment = variables(simulator_url)
+        self.ports = write_configuration(folder, main, environment)
+        self.workerd = Workerd(folder, *options)
+        try:
+            self.workerd.first_answer(self.ports.headgate)
+            credentials, seed = seed_statements(environment["HEADGATE_SECRET"])
+            for script in (*migrations(), seed):
+                self._execute(script)
+        except BaseException:
+            self.workerd.stop()
+            raise
+        self.headgate = Contestant("Headgate", self.ports.headgate, credentials.api_key)
+        self.contestants = Contestants(
+            direct=Contestant("direct", int(simulator_url.rpartition(":")[2]), "any"),
+            passthrough=Contestant("pass-through", self.ports.passthrough, "any"),
+            headgate=self.headgate,
+        )
+
+    def __enter__(self) -> Stage:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.workerd.stop()
+
+    def _execute(self, script: str) -> None:
+        answer = ask(self.ports.d1, "/execute-script", script.encode())
+        if answer != b"done\n":
+            raise ToolError(f"the database refused a script: {answer.decode(errors='replace')}")
+
+
+def migrations() -> list[str]:
+    """Return the SQL scripts, in order."""
+    folder = ROOT / wrangler_toml()["d1_databases"][0]["migrations_dir"]
+    return [path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.sql"))]

@@ -1,0 +1,79 @@
+"""What a run measures, in order."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench import cold_start, memory, speed
+from bench.cases import MEMORY_CASES, QUICK_CASES, SPEED_CASES, Case
+from bench.load import LoadGenerator
+from bench.report import Findings, render
+from bench.speed import Effort
+from bench.speed_table import goal_table, noise_line, speed_table
+from bench.stage import ENTRY, Stage, variables
+from tools.deploy import build
+from tools.project import ROOT
+from tools.simulator import Simulator
+
+PAGE = ROOT / "docs" / "benchmarks.md"
+WHOLE = Effort(rounds=5, milliseconds=1_000, warm_up=300)
+QUICK = Effort(rounds=2, milliseconds=500, warm_up=200)
+STARTS = 3
+
+
+@contextmanager
+def built() -> Iterator[tuple[Path, str, LoadGenerator]]:
+    """Yield a folder with what a deploy sends, the address of a simulated provider, and a load generator."""
+    simulator = Simulator(lambda line, _stream: print(line, file=sys.stderr))
+    try:
+        with tempfile.TemporaryDirectory() as name, LoadGenerator() as generator:
+            build(Path(name))
+            yield Path(name), simulator.wait(), generator
+    finally:
+        simulator.stop()
+
+
+def quick() -> str:
+    with built() as (folder, url, generator), Stage(folder, url) as stage:
+        cells = list(measure_speed(generator, stage, QUICK_CASES, QUICK))
+    return "\n\n".join([speed_table(cells), goal_table(cells), noise_line(cells)])
+
+
+def whole() -> str:
+    load_before = os.getloadavg()[0]
+    with built() as (folder, url, generator):
+        say("cold starts")
+        started = cold_start.measure(folder, ENTRY, variables(url), STARTS)
+        say("speed")
+        with Stage(folder, url, *cold_start.LOAD_SNAPSHOT) as stage:
+            cells = list(measure_speed(generator, stage, SPEED_CASES, WHOLE))
+        say("memory")
+        with Stage(folder, url, main=memory.add_entry(folder)) as stage:
+            samples = memory.measure(generator, stage, MEMORY_CASES, memory.STEPS)
+    return render(Findings(cells, WHOLE, samples, started, load_before, os.getloadavg()[0]))
+
+
+def measure_speed(
+    generator: LoadGenerator, stage: Stage, cases: Sequence[Case], effort: Effort
+) -> Iterator[speed.Cell]:
+    return speed.measure(generator, stage.contestants, stage.workerd.cpu_seconds, cases, effort)
+
+
+def say(what: str) -> None:
+    print(f"bench: {what} …", file=sys.stderr)
+
+
+def run(arguments: list[str]) -> None:
+    """Print what was measured; a whole run also writes it. Raises ToolError."""
+    if "--quick" in arguments:
+        print(quick())
+        return
+    page = whole()
+    PAGE.parent.mkdir(exist_ok=True)
+    PAGE.write_text(page, encoding="utf-8")
+    print(page)

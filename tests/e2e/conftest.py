@@ -1,0 +1,119 @@
+"""One Headgate on the real runtime for all tests, with two providers: the simulated one, and one that tests script.
+
+a test's code → httpx, the openai SDK or a bare socket → Headgate (workerd) → tools/sim, or support/scripted.py
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+
+from tests.e2e.support.headgate import Headgate
+from tests.e2e.support.scripted import ScriptedUpstream
+from tests.e2e.support.sim import SimulatedProvider
+from tests.e2e.support.store import add_organisations
+from tools.seed import Credentials
+from tools.stack import Stack
+
+# Made up, and long enough that no other text holds it by chance.
+PROVIDER_KEY = "sk-e2e-ProviderKeyThatNobodyMaySee0123456789"
+SPARE_ORGANISATIONS = 30
+# What the log must never say, whatever clients and providers do.
+DEFECTS = ["internal_error", "settlement_broke", "ledger_refused", "usage_record_rejected", "Uncaught", "Traceback"]
+
+
+@pytest.fixture(scope="session")
+def http() -> Iterator[httpx.Client]:
+    """Connections for every test's requests."""
+    # Not compressed: miniflare's compression hides from the client that a refusal ends its connection.
+    limits, headers = httpx.Limits(max_connections=100), {"accept-encoding": "identity"}
+    with httpx.Client(timeout=60, limits=limits, headers=headers) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def upstream() -> Iterator[ScriptedUpstream]:
+    """The provider `openai`, which plays what a test tells it."""
+    with ScriptedUpstream() as upstream:
+        yield upstream
+
+
+@pytest.fixture(scope="session")
+def unstarted(tmp_path_factory: pytest.TempPathFactory, upstream: ScriptedUpstream) -> Stack:
+    variables = {"OPENAI_BASE_URL": f"{upstream.url}/v1", "OPENAI_API_KEY": PROVIDER_KEY}
+    return Stack(tmp_path_factory.mktemp("headgate"), variables=variables)
+
+
+@pytest.fixture(scope="session")
+def spare_organisations(unstarted: Stack) -> list[Credentials]:
+    return add_organisations(unstarted, SPARE_ORGANISATIONS)
+
+
+@pytest.fixture(scope="session")
+def stack(unstarted: Stack, spare_organisations: list[Credentials]) -> Iterator[Stack]:
+    """The Headgate that most tests share."""
+    assert spare_organisations
+    with unstarted as stack:
+        yield stack
+    log = stack.log_path.read_text()
+    assert [sign for sign in DEFECTS if sign in log] == [], f"a defect of ours was met: see {stack.log_path}"
+
+
+@pytest.fixture(scope="session")
+def headgate(stack: Stack, http: httpx.Client) -> Headgate:
+    """The shared Headgate, called with the first organisation's first key, which may do everything."""
+    return Headgate(http, stack.base_url, stack.api_key)
+
+
+@pytest.fixture
+def own_headgate(stack: Stack, http: httpx.Client, spare_organisations: list[Credentials]) -> Headgate:
+    """The shared Headgate, called for an organisation that nobody else has used or will use."""
+    return Headgate(http, stack.base_url, spare_organisations.pop().api_key)
+
+
+@pytest.fixture(scope="session")
+def sim(stack: Stack, http: httpx.Client) -> SimulatedProvider:
+    """The simulated provider of the shared Headgate."""
+    return SimulatedProvider(http, stack.sim_url)
+
+
+@pytest.fixture(scope="session")
+def impatient_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    variables = {
+        "UPSTREAM_TIMEOUT_SECONDS": "1",
+        "OPENAI_BASE_URL": "http://127.0.0.1:9/v1",
+        "OPENAI_API_KEY": PROVIDER_KEY,
+    }
+    with Stack(tmp_path_factory.mktemp("impatient"), variables=variables) as stack:
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def impatient(impatient_stack: Stack, http: httpx.Client) -> Headgate:
+    """A Headgate that gives a provider one second, and whose provider `openai` is where nobody listens."""
+    return Headgate(http, impatient_stack.base_url, impatient_stack.api_key)
+
+
+@pytest.fixture(scope="session")
+def impatient_sim(impatient_stack: Stack, http: httpx.Client) -> SimulatedProvider:
+    """The simulated provider of the impatient Headgate."""
+    return SimulatedProvider(http, impatient_stack.sim_url)
+
+
+@pytest.fixture
+def in_background() -> Iterator[Callable[[Callable[[], object]], threading.Thread]]:
+    """Start work in threads that the test ends with."""
+    threads: list[threading.Thread] = []
+
+    def start(work: Callable[[], object]) -> threading.Thread:
+        thread = threading.Thread(target=work)
+        threads.append(thread)
+        thread.start()
+        return thread
+
+    yield start
+    for thread in threads:
+        thread.join(30)

@@ -1,0 +1,80 @@
+"""The files in which a local Headgate keeps its data, looked at from outside."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from tools.migrate import migrate
+from tools.seed import Credentials, seed_statements
+from tools.stack import Stack
+
+
+def add_organisations(stack: Stack, number: int) -> list[Credentials]:
+    """Make organisations in the database of a stack that has not been started yet, the way `make dev` makes its own."""
+    migrate(stack.state)
+    secret = stack.state.secrets()["HEADGATE_SECRET"]
+    made = [seed_statements(secret, f"owner{index}@other.example") for index in range(number)]
+    with closing(sqlite3.connect(_database_of(stack, "d1/miniflare-D1DatabaseObject", "orgs"))) as database:
+        database.execute("PRAGMA foreign_keys = ON")
+        for _, sql in made:
+            database.executescript(sql)
+    return [credentials for credentials, _ in made]
+
+
+def calls_under_way(stack: Stack, model: str) -> set[str]:
+    """The ids of calls to a model that no gate has settled. For a stack whose Worker does not run."""
+    sql = "SELECT id FROM requests WHERE deadline_ms IS NOT NULL AND json_extract(record, '$.model') = ?"
+    return {str(row[0]) for path in _gates(stack) for row in _rows(path, sql, model)}
+
+
+def let_their_time_run_out(stack: Stack, model: str) -> None:
+    """Put the deadline of such calls into the past, so that no test waits for minutes."""
+    for path in _gates(stack):
+        with closing(sqlite3.connect(path)) as database:
+            database.execute(
+                "UPDATE requests SET deadline_ms = 1"
+                " WHERE deadline_ms IS NOT NULL AND json_extract(record, '$.model') = ?",
+                (model,),
+            )
+            database.commit()
+
+
+def stored_bytes(stack: Stack) -> bytes:
+    """Everything that the store and the gates have on disk, their logs of writes included."""
+    folders = ("d1", "do", "kv", "r2", "cache")
+    files = [path for name in folders for path in (stack.state.folder / "v3" / name).rglob("*") if path.is_file()]
+    assert any(path.parent.name == "headgate-Gate" for path in files)
+    assert any(path.parent.name == "miniflare-D1DatabaseObject" for path in files)
+    return b"".join(path.read_bytes() for path in files)
+
+
+def _gates(stack: Stack) -> list[Path]:
+    files = (stack.state.folder / "v3/do/headgate-Gate").glob("*.sqlite")
+    return [path for path in files if path.name != "metadata.sqlite"]
+
+
+def _database_of(stack: Stack, folder: str, table: str) -> Path:
+    query = f"SELECT count(*) FROM sqlite_master WHERE name = '{table}'"
+    paths = [path for path in (stack.state.folder / "v3" / folder).glob("*.sqlite") if path.name != "metadata.sqlite"]
+    [found] = [path for path in paths if _rows(path, query) == [(1,)]]
+    return found
+
+
+def _rows(path: Path, sql: str, *values: str) -> list[Any]:
+    """Read a copy: the original may be in use, and reading one that has a log of writes would change its files."""
+    copy = path.with_name(f"copy-of-{path.name}.tmp")
+    copies = [copy, copy.with_name(copy.name + "-wal")]
+    try:
+        shutil.copy(path, copy)
+        log = path.with_name(path.name + "-wal")
+        if log.exists():
+            shutil.copy(log, copies[1])
+        with closing(sqlite3.connect(copy)) as database:
+            return database.execute(sql, values).fetchall()
+    finally:
+        for left in copy.parent.glob(copy.name + "*"):
+            left.unlink()

@@ -1,0 +1,172 @@
+"""The API's description of itself: OpenAPI 3.1 at /openapi.json, and a page for people at /docs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+
+from routes import ROUTES
+from tests.e2e.support.headgate import Headgate, Json
+
+METHODS = {"get", "put", "post", "patch", "delete"}
+# What each of these answers in other tests, beyond the errors of every route. Each must be in the document.
+SEEN = {
+    ("post", "/v1/chat/completions"): {200, 400, 401, 403, 404, 413, 415, 429, 502, 503, 504},
+    ("post", "/v1/embeddings"): {200, 400, 401, 403, 404, 413, 415, 429, 502, 503, 504},
+    ("get", "/v1/models"): {200, 401, 403},
+    ("get", "/v1/models/{model}"): {200, 401, 403, 404},
+    ("get", "/api/v1/keys"): {200, 400, 401, 403},
+    ("post", "/api/v1/keys"): {201, 400, 401, 403, 409, 413, 415, 422},
+    ("get", "/api/v1/keys/{id}"): {200, 304, 401, 403, 404},
+    ("patch", "/api/v1/keys/{id}"): {200, 400, 401, 403, 404, 409, 412, 413, 415, 422, 428},
+    ("delete", "/api/v1/keys/{id}"): {204, 401, 403, 404},
+    ("post", "/api/v1/keys/{id}/actions/rotate"): {201, 400, 401, 403, 404, 409, 413, 415, 422},
+    ("get", "/api/v1/models"): {200, 400, 401, 403},
+    ("get", "/api/v1/models/{id}"): {200, 304, 401, 403, 404},
+    ("put", "/api/v1/models/{id}"): {200, 201, 400, 401, 403, 412, 413, 415, 422},
+    ("delete", "/api/v1/models/{id}"): {204, 401, 403, 404, 412},
+    ("get", "/api/v1/usage"): {200, 400, 401, 403},
+    ("get", "/api/v1/usage/records"): {200, 400, 401, 403},
+    ("get", "/readyz"): {200, 503},
+}
+
+
+@pytest.fixture(scope="module")
+def document(headgate: Headgate) -> Json:
+    answer = headgate.http.get(f"{headgate.base_url}/openapi.json")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "application/json"
+    return dict(answer.json())
+
+
+def operations(document: Json) -> Iterator[tuple[str, str, Json]]:
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield method, path, operation
+
+
+def nodes(value: Any) -> Iterator[Json]:
+    """Every object in the document."""
+    if isinstance(value, dict):
+        yield value
+        for child in value.values():
+            yield from nodes(child)
+    elif isinstance(value, list):
+        for child in value:
+            yield from nodes(child)
+
+
+def test_its_frame(document: Json) -> None:
+    """It is a document of OpenAPI 3.1 with a title, a version, and how to prove who one is."""
+    assert re.fullmatch(r"3\.1\.\d+", document["openapi"])
+    assert document["info"]["title"]
+    assert document["info"]["version"]
+    schemes = document["components"]["securitySchemes"]
+    assert [scheme["scheme"] for scheme in schemes.values()] == ["bearer"]
+
+
+def test_every_route_is_in_it(document: Json) -> None:
+    """It has each route of the code, and nothing else."""
+    declared = {(route.method.lower(), route.path.replace(":path}", "}")) for route in ROUTES}
+
+    assert {(method, path) for method, path, _ in operations(document)} == declared
+
+
+def test_every_operation_is_well_formed(document: Json) -> None:
+    """Each has a unique id, a summary, its path's parameters, and described responses with resolvable schemas."""
+    ids = []
+    for method, path, operation in operations(document):
+        where = f"{method} {path}"
+        assert method in METHODS, where
+        ids.append(operation["operationId"])
+        assert operation["summary"], where
+        in_path = {item["name"] for item in operation["parameters"] if item["in"] == "path"}
+        assert in_path == set(re.findall(r"\{(\w+)\}", path)), where
+        for item in operation["parameters"]:
+            assert item["in"] in {"path", "query", "header"}, where
+            assert "schema" in item, where
+            assert item["required"] or item["in"] != "path", where
+        assert operation["responses"], where
+        for status, response in operation["responses"].items():
+            assert re.fullmatch(r"[2-5]\d\d", status), where
+            assert response["description"], where
+            assert all("schema" in content for content in response.get("content", {}).values()), where
+        for requirement in operation.get("security", []):
+            assert set(requirement) <= set(document["components"]["securitySchemes"]), where
+    assert len(ids) == len(set(ids))
+
+
+def test_every_reference_leads_somewhere(document: Json) -> None:
+    """No schema that is named is missing, and none is there that nobody names."""
+    named = {node["$ref"] for node in nodes(document) if isinstance(node.get("$ref"), str)}
+    there = {f"#/components/schemas/{name}" for name in document["components"]["schemas"]}
+
+    assert named == there
+
+
+@pytest.mark.parametrize(("method", "path"), SEEN)
+def test_every_answer_is_documented(document: Json, method: str, path: str) -> None:
+    """Whatever a client may get from a route is in its description, errors in the shape of its API."""
+    responses = document["paths"][path][method]["responses"]
+
+    assert {str(status) for status in SEEN[method, path]} <= set(responses)
+    shape = "OpenAIErrorBody" if path.startswith("/v1/") else "HeadgateErrorBody"
+    for status, response in responses.items():
+        if int(status) >= 400 and path != "/readyz":
+            assert response["content"]["application/json"]["schema"]["$ref"].endswith(f"/{shape}")
+
+
+def test_bodies_and_scopes(document: Json) -> None:
+    """A route that reads a body describes it and its limit; one that needs a key says so and names the scope."""
+    for method, path, operation in operations(document):
+        if method in {"post", "put", "patch"}:
+            assert operation["requestBody"]["content"]["application/json"]["schema"]
+            assert operation["x-max-body-bytes"] > 0
+        public = path in {"/livez", "/readyz", "/openapi.json", "/docs"}
+        assert bool(operation.get("security")) is not public
+        assert bool(operation.get("x-scope")) is not public
+
+
+class Page(HTMLParser):
+    """Collects what a page would load, and where it leads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.loaded: list[str] = []
+        self.links: list[str] = []
+        self.ids: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        for name, value in attrs:
+            if name in {"src", "srcset", "data", "poster", "action"} or (name == "href" and tag != "a"):
+                self.loaded.append(str(value))
+            elif name == "href":
+                self.links.append(str(value))
+            elif name == "id":
+                self.ids.add(str(value))
+            assert not name.startswith("on"), "a handler in the page"
+
+
+def test_the_page_for_people(headgate: Headgate, document: Json) -> None:
+    """/docs shows every route, loads nothing from anywhere, and its links lead to what is on it."""
+    answer = headgate.http.get(f"{headgate.base_url}/docs")
+    page = Page()
+    page.feed(answer.text)
+
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert page.loaded == []
+    assert not page.tags & {"script", "iframe", "link", "img", "object", "embed", "base", "form"}
+    assert not re.search(r"url\(|@import", answer.text)
+    assert {link[1:] for link in page.links if link.startswith("#")} <= page.ids
+    assert {link for link in page.links if not link.startswith("#")} == {"/openapi.json"}
+    for _, path, operation in operations(document):
+        assert path in answer.text
+        assert operation["summary"].replace("'", "&#x27;") in answer.text
