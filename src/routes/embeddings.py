@@ -41,5 +41,6 @@ ROUTES = [
         freshness=Freshness.GATE,
         body=EmbeddingsRequest,
         max_body_bytes=8 * MIB,
+        errors=(404, 502, 504),
     )
 ]

@@ -181,6 +181,7 @@ ROUTES = [
         responses={200: One[Key]},
         permission=Scope.KEYS_WRITE,
         body=UpdateKey,
+        errors=(409, 412, 422, 428),
     ),
     Route(
         method="DELETE",

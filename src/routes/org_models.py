@@ -184,6 +184,7 @@ ROUTES = [
         responses={200: One[OrgModel], 201: One[OrgModel]},
         permission=Scope.MODELS_WRITE,
         body=PutModel,
+        errors=(412, 422),
     ),
     Route(
         method="DELETE",
@@ -192,5 +193,6 @@ ROUTES = [
         summary="Delete a model",
         responses={204: None},
         permission=Scope.MODELS_WRITE,
+        errors=(412,),
     ),
 ]

@@ -87,7 +87,7 @@ async def report_usage(services: Services, request: Validated[None, ReportQuery]
     """Sum what was used. All that was settled before this request is in it."""
     query = request.query
     wanted, groups = _filter(services, query), _groups(query.group_by)
-    after = decode_cursor(query.cursor, ["", "", ""]) if query.cursor else None
+    after = None if query.cursor is None else decode_cursor(query.cursor, ["", "", ""])
     await services.gates.flush(principal.org_id)
     lines = await usage_report.report(services.database, principal.org_id, wanted, groups, after, query.limit + 1)
     shown = lines[: query.limit]

@@ -32,7 +32,7 @@ from lib.gateway.upstream import (
     UpstreamUnreachable,
 )
 from lib.http import json_body
-from lib.http.errors import BadGateway, GatewayTimeout, HeadgateError
+from lib.http.errors import BadGateway, BadRequest, GatewayTimeout, HeadgateError
 from lib.http.request import Departure
 from lib.http.response import LogFacts, Response
 
@@ -106,9 +106,12 @@ async def call_model(gateway: Gateway, request: ModelRequest, account: Account, 
 
 async def _respond(request: ModelRequest, target: Target, settlement: Settlement, answer: UpstreamAnswer) -> Response:
     headers = answer_headers.kept(answer.headers)
+    if not 200 <= answer.status < 600:  # no status of HTTP's: what it means is anybody's guess
+        await answer.discard()
+        raise UpstreamUnreachable
     if answer.status >= 400:
         return await _refused(target, settlement, answer, headers)
-    if not 200 <= answer.status < 300:  # a redirect would carry our key to another host
+    if not 200 <= answer.status < 300:
         await answer.discard()
         raise Redirected
     if request.stream and headers.get("content-type", "").lower().startswith(EVENT_STREAM):
@@ -126,12 +129,21 @@ async def _refused(target: Target, settlement: Settlement, answer: UpstreamAnswe
         body = (await answer.read(MOST_ERROR_BYTES)).to_bytes()
     except (UpstreamUnreachable, AnswerTooLarge) as failure:
         raise Refused from failure
-    if "json" not in headers.get("content-type", ""):  # a page of some proxy on the way, which may name its host
+    # What is no JSON is a page of some proxy on the way, which may name its host.
+    if "json" not in headers.get("content-type", "") or not _is_json(body):
         message = f"The provider answered with status {answer.status}."
         error = {"message": message, "type": "upstream_error", "param": None, "code": "upstream_error"}
         body, headers["content-type"] = json_body.dump({"error": error}), "application/json"
     secrets = tuple(value.removeprefix("Bearer ") for value in target.provider.headers.values())
     return Response(answer.status, headers, redact(body, secrets), settlement.facts(), settle)
+
+
+def _is_json(body: bytes) -> bool:
+    try:
+        json_body.parse(body)
+    except BadRequest:
+        return False
+    return True
 
 
 async def _whole(
@@ -151,8 +163,9 @@ def _streamed(
     stream: StreamFormat, settlement: Settlement, answer: UpstreamAnswer, headers: dict[str, str]
 ) -> Response:
     def ending(end: StreamEnd, text: bytes, unfinished: bytes) -> bytes:
-        said = end is StreamEnd.PROVIDER_DONE and stream.completion(text) is not Completion.TRUNCATED
-        return b"" if said or end is StreamEnd.CLIENT_GONE else error_ending(unfinished, _late_error(end))
+        if end is StreamEnd.CLIENT_GONE or (not unfinished and _said_all(end, stream.completion(text))):
+            return b""
+        return error_ending(unfinished, _late_error(end))
 
     relay: Relay = answer.relay(ending, stream.new_filter() if stream.new_filter else None)
 
@@ -166,13 +179,20 @@ def _streamed(
     return Response(answer.status, headers, relay.body, settlement.facts(), settle)
 
 
+def _said_all(end: StreamEnd, completion: Completion) -> bool:
+    """Tell whether nothing is missing. What breaks off behind the end mark, or the provider's own error, is no loss."""
+    if completion in (Completion.MARKED, Completion.FAILED):
+        return True
+    return end is StreamEnd.PROVIDER_DONE and completion is Completion.WHOLE
+
+
 def _cause(end: StreamEnd, completion: Completion) -> Cause:
     if end is StreamEnd.CLIENT_GONE:
         return Cause.CLIENT_GONE_MID_STREAM
-    if end is StreamEnd.TIMEOUT:
+    if end is StreamEnd.TIMEOUT and not _said_all(end, completion):
         return Cause.UPSTREAM_TIMEOUT
-    whole = end is StreamEnd.PROVIDER_DONE and completion is Completion.WHOLE
-    return Cause.FINISHED if whole else Cause.UPSTREAM_BROKE_OFF
+    failed = completion is Completion.FAILED or not _said_all(end, completion)
+    return Cause.UPSTREAM_BROKE_OFF if failed else Cause.FINISHED
 
 
 def _late_error(end: StreamEnd) -> bytes:

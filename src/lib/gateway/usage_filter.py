@@ -54,9 +54,11 @@ class UsageEventFilter:
         return out
 
     def end(self) -> bytes:
-        """Return what was held back of a last event that never ended."""
-        rest, self._sent = self._event[self._sent :], len(self._event)
-        return rest
+        """Return what may still go out at the stream's end: an end mark whose blank line is missing, and nothing else.
+
+        Half an event is not sent on: the client would take it for the start of one.
+        """
+        return self._event + b"\n\n" if not self._sent and sse.data(self._event) == b"[DONE]" else b""
 
     @property
     def unfinished(self) -> bytes:

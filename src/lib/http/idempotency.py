@@ -59,7 +59,9 @@ async def once(
     """
     if not 1 <= len(repeat_key) <= MOST_KEY_CHARACTERS:
         raise BadRequest(f"Idempotency-Key must have 1 to {MOST_KEY_CHARACTERS} characters.")
-    sealing_key = hmac.new(services.pepper, b"idempotency\0" + repeat_key.encode(), hashlib.sha256).digest()
+    # Of one caller only: another must not get its answer, and the secret in it, by guessing the header.
+    place = f"idempotency\0{principal.key_id}\0{repeat_key}".encode()
+    sealing_key = hmac.new(services.pepper, place, hashlib.sha256).digest()
     key_hash = hashlib.sha256(sealing_key).hexdigest()
     request_hash = _request_hash(route, request)
     now = services.clock.now()

@@ -21,10 +21,17 @@ _ERRORS = {
     400: "The request is malformed.",
     401: "The API key is missing, wrong, expired or revoked.",
     403: "The API key lacks the route's scope.",
+    404: "There is no such thing, or the caller may not know of it.",
+    409: "The state does not allow it now.",
+    412: "It has changed since it was read.",
     413: "The body is over the limit.",
     415: "The body is not application/json.",
+    422: "A business rule says no.",
+    428: "`If-Match` is missing.",
     429: "A limit is reached. `Retry-After` says when to try again.",
+    502: "The provider can't be reached, or its answer makes no sense. Its own errors come through.",
     503: "A part that is needed can't be reached. `Retry-After` says when to try again.",
+    504: "The provider did not answer in time.",
 }
 _STATUS_TEXTS = {
     200: "Done.",
@@ -151,6 +158,11 @@ def _possible_errors(route: Route) -> Iterable[int]:
         yield from (401, 403, 429, 503)
     if route.body:
         yield from (413, 415)
+    if "{" in route.path:
+        yield 404
+    if route.idempotent:
+        yield from (409, 422)
+    yield from route.errors
 
 
 def _path_parameters(path: str) -> list[Document]:

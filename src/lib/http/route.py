@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +52,7 @@ class Route:
     `path` may hold `{name}` segments; `{name:path}` as the last one takes the rest, slashes included.
     `permission` is the scope that a caller's key must hold; None makes the route public.
     `responses` maps a status to the model of its body, or to None where there is no JSON body.
+    `errors` are the statuses of errors that only this route's own rules can give; the common ones are known.
     """
 
     method: str
@@ -66,7 +67,7 @@ class Route:
     query: type[BaseModel] = NoQuery
     max_body_bytes: int = 64 * KIB
     idempotent: bool = False
-    headers: tuple[str, ...] = field(default=())
+    errors: tuple[int, ...] = ()
     description: str = ""
 
 

@@ -82,7 +82,7 @@ class FilteredRelay:
             self._lifeline.cut()
         text = b"".join(self._text)
         last = self._ending(end, text, self._filter.unfinished)
-        if not last and end is StreamEnd.PROVIDER_DONE:
+        if not last and end is not StreamEnd.CLIENT_GONE:
             last = self._filter.end()
         await _close(self._writer, last, self._lifeline)
         return StreamReport(end, text)

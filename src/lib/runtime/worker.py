@@ -10,7 +10,7 @@ from typing import Any
 
 import js
 from js import Object
-from pyodide.ffi import to_js
+from pyodide.ffi import JsException, to_js
 
 from lib.bootstrap import ROUTER, bootstrap
 from lib.config import ConfigError
@@ -43,7 +43,11 @@ async def serve(env: Any, ctx: Any, request: Any) -> Any:
         settled.resolve()
     else:
         asyncio.ensure_future(_finish(raw, response, response.finish, started, settled))  # noqa: RUF006 - see `settled`
-    return _to_js(raw, response)
+    try:
+        return _to_js(raw, response)
+    except JsException as error:  # the platform refuses a status or a header that somebody upstream made up
+        log.error("answer_refused", request_id=raw.id, reason=error.message)
+        return _to_js(raw, pipeline.failure(raw))
 
 
 async def purge(env: Any) -> None:

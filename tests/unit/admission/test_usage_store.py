@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from lib.admission import usage_store
 from lib.admission.usage_record import UsageRecord
 from lib.gateway.formats.openai_chat import usage_of_answer
+from lib.gateway.formats.openai_usage import MOST_TOKENS
 from lib.gateway.models import Cause, Price
 from lib.ids import new_id
 from lib.store.database import CheckViolation, ForeignKeyViolation, StoreError, StoreUnavailable
@@ -159,7 +160,7 @@ def test_an_empty_batch_is_no_work() -> None:
     assert store.rows == []
 
 
-@pytest.mark.parametrize("tokens", [1, 2**31, 2**53 - 1])
+@pytest.mark.parametrize("tokens", [1, 2**20, MOST_TOKENS])
 @pytest.mark.parametrize("amount", [0, 1, 1_000_000_000])
 def test_whatever_usage_is_believed_can_be_stored(tokens: int, amount: int) -> None:
     """A provider that tells nonsense must not make a record that the store refuses: nothing would be charged."""

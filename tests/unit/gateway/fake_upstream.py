@@ -56,7 +56,7 @@ class FakeRelay:
         text = b"".join(self.pieces)
         unfinished = self.stream_filter.unfinished if self.stream_filter else text[sse.last_boundary(text) :]
         self.last = self.ending(self.how, text, unfinished)
-        if not self.last and self.stream_filter and self.how is StreamEnd.PROVIDER_DONE:
+        if not self.last and self.stream_filter and self.how is not StreamEnd.CLIENT_GONE:
             self.last = self.stream_filter.end()
         if self.how is not StreamEnd.CLIENT_GONE:
             self.sent += self.last

@@ -96,11 +96,24 @@ def output_estimate(text: bytes) -> int:
 
 
 def completion(text: bytes) -> Completion:
-    """Tell whether a stream said all it had to: it has the end mark or a reason to finish, and no error."""
-    tail = text[-_TAIL_BYTES:]
+    """Tell how far a stream goes. An event that is not whole says nothing, but for the end mark."""
+    events = text[: sse.last_boundary(text)]
+    tail = events[-_TAIL_BYTES:]
     if _ERROR.search(tail) and _told_error(tail):
         return Completion.FAILED
-    return Completion.WHOLE if _DONE.search(tail) or _FINISH.search(tail) else Completion.TRUNCATED
+    if _DONE.search(text, max(0, len(text) - _TAIL_BYTES)):
+        return Completion.MARKED
+    return Completion.WHOLE if _FINISH.search(tail) and _all_finished(events) else Completion.TRUNCATED
+
+
+def _all_finished(events: bytes) -> bool:
+    """Tell whether every choice of a stream has told why it finished."""
+    seen: dict[object, bool] = {}
+    for start, end in sse.events(events):
+        for choice in _choices(_object(sse.data(events[start:end]))):
+            index = str(choice.get("index"))
+            seen[index] = seen.get(index, False) or bool(choice.get("finish_reason"))
+    return all(seen.values())
 
 
 def _told_error(tail: bytes) -> bool:

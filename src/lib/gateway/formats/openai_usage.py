@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lib.gateway.models import Usage
 
-_MOST = 2**53 - 1  # what the store can hold; a provider that tells more is not believed
+MOST_TOKENS = 100_000_000  # far more than any model takes; a provider that tells more is not believed
 
 
 def read_usage(value: object) -> Usage | None:
@@ -33,4 +33,4 @@ def _detail(usage: dict[str, object], group: str, name: str) -> int:
 
 
 def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_TOKENS else None

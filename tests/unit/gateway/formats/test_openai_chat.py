@@ -27,8 +27,8 @@ def stream(*values: object, line_end: bytes = b"\n", done: bool = True) -> bytes
     return b"".join(b"data: " + text + line_end * 2 for text in [*texts, *([b"[DONE]"] if done else [])])
 
 
-def delta(finish: object = None, **content: object) -> dict[str, Any]:
-    return {"choices": [{"index": 0, "delta": content, "finish_reason": finish}]}
+def delta(finish: object = None, index: int = 0, **content: object) -> dict[str, Any]:
+    return {"choices": [{"index": index, "delta": content, "finish_reason": finish}]}
 
 
 def usage_event(usage: object) -> dict[str, object]:
@@ -167,16 +167,19 @@ def test_an_event_under_way_is_not_counted() -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        (stream(delta(content="a"), delta("stop")), Completion.WHOLE),
+        (stream(delta(content="a"), delta("stop")), Completion.MARKED),
         (stream(delta("length"), done=False), Completion.WHOLE),
-        (stream(delta(content="a")), Completion.WHOLE),
+        (stream(delta(content="a")), Completion.MARKED),
         (stream(delta(content="a"), done=False), Completion.TRUNCATED),
         (b"", Completion.TRUNCATED),
-        (stream(delta(content="a"), done=False) + b"data: [DONE]", Completion.WHOLE),
+        (stream(delta(content="a"), done=False) + b"data: [DONE]", Completion.MARKED),
         (
             stream(delta(content="a"), done=False) + b'data: {"choices":[{"delta":{"content":"[DONE]',
             Completion.TRUNCATED,
         ),
+        (stream(delta("stop"), done=False) + b'data: {"choices":[],"usa', Completion.WHOLE),
+        (stream(delta("stop", index=0), delta(content="a", index=1), done=False), Completion.TRUNCATED),
+        (stream(delta("stop", index=0), delta("length", index=1), done=False), Completion.WHOLE),
         (stream({"error": {"message": "x"}}), Completion.FAILED),
         (stream(delta("stop"), {"error": {"message": "x"}}, done=False), Completion.FAILED),
         (stream({**delta(content="a"), "error": None}, done=False), Completion.TRUNCATED),
@@ -195,6 +198,6 @@ def test_a_stream_tells_whether_it_said_all(text: bytes, expected: Completion) -
 def test_the_framing_does_not_matter(line_end: bytes) -> None:
     """Whatever line ends a provider writes."""
     text = stream(delta(content="abcdefgh"), delta("stop"), usage_event(TOKENS), line_end=line_end)
-    assert completion(text) is Completion.WHOLE
+    assert completion(text) is Completion.MARKED
     assert output_estimate(text) == 2
     assert usage_of_stream(text) == Usage(input=3, output=5)
