@@ -5,8 +5,7 @@ a test's code → httpx, the openai SDK or a bare socket → Headgate (workerd) 
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -101,19 +100,3 @@ def impatient(impatient_stack: Stack, http: httpx.Client) -> Headgate:
 def impatient_sim(impatient_stack: Stack, http: httpx.Client) -> SimulatedProvider:
     """The simulated provider of the impatient Headgate."""
     return SimulatedProvider(http, impatient_stack.sim_url)
-
-
-@pytest.fixture
-def in_background() -> Iterator[Callable[[Callable[[], object]], threading.Thread]]:
-    """Start work in threads that the test ends with."""
-    threads: list[threading.Thread] = []
-
-    def start(work: Callable[[], object]) -> threading.Thread:
-        thread = threading.Thread(target=work)
-        threads.append(thread)
-        thread.start()
-        return thread
-
-    yield start
-    for thread in threads:
-        thread.join(30)

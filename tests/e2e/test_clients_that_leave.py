@@ -172,7 +172,7 @@ def test_after_half_an_event(headgate: Headgate, upstream: ScriptedUpstream, how
 @HOW
 def test_one_of_several(headgate: Headgate, how: str) -> None:
     """When one client of many leaves, the others' streams go on to their ends."""
-    models = [sim_model("chunks40-gap20") for _ in range(6)]
+    models = [sim_model("chunks80-gap25") for _ in range(6)]
     connections = [Connection(headgate.base_url) for _ in models]
     for connection, model in zip(connections, models, strict=True):
         connection.post("/v1/chat/completions", headgate.key, chat_body(model, stream=True))

@@ -92,7 +92,7 @@ def test_all_calls_are_counted(own_headgate: Headgate, sim: SimulatedProvider) -
     causes = [record["cause"] for record in records]
     assert (causes.count("finished"), causes.count("upstream_refused")) == (42, 18)
     assert len({record["id"] for record in records}) == 60
-    started = [record["started_at"] for record in records]
+    started = [datetime.fromisoformat(record["started_at"]) for record in records]
     assert started == sorted(started, reverse=True)
 
 

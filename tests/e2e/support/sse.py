@@ -12,7 +12,7 @@ DONE = "[DONE]"
 def events(text: bytes) -> list[bytes]:
     """The events of a stream, each with its blank line. Fails when the stream ends inside one."""
     parts = text.split(b"\n\n")
-    assert parts[-1] == b"", f"the stream ends inside an event: {parts[-1]!r}"
+    assert parts[-1].strip(b"\n") == b"", f"the stream ends inside an event: {parts[-1]!r}"
     return [part + b"\n\n" for part in parts[:-1]]
 
 
