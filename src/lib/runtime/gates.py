@@ -27,7 +27,7 @@ from lib.runtime import log
 
 WAIT_SECONDS = 15
 # How long a settlement waits for a call to ride with, and then how long before each further attempt to bring it alone.
-SETTLE_WAITS_MS = (10, 100, 1_000, 5_000)
+SETTLE_WAITS_MS = (40, 100, 1_000, 5_000)
 MOST_WAITING = 10_000
 
 # What a waiting request may be told instead of the policy's version, which is 1 or more.
