@@ -35,9 +35,11 @@ STREAM_USAGE = _case(
     "stream, usage asked for", Expected(events=CHUNKS + 4), **_STREAM, stream_options={"include_usage": True}
 )
 STREAM = _case("stream, no usage", Expected(events=CHUNKS + 3), **_STREAM)
-EACH = _case(
-    "stream, an event a write", Expected(events=CHUNKS + 3), model=f"sim/chat-chunks{CHUNKS}-each", stream=True
+_APART = {"model": f"sim/chat-chunks{CHUNKS}-each", "stream": True}
+APART_USAGE = _case(
+    "events apart, usage asked for", Expected(events=CHUNKS + 4), **_APART, stream_options={"include_usage": True}
 )
+APART = _case("events apart, no usage", Expected(events=CHUNKS + 3), **_APART)
 LEFT_STREAM = _case(
     "stream, left at its first byte",
     Expected(leave="at_first_byte"),
@@ -48,7 +50,7 @@ LEFT_JSON = _case("JSON, left while waiting", Expected(leave="while_waiting"), m
 INVALID = Case("error 400", json.dumps({"model": "sim/chat", "messages": "none"}), Expected(status=400))
 
 QUICK_CASES = (JSON, STREAM_USAGE, STREAM)
-SPEED_CASES = (*QUICK_CASES, EACH)
+SPEED_CASES = (*QUICK_CASES, APART_USAGE, APART)
 MEMORY_CASES = (JSON, STREAM_USAGE, STREAM, LEFT_STREAM, LEFT_JSON, INVALID)
 
 

@@ -6,6 +6,7 @@ It is what a deploy sends (tools/deploy.py), with the two development flags and 
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,8 +79,12 @@ class Ports:
 
 
 def write_configuration(folder: Path, main: str, variables: Mapping[str, str]) -> Ports:
-    """Write `folder`/config.capnp over the modules in `folder`/out, of which `main` is the entry; return the ports."""
-    (folder / STORAGE).mkdir(exist_ok=True)
+    """Write `folder`/config.capnp over the modules in `folder`/out, of which `main` is the entry; return the ports.
+
+    What an earlier run stored in `folder` is gone then.
+    """
+    shutil.rmtree(folder / STORAGE, ignore_errors=True)
+    (folder / STORAGE).mkdir()
     for name in ("passthrough.js", "d1.js"):
         (folder / name).write_bytes((BENCH / name).read_bytes())
     ports = Ports(free_port(), free_port(), free_port())

@@ -41,17 +41,17 @@ the same answers:
 - **Headgate**: authentication, validation, the gate's durable record before the call and its settlement after it, usage
   and price, a log line. Its Durable Object and its database are in the same process here, so their work is counted too.
 
-A connection sends its next request when it has the whole answer; `rests 10 ms` waits before it does. Every answer is
-checked: its status, the number of events, the end mark. {rounds} rounds of {seconds} s a line, the contestants in
-turn; each figure is the median of the rounds. Times are milliseconds. `added` is compared with direct; `CPU` is
-the processor time of workerd for one request, which other work on the machine changes least.
+A connection sends its next request when it has the whole answer. With `rests 30 ms` it waits before it does: what
+follows an answer is over then, but the processor has gone to sleep and forgotten, so that even a constant answer takes
+twice as long. Every answer is checked: its status, the number of events, the end mark. {rounds} rounds of {seconds} s
+a line, the contestants in turn; each figure is the median of the rounds. Times are milliseconds. `added` is compared
+with direct; `CPU` is the processor time of workerd for one request, which other work on the machine changes least.
 
 - **JSON**: a whole answer of ten tokens.
 - **stream, usage asked for**: {chunks} content events. The client asks for the usage event, so the bytes go on
-  untouched and Python does not see them before the end.
+  untouched and Python does not see them before the end. The simulated provider writes them in one piece.
 - **stream, no usage**: the same, but the usage event has to be taken out: Python reads each piece.
-- **stream, an event a write**: the same again, with every event a piece of its own, as providers send them. (The
-  simulated provider writes the streams above in one piece.)
+- **events apart, …**: the same two, with every event a piece of its own, as providers send them.
 
 {speed}
 
@@ -63,8 +63,9 @@ For JSON the first byte comes with the last.
 
 ## Memory
 
-{connections} connections at a time, the requests shared equally by {kinds}. Python's garbage is collected before each
-sample; V8 collects its own when it likes, and frees only then what it holds of Python's.
+{connections} connections at a time, the requests shared equally by {kinds}.
+Python's garbage is collected before each sample. V8 collects its own when it likes, and lets go only then of what it
+holds of Python's: so the counts go up and down.
 
 - **WebAssembly.Memory**: all of Python's memory. It never shrinks, and counts towards the isolate's 128 MB.
 - **in use**: what `malloc` has given out of it.

@@ -20,8 +20,8 @@ class Load:
 
 
 ONE = Load("1 connection", 1)
-# What follows an answer (settling, the log) is then over before the next request comes.
-RESTED = Load("1 connection, rests 10 ms", 1, 10)
+# What follows an answer is then over before the next request comes, but for the settlement, which rides with it.
+RESTED = Load("1 connection, rests 30 ms", 1, 30)
 SIXTEEN = Load("16 connections", 16)
 LOADS = (ONE, RESTED, SIXTEEN)
 
