@@ -18,7 +18,8 @@ _MAY_OVERFLOW = re.compile(rb"[0-9][eE]\+?0*[0-9]{2}|[0-9]{200}")
 def parse(raw: bytes) -> object:
     """Parse a JSON text (RFC 8259). Raises BadRequest where it is malformed, too deep or holds a non-finite number."""
     try:
-        value: object = from_json(raw, allow_inf_nan=False)
+        # Only keys are kept in the parser's cache: values are people's texts, and each comes once.
+        value: object = from_json(raw, allow_inf_nan=False, cache_strings="keys")
     except ValueError as error:
         # The parser's message tells the place and the rule. It never quotes the text.
         raise BadRequest(f"The body is not valid JSON: {_first_line(error)}.", code="invalid_json") from None

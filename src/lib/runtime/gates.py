@@ -86,17 +86,17 @@ class JsGates:
     async def settle(self, record: UsageRecord) -> None:
         org_id = record.org_id
         queue = self._queues.setdefault(org_id, _Queue())
-        queue.settling.append(f'["{record.id}",null,{record.to_json()}]')
-        if len(queue.settling) > 1:
-            return  # who came first sees to it that all go
+        row = f'["{record.id}",null,{record.to_json()}]'
+        queue.settling.append(row)
         for wait_ms in SETTLE_WAITS_MS:
             await js.scheduler.wait(wait_ms)
-            if not queue.settling:
-                return  # somebody took them along
+            if row not in queue.settling:
+                return  # somebody took it along
             with suppress(Unavailable):
                 await self._carry(org_id, queue, NO_VERSION, [])
-        # Not lost: the gate charges what was written at the opening, once the deadline is over.
-        log.error("settlements_failed", rows=queue.take_settlements())
+                return
+        # Not lost: it stays for the next call, and else the gate charges what was written at the opening.
+        log.error("settlement_delayed", usage_id=record.id)
 
     async def changed(self, org_id: str) -> None:
         """An organisation's keys or models have changed in the store: from now on old copies are refused."""
