@@ -9,11 +9,10 @@ from __future__ import annotations
 import re
 
 from lib.gateway import sse
+from lib.gateway.formats.openai_chat import FINISH
 from lib.http import json_body
 from lib.http.errors import BadRequest
 
-# Inside a JSON string both quotes would be escaped, so this is never a part of a text.
-_FINISH = re.compile(rb'"finish_reason"\s*:\s*"[^"]')
 _OVERLAP = 64  # longer than `"finish_reason": "` and than an event's end, which may be split between two reads
 _NO_CHOICES = re.compile(rb'"choices"\s*:\s*\[\s*\]')
 
@@ -40,7 +39,7 @@ class UsageEventFilter:
             line_feed, rest = b"", chunk
         seen = max(0, len(self._event) - _OVERLAP)  # what lies before was searched with the bytes that came earlier
         self._event += rest
-        if self._finishing or _FINISH.search(self._event, seen):
+        if self._finishing or FINISH.search(self._event, seen):
             self._finishing = True
             out = line_feed + self._whole_events()
         else:

@@ -12,7 +12,6 @@ from pydantic import BaseModel
 from lib.http.response import Response
 
 if TYPE_CHECKING:
-    from lib.identity.models import Principal
     from lib.services import Services
 
 KIB = 1024
@@ -69,7 +68,3 @@ class Route:
     idempotent: bool = False
     errors: tuple[int, ...] = ()
     description: str = ""
-
-
-if TYPE_CHECKING:
-    _unused: Principal

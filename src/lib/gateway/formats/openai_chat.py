@@ -22,7 +22,7 @@ _STRICT = ConfigDict(strict=True, extra="allow")
 # Inside a JSON string the quotes would be escaped, so these are never a part of a text.
 _USAGE = re.compile(rb'"usage"\s*:\s*\{')
 _ERROR = re.compile(rb'"error"\s*:')
-_FINISH = re.compile(rb'"finish_reason"\s*:\s*"[^"]')
+FINISH = re.compile(rb'"finish_reason"\s*:\s*"[^"]')
 _DONE = re.compile(rb"(?:^|[\r\n])data: ?\[DONE\]\s*$")
 _MARK_BYTES = 64  # the end mark stands at the very end; looking for it further back would cost more than all the rest
 _TAIL_BYTES = 16 * 1024  # far more than the usage event and the end mark take
@@ -104,7 +104,7 @@ def completion(text: bytes) -> Completion:
         return Completion.FAILED
     if _DONE.search(text, max(0, len(text) - _MARK_BYTES)):
         return Completion.MARKED
-    return Completion.WHOLE if _FINISH.search(tail) and _all_finished(events) else Completion.TRUNCATED
+    return Completion.WHOLE if FINISH.search(tail) and _all_finished(events) else Completion.TRUNCATED
 
 
 def _all_finished(events: bytes) -> bool:
