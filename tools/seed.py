@@ -1,14 +1,18 @@
 """The first organisation, its administrator and an API key, as SQL: for `make dev` and for a new deployment.
 
 Usage: python -m tools.seed  (needs HEADGATE_SECRET; prints SQL, and on standard error the credentials, once)
+
+`./headgate seed` runs the same SQL itself.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
@@ -18,7 +22,8 @@ from lib.config import MIN_SECRET_CHARACTERS
 from lib.identity import api_keys
 from lib.identity.models import ALL_SCOPES
 from lib.ids import new_id
-from lib.store.rows import to_column
+from lib.store.dialect import time_text
+from tools.project import ToolError
 
 ADMIN_EMAIL = "admin@headgate.example"
 
@@ -33,11 +38,28 @@ class Credentials:
     api_key: str
 
 
-def seed_statements(secret: str, email: str = ADMIN_EMAIL) -> tuple[Credentials, str]:
-    """Return new credentials, and the SQL that makes them known. `secret` is the deployment's HEADGATE_SECRET."""
+def checked_email(text: str) -> str:
+    """The address as the database keeps it. Raises ToolError."""
+    if not re.fullmatch(r"[^@\s]+@[^@\s]+", text) or len(text) > 254 or not text.isascii():
+        raise ToolError(f"{text!r} is not an e-mail address that Headgate can use.")
+    return text.lower()
+
+
+def as_json(made: Credentials) -> str:
+    return json.dumps(asdict(made), indent=2) + "\n"
+
+
+def new_credentials(email: str = ADMIN_EMAIL) -> Credentials:
+    return Credentials(new_id(datetime.now(UTC)), email, secrets.token_urlsafe(18), api_keys.new_key())
+
+
+def statements(made: Credentials, secret: str) -> str:
+    """Return the SQL, of both dialects, that makes `made` known. `secret` is the deployment's HEADGATE_SECRET.
+
+    The organisation's id is the credentials', so running it a second time is refused as a whole.
+    """
     moment = datetime.now(UTC)
-    now = to_column(moment)
-    made = Credentials(new_id(moment), email, secrets.token_urlsafe(18), api_keys.new_key())
+    now = time_text(moment)
     user_id = new_id(moment)
     key_hash = api_keys.key_hash(made.api_key, api_keys.derive(secret, "api-key-pepper"))
     rows: list[tuple[str, dict[str, object]]] = [
@@ -46,7 +68,7 @@ def seed_statements(secret: str, email: str = ADMIN_EMAIL) -> tuple[Credentials,
             "users",
             {
                 "id": user_id,
-                "email": email,
+                "email": made.admin_email,
                 "name": "Administrator",
                 # OWASP's parameters for Argon2id: 19 MiB, two passes, one lane.
                 "password_hash": PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1).hash(
@@ -67,7 +89,13 @@ def seed_statements(secret: str, email: str = ADMIN_EMAIL) -> tuple[Credentials,
             },
         ),
     ]
-    return made, "\n".join(_insert(table, {**row, "created_at": now, "updated_at": now}) for table, row in rows) + "\n"
+    return "\n".join(_insert(table, {**row, "created_at": now, "updated_at": now}) for table, row in rows) + "\n"
+
+
+def seed_statements(secret: str, email: str = ADMIN_EMAIL) -> tuple[Credentials, str]:
+    """Return new credentials, and the SQL that makes them known."""
+    made = new_credentials(email)
+    return made, statements(made, secret)
 
 
 def _insert(table: str, row: dict[str, object]) -> str:
@@ -76,15 +104,24 @@ def _insert(table: str, row: dict[str, object]) -> str:
     return f"INSERT INTO {table} ({', '.join(row)}) VALUES ({values});"
 
 
-def main() -> None:
-    secret = os.environ.get("HEADGATE_SECRET", "")
+def required_secret(environment: Mapping[str, str]) -> str:
+    """Raises ToolError: without the deployment's own secret, the key that we make would not be known there."""
+    secret = environment.get("HEADGATE_SECRET", "")
     if len(secret) < MIN_SECRET_CHARACTERS:
-        sys.exit(
+        raise ToolError(
             f"HEADGATE_SECRET must be set, with at least {MIN_SECRET_CHARACTERS} characters: the deployment's own."
         )
-    made, sql = seed_statements(secret, os.environ.get("ADMIN_EMAIL", ADMIN_EMAIL).lower())
+    return secret
+
+
+def main() -> None:
+    try:
+        secret, email = required_secret(os.environ), checked_email(os.environ.get("ADMIN_EMAIL") or ADMIN_EMAIL)
+    except ToolError as error:
+        sys.exit(f"seed: {error}")
+    made, sql = seed_statements(secret, email)
     sys.stdout.write(sql)
-    sys.stderr.write(json.dumps(asdict(made), indent=2) + "\n")
+    sys.stderr.write(as_json(made))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,193 @@
+"""The command line: ./headgate migrate up|down|status, ./headgate seed."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools.d1_target import D1Target
+from tools.migrate import seed
+from tools.migrations import Condition, Line, Target, quoted
+from tools.postgres import PROGRAMS, Postgres
+from tools.postgres_target import PostgresTarget
+from tools.project import ROOT, ToolError
+from tools.seed import ADMIN_EMAIL, as_json, checked_email, new_credentials, required_secret, statements
+from tools.setup import set_up
+from tools.state import STORES, State, Store, store_named
+
+ABOUT = """\
+Change and seed Headgate's database.
+
+Which one: --store, or the variable STORE, says d1 (the default) or postgres. D1 is the local database in the folder
+--state, or with --remote the one at Cloudflare that wrangler.toml names. PostgreSQL is the one at DATABASE_URL
+(postgresql://user:password@host:5432/database, as the owner of the tables), or without that variable the local one in
+--state, which is started for the run.
+"""
+MIGRATE = "Apply, undo or list the migrations. docs/migrations.md tells how to write one."
+SEED = """\
+Make the first organisation, its administrator and an API key, and print them once. A database that has them already is
+not changed. For a database that is not in --state, HEADGATE_SECRET must be the deployment's own.
+"""
+
+
+@dataclass(frozen=True)
+class Place:
+    """The database that a run works on. No state: it is not a local one."""
+
+    target: Target
+    state: State | None
+    name: str
+
+
+def parser() -> argparse.ArgumentParser:
+    plain = argparse.RawDescriptionHelpFormatter
+    which = argparse.ArgumentParser(add_help=False)
+    which.add_argument("--store", choices=STORES, help="d1 or postgres (default: STORE, else d1)")
+    which.add_argument("--remote", action="store_true", help="the D1 database at Cloudflare")
+    which.add_argument(
+        "--state", metavar="FOLDER", help="the folder of local data (default: STATE, else .wrangler/state)"
+    )
+
+    top = argparse.ArgumentParser(prog="headgate", description=ABOUT, formatter_class=plain)
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    migrate = commands.add_parser("migrate", help="apply, undo or list the migrations", description=MIGRATE)
+    actions = migrate.add_subparsers(dest="action", required=True, metavar="ACTION")
+    actions.add_parser("up", parents=[which], help="apply all that are pending")
+    down = actions.add_parser("down", parents=[which], help="undo the last")
+    down.add_argument("--steps", type=int, default=1, metavar="N", help="how many (default: 1)")
+    down.add_argument("--yes", action="store_true", help="yes, data may be lost: needed unless the database is local")
+    status = actions.add_parser("status", parents=[which], help="list them")
+    status.add_argument("--check", action="store_true", help="exit with 1 unless all are applied as they are here")
+    seeding = commands.add_parser(
+        "seed", parents=[which], help="make the first organisation", description=SEED, formatter_class=plain
+    )
+    seeding.add_argument("--email", help=f"the administrator's (default: ADMIN_EMAIL, else {ADMIN_EMAIL})")
+    return top
+
+
+@contextmanager
+def place_of(options: argparse.Namespace, environment: Mapping[str, str]) -> Iterator[Place]:
+    """The database that was asked for; a local one is ours alone until the end. Raises ToolError."""
+    store = store_named(options.store or environment.get("STORE") or "d1")
+    url = environment.get("DATABASE_URL") if store == "postgres" else None
+    if options.remote and store == "postgres":
+        raise ToolError("--remote is for D1: a PostgreSQL elsewhere is named by DATABASE_URL.")
+    if (options.remote or url) and options.state:
+        raise ToolError("--state names a local database, and this one is not: leave one of the two out.")
+    if options.remote:
+        yield Place(D1Target.remote(), None, "D1 at Cloudflare")
+    elif url:
+        yield Place(PostgresTarget(url), None, "PostgreSQL at DATABASE_URL")
+    else:
+        folder = options.state or environment.get("STATE") or ROOT / ".wrangler" / "state"
+        with _local(State(Path(folder).expanduser()), store) as place:
+            yield place
+
+
+@contextmanager
+def _local(state: State, store: Store) -> Iterator[Place]:
+    state.hold()
+    try:
+        if store == "d1":
+            yield Place(D1Target.local(state), state, f"D1 in {state.folder}")
+            return
+        server = _server(state)
+        try:
+            server.start()
+            yield Place(PostgresTarget(server.owner_url), state, f"PostgreSQL in {state.folder}")
+        finally:
+            server.stop()
+    finally:
+        state.release()
+
+
+def _server(state: State) -> Postgres:
+    if not (PROGRAMS / "postgres").is_file():
+        with redirect_stdout(sys.stderr):
+            set_up(postgres=True)
+
+    def on_line(line: str, _stream: int) -> None:  # where `make dev` writes it too
+        with state.log.open("a", encoding="utf-8") as log:
+            log.write(f"postgres: {line}\n")
+
+    return Postgres(state.postgres, on_line)
+
+
+def up(place: Place) -> int:
+    names = place.target.up()
+    for name in names:
+        print(f"applied {name}")
+    if not names:
+        print(f"{place.name} is up to date.")
+    return 0
+
+
+def down(place: Place, steps: int, *, yes: bool) -> int:
+    if place.state is None and not yes:  # an address on this machine may be a tunnel to production
+        raise ToolError(f"going back loses data in {place.name}: say --yes if that is what you want.")
+    names = place.target.down(steps)
+    for name in names:
+        print(f"undid {name}")
+    if not names:
+        print(f"{place.name} has no migrations to undo.")
+    return 0
+
+
+def table(lines: Sequence[Line]) -> str:
+    rows = [("NAME", "APPLIED AT", "STATE"), *((line.name, line.applied_at or "-", line.condition) for line in lines)]
+    widths = [max(len(row[column]) for row in rows) for column in range(2)]
+    return "\n".join(f"{name:{widths[0]}}  {moment:{widths[1]}}  {state}" for name, moment, state in rows)
+
+
+def status(place: Place, *, check: bool) -> int:
+    lines = place.target.status()
+    print(table(lines))
+    return int(check and any(line.condition is not Condition.APPLIED for line in lines))
+
+
+def seed_place(place: Place, email: str | None) -> int:
+    chosen = checked_email(email or os.environ.get("ADMIN_EMAIL") or ADMIN_EMAIL)
+    if place.state is not None:
+        made, new = seed(place.state, place.target, chosen)
+        if new:
+            print(as_json(made), end="")
+        else:
+            print(f"{place.name} has organisation {made.org_id} already: see {place.state.credentials}.")
+        return 0
+    secret = required_secret(os.environ)
+    if place.target.rows(f"SELECT id FROM users WHERE email = {quoted(chosen)}"):
+        print(f"{place.name} has an account for {chosen} already: nothing was changed.")
+        return 0
+    made = new_credentials(chosen)
+    # Before the database changes: a run that is killed now leaves nothing behind but these lines, and never an account
+    # whose password nobody has seen.
+    print(as_json(made), end="", flush=True)
+    place.target.execute(statements(made, secret))
+    print(f"{place.name} knows these credentials now. They are shown only this once.", file=sys.stderr)
+    return 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = parser().parse_args(arguments)
+    with place_of(options, os.environ) as place:
+        if options.command == "seed":
+            return seed_place(place, options.email)
+        if options.action == "up":
+            return up(place)
+        if options.action == "down":
+            return down(place, options.steps, yes=options.yes)
+        return status(place, check=options.check)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except ToolError as error:
+        sys.exit(f"headgate: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
