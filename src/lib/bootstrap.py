@@ -14,13 +14,12 @@ from lib.http.docs_page import docs_page
 from lib.http.openapi import document
 from lib.http.router import Router
 from lib.identity.api_keys import derive
-from lib.runtime.d1 import JsD1Binding
 from lib.runtime.environment import variable_reader
 from lib.runtime.gates import JsGates
 from lib.runtime.sealer import WebCryptoSealer
+from lib.runtime.stores import store_of
 from lib.runtime.upstream import JsUpstream
 from lib.services import Services
-from lib.store.d1 import D1Database
 from routes import ROUTES
 
 # Made when the module is imported: in production that is before the deploy snapshot, so no request pays for it.
@@ -34,21 +33,22 @@ def bootstrap(env: Any) -> Services:
     """Return the application's parts for one isolate. `env` holds the bindings. Raises ConfigError."""
     config = read_config(variable_reader(env))
     clock = SystemClock()
-    database = D1Database(JsD1Binding(env.DB))
-    accounts = Accounts(database)
+    store = store_of(env)
+    accounts = Accounts()
     gates = JsGates(env.GATE, accounts)
     gateway = Gateway(configured(config), JsUpstream(), gates, clock, config.upstream_timeout_seconds)
 
-    async def check_database() -> None:
-        await database.execute("SELECT 1 FROM orgs LIMIT 1")
+    async def check_database(services: Services) -> None:
+        await services.database.check()
 
-    async def check_gate() -> None:
-        await gates.flush("readiness")
+    async def check_gate(services: Services) -> None:
+        await services.gates.flush("readiness")
 
     return Services(
         config=config,
         clock=clock,
-        database=database,
+        store=store,
+        database=store.open(),
         pepper=derive(config.secret, "api-key-pepper"),
         accounts=accounts,
         gateway=gateway,

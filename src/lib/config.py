@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import StrEnum
 from urllib.parse import urlsplit
 
 MIN_SECRET_CHARACTERS = 32
@@ -12,6 +13,13 @@ OPENAI_BASE_URL = "https://api.openai.com/v1"
 
 class ConfigError(Exception):
     """A variable is missing or malformed. The message names it and never its value."""
+
+
+class StoreKind(StrEnum):
+    """Where the data is: the variable STORE."""
+
+    D1 = "d1"
+    POSTGRES = "postgres"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +54,14 @@ def read_config(variable: Callable[[str], str | None]) -> Config:
         sim_api_key=variable("SIM_API_KEY") or "sim",
         upstream_timeout_seconds=_seconds("UPSTREAM_TIMEOUT_SECONDS", variable("UPSTREAM_TIMEOUT_SECONDS") or "600"),
     )
+
+
+def read_store(variable: Callable[[str], str | None]) -> StoreKind:
+    """Return which store is chosen; D1 where nothing is said. Raises ConfigError."""
+    try:
+        return StoreKind(variable("STORE") or StoreKind.D1)
+    except ValueError:
+        raise ConfigError(f"STORE must be {' or '.join(StoreKind)}") from None
 
 
 def _base_url(name: str, text: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from lib.clock import Clock
@@ -11,7 +11,7 @@ from lib.config import Config
 from lib.gateway.account import Accounts
 from lib.gateway.call import Gateway
 from lib.http.idempotency import Sealer
-from lib.store.database import Database
+from lib.store.database import Database, Store
 
 
 class OrgGates(Protocol):
@@ -28,19 +28,24 @@ class OrgGates(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The application's parts, shared by all requests of an isolate. None of them holds a request's I/O objects.
+    """The application's parts. The requests of an isolate share all of them but `database`, which is one request's own.
 
     `checks` are the dependencies that `/readyz` tries, by name; each raises when its dependency is not well.
     """
 
     config: Config
     clock: Clock
+    store: Store
     database: Database
     pepper: bytes
     accounts: Accounts
     gateway: Gateway
     gates: OrgGates
     sealer: Sealer
-    checks: Mapping[str, Callable[[], Awaitable[None]]]
+    checks: Mapping[str, Callable[[Services], Awaitable[None]]]
     openapi: bytes
     docs_page: bytes
+
+    def for_request(self, bookmark: str | None = None) -> Services:
+        """Return the same parts with a database of its own, for one request. See `Store.open`."""
+        return replace(self, database=self.store.open(bookmark))

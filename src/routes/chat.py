@@ -34,7 +34,7 @@ async def create_chat_completion(
         usage=openai_chat.usage_of_answer,
         stream=stream if chat.stream else None,
     )
-    return await call_model(services.gateway, model_request, account, request.client)
+    return await call_model(services.gateway, model_request, account, request.client, services.database.close)
 
 
 ROUTES = [

@@ -25,7 +25,7 @@ async def create_embeddings(
         body=lambda upstream_model: openai_embeddings.upstream_body(request.json, upstream_model),
         usage=openai_chat.usage_of_answer,
     )
-    return await call_model(services.gateway, model_request, account, request.client)
+    return await call_model(services.gateway, model_request, account, request.client, services.database.close)
 
 
 ROUTES = [

@@ -38,7 +38,7 @@ async def live(_services: Services, _request: Validated[None, NoQuery], _caller:
 async def ready(services: Services, _request: Validated[None, NoQuery], _caller: None) -> Response:
     """Try every dependency, side by side and bounded in time; 503 when one is not well."""
     names = list(services.checks)
-    results = await asyncio.gather(*(_try(services.checks[name]) for name in names))
+    results = await asyncio.gather(*(_try(services, services.checks[name]) for name in names))
     well = all(result == "ok" for result in results)
     body = Ready(status="ok" if well else "unavailable", checks=dict(zip(names, results, strict=True)))
     response = render.bare(body, status=200 if well else 503)
@@ -47,9 +47,9 @@ async def ready(services: Services, _request: Validated[None, NoQuery], _caller:
     return response
 
 
-async def _try(check: Callable[[], Awaitable[None]]) -> Literal["ok", "failed", "timeout"]:
+async def _try(services: Services, check: Callable[[Services], Awaitable[None]]) -> Literal["ok", "failed", "timeout"]:
     try:
-        await asyncio.wait_for(check(), CHECK_SECONDS)
+        await asyncio.wait_for(check(services), CHECK_SECONDS)
     except TimeoutError:
         return "timeout"
     except Exception:  # noqa: BLE001 - whatever a dependency does, the answer is that it is not well

@@ -17,7 +17,7 @@ from lib.identity.key_store import KeyRow
 from lib.identity.models import INFERENCE_SCOPES, Principal, Scope
 from lib.services import Services
 from lib.text import PRINTABLE
-from routes.schemas import One, Page
+from routes.schemas import RECENT, One, Page
 
 _AFTER_ALL = "~"  # sorts behind every id
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=PRINTABLE)]
@@ -149,6 +149,7 @@ ROUTES = [
         path="/api/v1/keys",
         handler=list_keys,
         summary="List API keys",
+        description=RECENT,
         responses={200: Page[Key]},
         permission=Scope.KEYS_READ,
         query=PageQuery,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 from typing import Annotated
 
@@ -21,10 +20,9 @@ from lib.identity.models import Principal, Scope
 from lib.ids import new_id
 from lib.services import Services
 from lib.text import PRINTABLE
-from routes.schemas import One, Page
+from routes.schemas import RECENT, One, Page
 
 _NANO_USD = Annotated[int, Field(ge=0, le=1_000_000_000)]  # up to a dollar a token
-_MODEL_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}")
 _FORBID = ConfigDict(extra="forbid")
 
 
@@ -116,7 +114,7 @@ async def _find(services: Services, principal: Principal, model_id: str) -> Mode
 
 
 def _checked_id(model_id: str) -> str:
-    if not _MODEL_ID.fullmatch(model_id):
+    if not model_store.is_model_id(model_id):
         raise BadRequest(
             "A model's name has up to 128 letters, digits and . _ : / @ -, and begins with a letter or digit."
         )
@@ -163,6 +161,7 @@ ROUTES = [
         path="/api/v1/models",
         handler=list_org_models,
         summary="List the organisation's models",
+        description=RECENT,
         responses={200: Page[OrgModel]},
         permission=Scope.MODELS_READ,
         query=PageQuery,

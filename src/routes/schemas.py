@@ -9,6 +9,13 @@ from pydantic import BaseModel, ConfigDict
 Item = TypeVar("Item")
 
 
+# Said of each list that reads with `Read.RECENT`.
+RECENT = (
+    "May be answered by a replica that lags behind. Send the `x-headgate-bookmark` that a write answered, and"
+    " that write is in the list."
+)
+
+
 class PassedThrough(BaseModel):
     """The provider's own answer, as it came."""
 
@@ -16,9 +23,13 @@ class PassedThrough(BaseModel):
 
 
 class Meta(BaseModel):
-    """What is told beside the data."""
+    """What is told beside one thing: nothing yet."""
 
-    next_cursor: str | None = None
+
+class PageMeta(BaseModel):
+    """What is told beside a list. `next_cursor` is null on the last page."""
+
+    next_cursor: str | None
 
 
 class One(BaseModel, Generic[Item]):
@@ -32,4 +43,4 @@ class Page(BaseModel, Generic[Item]):
     """The envelope of a list. Ask again with `cursor` set to `meta.next_cursor` until that is null."""
 
     data: list[Item]
-    meta: Meta
+    meta: PageMeta

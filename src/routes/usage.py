@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated
 
@@ -9,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from lib.admission import usage_report
 from lib.admission.usage_report import ALL_GROUPS, Group, UsageFilter
+from lib.gateway.models import Cause
 from lib.http import render
 from lib.http.errors import BadRequest
 from lib.http.paging import PageQuery, decode_cursor, encode_cursor
@@ -17,12 +19,13 @@ from lib.http.response import Response
 from lib.http.route import Route
 from lib.identity.models import Principal, Scope
 from lib.services import Services
-from lib.store.rows import to_column
+from lib.store.dialect import time_text
 from routes.schemas import Page
 
 DEFAULT_DAYS = 30
 LONGEST_DAYS = 400
 _AFTER_ALL = "~"
+_LAST_TIME = datetime.max.replace(tzinfo=UTC)
 Day = Annotated[date, Field(ge=date(2000, 1, 1), le=date(2999, 12, 31))]
 
 
@@ -69,7 +72,7 @@ class UsageEntry(BaseModel):
     provider: str
     upstream_model: str
     streamed: bool
-    cause: str
+    cause: Cause
     status: int | None
     estimated: bool
     input_tokens: int
@@ -99,14 +102,14 @@ async def report_usage(services: Services, request: Validated[None, ReportQuery]
 async def list_records(services: Services, request: Validated[None, UsageQuery], principal: Principal) -> Response:
     """List requests to models, newest first."""
     query = request.query
-    before = decode_cursor(query.cursor, [_AFTER_ALL, _AFTER_ALL])
+    before = _place(decode_cursor(query.cursor, ["", _AFTER_ALL]))
     await services.gates.flush(principal.org_id)
     rows = await usage_report.records(
         services.database, principal.org_id, _filter(services, query), before, query.limit + 1
     )
     shown = rows[: query.limit]
     last = shown[-1] if shown else None
-    more = encode_cursor([to_column(last.started_at), last.id]) if last and len(rows) > len(shown) else None
+    more = encode_cursor([time_text(last.started_at), last.id]) if last and len(rows) > len(shown) else None
     return render.page([UsageEntry.model_validate(row) for row in shown], more)
 
 
@@ -116,6 +119,15 @@ def _filter(services: Services, query: UsageQuery) -> UsageFilter:
     if not first <= last or (last - first).days >= LONGEST_DAYS:
         raise BadRequest(f"`from` must not be after `to`, and at most {LONGEST_DAYS} days before it.", param="from")
     return UsageFilter(_midnight(first), _midnight(last) + timedelta(days=1), query.model, query.key_id)
+
+
+def _place(cursor: Sequence[str]) -> tuple[datetime, str]:
+    """Read a start time and an id out of a cursor; without a time, the place behind all."""
+    try:
+        time = datetime.fromisoformat(cursor[0]).astimezone(UTC) if cursor[0] else _LAST_TIME
+    except (ValueError, OverflowError):
+        raise BadRequest("The cursor is not one of ours.", param="cursor") from None
+    return time, cursor[1]
 
 
 def _midnight(day: date) -> datetime:

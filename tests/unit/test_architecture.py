@@ -89,6 +89,20 @@ def _covers(allowed: str, name: str) -> bool:
     return inside(name, allowed) or inside(allowed, name)
 
 
+def test_only_the_store_knows_its_driver() -> None:
+    """pg8000 and scramp are imported by the two modules that speak PostgreSQL's protocol."""
+    broken = {m.name: m.imported_from("pg8000", "scramp") for m in MODULES}
+    allowed = {"lib.store.pg_wire", "lib.store.pg_connection"}
+    assert {name for name, names in broken.items() if names} == allowed
+
+
+def test_only_the_composition_names_a_store() -> None:
+    """Services and routes know the port (lib.store.database); which store there is, lib.runtime decides."""
+    stores = ("lib.store.d1", "lib.store.postgres", "lib.store.pg_connection", "lib.store.pg_wire", "lib.store.tenancy")
+    broken = {m.name: m.imported_from(*stores) for m in MODULES if not m.within("lib.store", "lib.runtime", *OUTER)}
+    assert not every(broken)
+
+
 def test_a_route_module_does_not_import_another() -> None:
     """What two resources share is in routes.schemas or in a service."""
     for module in MODULES:
@@ -159,3 +173,13 @@ def test_migrations_are_numbered_without_gaps() -> None:
     """D1 applies migrations by name: 0001, 0002 and so on, and a number is given once."""
     numbers = [int(path.name[:4]) for path in sorted((ROOT / "migrations").glob("[0-9]*.sql"))]
     assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_both_stores_have_the_same_migrations() -> None:
+    """By name, each with its way back."""
+    folder = ROOT / "migrations"
+    names = [
+        {path.name for path in (folder / part).glob("*.sql")} for part in (".", "down", "postgres", "postgres/down")
+    ]
+    assert names[0]
+    assert names == [names[0]] * 4

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from lib.config import MIN_SECRET_CHARACTERS, OPENAI_BASE_URL, Config, ConfigError, read_config
+from lib.config import MIN_SECRET_CHARACTERS, OPENAI_BASE_URL, Config, ConfigError, StoreKind, read_config, read_store
 
 SECRET = "s3cret-" * 6
 REQUIRED = {"HEADGATE_SECRET": SECRET}
@@ -102,3 +102,20 @@ def test_no_secret_shows_in_its_repr() -> None:
     assert SECRET not in shown
     assert "hidden" not in shown
     assert config.openai_api_key == "sk-hidden"
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [(None, StoreKind.D1), ("", StoreKind.D1), ("d1", StoreKind.D1), ("postgres", StoreKind.POSTGRES)],
+)
+def test_the_store_is_d1_where_nothing_is_said(text: str | None, kind: StoreKind) -> None:
+    """An empty variable says nothing."""
+    assert read_store({"STORE": text}.get) is kind
+
+
+@pytest.mark.parametrize("text", ["D1", "postgresql", " d1", "d1 ", "sqlite", "hunter2"])
+def test_another_store_is_refused(text: str) -> None:
+    """Naming the variable and what it takes, and not its value: nobody knows what was put there by mistake."""
+    with pytest.raises(ConfigError, match="STORE must be d1 or postgres") as caught:
+        read_store({"STORE": text}.get)
+    assert "hunter2" not in str(caught.value)

@@ -22,13 +22,13 @@ from lib.http.request import RawRequest
 from lib.http.response import Response
 from lib.http.router import Router
 from lib.services import Services
-from lib.store.d1 import D1Database
+from lib.store.d1 import D1Store
 from routes import ROUTES
 from tests.unit.admission.sqlite_sql import SqliteSql
 from tests.unit.fakes import FakeClock, FakeSealer, raw_request, run
 from tests.unit.gateway.fake_upstream import FakeUpstream
 from tests.unit.store.seeds import PEPPER, SeededKey, seed_key, seed_org
-from tests.unit.store.sqlite_binding import SqliteBinding, new_database
+from tests.unit.store.sqlite_binding import SqliteBinding, new_store
 
 ROUTER = Router(ROUTES)
 DOCUMENT = document(ROUTES)
@@ -45,8 +45,8 @@ CONFIG = Config(
 class CoreGates:
     """One real gate for each organisation, reached without a network. `failure` is what a call to it raises."""
 
-    def __init__(self, database: D1Database, accounts: Accounts, clock: FakeClock) -> None:
-        self._database = database
+    def __init__(self, store: D1Store, accounts: Accounts, clock: FakeClock) -> None:
+        self._database = store.open()
         self._accounts = accounts
         self._clock = clock
         self.gates: dict[str, Gate] = {}
@@ -83,7 +83,7 @@ class CoreGates:
         if self.failure:
             raise self.failure
         while records := self.of(org_id).outbox():
-            await usage_store.deliver(self._database, records, self._clock.now())
+            await usage_store.deliver(self._database, org_id, records, self._clock.now())
             self.of(org_id).delivered(records)
 
 
@@ -156,17 +156,19 @@ def _body(response: Response) -> Any:
 
 
 async def _new_world(config: Config) -> World:
-    database, binding = new_database()
-    clock, upstream, accounts = FakeClock(), FakeUpstream(), Accounts(database)
-    gates = CoreGates(database, accounts, clock)
+    store, binding = new_store()
+    database = store.open()
+    clock, upstream, accounts = FakeClock(), FakeUpstream(), Accounts()
+    gates = CoreGates(store, accounts, clock)
     key = await seed_key(database, await seed_org(database))
 
-    async def check() -> None:
-        await database.execute("SELECT 1")
+    async def check(services: Services) -> None:
+        await services.database.check()
 
     services = Services(
         config=config,
         clock=clock,
+        store=store,
         database=database,
         pepper=PEPPER,
         accounts=accounts,

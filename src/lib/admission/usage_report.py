@@ -8,6 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 
 from lib.store.database import Database, Value
+from lib.store.schema import UsageRecordRow
+from lib.store.scope import Org
 
 
 class Group(StrEnum):
@@ -18,8 +20,9 @@ class Group(StrEnum):
     KEY = "key"
 
 
-_EXPRESSIONS = {Group.DAY: "substr(started_at, 1, 10)", Group.MODEL: "model", Group.KEY: "key_id"}
 ALL_GROUPS = tuple(Group)
+_SUMMED = ("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens")
+_COLUMNS = ", ".join(field.name for field in fields(UsageRecordRow))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,17 @@ class UsageSum:
     unpriced_requests: int
 
 
+def _conditions(org_id: str, wanted: UsageFilter) -> tuple[str, list[Value]]:
+    """Return what stands behind WHERE, and what is bound to its places from ?1 on."""
+    conditions = "org_id = ?1 AND started_at >= ?2 AND started_at < ?3"
+    bound: list[Value] = [org_id, wanted.start, wanted.end]
+    for column, value in (("model", wanted.model), ("key_id", wanted.key_id)):
+        if value is not None:
+            bound.append(value)
+            conditions += f" AND {column} = ?{len(bound)}"
+    return conditions, bound
+
+
 async def report(
     database: Database,
     org_id: str,
@@ -61,70 +75,39 @@ async def report(
     limit: int,
 ) -> list[UsageSum]:
     """Return lines in the order of day, model and key, those behind `after` (the last line's day, model and key id)."""
-    shown = [_EXPRESSIONS[group] if group in groups else "''" for group in ALL_GROUPS]
-    conditions = ["org_id = ?1", "started_at >= ?2", "started_at < ?3"]
-    bound: list[Value] = [org_id, wanted.start, wanted.end]
-    for column, value in (("model", wanted.model), ("key_id", wanted.key_id)):
-        if value is not None:
-            bound.append(value)
-            conditions.append(f"{column} = ?{len(bound)}")
-    first = len(bound) + 1
-    # Every part of this text is a constant of this module; what the caller chose is bound.
+    columns = {Group.DAY: database.dialect.utc_day("started_at"), Group.MODEL: "model", Group.KEY: "key_id"}
+    shown = [columns[group] if group in groups else "CAST('' AS TEXT)" for group in ALL_GROUPS]
+    conditions, bound = _conditions(org_id, wanted)
+    behind = ""
+    if after is not None:
+        first = len(bound) + 1
+        behind = f" HAVING ({', '.join(shown)}) > (?{first}, ?{first + 1}, ?{first + 2})"
+        bound += after
+    # Every part of this text is a constant of ours; what the caller chose is bound. Sums are texts, so that none is
+    # rounded on its way through JavaScript's numbers.
     sql = (
         f"SELECT {shown[0]} AS day, {shown[1]} AS model, {shown[2]} AS key_id, count(*) AS requests,"
-        " sum(input_tokens) AS input_tokens, sum(cached_input_tokens) AS cached_input_tokens,"
-        " sum(output_tokens) AS output_tokens, sum(reasoning_tokens) AS reasoning_tokens,"
-        " coalesce(sum(cost_nano_usd), 0) AS cost_nano_usd, sum(estimated) AS estimated_requests,"
-        " sum(cost_nano_usd IS NULL) AS unpriced_requests"
-        f" FROM usage_records WHERE {' AND '.join(conditions)}"
-        f" GROUP BY 1, 2, 3 HAVING ?{first} IS NULL OR ({', '.join(shown)}) > (?{first}, ?{first + 1}, ?{first + 2})"
-        f" ORDER BY 1, 2, 3 LIMIT ?{first + 3}"
+        f" {', '.join(f'CAST(sum({name}) AS TEXT) AS {name}' for name in _SUMMED)},"
+        " CAST(coalesce(sum(cost_nano_usd), 0) AS TEXT) AS cost_nano_usd,"
+        " sum(CASE WHEN estimated THEN 1 ELSE 0 END) AS estimated_requests,"
+        " count(*) - count(cost_nano_usd) AS unpriced_requests"
+        f" FROM usage_records WHERE {conditions} GROUP BY 1, 2, 3{behind} ORDER BY 1, 2, 3 LIMIT ?{len(bound) + 1}"
     )
-    return await database.query(UsageSum, sql, *bound, *(after or (None, None, None)), limit)
-
-
-@dataclass(frozen=True, slots=True)
-class UsageRow:
-    """One request to a model."""
-
-    id: str
-    key_id: str
-    endpoint: str
-    model: str
-    provider: str
-    upstream_model: str
-    streamed: bool
-    cause: str
-    status: int | None
-    estimated: bool
-    input_tokens: int
-    cached_input_tokens: int
-    output_tokens: int
-    reasoning_tokens: int
-    cost_nano_usd: int | None
-    price_version: str | None
-    first_byte_ms: int | None
-    duration_ms: int
-    started_at: datetime
-
-
-_ROW_COLUMNS = ", ".join(field.name for field in fields(UsageRow))
+    return await database.query(Org(org_id), UsageSum, sql, *bound, limit)
 
 
 async def records(
-    database: Database, org_id: str, wanted: UsageFilter, before: Sequence[str], limit: int
-) -> list[UsageRow]:
+    database: Database, org_id: str, wanted: UsageFilter, before: Sequence[Value], limit: int
+) -> list[UsageRecordRow]:
     """Return single records, newest first, older than the place `before` (a start time and an id)."""
+    conditions, bound = _conditions(org_id, wanted)
+    place = len(bound) + 1
     return await database.query(
-        UsageRow,
-        f"SELECT {_ROW_COLUMNS} FROM usage_records WHERE org_id = ?1 AND started_at >= ?2 AND started_at < ?3"
-        " AND (?4 IS NULL OR model = ?4) AND (?5 IS NULL OR key_id = ?5) AND (started_at, id) < (?6, ?7)"
-        " ORDER BY started_at DESC, id DESC LIMIT ?8",
-        org_id,
-        wanted.start,
-        wanted.end,
-        wanted.model,
-        wanted.key_id,
+        Org(org_id),
+        UsageRecordRow,
+        f"SELECT {_COLUMNS} FROM usage_records WHERE {conditions} AND (started_at, id) < (?{place}, ?{place + 1})"
+        f" ORDER BY started_at DESC, id DESC LIMIT ?{place + 2}",
+        *bound,
         *before,
         limit,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -35,24 +34,22 @@ class Accounts:
     version. So a revoked key is refused at once, although nobody tells this isolate.
     """
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self) -> None:
         self._cached: dict[str, Account] = {}
         self._versions: dict[str, int] = {}
 
-    async def find(self, key_hash: str) -> Account | None:
+    async def find(self, database: Database, key_hash: str) -> Account | None:
         """Return the account of a key, or None when there is no such key or it is revoked."""
         account = self._cached.get(key_hash)
         if account and account.version == self._versions.get(account.principal.org_id):
             return account
         # The version is taken before the read. If something changes between the two, the gate will say so.
         versions = dict(self._versions)
-        principal, routes = await asyncio.gather(
-            key_store.find_principal(self._database, key_hash), model_store.routes_of_key(self._database, key_hash)
-        )
+        principal = await key_store.find_principal(database, key_hash)
         if principal is None:
             self._cached.pop(key_hash, None)
             return None
+        routes = await model_store.routes_of(database, principal.org_id)
         if len(self._cached) >= MOST_CACHED:
             self._cached.pop(next(iter(self._cached)))
         account = Account(principal, routes, versions.get(principal.org_id))

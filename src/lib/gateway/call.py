@@ -7,7 +7,7 @@ Settling happens after the answer has begun, off the client's path.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from lib.clock import Clock
@@ -84,13 +84,23 @@ class ModelRequest:
     stream: StreamFormat | None = None
 
 
-async def call_model(gateway: Gateway, request: ModelRequest, account: Account, client: Departure) -> Response:
-    """Return the provider's answer. Raises the errors of `lib.http.errors`, each with its settlement to run after."""
+async def call_model(
+    gateway: Gateway,
+    request: ModelRequest,
+    account: Account,
+    client: Departure,
+    opened: Callable[[], Awaitable[None]],
+) -> Response:
+    """Return the provider's answer. Raises the errors of `lib.http.errors`, each with its settlement to run after.
+
+    `opened` is awaited when the gate has let the request in: the store is needed no more, and the call may last long.
+    """
     target = resolve(request.call.model, account.routes, gateway.providers)
     body = request.body(target.upstream_model)
     settlement = Settlement(gateway.gates, gateway.clock, account, request.call, target)
     await settlement.open(gateway.timeout_seconds)
     try:
+        await opened()
         answer = await gateway.upstream.post(
             target.provider.base_url + request.path,
             {**target.provider.headers, "content-type": "application/json"},

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from lib.gateway.models import ModelRoute, Price
-from lib.store.database import Database, Statement
+from lib.store.database import Database, Read, Statement
+from lib.store.scope import Org
 
 MOST_MODELS = 1000
+_MODEL_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}")
 _SELECT = (
     "SELECT models.id, models.provider, models.upstream_model, models.version, models.created_at, models.updated_at,"
     " model_prices.id AS price_id, input_nano_usd_per_token, output_nano_usd_per_token, cached_input_nano_usd_per_token"
-    " FROM models LEFT JOIN model_prices ON model_prices.id = models.price_id"
+    " FROM models LEFT JOIN model_prices"
+    " ON model_prices.id = models.price_id AND model_prices.org_id = models.org_id"
 )
 
 
@@ -45,30 +49,36 @@ class ModelRow:
         return ModelRoute(self.id, self.provider, self.upstream_model, price)
 
 
-async def routes_of_key(database: Database, secret_hash: str) -> Mapping[str, ModelRoute]:
-    """Return the models of the organisation that a key belongs to, by name."""
-    rows = await database.query(
-        ModelRow,
-        _SELECT + " WHERE models.org_id = (SELECT org_id FROM api_keys WHERE secret_hash = ?)",
-        secret_hash,
-    )
+def is_model_id(text: str) -> bool:
+    """Tell whether a model of an organisation may have this name."""
+    return _MODEL_ID.fullmatch(text) is not None
+
+
+async def routes_of(database: Database, org_id: str) -> Mapping[str, ModelRoute]:
+    """Return an organisation's models by name."""
+    rows = await database.query(Org(org_id), ModelRow, _SELECT + " WHERE models.org_id = ?", org_id)
     return {row.id: row.route() for row in rows}
 
 
 async def list_models(database: Database, org_id: str, after: str, limit: int) -> list[ModelRow]:
     """Return models whose id sorts behind `after`."""
     return await database.query(
+        Org(org_id),
         ModelRow,
         _SELECT + " WHERE models.org_id = ? AND models.id > ? ORDER BY models.id LIMIT ?",
         org_id,
         after,
         limit,
+        read=Read.RECENT,
     )
 
 
 async def get_model(database: Database, org_id: str, model_id: str) -> ModelRow | None:
     """Return one model, or None."""
-    return await database.one(ModelRow, _SELECT + " WHERE models.org_id = ? AND models.id = ?", org_id, model_id)
+    if not is_model_id(model_id):
+        return None
+    sql = _SELECT + " WHERE models.org_id = ? AND models.id = ?"
+    return await database.one(Org(org_id), ModelRow, sql, org_id, model_id)
 
 
 async def put_model(
@@ -92,11 +102,11 @@ async def put_model(
     statements.append(
         Statement(
             "INSERT INTO models (org_id, id, provider, upstream_model, price_id, created_at, updated_at)"
-            " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?6 WHERE coalesce(?7, 0) = 0"
+            " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?6 WHERE coalesce(CAST(?7 AS BIGINT), 0) = 0"
             " OR EXISTS (SELECT 1 FROM models WHERE org_id = ?1 AND id = ?2)"
             " ON CONFLICT (org_id, id) DO UPDATE SET provider = excluded.provider,"
             " upstream_model = excluded.upstream_model, price_id = excluded.price_id, version = models.version + 1,"
-            " updated_at = excluded.updated_at WHERE ?7 IS NULL OR models.version = ?7",
+            " updated_at = excluded.updated_at WHERE CAST(?7 AS BIGINT) IS NULL OR models.version = CAST(?7 AS BIGINT)",
             (
                 org_id,
                 route.id,
@@ -108,12 +118,12 @@ async def put_model(
             ),
         )
     )
-    return (await database.batch(statements))[-1] > 0
+    return (await database.batch(Org(org_id), statements))[-1] > 0
 
 
 async def count_models(database: Database, org_id: str) -> int:
     """Return how many models an organisation has."""
-    row = await database.one(_Count, "SELECT count(*) AS number FROM models WHERE org_id = ?", org_id)
+    row = await database.one(Org(org_id), _Count, "SELECT count(*) AS number FROM models WHERE org_id = ?", org_id)
     return row.number if row else 0
 
 
@@ -121,7 +131,9 @@ async def delete_model(database: Database, org_id: str, model_id: str, expected_
     """Delete a model; its prices stay, for the records that name them. Tells whether there was one to delete."""
     return (
         await database.execute(
-            "DELETE FROM models WHERE org_id = ?1 AND id = ?2 AND (?3 IS NULL OR version = ?3)",
+            Org(org_id),
+            "DELETE FROM models WHERE org_id = ?1 AND id = ?2"
+            " AND (CAST(?3 AS BIGINT) IS NULL OR version = CAST(?3 AS BIGINT))",
             org_id,
             model_id,
             expected_version,

@@ -12,7 +12,7 @@ from lib.clock import Clock
 from lib.gateway.account import Account
 from lib.gateway.catalogue import Target
 from lib.gateway.models import Cause, Usage
-from lib.store.rows import to_column
+from lib.store.dialect import time_text
 
 # What the deadline leaves for reading the rest of a stream and settling, after the provider's time is over.
 GRACE_SECONDS = 60
@@ -76,7 +76,7 @@ class Settlement:
             price_version=target.price.version if target.price else None,
             first_byte_ms=None,
             duration_ms=0,
-            started_at=to_column(now),
+            started_at=time_text(now),
         )
 
     async def open(self, timeout_seconds: int) -> None:

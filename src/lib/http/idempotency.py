@@ -21,6 +21,7 @@ from lib.http.request import Validated
 from lib.http.response import Response
 from lib.http.route import Route
 from lib.identity.models import Principal
+from lib.store.scope import EveryOrg, Org
 
 if TYPE_CHECKING:
     from lib.services import Services
@@ -70,10 +71,11 @@ async def once(
     try:
         response = await run()
     except BaseException:
-        await services.database.execute(_RELEASE, principal.org_id, key_hash, now)
+        await services.database.execute(Org(principal.org_id), _RELEASE, principal.org_id, key_hash, now)
         raise
     sealed = await services.sealer.seal(sealing_key, _pack(response))
     await services.database.execute(
+        Org(principal.org_id),
         # Our own claim only: a request that took longer than it may has lost the key to the next one.
         "UPDATE idempotent_answers SET answer = ?, updated_at = ? WHERE org_id = ? AND key_hash = ? AND created_at = ?",
         base64.b64encode(sealed).decode(),
@@ -88,7 +90,8 @@ async def once(
 async def purge(services: Services) -> int:
     """Delete answers older than a day; return how many."""
     oldest = services.clock.now() - KEPT
-    return await services.database.execute("DELETE FROM idempotent_answers WHERE created_at < ?", oldest)
+    every_org = EveryOrg("idempotent_answers")
+    return await services.database.execute(every_org, "DELETE FROM idempotent_answers WHERE created_at < ?", oldest)
 
 
 _RELEASE = "DELETE FROM idempotent_answers WHERE org_id = ? AND key_hash = ? AND created_at = ? AND answer IS NULL"
@@ -97,11 +100,13 @@ _RELEASE = "DELETE FROM idempotent_answers WHERE org_id = ? AND key_hash = ? AND
 async def _claim(services: Services, org_id: str, key_hash: str, request_hash: str, now: datetime) -> bool:
     """Take the key for this request; tell whether it was free. An abandoned or outdated one is free."""
     changed = await services.database.execute(
+        Org(org_id),
         "INSERT INTO idempotent_answers (org_id, key_hash, request_hash, created_at, updated_at)"
         " VALUES (?1, ?2, ?3, ?4, ?4) ON CONFLICT (org_id, key_hash) DO UPDATE SET"
         " request_hash = excluded.request_hash, answer = NULL, created_at = excluded.created_at,"
         " updated_at = excluded.updated_at"
-        " WHERE idempotent_answers.created_at < ?6 OR (answer IS NULL AND idempotent_answers.created_at < ?5)",
+        " WHERE idempotent_answers.created_at < ?6"
+        " OR (idempotent_answers.answer IS NULL AND idempotent_answers.created_at < ?5)",
         org_id,
         key_hash,
         request_hash,
@@ -114,6 +119,7 @@ async def _claim(services: Services, org_id: str, key_hash: str, request_hash: s
 
 async def _replay(services: Services, org_id: str, key_hash: str, request_hash: str, sealing_key: bytes) -> Response:
     row = await services.database.one(
+        Org(org_id),
         _Row,
         "SELECT request_hash, answer, created_at FROM idempotent_answers WHERE org_id = ? AND key_hash = ?",
         org_id,

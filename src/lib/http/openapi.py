@@ -180,13 +180,42 @@ def _query_parameters(query: type[BaseModel]) -> list[Document]:
         parameter: Document = {"name": name, "in": "query", "required": name in required}
         if description := field.pop("description", None):
             parameter["description"] = description
-        parameters.append({**parameter, "schema": field})
+        parameters.append({**parameter, "schema": _without_null(field)})
     return parameters
 
 
+def _without_null(field: Document) -> Document:
+    """A query can leave a parameter out, but not say null: `?cursor=null` would be a text."""
+    choices = [choice for choice in field.get("anyOf", []) if choice != {"type": "null"}]
+    if len(choices) == len(field.get("anyOf", [])):
+        return field
+    rest = {name: value for name, value in field.items() if name != "anyOf" and (name, value) != ("default", None)}
+    return {**(choices[0] if len(choices) == 1 else {"anyOf": choices}), **rest}
+
+
 def _header_parameters(route: Route) -> list[Document]:
-    if not route.idempotent:
-        return []
-    schema = {"type": "string", "minLength": 1, "maxLength": 255}
-    text = "Send the same value again to get the same answer again; the work is done once."
-    return [{"name": "Idempotency-Key", "in": "header", "required": False, "description": text, "schema": schema}]
+    parameters = []
+    if route.idempotent:
+        schema = {"type": "string", "minLength": 1, "maxLength": 255}
+        text = "Send the same value again to get the same answer again; the work is done once."
+        parameters.append(_header("Idempotency-Key", text, schema=schema))
+    if 412 in route.errors:
+        text = "An ETag: the change is made only while this is the current version."
+        parameters.append(_header("If-Match", text, required=428 in route.errors))
+    if route.method == "PUT" and 412 in route.errors:
+        parameters.append(_header("If-None-Match", "`*`: the thing is only created, never replaced."))
+    if 304 in route.responses:
+        parameters.append(
+            _header("If-None-Match", "An ETag that you have: 304 tells that it is still the current one.")
+        )
+    return parameters
+
+
+def _header(name: str, text: str, *, required: bool = False, schema: Document | None = None) -> Document:
+    return {
+        "name": name,
+        "in": "header",
+        "required": required,
+        "description": text,
+        "schema": schema or {"type": "string"},
+    }

@@ -5,30 +5,52 @@ Each stage hands on a narrower value; there is no bag of request state.
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
 from lib.gateway.account import Account, StaleAccount
 from lib.http import idempotency, render
-from lib.http.errors import HeadgateError, InternalError, Unavailable
+from lib.http.errors import BadRequest, HeadgateError, InternalError, Unavailable
 from lib.http.request import RawRequest, Validated
-from lib.http.response import Response
+from lib.http.response import Finish, LogFacts, Response
 from lib.http.route import Dialect, Route
 from lib.http.router import Router
 from lib.http.validate import check_uri, validate
 from lib.identity.authentication import authenticate, credential
 from lib.identity.models import Principal
 from lib.services import Services
-from lib.store.database import StoreUnavailable
+from lib.store.database import Database, StoreUnavailable, UnstorableValue
+
+# A write's answer tells how far the store has come; a read that presents it sees that write, wherever it is answered.
+BOOKMARK = "x-headgate-bookmark"
+_BOOKMARK = re.compile(r"[0-9a-f]{1,64}(-[0-9a-f]{1,64}){1,7}")
 
 # How often a request is decided anew because its organisation's policy changed under it.
 MOST_DECISIONS = 4
 
 
 async def handle(services: Services, router: Router, raw: RawRequest) -> Response:
-    """Answer one request. Raises only what is a defect of ours."""
-    dialect = dialect_of(raw.path)
+    """Answer one request. Raises only what is a defect of ours. Its database is closed on every way out."""
+    services = services.for_request(_bookmark(raw))
+    database = services.database
     facts: dict[str, object] = {}
+    try:
+        response = await _answer(services, router, raw, facts)
+    except BaseException:
+        await database.close()
+        raise
+    cost, bookmark = database.cost, database.bookmark
+    return replace(
+        response,
+        headers={**response.headers, BOOKMARK: bookmark} if bookmark else response.headers,
+        facts={**facts, **response.facts, "db_queries": cost.queries, "db_ms": cost.milliseconds},
+        finish=_closing(database, response.finish) if database.connected else response.finish,
+    )
+
+
+async def _answer(services: Services, router: Router, raw: RawRequest, facts: dict[str, object]) -> Response:
+    dialect = dialect_of(raw.path)
     try:
         check_uri(raw)
         route, path = router.match(raw.method, raw.path)
@@ -37,13 +59,33 @@ async def handle(services: Services, router: Router, raw: RawRequest) -> Respons
         # Who shows no credential at all is refused before a byte of the body is read.
         key = credential(raw) if route.permission is not None else None
         request = await validate(route, raw, path)
-        response = await _decide(services, route, request, key, facts)
+        return await _decide(services, route, request, key, facts)
     except HeadgateError as failure:
-        response = render.error(failure, dialect, raw.id)
+        return render.error(failure, dialect, raw.id)
     except StoreUnavailable as failure:
         facts["reason"] = str(failure)
-        response = render.error(Unavailable("The store can't be reached. Try again."), dialect, raw.id)
-    return replace(response, facts={**facts, **response.facts})
+        return render.error(Unavailable("The store can't be reached. Try again."), dialect, raw.id)
+    except UnstorableValue as failure:
+        return render.error(BadRequest(f"A value can't be stored: {failure}."), dialect, raw.id)
+
+
+def _closing(database: Database, finish: Finish | None) -> Finish:
+    """Close the connection when the answer has begun: no client waits for that."""
+
+    async def close() -> LogFacts:
+        await database.close()
+        return await finish() if finish else {}
+
+    return close
+
+
+def _bookmark(raw: RawRequest) -> str | None:
+    """Return how far the client has seen the store; None where it tells nothing that can be a bookmark.
+
+    The AI API has no use for it, and each look at a header costs.
+    """
+    bookmark = raw.headers.get(BOOKMARK) if dialect_of(raw.path) is Dialect.HEADGATE else None
+    return bookmark if bookmark and _BOOKMARK.fullmatch(bookmark) else None
 
 
 def failure(raw: RawRequest) -> Response:

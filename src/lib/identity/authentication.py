@@ -36,7 +36,7 @@ async def authenticate(services: Services, route: Route, key: str) -> Principal 
     key_hash = api_keys.key_hash(key, services.pepper)
     caller: Principal | Account | None
     if route.freshness is Freshness.GATE:
-        caller = await services.accounts.find(key_hash)
+        caller = await services.accounts.find(services.database, key_hash)
     else:
         caller = await key_store.find_principal(services.database, key_hash)
     principal = caller.principal if isinstance(caller, Account) else caller

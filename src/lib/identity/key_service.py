@@ -12,6 +12,7 @@ from lib.identity.key_store import KeyRow, NewKey
 from lib.identity.models import Principal
 from lib.ids import is_id, new_id
 from lib.services import Services
+from lib.store.scope import Org
 
 LONGEST_OVERLAP = timedelta(days=30)
 
@@ -31,7 +32,7 @@ async def create(
     _not_longer(principal, expires_at)
     secret = api_keys.new_key()
     key = _new_key(services, principal, secret, name, scopes, expires_at)
-    await services.database.batch([key_store.insert(key, now)])
+    await services.database.batch(Org(principal.org_id), [key_store.insert(key, now)])
     return await get(services, principal, key.id), secret
 
 
@@ -73,7 +74,7 @@ async def rotate(services: Services, principal: Principal, key_id: str, overlap:
     secret = api_keys.new_key()
     new = _new_key(services, principal, secret, old.name, sorted(old.scopes), None)
     group = key_store.replace_statements(principal.org_id, old.id, old.version, new, now + overlap, now)
-    made, _ = await services.database.batch(group)
+    made, _ = await services.database.batch(Org(principal.org_id), group)
     if not made:
         raise Conflict("The key has changed meanwhile. Try again.")
     await services.gates.changed(principal.org_id)

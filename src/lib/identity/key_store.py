@@ -1,4 +1,4 @@
-"""API keys in the store. Every statement names the organisation, but for the look-up that finds it."""
+"""API keys in the store. Every statement names the organisation, but for the look-up by what somebody presents."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 
 from lib.identity.models import Principal
-from lib.store.database import Database, Statement
+from lib.store.database import Database, Read, Statement
+from lib.store.scope import Org, Presented
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,7 @@ class _PrincipalRow:
 async def find_principal(database: Database, secret_hash: str) -> Principal | None:
     """Return who a key speaks for, or None when there is no such key or it is revoked. It may have expired."""
     row = await database.one(
+        Presented(secret_hash),
         _PrincipalRow,
         "SELECT id, org_id, scopes, expires_at FROM api_keys WHERE secret_hash = ? AND revoked_at IS NULL",
         secret_hash,
@@ -64,17 +66,20 @@ async def find_principal(database: Database, secret_hash: str) -> Principal | No
 async def list_keys(database: Database, org_id: str, after: str, limit: int) -> list[KeyRow]:
     """Return keys with an id below `after`, newest first."""
     return await database.query(
+        Org(org_id),
         KeyRow,
         f"SELECT {_COLUMNS} FROM api_keys WHERE org_id = ? AND id < ? ORDER BY id DESC LIMIT ?",
         org_id,
         after,
         limit,
+        read=Read.RECENT,
     )
 
 
 async def get_key(database: Database, org_id: str, key_id: str) -> KeyRow | None:
     """Return one key, or None when the organisation has none of this id."""
     return await database.one(
+        Org(org_id),
         KeyRow,
         f"SELECT {_COLUMNS} FROM api_keys WHERE org_id = ? AND id = ?",
         org_id,
@@ -109,8 +114,8 @@ def replace_statements(
             (new.id, new.created_by_key_id, new.prefix, new.secret_hash, now, org_id, old_id, version),
         ),
         Statement(
-            "UPDATE api_keys SET expires_at = min(coalesce(expires_at, ?1), ?1), replaced_by_key_id = ?2,"
-            " version = version + 1, updated_at = ?3"
+            "UPDATE api_keys SET expires_at = CASE WHEN expires_at < ?1 THEN expires_at ELSE ?1 END,"
+            " replaced_by_key_id = ?2, version = version + 1, updated_at = ?3"
             " WHERE org_id = ?4 AND id = ?5 AND version = ?6 AND revoked_at IS NULL",
             (ends, new.id, now, org_id, old_id, version),
         ),
@@ -122,6 +127,7 @@ async def update_key(
 ) -> bool:
     """Change a key that is still at `version`; tell whether it was."""
     changed = await database.execute(
+        Org(org_id),
         "UPDATE api_keys SET name = ?, expires_at = ?, version = version + 1, updated_at = ?"
         " WHERE org_id = ? AND id = ? AND version = ? AND revoked_at IS NULL",
         name,
@@ -137,6 +143,7 @@ async def update_key(
 async def revoke_key(database: Database, org_id: str, key_id: str, now: datetime) -> None:
     """Revoke a key. A key that is revoked already keeps its first date."""
     await database.execute(
+        Org(org_id),
         "UPDATE api_keys SET revoked_at = ?1, version = version + 1, updated_at = ?1"
         " WHERE org_id = ?2 AND id = ?3 AND revoked_at IS NULL",
         now,

@@ -18,9 +18,8 @@ from lib.admission.gate import FLUSH_AFTER_MS
 from lib.admission.gate import Gate as GateCore
 from lib.clock import SystemClock
 from lib.runtime import log
-from lib.runtime.d1 import JsD1Binding
-from lib.store.d1 import D1Database
-from lib.store.database import StoreError, StoreUnavailable
+from lib.runtime.stores import store_of
+from lib.store.database import Database, StoreError, StoreUnavailable
 
 RETRY_MS = 2_000
 
@@ -46,7 +45,8 @@ class Gate(DurableObject):
         super().__init__(ctx, env)
         # The SDK wraps storage so that every call converts its arguments and results; here they are plain already.
         self._storage = ctx._ctx.storage
-        self._database = D1Database(JsD1Binding(env._env.DB))
+        self._org_id = str(ctx._ctx.id.name)  # as JsGates names it
+        self._store = store_of(env._env)
         self._gate = GateCore(JsSql(self._storage.sql))
         self._alarm_ms: int | None = None
 
@@ -84,22 +84,25 @@ class Gate(DurableObject):
         records = self._gate.outbox()
         if records is None:
             return False
+        database = self._store.open()
         try:
-            await usage_store.deliver(self._database, records, SystemClock().now())
+            await usage_store.deliver(database, self._org_id, records, SystemClock().now())
         except StoreUnavailable:
             raise
         except StoreError as error:
             log.error("ledger_refused", reason=str(error))
-            await self._deliver_singly(records)
+            await self._deliver_singly(database, records)
             return True
+        finally:
+            await database.close()
         self._gate.delivered(records)
         return True
 
-    async def _deliver_singly(self, records: str) -> None:
+    async def _deliver_singly(self, database: Database, records: str) -> None:
         """One record that the store refuses must not hold up the others."""
         for record in (json.dumps(entry, ensure_ascii=False) for entry in json.loads(records)):
             try:
-                await usage_store.deliver(self._database, f"[{record}]", SystemClock().now())
+                await usage_store.deliver(database, self._org_id, f"[{record}]", SystemClock().now())
                 self._gate.delivered(f"[{record}]")
             except StoreUnavailable:
                 raise

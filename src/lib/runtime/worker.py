@@ -52,7 +52,11 @@ async def serve(env: Any, ctx: Any, request: Any) -> Any:
 
 async def purge(env: Any) -> None:
     """The daily work: delete what has run out."""
-    log.info("purged", idempotent_answers=await idempotency.purge(_services_of(env)))
+    services = _services_of(env).for_request()
+    try:
+        log.info("purged", idempotent_answers=await idempotency.purge(services))
+    finally:
+        await services.database.close()
 
 
 async def _respond(env: Any, raw: RawRequest) -> Response:

@@ -1,51 +1,42 @@
-"""Rows as frozen values: how SQLite's few types become Python's, and back."""
+"""Rows as frozen values: each column becomes what its field's type says."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import fields
-from datetime import UTC, datetime
 from functools import cache
-from typing import Any, TypeVar, cast, get_args, get_type_hints, overload
+from types import NoneType
+from typing import Any, TypeVar, cast, get_args, get_type_hints
 
-from lib.store.database import Value
+from lib.store.dialect import Convert, Dialect
 
 Row = TypeVar("Row")
-Column = str | int | float | None
 
 
-@overload
-def to_column(value: datetime) -> str: ...
-@overload
-def to_column(value: Value) -> Column: ...
-def to_column(value: Value) -> Column:
-    """Return `value` as SQLite stores it: times as sortable UTC text with microseconds, booleans as 0 and 1."""
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
-    if isinstance(value, bool):
-        return int(value)
-    return value
+def decoder(row_type: type[Row], dialect: Dialect) -> Callable[[Mapping[str, Any]], Row]:
+    """Return what turns a row of this dialect into a `row_type`, by column name.
 
+    It raises KeyError when a column is missing: a defect in the SQL beside it.
+    """
+    converters = _converters(cast("Hashable", row_type), dialect)
 
-def decode(row_type: type[Row], row: Mapping[str, Any]) -> Row:
-    """Return one row as a `row_type`. Raises KeyError when a column is missing: a defect in the SQL beside it."""
-    return row_type(**{name: convert(row[name]) for name, convert in _converters(cast("Hashable", row_type))})
+    def decode(row: Mapping[str, Any]) -> Row:
+        return row_type(**{name: None if row[name] is None else convert(row[name]) for name, convert in converters})
+
+    return decode
 
 
 @cache
-def _converters(row_type: Hashable) -> list[tuple[str, Callable[[Any], Any]]]:
+def _converters(row_type: Hashable, dialect: Dialect) -> list[tuple[str, Convert]]:
     kind: Any = row_type
     hints = get_type_hints(kind)
-    return [(field.name, _converter(hints[field.name])) for field in fields(kind)]
+    return [(field.name, _converter(hints[field.name], dialect)) for field in fields(kind)]
 
 
-def _converter(hint: object) -> Callable[[Any], Any]:
-    kinds = get_args(hint) or (hint,)
-    if datetime in kinds:
-        return lambda text: None if text is None else datetime.fromisoformat(text)
-    if bool in kinds:
-        return lambda number: None if number is None else bool(number)
-    if hint == frozenset[str]:
-        return lambda text: frozenset(json.loads(text))
-    return lambda value: value
+def _converter(hint: Any, dialect: Dialect) -> Convert:
+    """Return the reader of a column's type, with or without `| None`. Raises KeyError for a type that no column has."""
+    readers = dialect.readers
+    kinds = [kind for kind in get_args(hint) if kind is not NoneType] if hint not in readers else [hint]
+    if len(kinds) != 1:
+        raise KeyError(hint)
+    return readers[kinds[0]]

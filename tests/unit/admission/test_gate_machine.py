@@ -61,7 +61,7 @@ class Histories(RuleBasedStateMachine):
         assert found == expected
 
     def _store(self, records: str) -> None:
-        self.loop.run_until_complete(usage_store.deliver(self.database, records, NOW))
+        self.loop.run_until_complete(usage_store.deliver(self.database, self.key.org_id, records, NOW))
 
     @rule(target=requests, patience=st.integers(0, 50))
     def open(self, patience: int) -> Request:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,13 +13,15 @@ from hypothesis import strategies as st
 from lib.admission import usage_report, usage_store
 from lib.admission.usage_record import UsageRecord
 from lib.admission.usage_report import ALL_GROUPS, Group, UsageFilter, UsageSum
-from lib.store.rows import to_column
+from lib.store.dialect import time_text
+from lib.store.schema import UsageRecordRow
 from tests.unit.fakes import NOW, run
 from tests.unit.store.seeds import seed_key, seed_org, usage_record
 from tests.unit.store.sqlite_binding import new_database
 
 START = datetime(2026, 5, 1, tzinfo=UTC)
 ALWAYS = UsageFilter(START, START + timedelta(days=30))
+BEFORE_ALL = (datetime.max.replace(tzinfo=UTC), "~")
 MODELS = ["a/é", "b", "c/d"]
 ONE = st.tuples(st.integers(0, 3), st.sampled_from(MODELS), st.integers(0, 1), st.none() | st.integers(0, 10**12))
 
@@ -37,14 +38,15 @@ class Store:
     def add(self, day: int = 0, model: str = "b", key: int = 0, cost: int | None = 5, **more: object) -> UsageRecord:
         at = START + timedelta(days=day, minutes=len(self.written))
         record = usage_record(
-            self.org, self.keys[key], model=model, cost_nano_usd=cost, **{"started_at": to_column(at)} | more
+            self.org, self.keys[key], model=model, cost_nano_usd=cost, **{"started_at": time_text(at)} | more
         )
         self.written.append(record)
         return record
 
     def deliver(self) -> None:
-        texts = ",".join(record.to_json() for record in self.written)
-        run(usage_store.deliver(self.database, f"[{texts}]", NOW))
+        for org in {record.org_id for record in self.written}:
+            texts = ",".join(record.to_json() for record in self.written if record.org_id == org)
+            run(usage_store.deliver(self.database, org, f"[{texts}]", NOW))
 
     def report(
         self,
@@ -55,7 +57,9 @@ class Store:
     ) -> list[UsageSum]:
         return run(usage_report.report(self.database, self.org, wanted, groups, after, limit))
 
-    def records(self, wanted: UsageFilter = ALWAYS, before: Sequence[str] = ("~", "~"), limit: int = 100) -> list[Any]:
+    def records(
+        self, wanted: UsageFilter = ALWAYS, before: tuple[datetime, str] = BEFORE_ALL, limit: int = 100
+    ) -> list[UsageRecordRow]:
         return run(usage_report.records(self.database, self.org, wanted, before, limit))
 
 
@@ -114,7 +118,7 @@ def test_a_report_begins_and_ends_where_it_was_told() -> None:
     store = Store()
     end = START + timedelta(days=1)
     for at in (START - timedelta(microseconds=1), START, end - timedelta(microseconds=1), end):
-        store.add(started_at=to_column(at))
+        store.add(started_at=time_text(at))
     store.deliver()
     wanted = UsageFilter(START, end)
     assert [line.requests for line in store.report([], wanted)] == [2]
@@ -151,13 +155,13 @@ def test_records_come_newest_first_in_pages_without_gaps(starts: list[int], limi
     """Also where several began in the same microsecond."""
     store = Store()
     for second in starts:
-        store.add(started_at=to_column(START + timedelta(seconds=second)))
+        store.add(started_at=time_text(START + timedelta(seconds=second)))
     store.deliver()
     seen: list[str] = []
-    before: Sequence[str] = ("~", "~")
+    before = BEFORE_ALL
     while page := store.records(before=before, limit=limit):
         seen += [row.id for row in page]
-        before = (to_column(page[-1].started_at), page[-1].id)
+        before = (page[-1].started_at, page[-1].id)
     newest = sorted(store.written, key=lambda record: (record.started_at, record.id), reverse=True)
     assert seen == [record.id for record in newest]
 
@@ -168,6 +172,6 @@ def test_a_record_is_listed_with_all_that_is_known_of_it() -> None:
     record = store.add(cost=None, status=None, first_byte_ms=None, price_version=None, streamed=True)
     store.deliver()
     [row] = store.records()
-    shown = {field.name: getattr(row, field.name) for field in fields(row)}
-    assert shown | {"started_at": to_column(row.started_at)} == {name: getattr(record, name) for name in shown}
+    shown = {field.name: getattr(row, field.name) for field in fields(record)}
+    assert shown | {"started_at": time_text(row.started_at)} == {name: getattr(record, name) for name in shown}
     assert row.streamed is True

@@ -18,7 +18,7 @@ from lib.gateway.formats.openai_usage import MOST_TOKENS
 from lib.gateway.models import Cause, Price
 from lib.ids import new_id
 from lib.store.database import CheckViolation, ForeignKeyViolation, StoreError, StoreUnavailable
-from lib.store.rows import to_column
+from lib.store.dialect import time_text
 from tests.unit.fakes import NOW, run
 from tests.unit.store.seeds import seed_key, seed_org, usage_record
 from tests.unit.store.sqlite_binding import new_database
@@ -38,7 +38,8 @@ class Store:
         return usage_record(self.key.org_id, self.key.key_id, **changes)
 
     def deliver(self, *records: UsageRecord, now: datetime = LATER) -> None:
-        run(usage_store.deliver(self.database, f"[{','.join(record.to_json() for record in records)}]", now))
+        text = f"[{','.join(record.to_json() for record in records)}]"
+        run(usage_store.deliver(self.database, self.key.org_id, text, now))
 
     @property
     def rows(self) -> list[dict[str, Any]]:
@@ -57,7 +58,7 @@ def test_a_record_becomes_a_row_column_by_column() -> None:
     store.deliver(record)
     [row] = store.rows
     written = {field.name: getattr(record, field.name) for field in fields(record)}
-    assert row == written | {"created_at": to_column(LATER), "updated_at": to_column(LATER)}
+    assert row == written | {"created_at": time_text(LATER), "updated_at": time_text(LATER)}
     assert type(row["streamed"]) is int
 
 
@@ -79,7 +80,7 @@ def test_a_record_that_is_brought_again_is_not_even_touched(cause: str) -> None:
     record = store.record(cause=cause)
     store.deliver(record)
     store.deliver(record, now=LATER + timedelta(hours=1))
-    assert store.rows[0]["updated_at"] == to_column(LATER)
+    assert store.rows[0]["updated_at"] == time_text(LATER)
 
 
 def test_a_record_of_a_request_that_was_given_up_is_corrected() -> None:
@@ -138,10 +139,10 @@ def test_a_batch_of_two_hundred_fits_the_stores_limits() -> None:
 def test_a_key_knows_when_it_was_last_used(order: list[int], size: int) -> None:
     """The latest start of its requests, in whatever order and batches they come."""
     store = Store()
-    records = [store.record(started_at=to_column(NOW + timedelta(minutes=minute))) for minute in order]
+    records = [store.record(started_at=time_text(NOW + timedelta(minutes=minute))) for minute in order]
     for start in range(0, 4, size):
         store.deliver(*records[start : start + size])
-    assert store.last_used == to_column(NOW + timedelta(minutes=3))
+    assert store.last_used == time_text(NOW + timedelta(minutes=3))
 
 
 def test_an_unused_key_has_no_date() -> None:

@@ -33,6 +33,10 @@ ACCOUNT = Account(
 INPUT_ESTIMATE = 7
 
 
+async def nothing() -> None:
+    """What is to happen once a call is open, where the test is about something else."""
+
+
 @dataclass
 class FakeGates:
     """Gates that remember what was opened and settled, in order; `failure` is what opening raises."""
@@ -94,7 +98,7 @@ class Caller:
     async def _call(self) -> Outcome:
         gateway = Gateway({"sim": PROVIDER, "free": UNPRICED}, self.upstream, self.gates, self.clock, 600)
         try:
-            response = await call_model(gateway, self._request(), ACCOUNT, FakeClient())
+            response = await call_model(gateway, self._request(), ACCOUNT, FakeClient(), nothing)
         except HeadgateError as error:
             facts = await error.finish() if error.finish else {}
             return Outcome(error.status, error.headers, b"", facts, error)

@@ -6,7 +6,7 @@ import pytest
 
 from lib.gateway import account as account_module
 from lib.gateway import model_store
-from lib.gateway.account import Accounts
+from lib.gateway.account import Account, Accounts
 from lib.gateway.models import ModelRoute
 from lib.identity import key_store
 from tests.unit.fakes import NOW, run
@@ -21,10 +21,13 @@ class Store:
         self.database, self.binding = new_database()
         self.key = run(self._seed())
         self.org = self.key.principal.org_id
-        self.accounts = Accounts(self.database)
+        self.accounts = Accounts()
 
     async def _seed(self) -> SeededKey:
         return await seed_key(self.database, await seed_org(self.database))
+
+    def find(self, key_hash: str | None = None) -> Account | None:
+        return run(self.accounts.find(self.database, key_hash or self.key.secret_hash))
 
     def put(self, model: str) -> None:
         run(model_store.put_model(self.database, self.org, ModelRoute(model, "sim", "chat", None), None, NOW))
@@ -34,7 +37,7 @@ def test_an_account_is_the_principal_with_its_models() -> None:
     """As of a version that is not known yet."""
     store = Store()
     store.put("m")
-    account = run(store.accounts.find(store.key.secret_hash))
+    account = store.find()
     assert account is not None
     assert (account.principal, set(account.routes), account.version) == (store.key.principal, {"m"}, None)
 
@@ -42,29 +45,29 @@ def test_an_account_is_the_principal_with_its_models() -> None:
 def test_an_account_is_read_once_for_each_version() -> None:
     """From the cache until the gate tells another version; then once more."""
     store = Store()
-    run(store.accounts.find(store.key.secret_hash))
+    store.find()
     store.accounts.policy_is(store.org, 7)
-    fresh = run(store.accounts.find(store.key.secret_hash))
+    fresh = store.find()
     assert fresh is not None
     assert fresh.version == 7
     store.binding.statements.clear()
-    assert run(store.accounts.find(store.key.secret_hash)) is fresh
+    assert store.find() is fresh
     assert store.binding.statements == []
 
 
 def test_a_new_version_shows_what_has_changed() -> None:
     """A model that was added, a key that was revoked."""
     store = Store()
-    run(store.accounts.find(store.key.secret_hash))
+    store.find()
     store.put("new")
     store.accounts.policy_is(store.org, 2)
-    account = run(store.accounts.find(store.key.secret_hash))
+    account = store.find()
     assert account is not None
     assert "new" in account.routes
     run(key_store.revoke_key(store.database, store.org, store.key.principal.key_id, NOW))
     store.accounts.policy_is(store.org, 3)
-    assert run(store.accounts.find(store.key.secret_hash)) is None
-    assert run(store.accounts.find(store.key.secret_hash)) is None
+    assert store.find() is None
+    assert store.find() is None
 
 
 def test_what_changes_during_the_read_is_not_taken_for_new() -> None:
@@ -72,7 +75,7 @@ def test_what_changes_during_the_read_is_not_taken_for_new() -> None:
     store = Store()
     store.accounts.policy_is(store.org, 1)
     store.binding.on_batch = lambda: store.accounts.policy_is(store.org, 2)
-    account = run(store.accounts.find(store.key.secret_hash))
+    account = store.find()
     assert account is not None
     assert account.version == 1
 
@@ -80,7 +83,7 @@ def test_what_changes_during_the_read_is_not_taken_for_new() -> None:
 def test_an_unknown_key_has_no_account() -> None:
     """And is not remembered: it may be made in the next moment."""
     store = Store()
-    assert run(store.accounts.find("0" * 64)) is None
+    assert store.find("0" * 64) is None
 
 
 def test_the_cache_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,7 +92,7 @@ def test_the_cache_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     store = Store()
     keys = [run(seed_key(store.database, store.org)) for _ in range(6)]
     for key in keys:
-        assert run(store.accounts.find(key.secret_hash))
+        assert store.find(key.secret_hash)
     assert len(store.accounts._cached) <= 3
     for number in range(10):
         store.accounts.policy_is(f"org{number}", 1)
@@ -100,9 +103,9 @@ def test_forgetting_a_version_makes_an_account_old_not_new() -> None:
     """When the versions are dropped to make room, nothing that was cached passes as current."""
     store = Store()
     store.accounts.policy_is(store.org, 5)
-    known = run(store.accounts.find(store.key.secret_hash))
+    known = store.find()
     store.accounts._versions.clear()
-    again = run(store.accounts.find(store.key.secret_hash))
+    again = store.find()
     assert known is not None
     assert again is not None
     assert (known.version, again.version) == (5, None)

@@ -11,8 +11,7 @@ from lib.gateway.model_store import ModelRow
 from lib.gateway.models import ModelRoute, Price
 from lib.identity import key_store
 from lib.ids import new_id
-from lib.store.d1 import D1Database
-from lib.store.database import CheckViolation, ForeignKeyViolation, UniqueViolation
+from lib.store.database import CheckViolation, Database, ForeignKeyViolation, UniqueViolation
 from tests.unit.fakes import NOW, run
 from tests.unit.store.seeds import SeededKey, seed_key, seed_org
 from tests.unit.store.sqlite_binding import SqliteBinding, new_database
@@ -24,7 +23,7 @@ class Store:
     """Two organisations with a key each."""
 
     def __init__(self) -> None:
-        self.database: D1Database
+        self.database: Database
         self.binding: SqliteBinding
         self.database, self.binding = new_database()
         self.own, self.other = run(self._seed()), run(self._seed())
@@ -145,16 +144,16 @@ def test_another_organisations_models_are_not_there() -> None:
     assert [run(model_store.count_models(store.database, org)) for org in (store.org, theirs)] == [1, 1]
 
 
-def test_a_key_leads_to_its_organisations_models() -> None:
-    """All of them by name, for the isolate's cache; an unknown key to none."""
+def test_an_organisations_models_are_read_by_name() -> None:
+    """All of them, for the isolate's cache; of another organisation, or one that nobody made, none."""
     store = Store()
     wanted = price(3)
     store.put("a/b", price=wanted)
     store.put("c")
-    routes = run(model_store.routes_of_key(store.database, store.own.secret_hash))
+    routes = run(model_store.routes_of(store.database, store.org))
     assert routes == {"a/b": ModelRoute("a/b", "sim", "chat", wanted), "c": ModelRoute("c", "sim", "chat", None)}
-    assert run(model_store.routes_of_key(store.database, store.other.secret_hash)) == {}
-    assert run(model_store.routes_of_key(store.database, "0" * 64)) == {}
+    assert run(model_store.routes_of(store.database, store.other.principal.org_id)) == {}
+    assert run(model_store.routes_of(store.database, new_id(NOW))) == {}
 
 
 def test_deleting_needs_the_version_that_was_read() -> None:

@@ -112,6 +112,40 @@ def test_parameters_are_declared_once_and_completely(method: str, path: str, ope
 
 
 @every_operation
+def test_a_query_or_header_is_never_null(method: str, path: str, operation: dict[str, Any]) -> None:
+    """A URL and a header have only texts, so a generated client must not offer to send null."""
+    for parameter in operation["parameters"]:
+        assert "null" not in json.dumps(parameter["schema"]), (method, path, parameter["name"])
+
+
+@pytest.mark.parametrize(
+    ("operation_id", "name", "required"),
+    [
+        ("update_key", "If-Match", True),
+        ("put_org_model", "If-Match", False),
+        ("put_org_model", "If-None-Match", False),
+        ("delete_org_model", "If-Match", False),
+        ("get_key", "If-None-Match", False),
+        ("get_org_model", "If-None-Match", False),
+        ("create_key", "Idempotency-Key", False),
+    ],
+)
+def test_headers_that_a_route_reads_are_declared(operation_id: str, name: str, required: bool) -> None:
+    """A generated client can send them, and must where the route refuses a request without."""
+    [operation] = [operation for _, _, operation in OPERATIONS if operation["operationId"] == operation_id]
+    [header] = [parameter for parameter in operation["parameters"] if parameter["name"] == name]
+    assert (header["in"], header["required"]) == ("header", required)
+
+
+@every_operation
+def test_a_condition_can_be_sent_where_it_can_fail(method: str, path: str, operation: dict[str, Any]) -> None:
+    """412 and 304 answer conditions: without the header in the document nobody could know of them."""
+    headers = {parameter["name"] for parameter in operation["parameters"] if parameter["in"] == "header"}
+    assert ("412" in operation["responses"]) == ("If-Match" in headers), path
+    assert ("304" in operation["responses"]) == ("If-None-Match" in headers and method == "get"), path
+
+
+@every_operation
 def test_a_key_is_asked_for_where_a_scope_is_needed(method: str, path: str, operation: dict[str, Any]) -> None:
     """A client can tell from the document where it needs a key, and of what scope."""
     [route] = [r for r in ROUTES if (r.method.lower(), r.path.replace(":path}", "}")) == (method, path)]

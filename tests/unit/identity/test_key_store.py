@@ -10,8 +10,8 @@ from lib.identity import key_store
 from lib.identity.api_keys import new_key
 from lib.identity.key_store import KeyRow
 from lib.ids import new_id
-from lib.store.d1 import D1Database
-from lib.store.database import CheckViolation, ForeignKeyViolation, UniqueViolation
+from lib.store.database import CheckViolation, Database, ForeignKeyViolation, Statement, UniqueViolation
+from lib.store.scope import Org
 from tests.unit.fakes import NOW, run
 from tests.unit.store.seeds import SeededKey, key_row, seed_key, seed_org
 from tests.unit.store.sqlite_binding import SqliteBinding, new_database
@@ -23,13 +23,16 @@ class Store:
     """Two organisations with a key each."""
 
     def __init__(self) -> None:
-        self.database: D1Database
+        self.database: Database
         self.binding: SqliteBinding
         self.database, self.binding = new_database()
         self.own, self.other = run(self._seed()), run(self._seed())
 
     async def _seed(self) -> SeededKey:
         return await seed_key(self.database, await seed_org(self.database), ["chat:write", "keys:read"])
+
+    def group(self, statements: list[Statement]) -> list[int]:
+        return run(self.database.batch(Org(self.own.principal.org_id), statements))
 
     def row(self, key: SeededKey | None = None) -> KeyRow:
         principal = (key or self.own).principal
@@ -60,7 +63,7 @@ def test_another_organisations_key_is_not_there() -> None:
     assert not run(key_store.update_key(store.database, org, foreign, 1, "mine", None, LATER))
     run(key_store.revoke_key(store.database, org, foreign, LATER))
     group = key_store.replace_statements(org, foreign, 1, key_row(org, new_key()), LATER, LATER)
-    assert run(store.database.batch(group)) == [0, 0]
+    assert store.group(group) == [0, 0]
     assert store.row(store.other) == before
     assert [row.id for row in run(key_store.list_keys(store.database, org, "~", 10))] == [store.own.principal.key_id]
 
@@ -94,7 +97,7 @@ def test_a_replacement_is_made_and_the_old_key_ends_later() -> None:
     store = Store()
     org, old = store.own.principal.org_id, store.own.principal.key_id
     new = key_row(org, new_key(), scopes=[])
-    assert run(store.database.batch(key_store.replace_statements(org, old, 1, new, LATER, NOW))) == [1, 1]
+    assert store.group(key_store.replace_statements(org, old, 1, new, LATER, NOW)) == [1, 1]
     row = store.row()
     assert (row.replaced_by_key_id, row.expires_at, row.version, row.revoked_at) == (new.id, LATER, 2, None)
     made = run(key_store.find_principal(store.database, new.secret_hash))
@@ -107,7 +110,7 @@ def test_a_key_that_ends_sooner_anyway_still_does() -> None:
     store = Store()
     org, old = store.own.principal.org_id, store.own.principal.key_id
     run(key_store.update_key(store.database, org, old, 1, "short", NOW + timedelta(hours=1), NOW))
-    run(store.database.batch(key_store.replace_statements(org, old, 2, key_row(org, new_key()), LATER, NOW)))
+    store.group(key_store.replace_statements(org, old, 2, key_row(org, new_key()), LATER, NOW))
     assert store.row().expires_at == NOW + timedelta(hours=1)
 
 
@@ -117,7 +120,7 @@ def test_a_replacement_of_an_old_version_makes_nothing(version: int) -> None:
     store = Store()
     org, old = store.own.principal.org_id, store.own.principal.key_id
     new = key_row(org, new_key())
-    assert run(store.database.batch(key_store.replace_statements(org, old, version, new, LATER, NOW))) == [0, 0]
+    assert store.group(key_store.replace_statements(org, old, version, new, LATER, NOW)) == [0, 0]
     assert run(key_store.find_principal(store.database, new.secret_hash)) is None
     assert store.row().replaced_by_key_id is None
 
@@ -130,7 +133,7 @@ def test_a_group_that_fails_in_its_second_half_leaves_nothing() -> None:
     made, ended = key_store.replace_statements(org, old, 1, new, LATER, NOW)
     broken = type(ended)(ended.sql.replace("version = version + 1", "version = -1"), ended.values)
     with pytest.raises(CheckViolation):
-        run(store.database.batch([made, broken]))
+        store.group([made, broken])
     assert run(key_store.find_principal(store.database, new.secret_hash)) is None
 
 
@@ -154,11 +157,11 @@ def test_a_secret_belongs_to_one_key() -> None:
     store = Store()
     again = key_row(store.own.principal.org_id, store.own.secret)
     with pytest.raises(UniqueViolation):
-        run(store.database.batch([key_store.insert(again, NOW)]))
+        store.group([key_store.insert(again, NOW)])
 
 
 def test_a_key_belongs_to_an_organisation_that_exists() -> None:
     """The store itself refuses another."""
-    store = Store()
+    store, nobody = Store(), new_id(NOW)
     with pytest.raises(ForeignKeyViolation):
-        run(store.database.batch([key_store.insert(key_row(new_id(NOW), new_key()), NOW)]))
+        run(store.database.batch(Org(nobody), [key_store.insert(key_row(nobody, new_key()), NOW)]))

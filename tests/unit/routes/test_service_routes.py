@@ -12,16 +12,16 @@ from routes import health
 from tests.unit.world import DOCUMENT, new_world
 
 
-async def well() -> None:
+async def well(_services: Services) -> None:
     """A dependency that answers."""
 
 
-async def broken() -> None:
+async def broken(_services: Services) -> None:
     """A dependency that fails."""
     raise RuntimeError("D1 at 10.0.0.7 said no")
 
 
-async def silent() -> None:
+async def silent(_services: Services) -> None:
     """A dependency that never answers."""
     await asyncio.sleep(60)
 

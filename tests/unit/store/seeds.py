@@ -13,7 +13,8 @@ from lib.identity.key_store import NewKey
 from lib.identity.models import ALL_SCOPES, Principal
 from lib.ids import new_id
 from lib.store.database import Database
-from lib.store.rows import to_column
+from lib.store.dialect import time_text
+from lib.store.scope import Org
 from tests.unit.fakes import NOW
 
 PEPPER = b"p" * 32
@@ -31,7 +32,8 @@ class SeededKey:
 async def seed_org(database: Database, name: str = "Acme") -> str:
     """Make an organisation; return its id."""
     org_id = new_id(NOW)
-    await database.execute("INSERT INTO orgs VALUES (?1, ?2, ?3, ?3)", org_id, name, NOW)
+    sql = "INSERT INTO orgs (id, name, created_at, updated_at) VALUES (?1, ?2, ?3, ?3)"
+    await database.execute(Org(org_id), sql, org_id, name, NOW)
     return org_id
 
 
@@ -55,7 +57,7 @@ async def seed_key(
     """Make an API key."""
     secret = api_keys.new_key()
     row = key_row(org_id, secret, scopes, ends)
-    await database.batch([key_store.insert(row, NOW)])
+    await database.batch(Org(org_id), [key_store.insert(row, NOW)])
     return SeededKey(Principal(org_id, row.id, frozenset(scopes), ends), secret, row.secret_hash)
 
 
@@ -81,6 +83,6 @@ def usage_record(org_id: str, key_id: str, **changes: object) -> UsageRecord:
         "price_version": "sim-1",
         "first_byte_ms": 12,
         "duration_ms": 340,
-        "started_at": to_column(NOW),
+        "started_at": time_text(NOW),
     }
     return UsageRecord(**(fields | changes))  # type: ignore[arg-type]

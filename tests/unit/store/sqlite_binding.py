@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-from lib.store.d1 import D1Database, D1Failure, D1Result
-from lib.store.rows import Column
+from lib.store.d1 import D1Failure, D1Store
+from lib.store.database import Database
+from lib.store.session import Bound, Result
 
 MIGRATIONS = Path(__file__).parents[3] / "migrations"
 MOST_PARAMETERS = 100  # https://developers.cloudflare.com/d1/platform/limits/
@@ -23,12 +26,13 @@ class SqliteBinding:
         self.connection.row_factory = sqlite3.Row
         self.connection.execute("PRAGMA foreign_keys = ON")
         self.connection.executescript(schema())
-        self.statements: list[tuple[str, Sequence[Column]]] = []  # all that ran
+        self.statements: list[Bound] = []  # all that ran
+        self.constraints: list[str] = []  # the sessions of read replication that were asked for
         self.on_batch: Callable[[], None] = lambda: None  # called before each batch runs
         self.failure: str | None = None  # what the next batch fails with, before it does anything
         self.failure_after: str | None = None  # the same, but its work is done: only the answer is lost
 
-    async def batch(self, statements: Sequence[tuple[str, Sequence[Column]]]) -> list[D1Result]:
+    async def batch(self, statements: Sequence[Bound]) -> list[Result]:
         self.statements.extend(statements)
         self.on_batch()
         if self.failure is not None:
@@ -50,12 +54,19 @@ class SqliteBinding:
             raise D1Failure(message)
         return results
 
-    def _run(self, sql: str, values: Sequence[Column]) -> D1Result:
+    def replicated(self, constraint: str) -> SqliteBinding:
+        self.constraints.append(constraint)
+        return self
+
+    def bookmark(self) -> str | None:
+        return "0000-01"
+
+    def _run(self, sql: str, values: Sequence[Any]) -> Result:
         assert len(values) <= MOST_PARAMETERS
         assert len(sql.encode()) <= MOST_STATEMENT_BYTES
         cursor = self.connection.execute(sql, values)
         rows = [{name: _through_javascript(row[name]) for name in row.keys()} for row in cursor.fetchall()]  # noqa: SIM118
-        return D1Result(rows, max(cursor.rowcount, 0))
+        return Result(rows, max(cursor.rowcount, 0))
 
     def plans(self) -> dict[str, list[str]]:
         """Return each statement that ran with how SQLite goes about it, a line a step.
@@ -68,7 +79,7 @@ class SqliteBinding:
             for sql, values in self.statements
         }
 
-    def rows(self, sql: str, *values: Column) -> list[dict[str, object]]:
+    def rows(self, sql: str, *values: object) -> list[dict[str, object]]:
         """Return what a test wants to see, past the code under test."""
         return [dict(row) for row in self.connection.execute(sql, values).fetchall()]
 
@@ -84,7 +95,13 @@ def schema() -> str:
     return "\n".join(path.read_text(encoding="utf-8") for path in sorted(MIGRATIONS.glob("[0-9]*.sql")))
 
 
-def new_database() -> tuple[D1Database, SqliteBinding]:
+def new_store() -> tuple[D1Store, SqliteBinding]:
     """Return an empty, migrated store."""
     binding = SqliteBinding()
-    return D1Database(binding), binding
+    return D1Store(binding, time.monotonic), binding
+
+
+def new_database() -> tuple[Database, SqliteBinding]:
+    """Return a database of an empty, migrated store."""
+    store, binding = new_store()
+    return store.open(), binding

@@ -1,0 +1,169 @@
+"""The Database port on PostgreSQL, reached through Hyperdrive (https://developers.cloudflare.com/hyperdrive/).
+
+A group goes there and back once: what sets the scope and the time limit, and the statements, are sent together, and the
+server runs them as one transaction. Row level security then shows no rows but the scope's (migrations/postgres).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Sequence
+from contextlib import suppress
+
+from lib.store.database import (
+    CheckViolation,
+    Database,
+    ForeignKeyViolation,
+    NotNullViolation,
+    Read,
+    StoreError,
+    StoreTimeout,
+    StoreUnavailable,
+    TenantViolation,
+    UniqueViolation,
+)
+from lib.store.dialect import POSTGRES
+from lib.store.pg_connection import Address, ConnectionLost, PgConnection, ServerError
+from lib.store.scope import EveryOrg, Org, Scope
+from lib.store.session import CONNECT_SECONDS, STATEMENT_SECONDS, Bound, Result, Session, Timer
+from lib.store.sql_text import postgres_places
+
+# What the policies of row level security read. Each transaction sets all three: a pooled connection may be anybody's.
+_SCOPE = (
+    "SELECT set_config('headgate.org_id', $1, true), set_config('headgate.key_hash', $2, true),"
+    " set_config('headgate.every_org', $3, true), set_config('statement_timeout', $4, true)"
+)
+# D1 runs one group after another. So does this, as far as anybody can tell; who loses is told so, and tries again.
+_BEGIN = "BEGIN ISOLATION LEVEL SERIALIZABLE"
+_MOST_TRIES = 30
+_LONGEST_PAUSE_MS = 100
+_LOST = ("40001", "40P01")  # a serialization failure, a deadlock
+_CANCELED = "57014"
+# How much longer than the server's own limit we wait for it to say so.
+_GRACE_SECONDS = 1
+
+
+class PostgresStore:
+    """Databases on one PostgreSQL."""
+
+    def __init__(
+        self,
+        address: Address,
+        timer: Timer,
+        statement_seconds: float = STATEMENT_SECONDS,
+        connect_seconds: float = CONNECT_SECONDS,
+    ) -> None:
+        self._address = address
+        self._timer = timer
+        self._limits = (statement_seconds, connect_seconds)
+
+    def open(self, bookmark: str | None = None) -> Database:  # noqa: ARG002 - every read sees every write here
+        return PostgresDatabase(self._address, self._timer, *self._limits)
+
+
+class PostgresDatabase(Session):
+    """Connects at the first statement."""
+
+    dialect = POSTGRES
+
+    def __init__(self, address: Address, timer: Timer, statement_seconds: float, connect_seconds: float) -> None:
+        super().__init__(timer)
+        self._address = address
+        self._statement_seconds = statement_seconds
+        self._connect_seconds = connect_seconds
+        self._connection: PgConnection | None = None
+        self._turn = asyncio.Lock()
+
+    @property
+    def connected(self) -> bool:
+        return self._connection is not None
+
+    async def close(self) -> None:
+        async with self._turn:
+            connection, self._connection = self._connection, None
+            if connection is not None:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(connection.close(), _GRACE_SECONDS)
+
+    async def _run(self, scope: Scope, statements: Sequence[Bound], read: Read) -> list[Result]:  # noqa: ARG002 - see open
+        group = self._group(scope, statements)
+        async with self._turn:
+            for attempt in range(_MOST_TRIES):
+                try:
+                    results = await self._exchange(group)
+                except ServerError as error:
+                    if error.sqlstate not in _LOST:
+                        raise _typed(error) from error
+                    # Not all at the same moment again.
+                    await asyncio.sleep(secrets.randbelow(min(2**attempt, _LONGEST_PAUSE_MS)) / 1000)
+                else:
+                    first = len(group) - len(statements)
+                    return results[1:] if first == 1 else results[2:-1]
+        raise StoreUnavailable("too many others were writing the same rows")
+
+    def _group(self, scope: Scope, statements: Sequence[Bound]) -> list[Bound]:
+        """Put the scope before the statements, and a transaction around them where there are several."""
+        settings = [
+            scope.id if isinstance(scope, Org) else "",
+            "" if isinstance(scope, Org | EveryOrg) else scope.key_hash,
+            scope.table if isinstance(scope, EveryOrg) else "",
+            str(round(self._statement_seconds * 1000)),
+        ]
+        group = [(_SCOPE, settings), *((postgres_places(sql), values) for sql, values in statements)]
+        return [(_BEGIN, []), *group, ("COMMIT", [])] if len(statements) > 1 else group
+
+    async def _exchange(self, group: Sequence[Bound]) -> list[Result]:
+        """Run a group on this request's connection. Only a refusal leaves that usable."""
+        connection = await self._connected()
+        try:
+            seconds = self._statement_seconds * len(group) + _GRACE_SECONDS
+            return await asyncio.wait_for(connection.run(group), seconds)
+        except ServerError:
+            raise
+        except BaseException as error:
+            self._connection = None
+            await connection.abandon()
+            if isinstance(error, TimeoutError):
+                raise StoreTimeout("PostgreSQL did not answer in time") from None
+            if isinstance(error, ConnectionLost):
+                raise StoreUnavailable(str(error)) from error
+            raise
+
+    async def _connected(self) -> PgConnection:
+        if self._connection is None:
+            try:
+                self._connection = await asyncio.wait_for(PgConnection.open(self._address), self._connect_seconds)
+            except TimeoutError:
+                raise StoreTimeout("PostgreSQL could not be reached in time") from None
+            except ConnectionLost as error:
+                raise StoreUnavailable(str(error)) from error
+            except ServerError as error:  # it refuses the login, or has no connection to spare
+                raise StoreUnavailable(str(error)) from error
+        return self._connection
+
+
+# https://www.postgresql.org/docs/current/errcodes-appendix.html
+_VIOLATIONS: dict[str, type[StoreError]] = {
+    "23505": UniqueViolation,
+    "23503": ForeignKeyViolation,
+    "23514": CheckViolation,
+    "23502": NotNullViolation,
+    "42501": TenantViolation,  # row level security refuses a row, or the role has no right to the table
+    _CANCELED: StoreTimeout,
+    "08P01": StoreError,  # more or fewer values than places
+}
+_CLASSES: dict[str, type[StoreError]] = {
+    "22": CheckViolation,  # a value that the column's type can't hold
+    "08": StoreUnavailable,  # the connection
+    "53": StoreUnavailable,  # out of something
+    "55": StoreUnavailable,  # somebody holds a lock
+    "57": StoreUnavailable,  # an operator intervenes: shutting down, starting up
+    "58": StoreUnavailable,  # the machine
+    "XX": StoreUnavailable,
+}
+
+
+def _typed(error: ServerError) -> StoreError:
+    kind = _VIOLATIONS.get(error.sqlstate) or _CLASSES.get(error.sqlstate[:2]) or StoreError
+    return kind(str(error))

@@ -1,0 +1,142 @@
+"""Made by tools/row_types.py from migrations/*.sql; don't edit. `make types` makes it anew.
+
+A row of each table as the store decodes it, columns in the table's order, and whose rows they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKeyRow:
+    """A row of `api_keys`."""
+
+    id: str
+    org_id: str
+    created_by_key_id: str | None
+    name: str
+    prefix: str
+    secret_hash: str
+    scopes: frozenset[str]
+    version: int
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    replaced_by_key_id: str | None
+    last_used_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class IdempotentAnswerRow:
+    """A row of `idempotent_answers`."""
+
+    org_id: str
+    key_hash: str
+    request_hash: str
+    answer: str | None
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class MembershipRow:
+    """A row of `memberships`."""
+
+    org_id: str
+    user_id: str
+    role: str
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPriceRow:
+    """A row of `model_prices`."""
+
+    id: str
+    org_id: str
+    input_nano_usd_per_token: int
+    output_nano_usd_per_token: int
+    cached_input_nano_usd_per_token: int | None
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRow:
+    """A row of `models`."""
+
+    org_id: str
+    id: str
+    provider: str
+    upstream_model: str
+    price_id: str | None
+    version: int
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class OrgRow:
+    """A row of `orgs`."""
+
+    id: str
+    name: str
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class UsageRecordRow:
+    """A row of `usage_records`."""
+
+    id: str
+    org_id: str
+    key_id: str
+    endpoint: str
+    model: str
+    provider: str
+    upstream_model: str
+    streamed: bool
+    cause: str
+    status: int | None
+    estimated: bool
+    input_tokens: int
+    cached_input_tokens: int
+    output_tokens: int
+    reasoning_tokens: int
+    cost_nano_usd: int | None
+    price_version: str | None
+    first_byte_ms: int | None
+    duration_ms: int
+    started_at: datetime
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class UserRow:
+    """A row of `users`."""
+
+    id: str
+    email: str
+    name: str
+    password_hash: str | None
+    created_at: datetime
+    updated_at: datetime
+
+
+# The tables whose rows belong to an organisation, and the column that names it.
+TENANT_COLUMNS: Mapping[str, str] = {
+    "api_keys": "org_id",
+    "idempotent_answers": "org_id",
+    "memberships": "org_id",
+    "model_prices": "org_id",
+    "models": "org_id",
+    "orgs": "id",
+    "usage_records": "org_id",
+}

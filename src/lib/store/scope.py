@@ -1,0 +1,33 @@
+"""For whom a statement runs. Every statement names its scope, and both stores hold it to that.
+
+PostgreSQL sets the scope for the transaction, and row level security shows no other rows (migrations/postgres). D1 has
+nothing like it, so there a statement that could reach other rows is refused before it is sent (`tenancy.py`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Org:
+    """The rows of one organisation."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """The one API key whose hash somebody has presented, before it is known whose it is. To read, not to write."""
+
+    key_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class EveryOrg:
+    """One table across all organisations: for jobs such as the daily clean-up. To read and to delete."""
+
+    table: str
+
+
+Scope = Org | Presented | EveryOrg

@@ -1,0 +1,90 @@
+"""Everything that the application asks of its store: for the tests that look at each of its statements."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+from lib.admission import usage_report, usage_store
+from lib.admission.usage_report import ALL_GROUPS, Group, UsageFilter
+from lib.gateway import model_store
+from lib.gateway.models import ModelRoute, Price
+from lib.http import idempotency, pipeline
+from lib.http.router import Router
+from lib.identity import key_service, key_store
+from lib.ids import new_id
+from lib.services import Services
+from routes import ROUTES
+from tests.unit.fakes import NOW, raw_request
+from tests.unit.store.seeds import SeededKey, usage_record
+
+_ROUTER = Router(ROUTES)
+
+
+async def use_everything(services: Services, key: SeededKey) -> None:
+    """Run every statement that the application has, over the store of `services`, as the organisation of `key`."""
+    await services.database.check()
+    await _keys(services, key)
+    await _models(services, key.principal.org_id)
+    await _usage(services, key)
+    await _once(services, key)
+
+
+async def _keys(services: Services, key: SeededKey) -> None:
+    database, principal = services.database, key.principal
+    row, _ = await key_service.create(services, principal, "x", ["chat:write"], None)
+    row = await key_service.update(services, principal, row, "y", None)
+    await key_service.rotate(services, principal, row.id, timedelta(hours=1))
+    await key_service.revoke(services, principal, row.id)
+    await key_store.list_keys(database, principal.org_id, "~", 20)
+    await key_store.find_principal(database, key.secret_hash)
+
+
+async def _models(services: Services, org: str) -> None:
+    database = services.database
+    for price in (None, Price(1, 2, 3, new_id(NOW))):
+        await model_store.put_model(database, org, ModelRoute("m", "sim", "chat", price), None, NOW)
+    await model_store.list_models(database, org, "", 20)
+    await model_store.get_model(database, org, "m")
+    await model_store.count_models(database, org)
+    await model_store.routes_of(database, org)
+    await model_store.delete_model(database, org, "m", None)
+
+
+async def _usage(services: Services, key: SeededKey) -> None:
+    database, org = services.database, key.principal.org_id
+    await usage_store.deliver(database, org, f"[{usage_record(org, key.principal.key_id).to_json()}]", NOW)
+    for wanted in (
+        UsageFilter(NOW, NOW),
+        UsageFilter(NOW, NOW, model="m"),
+        UsageFilter(NOW, NOW, key_id="k"),
+        UsageFilter(NOW, NOW, "m", "k"),
+    ):
+        for groups in (ALL_GROUPS, (Group.DAY,), ()):
+            await usage_report.report(database, org, wanted, groups, None, 20)
+            await usage_report.report(database, org, wanted, groups, ("a", "b", "c"), 20)
+        await usage_report.records(database, org, wanted, (datetime.max.replace(tzinfo=UTC), "~"), 20)
+
+
+async def _once(services: Services, key: SeededKey) -> None:
+    """Make a key, get the same answer again, and be refused; then the daily work."""
+    for header, body in (
+        ("k", {"name": "x"}),
+        ("k", {"name": "x"}),
+        ("k2", {"name": "x", "expires_at": "2020-01-01T00:00:00Z"}),
+    ):
+        await _post(services, key, header, body)
+    await idempotency.purge(services)
+
+
+async def _post(services: Services, key: SeededKey, repeat_key: str, body: Mapping[str, str]) -> None:
+    headers = {
+        "authorization": f"Bearer {key.secret}",
+        "content-type": "application/json",
+        "idempotency-key": repeat_key,
+    }
+    raw = raw_request("POST", "/api/v1/keys", json.dumps(body).encode(), headers)
+    response = await pipeline.handle(services, _ROUTER, raw)
+    if response.finish:
+        await response.finish()

@@ -1,0 +1,167 @@
+"""What store modules decode rows into agrees with the schema: names, types, and what may be null.
+
+`decode` takes a row's columns by a dataclass's fields. That a field has a column of its name and type is proved here,
+for each type that the source asks a Database for.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, is_dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import pytest
+
+from lib.admission.usage_record import UsageRecord
+from lib.store import schema
+from tests.unit.source_tree import Module, modules
+from tools.row_types import MIGRATIONS, read
+
+
+@dataclass(frozen=True)
+class Projection:
+    """The tables that a row type's columns come from. Those of `outer`, joined by LEFT JOIN, may be missing."""
+
+    tables: tuple[str, ...]
+    outer: tuple[str, ...] = ()
+
+
+PROJECTIONS = {
+    "lib.identity.key_store.KeyRow": Projection(("api_keys",)),
+    "lib.identity.key_store._PrincipalRow": Projection(("api_keys",)),
+    "lib.gateway.model_store.ModelRow": Projection(("models",), outer=("model_prices",)),
+    "lib.admission.usage_report.UsageRow": Projection(("usage_records",)),
+    "lib.http.idempotency._Row": Projection(("idempotent_answers",)),
+}
+# Types that are no rows of tables, and why no column stands behind their fields.
+AGGREGATES = {
+    "lib.admission.usage_report.UsageSum": "sums and counts over the records of a group, and the group's own names",
+    "lib.gateway.model_store._Count": "count(*)",
+}
+
+TABLES = {table.name: table for table in read(MIGRATIONS)}
+GENERATED = {f"{schema.__name__}.{table.row_type()}": Projection((table.name,)) for table in TABLES.values()}
+
+
+def asked_for(module: Module) -> Iterator[str]:
+    """Yield the full name of each row type that a module asks a Database for.
+
+    The type is the first argument of `query` and `one` that names a dataclass; a scope may stand before it.
+    """
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in {"query", "one"}:
+            names = [ast.unparse(argument) for argument in node.args[:2]]
+            kinds = [kind for name in names if is_dataclass(kind := _named(module, name)) and isinstance(kind, type)]
+            assert kinds, f"{module.name}:{node.lineno}: which row type is this? {ast.unparse(node)[:80]}"
+            yield f"{kinds[0].__module__}.{kinds[0].__qualname__}"
+
+
+def _named(module: Module, expression: str) -> object:
+    """Return what a dotted name stands for in a module, or None when it is no such name."""
+    found: object = import_module(module.name)
+    for part in expression.split("."):
+        found = getattr(found, part, None)
+    return found
+
+
+def row_type(full_name: str) -> Any:
+    module, _, name = full_name.rpartition(".")
+    return getattr(import_module(module), name)
+
+
+def columns(projection: Projection) -> dict[str, Any]:
+    """Return the types of all columns that a projection may name, by the generated types. The first table wins."""
+    found: dict[str, Any] = {}
+    for name in (*projection.tables, *projection.outer):
+        hints = get_type_hints(getattr(schema, TABLES[name].row_type()))
+        for column, hint in hints.items():
+            found.setdefault(column, hint | None if name in projection.outer else hint)
+    return found
+
+
+def disagreements(kind: Any, projection: Projection) -> list[str]:
+    """Return what a row type's fields and the schema say differently."""
+    known, hints = columns(projection), get_type_hints(kind)
+    return [
+        f"{kind.__name__}.{field.name} is {hints[field.name]}, its column {known.get(field.name, 'does not exist')}"
+        for field in fields(kind)
+        if hints[field.name] != known.get(field.name)
+    ]
+
+
+# The stores' own modules hand on the type that they were given.
+ASKED_FOR = sorted({name for m in modules() if not m.within("lib.store", "lib.runtime") for name in asked_for(m)})
+
+
+def test_every_row_type_is_known_here() -> None:
+    """A new one must be compared with the schema too, or say why it can't be."""
+    assert len(ASKED_FOR) >= 6
+    assert [name for name in ASKED_FOR if name not in {*PROJECTIONS, *AGGREGATES, *GENERATED}] == []
+    assert not PROJECTIONS.keys() & AGGREGATES.keys()
+
+
+@pytest.mark.parametrize("name", [name for name in ASKED_FOR if name not in AGGREGATES])
+def test_a_row_type_agrees_with_its_tables(name: str) -> None:
+    """Field for field: a column of this name, this type, and nullable where the field may be None."""
+    assert disagreements(row_type(name), {**PROJECTIONS, **GENERATED}[name]) == []
+
+
+def test_a_usage_record_is_written_field_by_column() -> None:
+    """The ledger's row is inserted by the names of its fields; only the store's own two times are added there.
+
+    Its start is kept as the store's text (see UsageRecord).
+    """
+    record, row = get_type_hints(UsageRecord), get_type_hints(schema.UsageRecordRow)
+    assert record.pop("started_at") is str
+    assert set(row) - set(record) == {"started_at", "created_at", "updated_at"}
+    assert {name: row.get(name) for name in record} == record
+
+
+@dataclass(frozen=True, slots=True)
+class Drifted:
+    """A row type that fell behind: a name, a type, and a column that became nullable."""
+
+    id: str
+    title: str
+    version: str
+    revoked_at: str
+    price_id: str
+
+
+def test_each_kind_of_drift_is_found() -> None:
+    """The comparison itself: it would be worthless if it found nothing."""
+    found = disagreements(Drifted, Projection(("api_keys",), outer=("models",)))
+    assert [line.split()[0] for line in found] == [
+        "Drifted.title",
+        "Drifted.version",
+        "Drifted.revoked_at",
+        "Drifted.price_id",
+    ]
+
+
+def test_a_column_of_a_left_join_may_be_missing() -> None:
+    """Even where its own table does not allow null."""
+    joined = columns(Projection(("models",), outer=("model_prices",)))
+    assert joined["input_nano_usd_per_token"] == int | None
+    assert joined["version"] is int
+
+
+@pytest.mark.parametrize(
+    "call", ["database.query(KeyRow, 'SELECT')", "s.database.one(scope, KeyRow, 'SELECT')", "d.one(O(x), KeyRow, '')"]
+)
+def test_a_row_type_is_found_with_and_without_a_scope_before_it(tmp_path: Path, call: str) -> None:
+    """Wherever the Database comes from."""
+    path = tmp_path / "x.py"
+    path.write_text(call)
+    assert list(asked_for(Module("lib.identity.key_store", path))) == ["lib.identity.key_store.KeyRow"]
+
+
+def test_a_row_type_that_nobody_can_name_is_refused(tmp_path: Path) -> None:
+    """A query with a type made on the spot would escape the comparison."""
+    path = tmp_path / "x.py"
+    path.write_text("database.query(make_type(), 'SELECT')")
+    with pytest.raises(AssertionError, match="which row type"):
+        list(asked_for(Module("lib.identity.key_store", path)))
