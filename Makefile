@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV_PYTHON := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help setup dev test check fix bench deploy update lock clean
+.PHONY: help setup dev test check fix types bench deploy update lock clean
 
 help: ## say what each command does
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
@@ -10,10 +10,10 @@ help: ## say what each command does
 setup: ## bring everything into ignored folders (the others do it themselves)
 	@$(PYTHON) -m tools.setup
 
-dev: ## run Headgate here; takes PORT, STATE and ENV_FILE
+dev: ## run Headgate here; takes PORT, STATE, STORE (d1, postgres) and ENV_FILE
 	@exec $(PYTHON) -m tools.dev --exit-with-parent
 
-test: ## every test: units, the simulated provider, then the Worker on the real runtime
+test: ## every test: units, the simulated provider, then the Worker on the real runtime with each store
 	@$(PYTHON) -m tools.test
 
 check: setup ## format, lint, types, generated files, locks
@@ -23,6 +23,11 @@ fix: setup ## make generated files anew, format, and mend what the linter can
 	@$(VENV_PYTHON) -m tools.generated
 	@$(VENV_PYTHON) -m ruff check --fix-only --quiet .
 	@$(VENV_PYTHON) -m ruff format --quiet .
+
+types: setup ## row types from the migrations; the OpenAPI document and TypeScript types from the routes
+	@$(VENV_PYTHON) -m tools.row_types
+	@PYTHONPATH=src:. $(VENV_PYTHON) -m tools.openapi
+	@$(VENV_PYTHON) -m tools.client_types
 
 bench: setup ## the benchmarks
 	@PYTHONPATH=src:. $(VENV_PYTHON) bench/run.py
