@@ -1,0 +1,41 @@
+"""A row in every table, by SQL that both dialects take."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+from lib.ids import new_id
+from tools.seed import Credentials, seed_statements
+
+SECRET = "a-secret-for-tests-that-is-long-enough-0123456789"
+NOW = "2026-11-20T12:30:15.123456Z"
+TABLES = (
+    "orgs", "users", "memberships", "api_keys", "model_prices", "models", "usage_records", "idempotent_answers",
+)  # fmt: skip
+
+
+def rows_everywhere(email: str) -> tuple[Credentials, str]:
+    """Return an organisation's credentials, and the SQL that gives it one row in each table."""
+    made, seeded = seed_statements(SECRET, email)
+    org, price = made.org_id, new_id(datetime.now(UTC))
+    key = f"(SELECT id FROM api_keys WHERE org_id = '{org}')"
+    rows = {
+        "model_prices": f"'{price}', '{org}', 150, 600, NULL",
+        "models": f"'{org}', 'm', 'sim', 'chat', '{price}', 1",
+        # Booleans are written as text, which both read.
+        "usage_records": f"'{new_id(datetime.now(UTC))}', '{org}', {key}, 'chat.completions', 'm', 'sim', 'chat', '1',"
+        f" 'finished', 200, '0', 1, 0, {2**53}, 0, 9, 'v1', NULL, 3, '{NOW}'",
+        "idempotent_answers": f"'{org}', '{'a' * 64}', '{'b' * 64}', {quoted_json()}",
+    }
+    return made, seeded + "".join(
+        f"INSERT INTO {table} VALUES ({values}, '{NOW}', '{NOW}');\n" for table, values in rows.items()
+    )
+
+
+def quoted_json() -> str:
+    """A literal with a quote, a backslash, a semicolon at a line's end and letters beyond ASCII."""
+    return "'" + json.dumps({"said": "it's; \\ é 🜁"}, ensure_ascii=False).replace("'", "''") + ";\n'"
+
+
+COUNTS = "SELECT " + ", ".join(f"(SELECT count(*) FROM {table}) AS {table}" for table in TABLES)

@@ -1,0 +1,90 @@
+"""How PostgreSQL goes about each query: as the Worker's role, under its policies, on tables that have grown."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.contract.support.databases import fresh_database
+from tests.contract.support.store_plans import Explained, explain_everything, statements_on_d1
+from tools.postgres import Postgres
+from tools.postgres_target import PostgresTarget
+
+GROWING = {
+    "usage_records", "api_keys", "models", "model_prices", "idempotent_answers", "orgs", "users", "memberships"
+}  # fmt: skip
+STATEMENTS = statements_on_d1()
+
+
+def outline(sql: str) -> list[str]:
+    """The verb and the tables of a statement: what both dialects write alike."""
+    return [sql.split(maxsplit=1)[0], *re.findall(r"(?:FROM|JOIN|INTO|UPDATE) ([a-z_]+)(?= )", sql)]
+
+
+@pytest.fixture(scope="module")
+def plans(postgres: Postgres) -> list[Explained]:
+    with fresh_database(postgres) as database:
+        PostgresTarget(database.owner_url).up()
+        return explain_everything(database)
+
+
+@pytest.fixture
+def plan(plans: list[Explained], request: pytest.FixtureRequest) -> Explained:
+    """The plan of the statement that the test's parameter counts."""
+    at: int = request.param
+    assert outline(plans[at].sql) == outline(STATEMENTS[at])
+    return plans[at]
+
+
+def each(*parts: str) -> pytest.MarkDecorator:
+    """A test for each statement that has all these parts in its text."""
+    chosen = [at for at, sql in enumerate(STATEMENTS) if all(part in sql for part in parts)]
+    assert chosen
+    return pytest.mark.parametrize("plan", chosen, indirect=True, ids=lambda at: f"{at}-{STATEMENTS[at][:60]}")
+
+
+def test_every_statement_ran_on_both(plans: list[Explained]) -> None:
+    """PostgreSQL got as many as D1, in the same order."""
+    assert [outline(plan.sql) for plan in plans] == [outline(sql) for sql in STATEMENTS]
+    assert len(plans) > 30
+
+
+@each()
+def test_no_statement_reads_a_growing_table_from_end_to_end(plan: Explained) -> None:
+    """Neither the table itself, nor an index: each is searched for one value, or the clean-up's for what is old."""
+    wanted = " < " if plan.sql.startswith("DELETE FROM idempotent_answers WHERE created_at <") else " = "
+    assert not plan.read_whole & GROWING, str(plan)
+    assert all(wanted in condition for condition in plan.indexes.values()), str(plan)
+
+
+@each("FROM usage_records")
+def test_usage_is_read_by_organisation_and_time(plan: Explained) -> None:
+    """Not the organisation's whole history: the index is searched for the time too."""
+    [condition] = plan.indexes.values()
+    assert "org_id = " in condition, str(plan)
+    assert "started_at >= " in condition, str(plan)
+    assert "started_at < " in condition, str(plan)
+
+
+@each("FROM usage_records", "key_id = ?4")
+def test_a_report_on_one_key_uses_the_keys_own_index(plan: Explained) -> None:
+    """An organisation with thousands of keys and a report on one of them, on every page."""
+    assert list(plan.indexes) == ["usage_records_by_key"], str(plan)
+
+
+@each("ORDER BY id")
+def test_pages_of_keys_need_no_sorting(plan: Explained) -> None:
+    """The index gives them in their order."""
+    assert not plan.sorts, str(plan)
+
+
+@each("ORDER BY models.id")
+def test_pages_of_models_need_no_sorting(plan: Explained) -> None:
+    assert not plan.sorts, str(plan)
+
+
+@each("ORDER BY started_at DESC, id DESC")
+def test_pages_of_records_sort_only_what_is_of_one_time(plan: Explained) -> None:
+    """The index is by time; records of the very same time are put in order as they come."""
+    assert plan.sorts <= {"Incremental Sort"}, str(plan)

@@ -1,0 +1,87 @@
+"""What a test asks of the port, as JSON, and the port's answers, as JSON. The test Worker and CPython both use it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, make_dataclass
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+from lib.store.database import Database, Read, Statement, StoreError
+from lib.store.scope import EveryOrg, Org, Presented, Scope
+
+SCOPES: Mapping[str, Any] = {kind.__name__: kind for kind in (Org, Presented, EveryOrg)}
+TYPES: Mapping[str, Any] = {
+    "str": str, "int": int, "float": float, "bool": bool, "datetime": datetime, "frozenset": frozenset[str]
+}  # fmt: skip
+
+
+def encode(value: Any) -> Any:
+    """Return a value as JSON can hold it."""
+    if isinstance(value, datetime):
+        return {"time": value.isoformat()}
+    if isinstance(value, frozenset):
+        return {"set": sorted(value)}
+    return value
+
+
+def decode(value: Any) -> Any:
+    """Return what `encode` was given."""
+    if not isinstance(value, dict):
+        return value
+    return datetime.fromisoformat(value["time"]) if "time" in value else frozenset(value["set"])
+
+
+async def perform(database: Database, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Make a request's calls one after another, or side by side, and close the database."""
+    try:
+        if asked["together"]:
+            outcomes = list(await asyncio.gather(*(_outcome(database, call) for call in asked["calls"])))
+        else:
+            outcomes = [await _outcome(database, call) for call in asked["calls"]]
+        return {
+            "outcomes": outcomes,
+            "queries": database.cost.queries,
+            "milliseconds": database.cost.milliseconds,
+            "connected": database.connected,
+            "bookmark": database.bookmark,
+        }
+    finally:
+        await database.close()
+
+
+async def _outcome(database: Database, call: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        return {"value": await _call(database, call)}
+    except StoreError as error:
+        return {"error": type(error).__name__, "message": str(error)}
+
+
+async def _call(database: Database, call: Mapping[str, Any]) -> Any:
+    scope: Scope = SCOPES[call["scope"][0]](call["scope"][1])
+    statements = [Statement(sql, tuple(map(decode, values))) for sql, values in call["statements"]]
+    if call["op"] == "batch":
+        return await database.batch(scope, statements)
+    if call["op"] in ("check", "close"):
+        await getattr(database, call["op"])()
+        return None
+    [statement] = statements
+    if call["op"] == "execute":
+        return await database.execute(scope, statement.sql, *statement.values)
+    row_type, read = _row_type(tuple(map(tuple, call["row"]))), Read(call["read"])
+    if call["op"] == "query":
+        rows = await database.query(scope, row_type, statement.sql, *statement.values, read=read)
+        return list(map(_row, rows))
+    row = await database.one(scope, row_type, statement.sql, *statement.values, read=read)
+    return None if row is None else _row(row)
+
+
+def _row(row: Any) -> Sequence[Any]:
+    return list(map(encode, astuple(row)))
+
+
+@cache
+def _row_type(columns: tuple[tuple[str, str], ...]) -> type[Any]:
+    return make_dataclass("Row", [(name, TYPES[kind] | None) for name, kind in columns], frozen=True)
