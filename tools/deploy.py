@@ -2,8 +2,9 @@
 
 Usage: python -m tools.deploy [--dry-run]      (in the development environment; `make deploy` sets it up)
 
-The dry run needs no account and no network. The rest needs `wrangler login`, or CLOUDFLARE_API_TOKEN in the
-environment: docs/deployment.md tells the whole way.
+STORE in the environment chooses where the data is: d1 (the default) or postgres. The dry run needs no account and no
+network. The rest needs `wrangler login`, or CLOUDFLARE_API_TOKEN in the environment: docs/deployment.md tells the whole
+way.
 """
 
 from __future__ import annotations
@@ -14,13 +15,15 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from tools import node
 from tools.project import ROOT, TOOLS, VENV, ToolError, wrangler_toml
 from tools.run import run
+from tools.state import Store, store_named
 
 MAX_COMPRESSED_KIB = 3 * 1024  # what Cloudflare takes from a free account; a paid one may send 10 MB
-PLACEHOLDER_ID = "00000000-0000-0000-0000-000000000000"
+NEXT_STEP = {"d1": "wrangler d1 create headgate", "postgres": "wrangler hyperdrive create headgate"}
 UPLOAD = re.compile(r"Total Upload: ([\d.]+) KiB / gzip: ([\d.]+) KiB")
 
 
@@ -39,16 +42,25 @@ def check_size(kib: float) -> None:
         raise ToolError("the Worker is too large: see [python_modules] in wrangler.toml for what is left out")
 
 
-def check_database() -> None:
-    """Raises ToolError while wrangler.toml still has the placeholder for the database."""
-    if any(database["database_id"] == PLACEHOLDER_ID for database in wrangler_toml()["d1_databases"]):
-        raise ToolError("wrangler.toml has no database yet: run `wrangler d1 create headgate` (docs/deployment.md)")
+def check_database(store: Store, document: dict[str, Any]) -> None:
+    """Raises ToolError while wrangler.toml (`document`) still has the placeholder for the store's database."""
+    if store == "d1":
+        ids = [database["database_id"] for database in document["d1_databases"]]
+    else:
+        ids = [hyperdrive["id"] for hyperdrive in document["env"]["postgres"]["hyperdrive"]]
+    if any(not set(text) - {"0", "-"} for text in ids):
+        raise ToolError(f"wrangler.toml has no database yet: run `{NEXT_STEP[store]}` (docs/deployment.md)")
 
 
-def build(folder: Path) -> str:
+def chosen(store: Store) -> list[str]:
+    """What tells wrangler which part of wrangler.toml holds: without it, it warns that there are several."""
+    return ["--env", "postgres" if store == "postgres" else ""]
+
+
+def build(folder: Path, store: Store = "d1") -> str:
     """Write what a deploy would send into `folder`/out; return what wrangler says of it."""
     return run(
-        node.wrangler("deploy", "--dry-run", "--outdir", folder / "out"),
+        node.wrangler("deploy", "--dry-run", *chosen(store), "--outdir", folder / "out"),
         what="wrangler deploy --dry-run",
         env={
             **node.environment(node.find()),
@@ -59,26 +71,28 @@ def build(folder: Path) -> str:
     )
 
 
-def dry_run() -> float:
+def dry_run(store: Store) -> float:
     """Build as a deploy would; return the compressed size in KiB."""
     with tempfile.TemporaryDirectory() as folder:
-        return compressed_kib(build(Path(folder)))
+        return compressed_kib(build(Path(folder), store))
 
 
-def deploy() -> int:
+def deploy(store: Store) -> int:
     """Hand over to pywrangler, which fetches the Worker's packages anew from Pyodide's index."""
     found = node.find()
     folders = [str(VENV / "bin"), str(TOOLS / "uv" / "bin"), str(found.folder), os.environ.get("PATH", "")]
     environment = {**os.environ, "PATH": os.pathsep.join(folders)}
-    return subprocess.run([VENV / "bin" / "pywrangler", "deploy"], cwd=ROOT, env=environment, check=False).returncode
+    command = [str(VENV / "bin" / "pywrangler"), "deploy", *chosen(store)]
+    return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
 
 
 def main() -> int:
-    check_size(dry_run())
+    store = store_named(os.environ.get("STORE") or "d1")
+    check_size(dry_run(store))
     if "--dry-run" in sys.argv:
         return 0
-    check_database()
-    return deploy()
+    check_database(store, wrangler_toml())
+    return deploy(store)
 
 
 if __name__ == "__main__":

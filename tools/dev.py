@@ -2,8 +2,9 @@
 
 Usage: python3 -m tools.dev [--exit-with-parent]      (what `make dev` runs)
 
-It reads from the environment PORT (8787), STATE (a folder; .wrangler/state), ENV_FILE (more variables and secrets) and
-CREDENTIALS (where to write them; .dev/credentials.json).
+It reads from the environment PORT (8787), STATE (a folder; .wrangler/state), STORE (d1, or postgres, which starts a
+server of its own), ENV_FILE (more variables and secrets) and CREDENTIALS (where to write them; .dev/credentials.json).
+The data of both stores may live in one STATE; a run sees only its own.
 """
 
 from __future__ import annotations
@@ -25,8 +26,10 @@ from tools.process import die_with_parent
 from tools.project import ROOT, VENV_PYTHON, ToolError
 from tools.setup import set_up
 from tools.stack import Stack
+from tools.state import Store, store_named
 
 DEFAULT_PORT = "8787"
+DEFAULT_STORE = "d1"
 DEFAULT_STATE = ".wrangler/state"
 DEFAULT_CREDENTIALS = ".dev/credentials.json"
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -43,6 +46,7 @@ Ready on {base_url}
 
 Documentation: {base_url}/docs
 Credentials:   {credentials}
+Store:         {store}
 Data, log:     {state}
 Ctrl-C ends it."""
 
@@ -52,6 +56,7 @@ class Settings:
     """What the person chose through the environment. `variables` go to the Worker and may hold secrets."""
 
     port: int
+    store: Store
     state: Path
     credentials: Path
     variables: dict[str, str] = field(repr=False)
@@ -65,10 +70,15 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     env_file = environment.get("ENV_FILE")
     return Settings(
         port=int(port),
+        store=store_named(environment.get("STORE") or DEFAULT_STORE),
         state=Path(environment.get("STATE") or ROOT / DEFAULT_STATE).expanduser(),
         credentials=Path(environment.get("CREDENTIALS") or ROOT / DEFAULT_CREDENTIALS).expanduser(),
         variables=read_env_file(Path(env_file).expanduser()) if env_file else {},
     )
+
+
+def store_shown(stack: Stack) -> str:
+    return f"PostgreSQL on port {stack.postgres.port}" if stack.postgres else "D1"
 
 
 def announce(stack: Stack, file: Path) -> None:
@@ -84,7 +94,7 @@ def announce(stack: Stack, file: Path) -> None:
     text = json.dumps(content, indent=2) + "\n"
     write_private(stack.state.credentials, text)
     write_private(file, text)
-    print(READY.format(**content, credentials=file, state=stack.state.folder), flush=True)
+    print(READY.format(**content, credentials=file, state=stack.state.folder, store=store_shown(stack)), flush=True)
 
 
 def end_on_signals() -> None:
@@ -118,6 +128,7 @@ def serve(settings: Settings) -> NoReturn:
     end_on_signals()
     stack = Stack(
         settings.state,
+        store=settings.store,
         port=settings.port,
         variables=settings.variables,
         echo=lambda line: print(line, flush=True),
@@ -143,7 +154,7 @@ def main() -> NoReturn:
     require_free(settings.port)
     if IS_SET_UP in sys.argv:
         serve(settings)
-    set_up()
+    set_up(postgres=settings.store == "postgres")
     # The seed needs the development packages. The same process goes on, so signals still reach it.
     path = os.pathsep.join(str(folder) for folder in (ROOT / "src", ROOT))
     command = [str(VENV_PYTHON), "-m", "tools.dev", IS_SET_UP, *sys.argv[1:]]

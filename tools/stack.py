@@ -1,10 +1,10 @@
 """Headgate on this machine: the Worker on the real runtime under `wrangler dev`, an edge in front of it, and the
-simulated provider beside it.
+simulated provider beside it; PostgreSQL too, when that is its store.
 
     with Stack(folder) as stack:
         call(stack.base_url, stack.api_key)
 
-`make dev` and the end-to-end tests both use it. tools/setup.py must have run.
+`make dev` and the end-to-end tests both use it. tools/setup.py must have run, with `--postgres` for that store.
 """
 
 from __future__ import annotations
@@ -19,24 +19,32 @@ from pathlib import Path
 from types import TracebackType
 
 from tools import node
+from tools.d1_target import D1Target
 from tools.edge import Edge
 from tools.env_file import render_env, write_private
-from tools.migrate import migrate, seed, wrangler_environment
+from tools.migrate import migrate, seed
+from tools.migrations import Target
 from tools.ports import HOST, free_port, require_free
+from tools.postgres import Postgres
+from tools.postgres_target import PostgresTarget
 from tools.process import Process
 from tools.project import ROOT, ToolError, local_flags
 from tools.simulator import Simulator
-from tools.state import State
+from tools.state import State, Store
+from tools.wrangler import wrangler_environment
 
 READY_SECONDS = 120.0
 REFUSED_SECONDS = 15.0
 LOG_LIMIT = 16 * 1024 * 1024
 LOG_TAIL = 40
+# How wrangler is told where a Hyperdrive binding leads locally. Not by the command line: that is for all to see.
+HYPERDRIVE = "CLOUDFLARE_HYPERDRIVE_LOCAL_CONNECTION_STRING_HYPERDRIVE"
 
 
 class Stack:
     """One local Headgate with its data in `state`. Port 0 chooses a free one, which a restart keeps.
 
+    `postgres` is its server, when `store` says so: a test may start it before the rest, or crash it beneath the Worker.
     `variables` are added to the Worker's environment. `echo` is called with the lines worth a person's attention:
     warnings, errors and the Worker's own log. All lines go to `log_path`.
     """
@@ -45,11 +53,14 @@ class Stack:
         self,
         state: Path,
         *,
+        store: Store = "d1",
         port: int = 0,
         variables: Mapping[str, str] | None = None,
         echo: Callable[[str], None] | None = None,
     ) -> None:
         self.state = State(state)
+        self.store = store
+        self.postgres = Postgres(self.state.postgres, self._postgres_line) if store == "postgres" else None
         self.port = port or free_port()
         self.base_url = f"http://{HOST}:{self.port}"
         self.log_path = self.state.log
@@ -79,6 +90,9 @@ class Stack:
                 self.state.hold()
                 self._trim_log()
                 self._simulator = Simulator(self._line)
+            if self.postgres is not None:
+                self.postgres.start()
+            if self._edge is None:
                 self._prepare()
                 self.sim_url = self._simulator.wait()
                 self._edge = Edge(self.port, self._worker_port, self._line)
@@ -90,7 +104,7 @@ class Stack:
             raise
 
     def stop(self) -> None:
-        """End the Worker, the edge and the simulated provider. The data stays."""
+        """End the Worker, the edge, the simulated provider and PostgreSQL. The data stays."""
         if self._worker is not None:
             self._worker.stop()
             self._worker = None
@@ -100,17 +114,22 @@ class Stack:
         if self._simulator is not None:
             self._simulator.stop()
             self._simulator = None
+        if self.postgres is not None:
+            self.postgres.stop()
         self.state.variables.unlink(missing_ok=True)
         self.state.release()
 
     def restart(self) -> None:
-        """End the Worker in order and start it again, with the same data, edge and simulated provider."""
+        """End the Worker in order and start it again, with the same data and all else as it runs."""
         if self._worker is not None:
             self._worker.stop()
         self.start()
 
     def kill(self) -> None:
-        """End the Worker's processes with SIGKILL, as a crash would. `start` brings them back."""
+        """End the Worker's processes with SIGKILL, as a crash would. `start` brings them back.
+
+        PostgreSQL is a machine of its own: `postgres.kill` is its crash.
+        """
         if self._worker is not None:
             self._worker.kill()
 
@@ -118,9 +137,14 @@ class Stack:
         """None while wrangler runs."""
         return self._worker.exit_code() if self._worker is not None else 0
 
+    def target(self) -> Target:
+        """The database, as its owner: for migrations, seeds and tests. PostgreSQL must run."""
+        return PostgresTarget(self.postgres.owner_url) if self.postgres else D1Target.local(self.state)
+
     def _prepare(self) -> None:
-        migrate(self.state)
-        seed(self.state)
+        target = self.target()
+        migrate(self.state, target)
+        seed(self.state, target)
         credentials = self.state.read_credentials()
         self.api_key = credentials["api_key"]
         self.org_id = credentials["org_id"]
@@ -133,11 +157,14 @@ class Stack:
         write_private(self.state.variables, render_env({**own, **self._variables}))
         command = node.wrangler(
             *("dev", "--ip", HOST, "--port", str(free_port()), "--inspector-port", "0"),
-            *("--persist-to", self.state.folder, "--env-file", self.state.variables),
+            *("--persist-to", self.state.wrangler_data(self.store), "--env-file", self.state.variables),
+            *(("--env", "postgres") if self.postgres else ()),
             *("--show-interactive-dev-session", "false", "--compatibility-flags", *local_flags()),
         )
         # Clients reach workerd through the edge, not through wrangler's proxy, which hides a client's leaving.
         environment = {**wrangler_environment(self.state), "HEADGATE_WORKER_PORT": str(self._worker_port)}
+        if self.postgres is not None:
+            environment[HYPERDRIVE] = self.postgres.worker_url
         self._worker = Process(command, cwd=ROOT, env=environment, on_line=self._line)
 
     def _wait_until_ready(self) -> None:
@@ -168,6 +195,9 @@ class Stack:
             log.write(line + "\n")
         if self._echo and line.strip() and (stream == 2 or line.startswith("{")):
             self._echo(line)
+
+    def _postgres_line(self, line: str, _stream: int) -> None:
+        self._line(f"postgres: {line}", 1)  # a refused statement is the Worker's to report
 
     def _log_tail(self) -> str:
         """Where to read on. Without an echo nobody has seen the log: then its end too."""

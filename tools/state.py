@@ -1,4 +1,4 @@
-"""The folder that holds one local Headgate's data: wrangler's databases, and what we keep beside them."""
+"""The folder that holds one local Headgate's data: its databases, and what we keep beside them."""
 
 from __future__ import annotations
 
@@ -6,14 +6,29 @@ import fcntl
 import json
 import secrets
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal, get_args
 
 from tools.env_file import parse_env, write_private
 from tools.project import ToolError
 
+Store = Literal["d1", "postgres"]
+STORES: tuple[Store, ...] = get_args(Store)
+
+
+def store_named(name: str) -> Store:
+    """Raises ToolError naming what can be chosen."""
+    for store in STORES:
+        if store == name:
+            return store
+    raise ToolError(f"STORE must be {' or '.join(STORES)}, not {name!r}")
+
 
 class State:
-    """Paths and small files in a STATE folder. `hold` keeps others out while we use it."""
+    """Paths and small files in a STATE folder. `hold` keeps others out while we use it.
+
+    A D1 and a PostgreSQL may live in it side by side, each with all its data. They share the secrets and the first
+    organisation's credentials.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.resolve()
@@ -21,6 +36,7 @@ class State:
         self.variables = self.folder / "variables.env"
         self.credentials = self.folder / "credentials.json"
         self.pending_credentials = self.folder / "credentials.pending.json"
+        self.postgres = self.folder / "postgres"
         self.migrated = self.folder / "migrated"
         self._secrets = self.folder / "secrets.env"
         self._lock: IO[str] | None = None
@@ -40,6 +56,10 @@ class State:
         if self._lock is not None:
             self._lock.close()
             self._lock = None
+
+    def wrangler_data(self, store: Store) -> Path:
+        """Where wrangler keeps D1 and the gates. A gate knows what its store's usage adds up to: no two share one."""
+        return self.folder if store == "d1" else self.folder / "gates-on-postgres"
 
     def secrets(self) -> dict[str, str]:
         """The secrets of this state, made at random the first time."""

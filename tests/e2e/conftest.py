@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from tests.e2e.support.chosen import STORE
 from tests.e2e.support.headgate import Headgate
 from tests.e2e.support.scripted import ScriptedUpstream
 from tests.e2e.support.sim import SimulatedProvider
@@ -41,9 +42,11 @@ def upstream() -> Iterator[ScriptedUpstream]:
 
 
 @pytest.fixture(scope="session")
-def unstarted(tmp_path_factory: pytest.TempPathFactory, upstream: ScriptedUpstream) -> Stack:
+def unstarted(tmp_path_factory: pytest.TempPathFactory, upstream: ScriptedUpstream) -> Iterator[Stack]:
     variables = {"OPENAI_BASE_URL": f"{upstream.url}/v1", "OPENAI_API_KEY": PROVIDER_KEY}
-    return Stack(tmp_path_factory.mktemp("headgate"), variables=variables)
+    stack = Stack(tmp_path_factory.mktemp("headgate"), store=STORE, variables=variables)
+    yield stack
+    stack.stop()  # its PostgreSQL may have been started before it
 
 
 @pytest.fixture(scope="session")
@@ -86,7 +89,7 @@ def impatient_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]
         "OPENAI_BASE_URL": "http://127.0.0.1:9/v1",
         "OPENAI_API_KEY": PROVIDER_KEY,
     }
-    with Stack(tmp_path_factory.mktemp("impatient"), variables=variables) as stack:
+    with Stack(tmp_path_factory.mktemp("impatient"), store=STORE, variables=variables) as stack:
         yield stack
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import httpx
 import pytest
 
+from tests.e2e.support.chosen import STORE
 from tests.e2e.support.headgate import Headgate, Json, Key, chat_body
 from tests.e2e.support.names import letters, sim_model
 from tests.e2e.support.poll import until
@@ -26,7 +27,7 @@ ANSWERED = 30
 @pytest.fixture(scope="module")
 def mortal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A Headgate of this module's own, to be killed."""
-    with Stack(tmp_path_factory.mktemp("mortal")) as stack:
+    with Stack(tmp_path_factory.mktemp("mortal"), store=STORE) as stack:
         yield stack
 
 
@@ -165,5 +166,5 @@ def test_two_side_by_side(mortal: Stack, own: Headgate, stack: Stack, headgate: 
 
 def test_a_folder_in_use(mortal: Stack) -> None:
     """A second Headgate over the same data is refused: it would spoil the first one's."""
-    with pytest.raises(ToolError, match="in use"), Stack(mortal.state.folder):
+    with pytest.raises(ToolError, match="in use"), Stack(mortal.state.folder, store=STORE):
         pass

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.support.chosen import STORE
 from tools.ports import HOST, free_port
 from tools.project import ROOT
 
@@ -32,6 +33,7 @@ class Dev:
             **os.environ,
             "PORT": str(self.port),
             "STATE": str(folder / "state"),
+            "STORE": STORE,
             "CREDENTIALS": str(folder / "credentials.json"),
             **settings,
         }

@@ -21,7 +21,7 @@ from tools.stack import Stack
 NAMES = {
     *("level", "event", "request_id", "method", "route", "status", "answered_ms", "duration_ms", "org_id", "principal"),
     *("model", "provider", "streamed", "cause", "input_tokens", "output_tokens", "cost_nano_usd", "estimated"),
-    *("first_byte_ms", "error_code", "reason"),
+    *("first_byte_ms", "error_code", "reason", "db_queries", "db_ms"),
 }
 
 
@@ -69,6 +69,18 @@ def test_the_line_of_a_refused_request(headgate: Headgate, stack: Stack) -> None
     assert "principal" not in wrong_key
     path = f"/api/v1/keys/{headgate.new_key().id}"
     assert line_of(stack, headgate.get(path))["route"] == "/api/v1/keys/{id}"
+
+
+def test_the_line_tells_what_the_store_cost(headgate: Headgate, stack: Stack) -> None:
+    """How often it was asked, and for how long: not at all by a call to a model from a caller who is known."""
+    key, model = headgate.new_key(), sim_model()
+    path = f"/api/v1/keys/{key.id}"
+    read = line_of(stack, headgate.get(path))
+    assert read["db_queries"] == 2  # who it is, and the key
+    assert 0 < read["db_ms"] <= read["answered_ms"] + 1
+    headgate.as_key(key.secret).chat(model)
+    assert line_of(stack, headgate.as_key(key.secret).chat(model))["db_queries"] == 0
+    assert line_of(stack, headgate.call("GET", "/livez"))["db_queries"] == 0
 
 
 def test_every_request_has_one_line(headgate: Headgate, stack: Stack, upstream: ScriptedUpstream) -> None:

@@ -15,13 +15,13 @@ from tools.stack import Stack
 
 def add_organisations(stack: Stack, number: int) -> list[Credentials]:
     """Make organisations in the database of a stack that has not been started yet, the way `make dev` makes its own."""
-    migrate(stack.state)
+    if stack.postgres is not None:
+        stack.postgres.start()  # the stack finds it running
+    target = stack.target()
+    migrate(stack.state, target)
     secret = stack.state.secrets()["HEADGATE_SECRET"]
     made = [seed_statements(secret, f"owner{index}@other.example") for index in range(number)]
-    with closing(sqlite3.connect(_database_of(stack, "d1/miniflare-D1DatabaseObject", "orgs"))) as database:
-        database.execute("PRAGMA foreign_keys = ON")
-        for _, sql in made:
-            database.executescript(sql)
+    target.execute("\n".join(sql for _, sql in made))
     return [credentials for credentials, _ in made]
 
 
@@ -46,22 +46,21 @@ def let_their_time_run_out(stack: Stack, model: str) -> None:
 def stored_bytes(stack: Stack) -> bytes:
     """Everything that the store and the gates have on disk, their logs of writes included."""
     folders = ("d1", "do", "kv", "r2", "cache")
-    files = [path for name in folders for path in (stack.state.folder / "v3" / name).rglob("*") if path.is_file()]
+    files = [path for name in folders for path in (_wrangler(stack) / name).rglob("*") if path.is_file()]
     assert any(path.parent.name == "headgate-Gate" for path in files)
-    assert any(path.parent.name == "miniflare-D1DatabaseObject" for path in files)
+    if stack.postgres is not None:
+        files += [path for path in (stack.state.postgres / "data").rglob("*") if path.is_file()]
+    assert any(path.parent.name in ("miniflare-D1DatabaseObject", "pg_wal") for path in files)
     return b"".join(path.read_bytes() for path in files)
 
 
 def _gates(stack: Stack) -> list[Path]:
-    files = (stack.state.folder / "v3/do/headgate-Gate").glob("*.sqlite")
+    files = (_wrangler(stack) / "do/headgate-Gate").glob("*.sqlite")
     return [path for path in files if path.name != "metadata.sqlite"]
 
 
-def _database_of(stack: Stack, folder: str, table: str) -> Path:
-    query = f"SELECT count(*) FROM sqlite_master WHERE name = '{table}'"
-    paths = [path for path in (stack.state.folder / "v3" / folder).glob("*.sqlite") if path.name != "metadata.sqlite"]
-    [found] = [path for path in paths if _rows(path, query) == [(1,)]]
-    return found
+def _wrangler(stack: Stack) -> Path:
+    return stack.state.wrangler_data(stack.store) / "v3"
 
 
 def _rows(path: Path, sql: str, *values: str) -> list[Any]:

@@ -28,3 +28,11 @@ def test_two_runs_cannot_share_a_state(tmp_path: Path) -> None:
     one.release()
     other.hold()
     other.release()
+
+
+def test_each_store_has_gates_of_its_own_beside_the_other(tmp_path: Path) -> None:
+    state = State(tmp_path)
+
+    assert state.wrangler_data("d1") == tmp_path  # where it always was
+    assert state.wrangler_data("postgres").parent == tmp_path
+    assert state.postgres not in (state.wrangler_data("postgres"), tmp_path)

@@ -1,0 +1,58 @@
+"""What `make test` runs, and what it says when something fails."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from tools import test as module
+from tools.project import ROOT
+from tools.test import Suite, main, suites
+
+
+def test_every_folder_of_tests_is_run_and_the_real_runtime_once_with_each_store() -> None:
+    listed = suites()
+
+    assert [suite.name for suite in listed] == [
+        "tests/unit",
+        "tests/sim",
+        "tests/contract",
+        "tests/e2e on d1",
+        "tests/e2e on postgres",
+    ]
+    assert [suite.variables for suite in listed[-2:]] == [
+        {"HEADGATE_TEST_STORE": "d1"},
+        {"HEADGATE_TEST_STORE": "postgres"},
+    ]
+    with_tests = {path.relative_to(ROOT).parts[1] for path in (ROOT / "tests").rglob("*test*.*") if path.is_file()}
+    folders = {name for name in with_tests if (ROOT / "tests" / name).is_dir()}
+    assert folders <= {suite.name.split()[0].removeprefix("tests/") for suite in listed}
+
+
+def test_all_run_also_after_one_has_failed_and_the_failed_are_named(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[bool] = []
+    python = [sys.executable, "-c"]
+    listed = [
+        Suite("first", [*python, "raise SystemExit(1)"]),
+        Suite("second", [*python, "import os; print('store', os.environ['X'])"], {"X": "y"}),
+        Suite("third", [*python, "raise SystemExit(5)"]),
+    ]
+    monkeypatch.setattr(module, "set_up", lambda *, postgres: asked.append(postgres))
+    monkeypatch.setattr(module, "suites", lambda: listed)
+
+    assert main() == 1
+
+    out, err = capfd.readouterr()
+    assert asked == [True]
+    assert out.splitlines() == ["== first", "== second", "store y", "== third"]
+    assert err == "test: failed: first, third\n"
+
+
+def test_without_a_failure_it_exits_with_0(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "set_up", lambda **_options: None)
+    monkeypatch.setattr(module, "suites", lambda: [Suite("only", ["true"])])
+
+    assert main() == 0
