@@ -1,4 +1,4 @@
-"""The configuration of bare workerd: Headgate with real bindings, the pass-through Worker, and D1 behind both.
+"""The configuration of bare workerd: Headgate with real bindings, the pass-through Worker, and the store.
 
 It is what a deploy sends (tools/deploy.py), with the two development flags and durable storage on the local disk.
 """
@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from tools.ports import HOST, free_port
 from tools.project import local_flags, wrangler_toml
@@ -26,7 +27,7 @@ const config :Workerd.Config = (
     (name = "passthrough", worker = .passthrough),
     (name = "d1", worker = .d1),
     (name = "internet", network = (allow = ["local", "private"])),
-    (name = "disk", disk = (path = {storage}, writable = true))
+    (name = "disk", disk = (path = {storage}, writable = true)){postgres_service}
   ],
   sockets = [
     (name = "headgate", address = "{host}:{headgate_port}", http = (), service = "headgate"),
@@ -43,10 +44,7 @@ const headgate :Workerd.Worker = (
   bindings = [
     {variables},
     (name = "GATE", durableObjectNamespace = "Gate"),
-    (name = "DB", wrapped = (
-      moduleName = "cloudflare-internal:d1-api",
-      innerBindings = [(name = "fetcher", service = "d1")]
-    ))
+    {store}
   ],
   durableObjectNamespaces = [(className = "Gate", uniqueKey = "Gate", enableSql = true)],
   durableObjectStorage = (localDisk = "disk")
@@ -67,6 +65,19 @@ const d1 :Workerd.Worker = (
   durableObjectStorage = (localDisk = "disk")
 );
 """
+D1 = """\
+(name = "DB", wrapped = (
+      moduleName = "cloudflare-internal:d1-api",
+      innerBindings = [(name = "fetcher", service = "d1")]
+    ))"""
+# Nothing pools here: each connection of a request is a socket to the server.
+HYPERDRIVE = """\
+(name = "STORE", text = "postgres"),
+    (name = "HYPERDRIVE", hyperdrive = (
+      designator = "postgres", database = {database}, user = {user}, password = {password}, scheme = "postgres"
+    ))"""
+POSTGRES_SERVICE = """,
+    (name = "postgres", external = (address = {address}, tcp = ()))"""
 
 
 @dataclass(frozen=True)
@@ -78,10 +89,12 @@ class Ports:
     d1: int
 
 
-def write_configuration(folder: Path, main: str, variables: Mapping[str, str]) -> Ports:
+def write_configuration(
+    folder: Path, main: str, variables: Mapping[str, str], postgres_url: str | None = None
+) -> Ports:
     """Write `folder`/config.capnp over the modules in `folder`/out, of which `main` is the entry; return the ports.
 
-    What an earlier run stored in `folder` is gone then.
+    Headgate's store is D1, or the PostgreSQL at `postgres_url`. What an earlier run stored in `folder` is gone then.
     """
     shutil.rmtree(folder / STORAGE, ignore_errors=True)
     (folder / STORAGE).mkdir()
@@ -89,12 +102,15 @@ def write_configuration(folder: Path, main: str, variables: Mapping[str, str]) -
         (folder / name).write_bytes((BENCH / name).read_bytes())
     ports = Ports(free_port(), free_port(), free_port())
     wrangler = wrangler_toml()
+    store, postgres_service = _hyperdrive(postgres_url) if postgres_url else (D1, "")
     text = TEMPLATE.format(
         host=HOST,
         headgate_port=ports.headgate,
         passthrough_port=ports.passthrough,
         d1_port=ports.d1,
         storage=json.dumps(str(folder / STORAGE)),
+        store=store,
+        postgres_service=postgres_service,
         modules=",\n    ".join(module_lines(folder / "out", main)),
         date=wrangler["compatibility_date"],
         flags=", ".join(f'"{flag}"' for flag in local_flags()),
@@ -102,3 +118,14 @@ def write_configuration(folder: Path, main: str, variables: Mapping[str, str]) -
     )
     (folder / "config.capnp").write_text(text, encoding="utf-8")
     return ports
+
+
+def _hyperdrive(url: str) -> tuple[str, str]:
+    """Return the binding, and the service that it leads to."""
+    parts = urlsplit(url)
+    binding = HYPERDRIVE.format(
+        database=json.dumps(parts.path.lstrip("/")),
+        user=json.dumps(parts.username),
+        password=json.dumps(parts.password),
+    )
+    return binding, POSTGRES_SERVICE.format(address=json.dumps(f"{parts.hostname}:{parts.port}"))

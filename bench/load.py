@@ -38,6 +38,7 @@ class Job:
     requests: int | None
     pause: int
     expected: Expected
+    method: str = "POST"
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,6 @@ class LoadGenerator:
         self._child.stdin.flush()
         answer: dict[str, Any] = json.loads(self._child.stdout.readline() or '{"error": "the load generator died"}')
         if "error" in answer:
-            raise ToolError(f"port {job.port}, {job.body[:120]}: {answer['error']}")
+            raise ToolError(f"port {job.port}, {job.path} {job.body[:120]}: {answer['error']}")
         ttfb, total = Spread(**answer["ttfb"]), Spread(**answer["total"])
         return Result(answer["requests"], answer["rate"], ttfb, total)

@@ -11,8 +11,10 @@ import type { Expected } from "./client.ts";
 /** One measurement. It lasts `milliseconds`, or `requests` where that is set. */
 interface Job {
   readonly port: number;
+  readonly method: string;
   readonly path: string;
   readonly key: string;
+  /** Empty for a request without one. */
   readonly body: string;
   readonly connections: number;
   readonly milliseconds: number;
@@ -32,11 +34,10 @@ const HOST = "127.0.0.1";
 function message(job: Job): Buffer {
   const body = Buffer.from(job.body);
   const head = [
-    `POST ${job.path} HTTP/1.1`,
+    `${job.method} ${job.path} HTTP/1.1`,
     `host: ${HOST}:${job.port}`,
     `authorization: Bearer ${job.key}`,
-    "content-type: application/json",
-    `content-length: ${body.length}`,
+    ...(body.length > 0 ? ["content-type: application/json", `content-length: ${body.length}`] : []),
   ].join("\r\n");
   return Buffer.concat([Buffer.from(`${head}\r\n\r\n`), body]);
 }

@@ -14,6 +14,8 @@ from bench.cold_start import ColdStart
 from bench.memory import CONNECTIONS, Memory
 from bench.speed import Cell, Effort
 from bench.speed_table import goal_table, noise_line, speed_table, table
+from bench.store import Line
+from bench.store_table import store_section
 from tools import node
 from tools.project import pyproject, toolchain
 
@@ -61,6 +63,7 @@ with direct; `CPU` is the processor time of workerd for one request, which other
 
 For JSON the first byte comes with the last.
 
+{store}
 ## Memory
 
 {connections} connections at a time, the requests shared equally by {kinds}.
@@ -90,6 +93,7 @@ class Findings:
 
     cells: Sequence[Cell]
     effort: Effort
+    store: Sequence[Line]
     memory: Sequence[Memory]
     cold_start: ColdStart
     load_before: float
@@ -104,12 +108,13 @@ def render(found: Findings) -> str:
         versions=_versions(),
         load_before=f"{found.load_before:.1f}",
         load_after=f"{found.load_after:.1f}",
-        noise=noise_line(found.cells),
+        noise=noise_line([cell.noise for cell in found.cells]),
         rounds=found.effort.rounds,
         seconds=f"{found.effort.milliseconds / 1000:g}",
         chunks=CHUNKS,
         speed=speed_table(found.cells),
         goal=goal_table(found.cells),
+        store=store_section(found.store, found.effort),
         connections=CONNECTIONS,
         kinds=", ".join(f"“{case.name}”" for case in MEMORY_CASES),
         memory=_memory_table(found.memory),

@@ -1,9 +1,10 @@
 """The benchmarks: direct, through a minimal JavaScript Worker, and through Headgate, measured side by side in one run.
 
-Usage: .venv/bin/python bench/run.py [--quick]      (`make bench` sets everything up first)
+Usage: .venv/bin/python bench/run.py [--quick] [--only {speed,store}]      (`make bench` sets everything up first)
 
-The whole run takes about six minutes and writes docs/benchmarks.md. `--quick` takes less than one, measures only the
-speed, roughly, and only prints it: for work on the code.
+The whole run takes about eight minutes and writes docs/benchmarks.md. For work on the code there are two options, which
+only print: `--only store` (or `speed`) measures that part, and `--quick` measures roughly, in less than a minute: the
+speed, or the part that `--only` names.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ if __name__ == "__main__":
     sys.path[:0] = [str(ROOT), str(ROOT / "src")]  # run as a file, Python looks for our packages beside it only
     suite, project = import_module("bench.suite"), import_module("tools.project")
     try:
-        suite.run(sys.argv[1:])
+        suite.run(sys.argv[1:], str(__doc__))
     except project.ToolError as error:
         sys.exit(f"bench: {error}")
     except KeyboardInterrupt:

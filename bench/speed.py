@@ -77,10 +77,11 @@ def measure(
     for index in range(0, len(combinations), len(ports)):
         case, load, _ = combinations[index]
         direct, passthrough, headgate = results[index : index + len(ports)]
-        yield Cell(case, load, _median(direct), _median(passthrough), _median(headgate), _noise(headgate))
+        yield Cell(case, load, median_of(direct), median_of(passthrough), median_of(headgate), noise_of(headgate))
 
 
-def _noise(rounds: Sequence[Result]) -> float:
+def noise_of(rounds: Sequence[Result]) -> float:
+    """Return how far the rates lie apart, from the slowest round to the fastest, as a share of their median."""
     rates = [each.rate for each in rounds]
     return (max(rates) - min(rates)) / median(rates)
 
@@ -99,7 +100,9 @@ def _job(case: Case, load: Load, contestant: Contestant, milliseconds: int) -> J
     )
 
 
-def _median(rounds: Sequence[Result]) -> Result:
+def median_of(rounds: Sequence[Result]) -> Result:
+    """Return each figure's median of the rounds; their requests are added up."""
+
     def spread(spreads: Sequence[Spread]) -> Spread:
         return Spread(median(each.p50 for each in spreads), median(each.p99 for each in spreads))
 

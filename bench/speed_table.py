@@ -43,9 +43,8 @@ def goal_table(cells: Sequence[Cell]) -> str:
     return table(("request", "load", "added at the median", "goal", ""), rows, 2)
 
 
-def noise_line(cells: Sequence[Cell]) -> str:
-    """How much the rounds differ."""
-    noise = [cell.noise for cell in cells]
+def noise_line(noise: Sequence[float]) -> str:
+    """How much the rounds differ, of which `noise` has one figure for each line."""
     return (
         f"From the slowest round to the fastest, Headgate's rates differ by {median(noise):.0%} "
         f"(the median of all lines; {max(noise):.0%} at most)."
@@ -56,8 +55,8 @@ def _figures(cell: Cell, result: Result) -> list[str]:
     is_direct, is_through = result is cell.direct, result is cell.passthrough
     return [
         f"{result.rate:,.0f}",
-        "" if is_direct else _share(result.rate / cell.direct.rate),
-        "" if is_direct or is_through else _share(result.rate / cell.passthrough.rate),
+        "" if is_direct else share(result.rate / cell.direct.rate),
+        "" if is_direct or is_through else share(result.rate / cell.passthrough.rate),
         f"{result.ttfb.p50:.2f}",
         f"{result.ttfb.p99:.2f}",
         "" if is_direct else f"{_added(cell, result):.2f}",
@@ -71,5 +70,6 @@ def _added(cell: Cell, result: Result) -> float:
     return result.ttfb.p50 - cell.direct.ttfb.p50
 
 
-def _share(ratio: float) -> str:
+def share(ratio: float) -> str:
+    """Return a ratio with two digits that count."""
     return f"{ratio:.3f}" if ratio < 0.1 else f"{ratio:.2f}"

@@ -9,6 +9,8 @@ from types import TracebackType
 from bench.cases import Contestant, Contestants
 from bench.configuration import write_configuration
 from bench.workerd import Workerd, ask
+from tools.postgres import Postgres
+from tools.postgres_target import PostgresTarget
 from tools.project import ROOT, ToolError, wrangler_toml
 from tools.seed import seed_statements
 
@@ -23,21 +25,30 @@ def variables(simulator_url: str) -> dict[str, str]:
 class Stage:
     """Runs the modules in `folder`/out (see tools/deploy.py) over fresh data, with `main` as the entry.
 
-    `options` are workerd's. Use it as a context: what it starts ends with it.
+    `options` are workerd's. The store is D1, or `postgres`, which must run and be new. Use it as a context: what it
+    starts ends with it.
     """
 
-    def __init__(self, folder: Path, simulator_url: str, *options: str, main: str = ENTRY) -> None:
+    def __init__(
+        self, folder: Path, simulator_url: str, *options: str, main: str = ENTRY, postgres: Postgres | None = None
+    ) -> None:
         environment = variables(simulator_url)
-        self.ports = write_configuration(folder, main, environment)
+        self.ports = write_configuration(folder, main, environment, postgres.worker_url if postgres else None)
         self.workerd = Workerd(folder, *options)
         try:
             self.workerd.first_answer(self.ports.headgate)
             credentials, seed = seed_statements(environment["HEADGATE_SECRET"])
-            for script in (*migrations(), seed):
-                self._execute(script)
+            if postgres:
+                target = PostgresTarget(postgres.owner_url)
+                target.up()
+                target.execute(seed)
+            else:
+                for script in (*migrations(), seed):
+                    self._execute(script)
         except BaseException:
             self.workerd.stop()
             raise
+        self.org_id = credentials.org_id
         self.headgate = Contestant("Headgate", self.ports.headgate, credentials.api_key)
         self.contestants = Contestants(
             direct=Contestant("direct", int(simulator_url.rpartition(":")[2]), "any"),

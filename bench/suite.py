@@ -5,19 +5,22 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench import cold_start, memory, speed
+from bench import cold_start, memory, speed, store
 from bench.cases import MEMORY_CASES, QUICK_CASES, SPEED_CASES, Case
 from bench.load import LoadGenerator
 from bench.report import Findings, render
 from bench.speed import Effort
 from bench.speed_table import goal_table, noise_line, speed_table
 from bench.stage import ENTRY, Stage, variables
+from bench.store_table import store_section
 from tools.deploy import build
 from tools.project import ROOT
+from tools.setup import set_up
 from tools.simulator import Simulator
 
 PAGE = ROOT / "docs" / "benchmarks.md"
@@ -38,13 +41,20 @@ def built() -> Iterator[tuple[Path, str, LoadGenerator]]:
         simulator.stop()
 
 
-def quick() -> str:
+def only_speed(effort: Effort, cases: Sequence[Case]) -> str:
     with built() as (folder, url, generator), Stage(folder, url) as stage:
-        cells = list(measure_speed(generator, stage, QUICK_CASES, QUICK))
-    return "\n\n".join([speed_table(cells), goal_table(cells), noise_line(cells)])
+        cells = list(measure_speed(generator, stage, cases, effort))
+    return "\n\n".join([speed_table(cells), goal_table(cells), noise_line([cell.noise for cell in cells])])
+
+
+def only_store(effort: Effort) -> str:
+    set_up(postgres=True)
+    with built() as (folder, url, generator):
+        return store_section(measure_store(folder, url, generator, effort), effort)
 
 
 def whole() -> str:
+    set_up(postgres=True)
     load_before = os.getloadavg()[0]
     with built() as (folder, url, generator):
         say("cold starts")
@@ -52,10 +62,12 @@ def whole() -> str:
         say("speed")
         with Stage(folder, url, *cold_start.LOAD_SNAPSHOT) as stage:
             cells = list(measure_speed(generator, stage, SPEED_CASES, WHOLE))
+        say("store")
+        lines = measure_store(folder, url, generator, WHOLE)
         say("memory")
         with Stage(folder, url, main=memory.add_entry(folder)) as stage:
             samples = memory.measure(generator, stage, MEMORY_CASES, memory.STEPS)
-    return render(Findings(cells, WHOLE, samples, started, load_before, os.getloadavg()[0]))
+    return render(Findings(cells, WHOLE, lines, samples, started, load_before, os.getloadavg()[0]))
 
 
 def measure_speed(
@@ -64,16 +76,29 @@ def measure_speed(
     return speed.measure(generator, stage.contestants, stage.workerd.cpu_seconds, cases, effort)
 
 
+def measure_store(folder: Path, url: str, generator: LoadGenerator, effort: Effort) -> list[store.Line]:
+    with store.backends(folder, url) as running:
+        return store.measure(generator, running, effort)
+
+
 def say(what: str) -> None:
     print(f"bench: {what} …", file=sys.stderr)
 
 
-def run(arguments: list[str]) -> None:
+def run(arguments: Sequence[str], description: str) -> None:
     """Print what was measured; a whole run also writes it. Raises ToolError."""
-    if "--quick" in arguments:
-        print(quick())
-        return
-    page = whole()
-    PAGE.parent.mkdir(exist_ok=True)
-    PAGE.write_text(page, encoding="utf-8")
-    print(page)
+    parser = ArgumentParser(description=description, formatter_class=RawDescriptionHelpFormatter, allow_abbrev=False)
+    parser.add_argument("--quick", action="store_true", help="fewer, shorter rounds; without --only, of the speed")
+    parser.add_argument("--only", choices=("speed", "store"), help="measure this part, and print it without writing")
+    chosen = parser.parse_args(arguments)
+    if chosen.only == "store":
+        print(only_store(QUICK if chosen.quick else WHOLE))
+    elif chosen.quick:
+        print(only_speed(QUICK, QUICK_CASES))
+    elif chosen.only == "speed":
+        print(only_speed(WHOLE, SPEED_CASES))
+    else:
+        page = whole()
+        PAGE.parent.mkdir(exist_ok=True)
+        PAGE.write_text(page, encoding="utf-8")
+        print(page)

@@ -6,13 +6,13 @@ import contextlib
 import math
 import os
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
 from pathlib import Path
 from types import TracebackType
 
+from bench.processor import cpu_seconds, proc
 from tools.ports import HOST
 from tools.process import tie
 from tools.project import RUNTIME, ToolError
@@ -65,18 +65,12 @@ class Workerd:
 
     def resident_mib(self) -> float:
         """The memory of the process that is in RAM."""
-        pages = self._proc("statm").split()
+        pages = proc(self.pid, "statm").split()
         return int(pages[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20 if pages else math.nan
 
     def cpu_seconds(self) -> float:
         """The processor time that the process has used so far, in user mode and in the kernel."""
-        fields = self._proc("stat").rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK") if fields else math.nan
-
-    def _proc(self, name: str) -> str:
-        """Return a text that Linux keeps about the process; elsewhere nothing."""
-        file = Path(f"/proc/{self.pid}/{name}")
-        return file.read_text(encoding="ascii") if sys.platform == "linux" else ""
+        return cpu_seconds(self.pid)
 
     def stop(self) -> None:
         self._child.terminate()

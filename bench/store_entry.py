@@ -1,0 +1,52 @@
+"""Headgate's entry with one route more, which reads a row as often as it is told. No deploy has it.
+
+The route goes through the real pipeline, and needs no key, since looking for that would be a read of its own.
+"""
+
+from __future__ import annotations
+
+from pydantic import BaseModel
+
+from lib.http import render
+from lib.http.request import Validated
+from lib.http.response import Response
+from lib.http.route import NoQuery, Route
+from lib.services import Services
+from lib.store.schema import OrgRow
+from lib.store.scope import Org
+from routes import ROUTES
+
+_SQL = "SELECT id, name, created_at, updated_at FROM orgs WHERE id = ?"
+
+
+class Read(BaseModel):
+    """What the last of the reads found."""
+
+    name: str
+
+
+async def read(services: Services, request: Validated[None, NoQuery], _caller: None) -> Response:
+    """Read one organisation by its key, one read after another. Raises when it is not there."""
+    org_id = request.path["org_id"]
+    found: OrgRow | None = None
+    for _ in range(int(request.path["reads"])):
+        found = await services.database.one(Org(org_id), OrgRow, _SQL, org_id)
+    if found is None:
+        raise LookupError(f"no organisation {org_id}")
+    return render.bare(Read(name=found.name))
+
+
+ROUTES.append(
+    Route(
+        method="GET",
+        path="/bench/orgs/{org_id}/{reads}",
+        handler=read,
+        summary="Read one row, so many times",
+        responses={200: Read},
+        permission=None,
+    )
+)
+
+from entry import Default, Gate  # noqa: E402 - it makes the router from what ROUTES then holds
+
+__all__ = ["Default", "Gate"]
