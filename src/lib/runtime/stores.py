@@ -23,5 +23,5 @@ def store_of(env: Any) -> Store:
     if binding is None:
         raise ConfigError(f"STORE is {kind}, but wrangler.toml binds no {_BINDINGS[kind]}")
     if kind is StoreKind.POSTGRES:
-        return PostgresStore(hyperdrive.address(binding), time.time)
-    return D1Store(JsD1Binding(binding), time.time)
+        return PostgresStore(hyperdrive.address(binding), time.monotonic)
+    return D1Store(JsD1Binding(binding), time.monotonic)

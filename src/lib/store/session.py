@@ -95,7 +95,7 @@ class Session(ABC):
             return await self._run(scope, bound, read)
         finally:
             self._queries += 1
-            self._spent += self._timer() - started
+            self._spent += max(0.0, self._timer() - started)  # a clock may be set back
 
     def _encoded(self, values: Sequence[Value]) -> list[Any]:
         try:
