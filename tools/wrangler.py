@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,9 @@ def wrangler_environment(state: State) -> dict[str, str]:
     }
 
 
+BUSY_SECONDS = 20.0
+
+
 class D1Execute:
     """`wrangler d1 execute` for one database. `place` is its --local or --remote."""
 
@@ -56,8 +60,19 @@ class D1Execute:
             self._run("--yes", "--file", str(file), what=what)
 
     def _run(self, *arguments: str, what: str) -> str:
+        deadline = time.monotonic() + BUSY_SECONDS
+        done = self._once(*arguments)
+        # Two that open one local file at the same moment. All is one transaction, so nothing of it has happened.
+        while done.returncode != 0 and "SQLITE_BUSY" in done.stdout + done.stderr and time.monotonic() < deadline:
+            time.sleep(0.5)
+            done = self._once(*arguments)
+        if done.returncode != 0:
+            raise ToolError(f"{what} failed: {_reason(done.stdout, done.stderr)}")
+        return done.stdout
+
+    def _once(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         command = node.wrangler("d1", "execute", DATABASE, *self._place, "--json", *arguments)
-        done = subprocess.run(
+        return subprocess.run(
             [*tie(), *command],
             cwd=ROOT,
             env=wrangler_environment(self._state),
@@ -66,9 +81,6 @@ class D1Execute:
             text=True,
             check=False,
         )
-        if done.returncode != 0:
-            raise ToolError(f"{what} failed: {_reason(done.stdout, done.stderr)}")
-        return done.stdout
 
 
 def _reason(output: str, errors: str) -> str:
