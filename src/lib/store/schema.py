@@ -31,6 +31,23 @@ class ApiKeyRow:
 
 
 @dataclass(frozen=True, slots=True)
+class BudgetRow:
+    """A row of `budgets`."""
+
+    id: str
+    org_id: str
+    scope_type: str
+    scope_id: str
+    scope_model: str | None
+    spend_window: str
+    limit_nano_usd: int
+    mode: str
+    version: int
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class IdempotentAnswerRow:
     """A row of `idempotent_answers`."""
 
@@ -38,6 +55,24 @@ class IdempotentAnswerRow:
     key_hash: str
     request_hash: str
     answer: str | None
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LimitRow:
+    """A row of `limits`."""
+
+    id: str
+    org_id: str
+    scope_type: str
+    scope_id: str
+    scope_model: str | None
+    unit: str
+    amount: int
+    window_seconds: int | None
+    burst: int | None
+    version: int
     created_at: datetime
     updated_at: datetime
 
@@ -64,6 +99,7 @@ class ModelPriceRow:
     cached_input_nano_usd_per_token: int | None
     created_at: datetime
     updated_at: datetime
+    per_request_nano_usd: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +124,7 @@ class OrgRow:
     name: str
     created_at: datetime
     updated_at: datetime
+    time_zone: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +170,9 @@ class UserRow:
 # The tables whose rows belong to an organisation, and the column that names it.
 TENANT_COLUMNS: Mapping[str, str] = {
     "api_keys": "org_id",
+    "budgets": "org_id",
     "idempotent_answers": "org_id",
+    "limits": "org_id",
     "memberships": "org_id",
     "model_prices": "org_id",
     "models": "org_id",
