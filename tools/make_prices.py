@@ -1,8 +1,8 @@
 """Make `src/lib/gateway/price_data.py` from the price file inside PyPI's `litellm` wheel.
 
 Only the wheel is downloaded; nothing of it is installed or run. Prices become whole nano-dollars a token, rounded up,
-so that a charge is never below the provider's. Models that are not charged by the token alone (images, audio) are left
-out.
+so that a charge is never below the provider's. Models that are not charged by the token alone (images, audio, a search
+for every answer) are left out. Beside the prices stand the most tokens that a model takes and gives.
 
 Usage: python -m tools.make_prices [--check]
 
@@ -38,15 +38,27 @@ def download(version: str, folder: Path) -> Path:
 
 
 def rows(table: dict[str, dict[str, Any]], provider: str) -> list[str]:
-    """Return a line for each model of `provider`: name, input, output and cached input price (or `-`), sorted."""
-    lines = []
-    for name, model in table.items():
-        by_token_alone = "input_cost_per_token" in model and not any("audio_token" in field for field in model)
-        if model.get("litellm_provider") == provider and model.get("mode") in MODES and by_token_alone:
-            cached = model.get("cache_read_input_token_cost")
-            prices = [nano(model["input_cost_per_token"]), nano(model.get("output_cost_per_token", 0))]
-            lines.append(f"{name} {prices[0]} {prices[1]} {'-' if cached is None else nano(cached)}")
-    return sorted(lines)
+    """Return a line for each model of `provider`, sorted: its name, three prices, and its limits, each may be `-`."""
+    return sorted(
+        row(name, model)
+        for name, model in table.items()
+        if model.get("litellm_provider") == provider and model.get("mode") in MODES and by_token_alone(name, model)
+    )
+
+
+def by_token_alone(name: str, model: dict[str, Any]) -> bool:
+    """Tell whether nothing but tokens of text is charged. Models named after the search make one for every answer."""
+    return "input_cost_per_token" in model and "-search-" not in name and not any("audio_token" in key for key in model)
+
+
+def row(name: str, model: dict[str, Any]) -> str:
+    """Return the line of one model."""
+    cached = model.get("cache_read_input_token_cost")
+    prices = [nano(model["input_cost_per_token"]), nano(model.get("output_cost_per_token", 0))]
+    # The limit of an embedding model is for each of many inputs, so it is none for a call.
+    most_input = model.get("max_input_tokens") if model["mode"] == "chat" else None
+    optional = [None if cached is None else nano(cached), most_input, model.get("max_output_tokens")]
+    return " ".join([name, *map(str, prices), *("-" if number is None else str(number) for number in optional)])
 
 
 def nano(dollars: Decimal | int) -> int:
@@ -58,7 +70,7 @@ def render(version: str, table: dict[str, dict[str, Any]]) -> str:
     """Return the text of the generated module."""
     head = f'"""Made by tools/make_prices.py from litellm {version} (MIT licence). Do not edit."""\n\n'
     head += f'VERSION = "litellm-{version}"\n\n'
-    head += "# A line a model: name, then nano-dollars a token for input, output, cached input.\n"
+    head += "# A model a line: name, nano-dollars a token for input, output, cached input; most tokens in, most out.\n"
     blocks = [f'    "{provider}": """\\\n' + "\n".join(rows(table, provider)) + '\n""",\n' for provider in PROVIDERS]
     return head + "TABLES = {\n" + "".join(blocks) + "}\n"
 

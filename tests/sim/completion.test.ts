@@ -61,6 +61,17 @@ test("the client's limit shortens the answer; a limit that is not reached does n
   assert.equal(at(json, "choices", 0, "finish_reason"), "stop");
 });
 
+test("of two limits the newer holds, for every choice, of text or of a tool's call", async (t) => {
+  const client = await start(t);
+  const tools = [{ type: "function", function: { name: "f", parameters: { properties: { a: {}, b: {} } } } }];
+  for (const model of ["chat-chunks50", "chat-chunks50-tools"]) {
+    const body = { max_tokens: 9, max_completion_tokens: 4, n: 3, tools };
+    const { json } = await client.chat(model, body);
+    assert.equal(at(json, "choices", 2, "finish_reason"), "length");
+    assert.equal(at(json, "usage", "completion_tokens"), 12);
+  }
+});
+
 test("nousage leaves the usage out", async (t) => {
   const client = await start(t);
   const { json } = await client.chat("chat-nousage");

@@ -18,15 +18,19 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """Nano-dollars a token, whole numbers. `version` names the table or the row that it comes from."""
+    """Nano-dollars a token, whole numbers. `version` names the table or the row that it comes from.
+
+    `per_request` is what each finished call costs in addition to its tokens, where its owner has set that.
+    """
 
     input: int
     output: int
     cached_input: int | None
     version: str
+    per_request: int | None = None
 
     def cost(self, usage: Usage) -> int:
-        """Return the price of `usage` in nano-dollars. Exact: integers only."""
+        """Return the price of the tokens alone, in nano-dollars. Exact: integers only."""
         cached = min(usage.cached_input, usage.input)
         cached_price = self.input if self.cached_input is None else self.cached_input
         return (usage.input - cached) * self.input + cached * cached_price + usage.output * self.output

@@ -1,25 +1,35 @@
-"""The default prices, parsed once when the module is imported: that is free in production, where it is snapshotted."""
+"""The default prices and limits, parsed once at import: that is free in production, where it is snapshotted."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from lib.gateway.bounds import Limits
 from lib.gateway.models import Price
 from lib.gateway.price_data import TABLES, VERSION
 
 
-def _parse(table: str) -> dict[str, Price]:
-    prices = {}
+def _parse(table: str) -> dict[str, tuple[Price, Limits]]:
+    models = {}
     for line in table.splitlines():
-        name, input_price, output_price, cached = line.split(" ")
-        cached_price = None if cached == "-" else int(cached)
-        prices[name] = Price(int(input_price), int(output_price), cached_price, VERSION)
-    return prices
+        name, *columns = line.split(" ")
+        input_price, output_price, *optional = columns
+        cached, most_input, most_output = (None if column == "-" else int(column) for column in optional)
+        price = Price(int(input_price), int(output_price), cached, VERSION)
+        models[name] = (price, Limits(most_input, most_output))
+    return models
 
 
-_PRICES = {provider: _parse(table) for provider, table in TABLES.items()}
+_MODELS = {provider: _parse(table) for provider, table in TABLES.items()}
+_PRICES = {provider: {name: price for name, (price, _) in models.items()} for provider, models in _MODELS.items()}
+_LIMITS = {provider: {name: limits for name, (_, limits) in models.items()} for provider, models in _MODELS.items()}
 
 
 def prices(provider: str) -> Mapping[str, Price]:
     """Return the default prices of a provider's models, by the provider's own names of them."""
     return _PRICES.get(provider, {})
+
+
+def limits(provider: str) -> Mapping[str, Limits]:
+    """Return what a provider's models take and give at most, by the same names."""
+    return _LIMITS.get(provider, {})

@@ -12,6 +12,9 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from lib.gateway import sse
+from lib.gateway.bounds import MOST_CHOICES, MOST_TOKENS, Bound, Unproved, largest
+from lib.gateway.bounds_images import ImageRule
+from lib.gateway.formats.openai_chat_input import Message, most_input_tokens
 from lib.gateway.formats.openai_usage import estimate_tokens, read_usage
 from lib.gateway.models import Completion, Usage
 from lib.http import json_body
@@ -24,6 +27,9 @@ _USAGE = re.compile(rb'"usage"\s*:\s*\{')
 _ERROR = re.compile(rb'"error"\s*:')
 FINISH = re.compile(rb'"finish_reason"\s*:\s*"[^"]')
 _DONE = re.compile(rb"(?:^|[\r\n])data: ?\[DONE\]\s*$")
+_OUTPUT_LIMITS = ("max_tokens", "max_completion_tokens")
+# OpenAI's reasoning models refuse `max_tokens`; every other server knows it, and many know only it.
+_REASONING = re.compile(r"(?:ft:)?(?:o[1-9]|gpt-(?:[5-9]|[1-9][0-9])|gpt-rosalind|chat-latest|daybreak-|computer-use)")
 _MARK_BYTES = 64  # the end mark stands at the very end; looking for it further back would cost more than all the rest
 _TAIL_BYTES = 16 * 1024  # far more than the usage event and the end mark take
 
@@ -58,13 +64,36 @@ class ChatRequest(BaseModel):
         return bool(self.stream_options and self.stream_options.include_usage)
 
 
-def upstream_body(body: dict[str, object], upstream_model: str) -> bytes:
-    """Return the body for the provider: its own name of the model and, for a stream, the request for usage."""
+def upstream_body(body: dict[str, object], upstream_model: str, granted_output: int | None = None) -> bytes:
+    """Return the body for the provider: its own name of the model and, for a stream, the request for usage.
+
+    `granted_output` is the most output tokens of a choice. It is put in only where the client set no limit itself.
+    """
     changed = {**body, "model": upstream_model}
     if body.get("stream"):
         options = body.get("stream_options")
         changed["stream_options"] = {**(options if isinstance(options, dict) else {}), "include_usage": True}
+    if granted_output is not None and all(body.get(name) is None for name in _OUTPUT_LIMITS):
+        changed[_OUTPUT_LIMITS[bool(_REASONING.match(upstream_model))]] = granted_output
     return json_body.dump(changed)
+
+
+def bound(
+    request: ChatRequest, json: dict[str, object], body_bytes: int | None, image_rule: ImageRule | None = None
+) -> Bound:
+    """Return the most that a call may use. Raises BadRequest where a number that decides it is none.
+
+    `json` is the whole body and `body_bytes` its length, None to measure it here. `image_rule` is the model's, as its
+    provider tells it; without one a call with images has no bound. Reasoning counts as output, within the same limit.
+    """
+    wanted = largest(json, _OUTPUT_LIMITS, MOST_TOKENS)
+    choices = largest(json, ("n", "best_of"), MOST_CHOICES) or 1
+    messages = (Message(message.content, message.model_extra or {}) for message in request.messages)
+    try:
+        tokens = most_input_tokens(messages, json, body_bytes, image_rule)
+    except Unproved as unproved:
+        return Bound(None, wanted, choices, has_output=True, reason=str(unproved))
+    return Bound(tokens, wanted, choices, has_output=True)
 
 
 def input_estimate(request: ChatRequest) -> int:

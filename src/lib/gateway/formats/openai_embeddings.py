@@ -5,14 +5,18 @@ Source: https://platform.openai.com/docs/api-reference/embeddings.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from lib.gateway.bounds import Bound, Unproved, only
 from lib.gateway.formats.openai_usage import estimate_tokens
 from lib.http import json_body
 from lib.text import PRINTABLE
 
+_FIELDS = frozenset({"model", "input", "dimensions", "encoding_format", "user"})
+_PER_INPUT = 4  # OpenAI adds none; others mark the start and the end of a text
 Tokens = Annotated[list[int], Field(min_length=1)]
 
 
@@ -29,10 +33,26 @@ def upstream_body(body: dict[str, object], upstream_model: str) -> bytes:
     return json_body.dump({**body, "model": upstream_model})
 
 
+def bound(request: EmbeddingsRequest, json: dict[str, object]) -> Bound:
+    """Return the most that a call may use: a token for each byte of text, or the tokens that were given."""
+    try:
+        only(json, _FIELDS, "the body")
+    except Unproved as unproved:
+        return Bound(None, None, 1, has_output=False, reason=str(unproved))
+    return Bound(sum(_most_tokens(item) for item in _inputs(request)), None, 1, has_output=False)
+
+
 def input_estimate(request: EmbeddingsRequest) -> int:
     """Return a rough count of the input tokens, for a call whose provider never told."""
-    inputs = [request.input] if isinstance(request.input, str) else request.input
-    return sum(_tokens(item) for item in inputs)
+    return sum(_tokens(item) for item in _inputs(request))
+
+
+def _inputs(request: EmbeddingsRequest) -> Sequence[str | int | list[int]]:
+    return [request.input] if isinstance(request.input, str) else request.input
+
+
+def _most_tokens(item: str | int | list[int]) -> int:
+    return _PER_INPUT + (len(item.encode()) if isinstance(item, str) else _tokens(item))
 
 
 def _tokens(item: str | int | list[int]) -> int:

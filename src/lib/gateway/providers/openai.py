@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from lib.config import Config
-from lib.gateway.price_table import prices
+from lib.gateway.bounds import Limits
+from lib.gateway.bounds_images import openai_image_rule
+from lib.gateway.price_table import limits, prices
 from lib.gateway.providers.provider import Provider
 
 NAME = "openai"
@@ -20,4 +22,6 @@ def openai(config: Config) -> Provider | None:
         headers={"authorization": f"Bearer {config.openai_api_key}"},
         prices=table,
         listed=tuple(table),
+        limits=lambda model: limits(NAME).get(model, Limits()),
+        image_rule=openai_image_rule,
     )

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from lib.gateway.bounds import Limits
+from lib.gateway.bounds_images import ImageRule
 from lib.gateway.models import Price
+
+
+def no_limits(_: str) -> Limits:
+    """Tell of a model that its limits are not known."""
+    return Limits()
+
+
+def no_image_rule(_: str) -> ImageRule | None:
+    """Tell of a model that nobody states what an image is to it."""
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +25,8 @@ class Provider:
     """One vendor. Models of it are called `name/model`.
 
     `prices` are what its models cost by default; `default_price` is for a model that is not among them, or None where
-    that is unknown. `listed` are the models that `GET /v1/models` shows.
+    that is unknown. `listed` are the models that `GET /v1/models` shows. `limits` tells what a model takes and gives at
+    most, and `image_rule` how many tokens an image is to it, None where nobody knows.
     """
 
     name: str
@@ -22,7 +35,17 @@ class Provider:
     prices: Mapping[str, Price] = field(repr=False)
     listed: tuple[str, ...] = field(repr=False)
     default_price: Price | None = None
+    limits: Callable[[str], Limits] = field(default=no_limits, repr=False)
+    image_rule: Callable[[str], ImageRule | None] = field(default=no_image_rule, repr=False)
 
     def price(self, model: str) -> Price | None:
         """Return the default price of a model, or None when nobody told."""
         return self.prices.get(model, self.default_price)
+
+    def most_input(self, model: str) -> int | None:
+        """Return the most input tokens of a call, or None when nobody told."""
+        return self.limits(model).most_input
+
+    def most_output(self, model: str) -> int | None:
+        """Return the most output tokens of each choice, or None when nobody told."""
+        return self.limits(model).most_output

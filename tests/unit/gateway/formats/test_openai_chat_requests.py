@@ -37,6 +37,44 @@ def test_also_where_the_client_did_not_ask(more: dict[str, object]) -> None:
     assert sent["stream_options"] == {"include_usage": True}
 
 
+REASONING = ["o1", "o3-mini", "o4-mini-2025-04-16", "gpt-5", "gpt-5.6-sol", "gpt-6-luna", "gpt-10", "chat-latest",
+             "ft:o4-mini-2025-04-16:org::id", "daybreak-blue-latest", "gpt-rosalind-research"]  # fmt: skip
+OTHERS = [
+    "gpt-4o",
+    "gpt-4.1-mini",
+    "gpt-4",
+    "gpt-3.5-turbo",
+    "ft:gpt-4o-2024-08-06:o::i",
+    "chat",
+    "gpt-oss-120b",
+    "olmo",
+]
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [*((model, "max_completion_tokens") for model in REASONING), *((model, "max_tokens") for model in OTHERS)],
+)
+def test_the_granted_output_is_put_in_as_the_model_takes_it(model: str, name: str) -> None:
+    """OpenAI's reasoning models refuse `max_tokens`, and many other servers know only that."""
+    sent = json.loads(upstream_body({"model": "m", "max_tokens": None}, model, granted_output=77))
+    assert sent[name] == 77
+    assert [key for key in sent if key.startswith("max_") and sent[key] is not None] == [name]
+
+
+@pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
+@pytest.mark.parametrize("model", ["gpt-4o", "gpt-5"])
+def test_a_clients_own_limit_stays(name: str, model: str) -> None:
+    """It is within the bound that was reserved, and which of the two names it uses is between it and the provider."""
+    body: dict[str, object] = {"model": model, name: 5}
+    assert json.loads(upstream_body(body, model, granted_output=77)) == body
+
+
+def test_without_a_grant_no_limit_is_put_in() -> None:
+    """Where no budget needs one, the body goes on as it came."""
+    assert json.loads(upstream_body({"model": "m"}, "gpt-5")) == {"model": "gpt-5"}
+
+
 @pytest.mark.parametrize("stream_field", [False, None])
 def test_without_a_stream_nothing_is_added(stream_field: object) -> None:
     """OpenAI refuses stream_options without a stream."""

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from lib.gateway.formats.openai_embeddings import EmbeddingsRequest, input_estimate
+from lib.gateway.bounds import Bound
+from lib.gateway.formats.openai_embeddings import EmbeddingsRequest, bound, input_estimate
+from tests.unit.strategies import TEXT
 
 
 def estimate(value: object) -> int:
@@ -40,3 +44,34 @@ def test_other_fields_are_kept() -> None:
     """`dimensions`, `encoding_format`, and what is yet to come."""
     request = EmbeddingsRequest.model_validate({"model": "m", "input": "x", "dimensions": 256})
     assert request.model_extra == {"dimensions": 256}
+
+
+def bounded(body: dict[str, object]) -> Bound:
+    whole = {"model": "m", **body}
+    return bound(EmbeddingsRequest.model_validate(whole), whole)
+
+
+@given(TEXT | st.lists(TEXT, min_size=1, max_size=5))
+def test_no_text_has_more_tokens_than_bytes(value: str | list[str]) -> None:
+    """The worst tokenizer makes one of each byte, and some mark the two ends."""
+    texts = [value] if isinstance(value, str) else value
+    found = bounded({"input": value, "dimensions": 8, "encoding_format": "float", "user": "u"})
+    assert found.input_tokens is not None
+    assert found.input_tokens >= sum(len(text.encode()) + 2 for text in texts)
+    assert (found.wanted_output, found.choices, found.has_output, found.reason) == (None, 1, False, None)
+
+
+@pytest.mark.parametrize(("value", "count"), [([1, 2, 3], 3), ([[1, 2], [3]], 3)])
+def test_given_tokens_are_counted(value: object, count: int) -> None:
+    """As they are, whatever their numbers."""
+    found = bounded({"input": value}).input_tokens
+    assert found is not None
+    assert count <= found <= count + 12
+
+
+def test_a_field_that_is_not_known_leaves_no_bound() -> None:
+    """It may be a text to put before each input. Null is not set."""
+    assert bounded({"input": "x", "user": None, "prompt": None}).input_tokens is not None
+    found = bounded({"input": "x", "prompt": "y"})
+    assert found.input_tokens is None
+    assert "`prompt`" in str(found.reason)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from lib.gateway.price_table import prices
-from lib.gateway.providers import PROVIDERS, configured
+from lib.gateway.providers import PROVIDERS, Provider, configured
 from tests.unit.world import CONFIG
 
 
@@ -49,3 +49,41 @@ def test_every_simulated_model_has_the_same_price() -> None:
     """Any name is a model there."""
     provider = configured(CONFIG)["sim"]
     assert provider.price("anything") == provider.price("chat") is not None
+
+
+def test_openais_models_have_openais_limits() -> None:
+    """What is not in the table has none that we know, and no rule for images."""
+    provider = configured(CONFIG)["openai"]
+    assert (provider.most_input("gpt-4o"), provider.most_output("gpt-4o")) == (128_000, 16_384)
+    assert (provider.most_input("gpt-99"), provider.most_output("gpt-99")) == (None, None)
+    assert provider.image_rule("gpt-4o") is not None
+    assert provider.image_rule("gpt-99") is None
+
+
+@pytest.mark.parametrize(
+    ("model", "most"),
+    [
+        ("chat", 10),
+        ("chat-chunks3", 3),
+        ("chat-lat5-chunks007-gap1", 7),
+        ("chat-chunks0", 1),
+        ("a-chunks100000", 100_000),
+    ],
+)
+def test_a_simulated_models_name_tells_its_longest_answer(model: str, most: int) -> None:
+    """As `tools/sim/README.md` says: ten chunks unless the name says otherwise, each a token. Any input is taken."""
+    provider = configured(CONFIG)["sim"]
+    assert (provider.most_output(model), provider.most_input(model)) == (most, None)
+
+
+def test_the_simulator_counts_nothing_for_an_image() -> None:
+    """Only texts."""
+    rule = configured(CONFIG)["sim"].image_rule("chat")
+    assert rule is not None
+    assert rule.most("auto") == 0
+
+
+def test_a_provider_that_tells_nothing_has_no_limits() -> None:
+    """Then a call without a limit of its own has no bound."""
+    silent = Provider("x", "https://x", {}, {}, ())
+    assert (silent.most_input("m"), silent.most_output("m"), silent.image_rule("m")) == (None, None, None)
