@@ -36,7 +36,9 @@ def bootstrap(env: Any) -> Services:
     store = store_of(env)
     accounts = Accounts()
     gates = JsGates(env.GATE, accounts)
-    gateway = Gateway(configured(config), JsUpstream(), gates, clock, config.upstream_timeout_seconds)
+    gateway = Gateway(
+        configured(config), JsUpstream(), gates, clock, config.upstream_timeout_seconds, config.output_floor_tokens
+    )
 
     async def check_database(services: Services) -> None:
         await services.database.check()

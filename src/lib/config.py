@@ -30,6 +30,7 @@ class Config:
     openai_*, sim_*: OPENAI_BASE_URL, OPENAI_API_KEY, SIM_BASE_URL, SIM_API_KEY. A provider without its key (for the
     simulated one: without its address) is not offered.
     upstream_timeout_seconds: UPSTREAM_TIMEOUT_SECONDS, how long one call to a provider may last, its stream included.
+    output_floor_tokens: OUTPUT_FLOOR_TOKENS, the least output that a budget must cover where a client sets no maximum.
     """
 
     secret: str = field(repr=False)
@@ -38,6 +39,7 @@ class Config:
     sim_base_url: str | None
     sim_api_key: str = field(repr=False)
     upstream_timeout_seconds: int
+    output_floor_tokens: int
 
 
 def read_config(variable: Callable[[str], str | None]) -> Config:
@@ -52,7 +54,8 @@ def read_config(variable: Callable[[str], str | None]) -> Config:
         openai_api_key=variable("OPENAI_API_KEY") or None,
         sim_base_url=_base_url("SIM_BASE_URL", sim) if sim else None,
         sim_api_key=variable("SIM_API_KEY") or "sim",
-        upstream_timeout_seconds=_seconds("UPSTREAM_TIMEOUT_SECONDS", variable("UPSTREAM_TIMEOUT_SECONDS") or "600"),
+        upstream_timeout_seconds=_whole("UPSTREAM_TIMEOUT_SECONDS", variable, 600, 3600),
+        output_floor_tokens=_whole("OUTPUT_FLOOR_TOKENS", variable, 64, 9999),
     )
 
 
@@ -75,7 +78,8 @@ def _base_url(name: str, text: str) -> str:
     return text.rstrip("/")
 
 
-def _seconds(name: str, text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= 4 and 1 <= int(text) <= 3600):
-        raise ConfigError(f"{name} must be a whole number of seconds from 1 to 3600")
+def _whole(name: str, variable: Callable[[str], str | None], default: int, most: int) -> int:
+    text = variable(name) or str(default)
+    if not (text.isascii() and text.isdigit() and len(text) <= 4 and 1 <= int(text) <= most):
+        raise ConfigError(f"{name} must be a whole number from 1 to {most}")
     return int(text)

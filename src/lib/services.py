@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from lib.admission.counters import Counter
+from lib.admission.decision import Ask, Refusal
 from lib.clock import Clock
 from lib.config import Config
 from lib.gateway.account import Accounts
@@ -15,14 +17,22 @@ from lib.store.database import Database, Store
 
 
 class OrgGates(Protocol):
-    """The management side of the gates. Both raise `Unavailable`."""
+    """The management side of the gates. All raise `Unavailable`."""
 
     async def changed(self, org_id: str) -> None:
-        """Tell the gate that the organisation's keys or models have changed in the store."""
+        """Tell the gate that the organisation's keys, models or rules have changed in the store."""
         ...
 
     async def flush(self, org_id: str) -> None:
         """Have the store brought up to date with what the gate has settled."""
+        ...
+
+    async def explain(self, org_id: str, ask: Ask) -> Refusal | None:
+        """Return why a call would be refused now, or None. Nothing is counted."""
+        ...
+
+    async def counters(self, org_id: str) -> Mapping[str, Counter]:
+        """Return how far each limit and budget is used up, by its id. One without an entry counts nothing so far."""
         ...
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lib.http.route import Route
-from routes import ai_models, chat, docs, embeddings, health, keys, org_models, usage
+from routes import ai_models, budgets, chat, docs, embeddings, explanations, health, keys, limits, org_models, usage
 
 ROUTES: list[Route] = [
     *chat.ROUTES,
@@ -11,6 +11,9 @@ ROUTES: list[Route] = [
     *ai_models.ROUTES,
     *keys.ROUTES,
     *org_models.ROUTES,
+    *limits.ROUTES,
+    *budgets.ROUTES,
+    *explanations.ROUTES,
     *usage.ROUTES,
     *health.ROUTES,
     *docs.ROUTES,

@@ -6,6 +6,7 @@ from lib.gateway.account import Account
 from lib.gateway.call import ModelRequest, StreamFormat, call_model
 from lib.gateway.formats import openai_chat
 from lib.gateway.formats.openai_chat import ChatRequest
+from lib.gateway.formats.openai_user import end_user
 from lib.gateway.settlement import Call
 from lib.gateway.usage_filter import UsageEventFilter
 from lib.http.request import Validated
@@ -28,9 +29,17 @@ async def create_chat_completion(
         new_filter=None if chat.wants_usage_event else UsageEventFilter,
     )
     model_request = ModelRequest(
-        call=Call(request.id, "chat.completions", chat.model, bool(chat.stream), openai_chat.input_estimate(chat)),
+        call=Call(
+            request.id,
+            "chat.completions",
+            chat.model,
+            bool(chat.stream),
+            openai_chat.input_estimate(chat),
+            lambda images: openai_chat.bound(chat, request.json, None, images),
+            end_user(request.json),
+        ),
         path="/chat/completions",
-        body=lambda upstream_model: openai_chat.upstream_body(request.json, upstream_model),
+        body=lambda upstream_model, output: openai_chat.upstream_body(request.json, upstream_model, output),
         usage=openai_chat.usage_of_answer,
         stream=stream if chat.stream else None,
     )

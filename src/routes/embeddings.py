@@ -6,6 +6,7 @@ from lib.gateway.account import Account
 from lib.gateway.call import ModelRequest, call_model
 from lib.gateway.formats import openai_chat, openai_embeddings
 from lib.gateway.formats.openai_embeddings import EmbeddingsRequest
+from lib.gateway.formats.openai_user import end_user
 from lib.gateway.settlement import Call
 from lib.http.request import Validated
 from lib.http.response import Response
@@ -20,9 +21,17 @@ async def create_embeddings(
 ) -> Response:
     """Embed texts."""
     model_request = ModelRequest(
-        call=Call(request.id, "embeddings", request.body.model, False, openai_embeddings.input_estimate(request.body)),
+        call=Call(
+            request.id,
+            "embeddings",
+            request.body.model,
+            False,
+            openai_embeddings.input_estimate(request.body),
+            lambda _images: openai_embeddings.bound(request.body, request.json),
+            end_user(request.json),
+        ),
         path="/embeddings",
-        body=lambda upstream_model: openai_embeddings.upstream_body(request.json, upstream_model),
+        body=lambda upstream_model, _output: openai_embeddings.upstream_body(request.json, upstream_model),
         usage=openai_chat.usage_of_answer,
     )
     return await call_model(services.gateway, model_request, account, request.client, services.database.close)

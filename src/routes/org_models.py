@@ -23,16 +23,21 @@ from lib.text import PRINTABLE
 from routes.schemas import RECENT, One, Page
 
 _NANO_USD = Annotated[int, Field(ge=0, le=1_000_000_000)]  # up to a dollar a token
+_NANO_USD_A_CALL = Annotated[int, Field(ge=0, le=1_000_000_000_000)]  # up to a thousand dollars
 _FORBID = ConfigDict(extra="forbid")
 
 
 class ModelPrice(BaseModel):
-    """What a model costs, in nano-dollars (10⁻⁹ USD) a token. Cached input costs as much as other input unless told."""
+    """What a model costs, in nano-dollars (10⁻⁹ USD) a token. Cached input costs as much as other input unless told.
+
+    `per_request_nano_usd` is charged for each finished call, in addition to its tokens.
+    """
 
     model_config = _FORBID
     input_nano_usd_per_token: _NANO_USD
     output_nano_usd_per_token: _NANO_USD
     cached_input_nano_usd_per_token: _NANO_USD | None = None
+    per_request_nano_usd: _NANO_USD_A_CALL | None = None
 
 
 class PutModel(BaseModel):
@@ -127,6 +132,7 @@ def _price(price: ModelPrice, version: str) -> Price:
         price.output_nano_usd_per_token,
         price.cached_input_nano_usd_per_token,
         version,
+        price.per_request_nano_usd,
     )
 
 
@@ -148,6 +154,7 @@ def _shown_price(price: Price) -> ModelPrice:
         input_nano_usd_per_token=price.input,
         output_nano_usd_per_token=price.output,
         cached_input_nano_usd_per_token=price.cached_input,
+        per_request_nano_usd=price.per_request,
     )
 
 

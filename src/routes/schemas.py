@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+from enum import StrEnum
+from typing import Annotated, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, StringConstraints
+
+from lib.admission.policy_service import WantedScope
+from lib.text import PRINTABLE
 
 Item = TypeVar("Item")
-
+_Name = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=PRINTABLE)]
+AFTER_ALL = "~"  # sorts behind every id
 
 # Said of each list that reads with `Read.RECENT`.
 RECENT = (
     "May be answered by a replica that lags behind. Send the `x-headgate-bookmark` that a write answered, and"
     " that write is in the list."
 )
+# Said of limits and budgets.
+NEW_RULE = "It holds from the answer on. An organisation has at most 200 of them."
+RULE_TAG = "The ETag is of the rule. What is used of it changes without a new one."
 
 
 class PassedThrough(BaseModel):
@@ -44,3 +52,39 @@ class Page(BaseModel, Generic[Item]):
 
     data: list[Item]
     meta: PageMeta
+
+
+class Level(StrEnum):
+    """Where on a call's way a rule counts."""
+
+    ORG = "org"
+    TEAM = "team"
+    USER = "user"
+    KEY = "key"
+    MODEL = "model"
+    END_USER = "end_user"
+
+
+class NewRuleScope(BaseModel):
+    """Whom a rule is to be about: one, or with the id `*` each by itself. The organisation's own id may be left out.
+
+    `model` narrows it to calls of one model, as clients name it. An `end_user` is what a request's `user` says.
+    There are no rules for teams and users yet.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+    type: Level
+    id: _Name | None = None
+    model: _Name | None = None
+
+    def wanted(self) -> WantedScope:
+        """Return it as the rules of creation take it."""
+        return WantedScope(self.type, self.id, self.model)
+
+
+class RuleScope(BaseModel):
+    """Whom a rule is about: one, or each (`*`) by itself; with `model`, only in calls of that model."""
+
+    type: Level
+    id: str
+    model: str | None

@@ -61,7 +61,7 @@ class UsageRecord:
             cached_input_tokens=usage.cached_input,
             output_tokens=usage.output,
             reasoning_tokens=usage.reasoning,
-            cost_nano_usd=min(price.cost(usage), MOST_COST) if price else None,
+            cost_nano_usd=_cost(price, usage, cause) if price else None,
             price_version=price.version if price else None,
             first_byte_ms=first_byte_ms,
             duration_ms=duration_ms,
@@ -70,3 +70,9 @@ class UsageRecord:
     def to_json(self) -> str:
         """Return the record as the store's JSON: an object with a member per column."""
         return to_json(self).decode()
+
+
+def _cost(price: Price, usage: Usage, cause: Cause) -> int:
+    """Return what a call costs, its own price included where the provider has worked for it."""
+    call = (price.per_request or 0) if cause not in (Cause.UPSTREAM_REFUSED, Cause.UPSTREAM_UNREACHABLE) else 0
+    return min(price.cost(usage) + call, MOST_COST)

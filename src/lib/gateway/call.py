@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lib.clock import Clock
 from lib.gateway import answer_headers
@@ -61,6 +61,7 @@ class Gateway:
     gates: Gates
     clock: Clock
     timeout_seconds: int
+    output_floor: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +76,13 @@ class StreamFormat:
 
 @dataclass(frozen=True, slots=True)
 class ModelRequest:
-    """A request to a model in one wire format. `body` makes the provider's body from its name of the model."""
+    """A request to a model in one wire format. `body` makes the provider's body from its name of the
+    model and the output tokens that were granted where the client did not say.
+    """
 
     call: Call
     path: str
-    body: Callable[[str], bytes]
+    body: Callable[[str, int | None], bytes]
     usage: Callable[[bytes], Usage | None]
     stream: StreamFormat | None = None
 
@@ -96,11 +99,11 @@ async def call_model(
     `opened` is awaited when the gate has let the request in: the store is needed no more, and the call may last long.
     """
     target = resolve(request.call.model, account.routes, gateway.providers)
-    body = request.body(target.upstream_model)
     settlement = Settlement(gateway.gates, gateway.clock, account, request.call, target)
-    await settlement.open(gateway.timeout_seconds)
+    admitted = await settlement.open(gateway.timeout_seconds, gateway.output_floor)
     try:
         await opened()
+        body = request.body(target.upstream_model, admitted.output_tokens)
         answer = await gateway.upstream.post(
             target.provider.base_url + request.path,
             {**target.provider.headers, "content-type": "application/json"},
@@ -109,9 +112,12 @@ async def call_model(
             gateway.timeout_seconds,
         )
         settlement.first_byte()
-        return await _respond(request, target, settlement, answer)
+        response = await _respond(request, target, settlement, answer)
     except (*_FAILURES, asyncio.CancelledError) as failure:
-        raise _failed(failure, settlement, request.call) from failure
+        error = _failed(failure, settlement, request.call)
+        error.headers.update(admitted.headers)
+        raise error from failure
+    return replace(response, headers={**response.headers, **admitted.headers}) if admitted.headers else response
 
 
 async def _respond(request: ModelRequest, target: Target, settlement: Settlement, answer: UpstreamAnswer) -> Response:

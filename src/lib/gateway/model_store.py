@@ -15,8 +15,8 @@ MOST_MODELS = 1000
 _MODEL_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}")
 _SELECT = (
     "SELECT models.id, models.provider, models.upstream_model, models.version, models.created_at, models.updated_at,"
-    " model_prices.id AS price_id, input_nano_usd_per_token, output_nano_usd_per_token, cached_input_nano_usd_per_token"
-    " FROM models LEFT JOIN model_prices"
+    " model_prices.id AS price_id, input_nano_usd_per_token, output_nano_usd_per_token,"
+    " cached_input_nano_usd_per_token, per_request_nano_usd FROM models LEFT JOIN model_prices"
     " ON model_prices.id = models.price_id AND model_prices.org_id = models.org_id"
 )
 
@@ -33,6 +33,7 @@ class ModelRow:
     input_nano_usd_per_token: int | None
     output_nano_usd_per_token: int | None
     cached_input_nano_usd_per_token: int | None
+    per_request_nano_usd: int | None
     created_at: datetime
     updated_at: datetime
 
@@ -45,6 +46,7 @@ class ModelRow:
                 self.output_nano_usd_per_token,
                 self.cached_input_nano_usd_per_token,
                 self.price_id,
+                self.per_request_nano_usd,
             )
         return ModelRoute(self.id, self.provider, self.upstream_model, price)
 
@@ -95,8 +97,9 @@ async def put_model(
         statements.append(
             Statement(
                 "INSERT INTO model_prices (id, org_id, input_nano_usd_per_token, output_nano_usd_per_token,"
-                " cached_input_nano_usd_per_token, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)",
-                (price.version, org_id, price.input, price.output, price.cached_input, now),
+                " cached_input_nano_usd_per_token, per_request_nano_usd, created_at, updated_at)"
+                " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7)",
+                (price.version, org_id, price.input, price.output, price.cached_input, price.per_request, now),
             )
         )
     statements.append(

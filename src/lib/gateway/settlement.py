@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from lib.admission.decision import Ask
 from lib.admission.usage_record import UsageRecord
 from lib.clock import Clock
 from lib.gateway.account import Account
+from lib.gateway.admitting import Admitted
+from lib.gateway.asking import ask_of, path_of
+from lib.gateway.bounds import Bound
+from lib.gateway.bounds_images import ImageRule
 from lib.gateway.catalogue import Target
 from lib.gateway.models import Cause, Usage
 from lib.store.dialect import time_text
@@ -21,8 +26,11 @@ GRACE_SECONDS = 60
 class Gates(Protocol):
     """The organisations' gates. Both methods raise `Unavailable` when a gate can't be reached: nothing passes then."""
 
-    async def open(self, account: Account, record: UsageRecord, deadline: datetime) -> None:
-        """Open a request. Raises StaleAccount when the caller was judged by an old policy."""
+    async def open(self, account: Account, record: UsageRecord, deadline: datetime, ask: Callable[[], Ask]) -> Admitted:
+        """Ask for a request to be let in, and open it. `ask` is called when the organisation has rules.
+
+        Raises StaleAccount when the caller was judged by an old policy; TooManyRequests, PaymentRequired.
+        """
         ...
 
     async def settle(self, record: UsageRecord) -> None:
@@ -34,7 +42,8 @@ class Gates(Protocol):
 class Call:
     """What the settlement must know of a request to a model. `input_estimate` is in tokens.
 
-    `id` is the request's own: at most one record comes of one request.
+    `id` is the request's own: at most one record comes of one request. `bound` works out what it may take at most, by
+    the rule of its model for images; `end_user` is whom the client makes it for.
     """
 
     id: str
@@ -42,6 +51,8 @@ class Call:
     model: str
     streamed: bool
     input_estimate: int
+    bound: Callable[[ImageRule | None], Bound]
+    end_user: str | None = None
 
 
 class Settlement:
@@ -49,6 +60,8 @@ class Settlement:
 
     def __init__(self, gates: Gates, clock: Clock, account: Account, call: Call, target: Target) -> None:
         now = clock.now()
+        self._call = call
+        self._target = target
         self._gates = gates
         self._clock = clock
         self._account = account
@@ -72,18 +85,26 @@ class Settlement:
             cached_input_tokens=0,
             output_tokens=0,
             reasoning_tokens=0,
-            cost_nano_usd=target.price.cost(guess) if target.price else None,
+            cost_nano_usd=target.price.cost(guess) + (target.price.per_request or 0) if target.price else None,
             price_version=target.price.version if target.price else None,
             first_byte_ms=None,
             duration_ms=0,
             started_at=time_text(now),
         )
 
-    async def open(self, timeout_seconds: int) -> None:
-        """Write the record that is charged if this isolate dies: marked lost, and estimated."""
-        await self._gates.open(
-            self._account, self._record, self._started + timedelta(seconds=timeout_seconds + GRACE_SECONDS)
-        )
+    async def open(self, timeout_seconds: int, floor: int) -> Admitted:
+        """Have the call let in, and write the record that is charged if this isolate dies: marked lost, and estimated.
+
+        `floor` is the least output worth having, in tokens.
+        """
+        deadline = self._started + timedelta(seconds=timeout_seconds + GRACE_SECONDS)
+        return await self._gates.open(self._account, self._record, deadline, lambda: self._ask(floor))
+
+    def _ask(self, floor: int) -> Ask:
+        call, target, principal = self._call, self._target, self._account.principal
+        path = path_of(principal.org_id, principal.key_id, call.model, call.end_user)
+        bound = call.bound(target.provider.image_rule(target.upstream_model))
+        return ask_of(path, target, bound, call.input_estimate, floor)
 
     def first_byte(self) -> None:
         """Note that the provider has begun to answer."""

@@ -132,6 +132,20 @@ class PreconditionRequired(HeadgateError):
     code = "precondition_required"
 
 
+class PaymentRequired(HeadgateError):
+    """A budget is spent. Not 429: clients try that again by themselves."""
+
+    status = 402
+    code = "budget_exceeded"
+
+
+class TooManyRequests(HeadgateError):
+    """A limit is reached. `Retry-After` is among the headers where waiting helps."""
+
+    status = 429
+    code = "limit_reached"
+
+
 class BadGateway(HeadgateError):
     """The provider could not be reached, or what it sent made no sense."""
 

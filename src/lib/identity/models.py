@@ -17,6 +17,10 @@ class Scope(StrEnum):
     KEYS_READ = "keys:read"
     KEYS_WRITE = "keys:write"
     USAGE_READ = "usage:read"
+    LIMITS_READ = "limits:read"
+    LIMITS_WRITE = "limits:write"
+    BUDGETS_READ = "budgets:read"
+    BUDGETS_WRITE = "budgets:write"
 
 
 ALL_SCOPES = tuple(Scope)

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import astuple
 from typing import Any
 
 from pyodide.ffi import jsnull
 from workers import DurableObject
 
-from lib.admission import usage_store
+from lib.admission import policy_store, usage_store
+from lib.admission.decision import Ask
 from lib.admission.gate import FLUSH_AFTER_MS
 from lib.admission.gate import Gate as GateCore
 from lib.clock import SystemClock
@@ -49,17 +51,45 @@ class Gate(DurableObject):
         self._store = store_of(env._env)
         self._gate = GateCore(JsSql(self._storage.sql))
         self._alarm_ms: int | None = None
+        self._readings = self._newest_reading = 0  # of the policy
 
-    async def batch(self, version: int, rows: str) -> int:
-        """Open and settle requests; see `lib.admission.gate.Gate.handle`."""
-        current = self._gate.handle(version, rows)
+    async def batch(self, version: int, rows: str) -> int | str:
+        """Let requests in, and settle requests; see `lib.admission.gate.Gate.handle`."""
+        current = self._gate.handle(version, rows, _now_ms())
+        for rule, subject, part in self._gate.warnings:
+            log.warning("budget_spent", org_id=self._org_id, budget_id=rule, subject=subject, percent=part)
+        self._gate.warnings.clear()
         if self._alarm_ms is None or self._alarm_ms > _now_ms() + FLUSH_AFTER_MS:
             self._set_alarm(_now_ms() + FLUSH_AFTER_MS)
         return current
 
     async def bump(self) -> int:
-        """The organisation's policy has changed; return its new version."""
-        return self._gate.bump()
+        """The organisation's policy has changed in the store: read it anew and return its new version.
+
+        A revoked key is refused from the first line on, also when the store can't be read now. Of two that read side by
+        side, the one that began later has seen more: the other's reading is dropped.
+        """
+        self._gate.bump()
+        self._readings += 1
+        reading = self._readings
+        database = self._store.open()
+        try:
+            policy = await policy_store.load_policy(database, self._org_id)
+        finally:
+            await database.close()
+        if reading < self._newest_reading:
+            return self._gate.bump()
+        self._newest_reading = reading
+        return self._gate.bump(policy)
+
+    async def counters(self) -> str:
+        """Return how much of each rule is used: a JSON object of `[used, reserved, resets_at_ms]` by the rule's id."""
+        return json.dumps({rule: astuple(counter) for rule, counter in self._gate.counters(_now_ms()).items()})
+
+    async def explain(self, ask: str) -> str:
+        """Return `[code, rule, wait_ms]` as JSON: why a call would be refused now, or `null`. Nothing is counted."""
+        refusal = self._gate.explain(Ask.from_json(json.loads(ask)), _now_ms())
+        return json.dumps(astuple(refusal) if refusal else None)
 
     async def flush(self) -> None:
         """Bring the store up to date, so that who reads it now sees all that has been settled."""

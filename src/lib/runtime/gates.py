@@ -5,25 +5,34 @@ At low load the first goes at once; at high load one call carries many. A settle
 waits for it: it rides with the next call, and goes alone only when none comes within some milliseconds.
 
 I/O objects must not be shared between requests, and an asyncio future would resume in the wrong one. So each request
-waits for a JavaScript promise of its own, which whoever carried its row resolves with a number. When a carrier is done
-it names the first that waits as the next carrier, so nobody works for others for longer than one call.
+waits for a JavaScript promise of its own, which whoever carried its row resolves with a number or a text. When a
+carrier is done it names the first that waits as the next carrier, so nobody works for others for longer than one call.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
 import js
 from pyodide.ffi import JsException
 
+from lib.admission.counters import Counter
+from lib.admission.decision import Ask, Refusal
 from lib.admission.usage_record import UsageRecord
-from lib.gateway.account import Account, Accounts, StaleAccount
+from lib.gateway.account import MOST_CACHED, Account, Accounts, StaleAccount
+from lib.gateway.admitting import Admitted, admitted
+from lib.http import json_body
 from lib.http.errors import Unavailable
 from lib.runtime import log
+
+Answer = Sequence[Any]  # what the rules say of one call: see `lib.gateway.admitting`
+Told = tuple[int, Mapping[str, Answer]]  # the policy's version, and the answers by the calls' ids
 
 WAIT_SECONDS = 15
 # How long a settlement waits for a call to ride with, and then how long before each further attempt to bring it alone.
@@ -41,6 +50,7 @@ NO_VERSION = 0
 class _Opening:
     """A row to bring to the gate, and the promise of who waits for it."""
 
+    id: str
     row: str
     version: int
     answered: Any  # a JavaScript promise with its resolvers
@@ -53,6 +63,7 @@ class _Queue:
     carrying: bool = False
     opening: list[_Opening] = field(default_factory=list)
     settling: list[str] = field(default_factory=list)
+    carried: list[str] = field(default_factory=list)  # settlements that are on their way in somebody's call
 
     def take_openings(self, version: int) -> list[_Opening]:
         """Remove and return the openings that were judged by `version`: only those can go in one call."""
@@ -61,9 +72,17 @@ class _Queue:
         return taken
 
     def take_settlements(self) -> list[str]:
-        """Remove and return all settlements."""
+        """Move all settlements to those that are on their way, and return them."""
         taken, self.settling = self.settling, []
+        self.carried += taken
         return taken
+
+    def arrived(self, taken: list[str], *, safely: bool) -> None:
+        """Note how a call with settlements has ended: they are done with, or wait again."""
+        self.carried = [row for row in self.carried if row not in taken]
+        self.settling = [row for row in self.settling if row not in taken]
+        if not safely:
+            self.settling = taken + self.settling
 
 
 class JsGates:
@@ -73,15 +92,21 @@ class JsGates:
         self._namespace = namespace
         self._accounts = accounts
         self._queues: dict[str, _Queue] = {}
+        self._ruleless: dict[str, int] = {}  # organisations without limits and budgets, at this version of their policy
 
-    async def open(self, account: Account, record: UsageRecord, deadline: datetime) -> None:
+    async def open(self, account: Account, record: UsageRecord, deadline: datetime, ask: Callable[[], Ask]) -> Admitted:
         org_id = account.principal.org_id
-        row = f'["{record.id}",{int(deadline.timestamp() * 1000)},{record.to_json()}]'
         version = account.version or NO_VERSION
-        current = await self._open(org_id, row, version)
+        # What a call may take is long to work out, and the gate of an organisation without rules does not look at it.
+        asked = "" if self._ruleless.get(org_id) == version else f",{json_body.dump(asdict(ask())).decode()}"
+        row = f'["{record.id}",{int(deadline.timestamp() * 1000)},{record.to_json()}{asked}]'
+        current, answer = await self._open(org_id, record.id, row, version)
         if current != version:
             self._accounts.policy_is(org_id, current)
             raise StaleAccount
+        if answer is None:
+            self._note_ruleless(org_id, version)
+        return admitted(answer)
 
     async def settle(self, record: UsageRecord) -> None:
         org_id = record.org_id
@@ -90,13 +115,19 @@ class JsGates:
         queue.settling.append(row)
         for wait_ms in SETTLE_WAITS_MS:
             await js.scheduler.wait(wait_ms)
-            if row not in queue.settling:
+            if row in queue.settling:
+                with suppress(Unavailable):
+                    await self._carry(org_id, queue, NO_VERSION, [])
+                    return
+            elif row not in queue.carried:
                 return  # somebody took it along
-            with suppress(Unavailable):
-                await self._carry(org_id, queue, NO_VERSION, [])
-                return
-        # Not lost: it stays for the next call, and else the gate charges what was written at the opening.
-        log.error("settlement_delayed", usage_id=record.id)
+        # Whoever took it along may be gone with its request. A row may come twice.
+        try:
+            await self._call(self._stub(org_id).batch(NO_VERSION, f"[{row}]"))
+            queue.arrived([row], safely=True)
+        except Unavailable:
+            # Not lost: it stays for the next call, and else the gate charges what was written at the opening.
+            log.error("settlement_delayed", usage_id=record.id)
 
     async def changed(self, org_id: str) -> None:
         """An organisation's keys or models have changed in the store: from now on old copies are refused."""
@@ -109,41 +140,61 @@ class JsGates:
             await self._carry(org_id, queue, NO_VERSION, [])
         await self._call(self._stub(org_id).flush())
 
-    async def _open(self, org_id: str, row: str, version: int) -> int:
-        """Bring one row to the gate; return the policy's version. Raises Unavailable."""
+    async def _open(self, org_id: str, name: str, row: str, version: int) -> tuple[int, Answer | None]:
+        """Bring one row to the gate; return the policy's version, and what its rules say. Raises Unavailable."""
         queue = self._queues.setdefault(org_id, _Queue())
         if not queue.carrying:
-            return await self._carry(org_id, queue, version, [row])
+            return _of(name, await self._carry(org_id, queue, version, [row]))
         if len(queue.opening) >= MOST_WAITING:
             raise Unavailable("Too many requests are waiting. Try again.")
-        me = _Opening(row, version, js.Promise.withResolvers())
+        me = _Opening(name, row, version, js.Promise.withResolvers())
         queue.opening.append(me)
         try:
-            answer = int(await asyncio.wait_for(me.answered.promise, WAIT_SECONDS))
+            told = await asyncio.wait_for(me.answered.promise, WAIT_SECONDS)
         except TimeoutError:
             # Whoever carried it is gone with its request. A row may come twice, so take over.
-            answer = CARRY
-        if answer == CARRY:
-            return await self._carry(org_id, queue, version, [row])
-        if answer == FAILED:
+            told = CARRY
+        if told == CARRY:
+            return _of(name, await self._carry(org_id, queue, version, [row]))
+        if told == FAILED:
             raise _unavailable()
-        return answer
+        if isinstance(told, str):
+            current, answer = json.loads(told)
+            return current, answer
+        return int(told), None
 
-    async def _carry(self, org_id: str, queue: _Queue, version: int, own: list[str]) -> int:
+    async def _carry(self, org_id: str, queue: _Queue, version: int, own: list[str]) -> Told:
         """Carry our row and what can go with it, then hand over to the first that has come meanwhile."""
         queue.carrying = True
         openings, settlements = queue.take_openings(version), queue.take_settlements()
-        current = FAILED
+        told: Told = (FAILED, {})
         try:
             rows = ",".join([*own, *(opening.row for opening in openings), *settlements])
-            current = int(await self._call(self._stub(org_id).batch(version, f"[{rows}]")))
+            answered = await self._call(self._stub(org_id).batch(version, f"[{rows}]"))
+            told = tuple(json.loads(answered)) if isinstance(answered, str) else (int(answered), {})
         finally:
-            if current == FAILED:
-                queue.settling = settlements + queue.settling
+            current, answers = told
+            queue.arrived(settlements, safely=current != FAILED)
             for opening in openings:
-                opening.answered.resolve(current)
+                answer = answers.get(opening.id)
+                opening.answered.resolve(json.dumps([current, answer]) if answer else current)
             self._hand_over(org_id, queue)
-        return current
+        return told
+
+    async def counters(self, org_id: str) -> Mapping[str, Counter]:
+        """Return how far each limit and budget is used up, by its id."""
+        parsed = json.loads(await self._call(self._stub(org_id).counters()))
+        return {rule: Counter(*parts) for rule, parts in parsed.items()}
+
+    async def explain(self, org_id: str, ask: Ask) -> Refusal | None:
+        """Return why a call would be refused now, or None. Nothing is counted."""
+        refusal = json.loads(await self._call(self._stub(org_id).explain(json_body.dump(asdict(ask)).decode())))
+        return Refusal(*refusal) if refusal else None
+
+    def _note_ruleless(self, org_id: str, version: int) -> None:
+        if len(self._ruleless) >= MOST_CACHED:
+            self._ruleless.clear()
+        self._ruleless[org_id] = version
 
     def _hand_over(self, org_id: str, queue: _Queue) -> None:
         queue.carrying = bool(queue.opening)
@@ -162,6 +213,11 @@ class JsGates:
         except JsException as error:
             log.error("gate_unreachable", reason=error.message)
             raise _unavailable() from None
+
+
+def _of(name: str, told: Told) -> tuple[int, Answer | None]:
+    current, answers = told
+    return current, answers.get(name)
 
 
 def _unavailable() -> Unavailable:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from lib.runtime.upstream import Lifeline
 
 READ_BYTES = 64 * 1024
+LAST_BYTES_MS = 5_000
 
 
 class NativeStream:
@@ -89,15 +90,16 @@ class FilteredRelay:
         return StreamReport(end, text)
 
     async def _pump(self) -> None:
-        gone = self._lifeline.client.departure()
+        # A write to a client that has left never settles, and one that leaves while the answer is handed over is not
+        # always told. So writing races all that ends a call: the departure, and at the latest its deadline.
+        over = self._lifeline.over()
         while not (read := await self._reading).done:
             chunk = read.value.to_bytes()
             self._text.append(chunk)
             out = self._filter.feed(chunk)
             if out:
-                # A write to a client that has left never settles, so it races the departure.
                 writing = self._writer.write(read.value if out is chunk else to_js(out))
-                await js.Promise.race(to_js([writing, gone]))
+                await js.Promise.race(to_js([writing, over]))
             self._reading = self._read()
 
     def _read(self) -> Any:
@@ -125,9 +127,11 @@ async def _read_all(stream: Any) -> bytes:
 
 
 async def _close(writer: Any, last: bytes, lifeline: Lifeline) -> None:
+    """Write the last bytes and end the stream. A client that takes long to read them is not waited for."""
     if lifeline.client.gone:
         return
     steps = [writer.write(to_js(last))] if last else []
     steps.append(writer.close())
     with suppress(JsException):  # the client left at the very end
-        await js.Promise.race(to_js([js.Promise.all(to_js(steps)), lifeline.client.departure()]))
+        waited = js.scheduler.wait(LAST_BYTES_MS)
+        await js.Promise.race(to_js([js.Promise.all(to_js(steps)), lifeline.client.departure(), waited]))

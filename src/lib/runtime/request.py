@@ -71,12 +71,17 @@ class JsDeparture:
 
     def departure(self) -> Any:
         """Return a promise that rejects when the client leaves. No Python function is called for it."""
-        left = js.Promise.withResolvers()
-        if self.gone:
-            left.reject(self.signal.reason)
-        else:
-            self.signal.addEventListener("abort", left.reject)
-        return left.promise
+        return rejection(self.signal)
+
+
+def rejection(signal: Any) -> Any:
+    """Return a promise that rejects when a signal aborts."""
+    aborted = js.Promise.withResolvers()
+    if signal.aborted:
+        aborted.reject(signal.reason)
+    else:
+        signal.addEventListener("abort", aborted.reject)
+    return aborted.promise
 
 
 def raw_request(request: Any, request_id: str) -> RawRequest:

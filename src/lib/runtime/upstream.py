@@ -21,7 +21,7 @@ from lib.gateway.upstream import (
 )
 from lib.http.request import Departure
 from lib.runtime.relay import FilteredRelay, NativeRelay
-from lib.runtime.request import JsDeparture
+from lib.runtime.request import JsDeparture, rejection
 
 
 class Lifeline:
@@ -37,6 +37,10 @@ class Lifeline:
     def timed_out(self) -> bool:
         """Tell whether the time for the call is over."""
         return bool(self._timeout.aborted)
+
+    def over(self) -> Any:
+        """Return a promise that rejects when the call has to end. No Python function is called for it."""
+        return rejection(self.signal)
 
     def cut(self) -> None:
         """Cancel the call. What has been read stays readable."""

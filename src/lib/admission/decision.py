@@ -1,0 +1,288 @@
+"""Whether a call may go on: every limit and every budget on its path, at once.
+
+Pure: no I/O, no clock. The gate around it (`gate.py`) sees to it that one decision is made at a time, and that what is
+counted here is on disk before anybody is told.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from lib.admission.budget import Account
+from lib.admission.counters import Counter
+from lib.admission.rate import AtOnce, Count, Gcra, Sliding
+from lib.admission.rules import EACH, Limit, Path, Policy, Unit
+
+Kept = dict[tuple[str, str], Mapping[int, int]]  # (rule, subject) → slots
+
+
+# What is reserved for one call at most, where only soft budgets let it in: a client may ask for any number of tokens.
+MOST_BOUND = 2**52
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What a call may take. `input_tokens` and `output_tokens` are upper bounds; None: nobody can prove one.
+
+    Prices are nano-dollars a token; None: unknown. `output_tokens` is what the client asked for, for each of `choices`;
+    where it asked for nothing, as many are granted as the budgets cover, at most `most_output` and at least `floor`.
+    `estimate` is a guess of all tokens, for limits.
+    """
+
+    path: Path
+    estimate: int
+    input_tokens: int | None
+    output_tokens: int | None
+    most_output: int | None
+    choices: int
+    floor: int
+    input_price: int | None
+    output_price: int | None
+    call_price: int
+
+    @classmethod
+    def from_json(cls, parsed: Mapping[str, Any]) -> Ask:
+        return cls(**parsed)
+
+
+@dataclass(slots=True)
+class Reservation:
+    """What a call that was let in has been given: where it counts, how much, and since when."""
+
+    since: int
+    bound: int
+    estimate: int
+    limits: list[tuple[str, str]]  # rule and subject
+    budgets: list[tuple[str, str, int]]  # rule, subject, and the begin of its window
+    granted: int | None  # output tokens for each choice, where the client did not say
+
+    def to_json(self) -> str:
+        parts = [self.since, self.bound, self.estimate, self.limits, self.budgets, self.granted]
+        return json.dumps(parts, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> Reservation:
+        since, bound, estimate, limits, budgets, granted = json.loads(text)
+        places = [tuple(place) for place in limits], [tuple(place) for place in budgets]
+        return cls(since, bound, estimate, *places, granted)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a call may not go on. `rule` is the id of what refused it; `wait_ms` is -1 where waiting does not help."""
+
+    code: str
+    rule: str
+    wait_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """A limit as its caller sees it: how much, how much of it is left, and in how many ms all of it is there again."""
+
+    most: int
+    left: int
+    window_ms: int
+    resets_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The tightest limit of each unit, and what is left of the tightest hard budget; None where there is none."""
+
+    rates: Mapping[str, Rate]
+    budget_left: int | None
+
+
+@dataclass(slots=True)
+class Book:
+    """All counters of an organisation, by rule and subject, made when they are first needed."""
+
+    policy: Policy
+    kept: Kept  # what is not counted on yet; taken from here when it is
+    counts: dict[tuple[str, str], Count] = field(default_factory=dict)
+    accounts: dict[tuple[str, str], Account] = field(default_factory=dict)
+    touched: dict[tuple[str, str], Count | Account] = field(default_factory=dict)  # since `changes` was last asked
+
+    def decide(self, now: int, ask: Ask) -> Reservation | Refusal:
+        """Let a call in, and count it everywhere; or refuse it, and count it nowhere."""
+        granted = self.judge(now, ask)
+        if isinstance(granted, Refusal):
+            return granted
+        places = list(self._limits_of(ask.path))
+        output = ask.output_tokens if ask.output_tokens is not None else granted
+        bound = min(_bound(ask, output or 0) or 0, MOST_BOUND)
+        reservation = Reservation(
+            now, bound, ask.estimate, [(limit.id, subject) for limit, subject in places], [], granted
+        )
+        for limit, subject in places:
+            self._count(limit, subject).add(now, _amount(limit, ask.estimate))
+        for account, subject in self._accounts_of(ask.path):
+            reservation.budgets.append((account.budget.id, subject, account.window(now)))
+            account.reserve(now, bound)
+        return reservation
+
+    def standing(self, now: int, path: Path) -> Standing:
+        """Return what a caller may know of its own limits and budgets: the tightest of each kind."""
+        rates: dict[str, Rate] = {}
+        for limit, subject in self._limits_of(path):
+            count = self._count(limit, subject)
+            rate = Rate(limit.most, count.left(now), limit.window_ms, count.empties(now))
+            if limit.unit not in rates or rate.left < rates[limit.unit].left:
+                rates[limit.unit] = rate
+        left = [account.left(now) for account, _ in self._accounts_of(path) if account.budget.hard]
+        return Standing(rates, max(0, min(left)) if left else None)
+
+    def judge(self, now: int, ask: Ask) -> int | Refusal | None:
+        """Return why a call is refused, or how many output tokens it is granted: see `Reservation`. Counts nothing."""
+        for limit, subject in self._limits_of(ask.path):
+            wait = self._count(limit, subject).wait(now, _amount(limit, ask.estimate))
+            if wait:
+                return Refusal(f"{limit.unit}_limit_reached", limit.id, wait)
+        return self._afford(now, ask)
+
+    def settle(self, now: int, held: Reservation, cost: int, tokens: int, *, before: int | None = None) -> None:
+        """Replace what a call was given by what it used. `before` is what it was charged already, when it is corrected.
+
+        Rules that are gone meanwhile are passed over.
+        """
+        for rule, subject in held.limits if before is None else ():
+            limit = next((limit for limit in self.policy.limits if limit.id == rule), None)
+            if limit is not None:
+                given_back = {Unit.REQUESTS: 0, Unit.TOKENS: tokens - held.estimate, Unit.CONCURRENT: -1}[limit.unit]
+                if given_back:
+                    self._count(limit, subject).correct(now, held.since, given_back)
+        for rule, subject, window in held.budgets:
+            account = self._account(rule, subject)
+            if account is not None:
+                bound = held.bound if before is None else 0
+                account.charge(now, window, held.since, bound, cost if before is None else cost - before)
+
+    def restore(self, held: Reservation) -> None:
+        """Count a call that is under way again, after a restart."""
+        for rule, subject in held.limits:
+            limit = next((limit for limit in self.policy.limits if limit.id == rule), None)
+            if limit is not None and limit.unit is Unit.CONCURRENT:
+                self._count(limit, subject).add(held.since, 1)
+        for rule, subject, window in held.budgets:
+            account = self._account(rule, subject)
+            if account is not None:
+                account.restore(held.since, window, held.bound)
+
+    def warnings(self, now: int, held: Reservation) -> list[tuple[str, str, int]]:
+        """Return the budgets of a settled call of which a warning part is newly spent: rule, subject, percent."""
+        found = []
+        for rule, subject, _ in held.budgets:
+            account = self._account(rule, subject)
+            part = account.warning(now) if account is not None else None
+            if part is not None:
+                found.append((rule, subject, part))
+        return found
+
+    def forget_idle(self, now: int) -> list[tuple[str, str]]:
+        """Drop counters on which nothing counts any more; return their rules and subjects: nothing of them is kept."""
+        for limit in self.policy.limits:
+            for subject in [subject for rule, subject in self.kept if rule == limit.id]:
+                self._count(limit, subject)
+        for rule, subject in list(self.kept):
+            self._account(rule, subject)
+        idle = [place for place, count in self.counts.items() if not count.used(now)]
+        idle += [place for place, one in self.accounts.items() if not one.used(now) and not one.reserved(now)]
+        for place in idle:
+            self.counts.pop(place, None)
+            self.accounts.pop(place, None)
+        return idle
+
+    def changes(self) -> list[tuple[str, str, int, int]]:
+        """Return what must be kept: rule, subject, slot, and what is in it now."""
+        touched, self.touched = self.touched, {}
+        return [(*place, slot, amount) for place, one in touched.items() for slot, amount in one.changes().items()]
+
+    def counters(self, now: int) -> dict[str, Counter]:
+        """Return how much of each rule is used; not of those that count for each by itself."""
+        shown: dict[str, Counter] = {}
+        for limit in self.policy.limits:
+            if limit.scope.id != EACH:
+                shown[limit.id] = Counter(self._count(limit, limit.scope.id).used(now), 0, None)
+        for budget in self.policy.budgets:
+            account = self._account(budget.id, budget.scope.id)
+            if account is not None and budget.scope.id != EACH:
+                used = Counter(max(0, account.used(now)), account.reserved(now), account.ends(now))
+                shown[budget.id] = used
+        return shown
+
+    def _afford(self, now: int, ask: Ask) -> int | Refusal | None:
+        """Return the output tokens to grant for each choice where the client did not say; None: as many as it likes."""
+        hard = [account for account, _ in self._accounts_of(ask.path) if account.budget.hard]
+        if not hard:
+            return None
+        tightest = min(hard, key=lambda account: account.left(now))
+        left = tightest.left(now)
+        least = _bound(ask, ask.output_tokens if ask.output_tokens is not None else 0)
+        if least is None:
+            return Refusal("cost_unknown", tightest.budget.id, -1)
+        if least > left:
+            return Refusal("budget_exceeded", tightest.budget.id, -1)
+        price = (ask.output_price or 0) * ask.choices
+        if ask.output_tokens is not None or not price:
+            return None
+        granted = (left - least) // price
+        granted = granted if ask.most_output is None else min(granted, ask.most_output)
+        if granted < (ask.floor if ask.most_output is None else min(ask.floor, ask.most_output)):
+            return Refusal("budget_exceeded", tightest.budget.id, -1)
+        return granted
+
+    def _limits_of(self, path: Path) -> Iterator[tuple[Limit, str]]:
+        for limit in self.policy.limits:
+            subject = limit.scope.subject(path)
+            if subject is not None:
+                yield limit, subject
+
+    def _accounts_of(self, path: Path) -> Iterator[tuple[Account, str]]:
+        for budget in self.policy.budgets:
+            subject = budget.scope.subject(path)
+            account = self._account(budget.id, subject) if subject is not None else None
+            if account is not None and subject is not None:
+                yield account, subject
+
+    def _count(self, limit: Limit, subject: str) -> Count:
+        place = (limit.id, subject)
+        count = self.counts.get(place)
+        if count is None:
+            count = self.counts[place] = _new_count(limit, self.kept.pop(place, {}))
+        self.touched[place] = count
+        return count
+
+    def _account(self, rule: str, subject: str) -> Account | None:
+        place = (rule, subject)
+        account = self.accounts.get(place)
+        if account is None:
+            budget = next((budget for budget in self.policy.budgets if budget.id == rule), None)
+            if budget is None:
+                return None
+            account = self.accounts[place] = Account(budget, self.policy.time_zone, self.kept.pop(place, {}))
+        self.touched[place] = account
+        return account
+
+
+def _new_count(limit: Limit, kept: Mapping[int, int]) -> Count:
+    if limit.unit is Unit.CONCURRENT:
+        return AtOnce(limit.most)
+    if limit.burst is not None:
+        return Gcra(limit.most, limit.window_ms, limit.burst, kept)
+    return Sliding(limit.most, limit.window_ms, kept)
+
+
+def _amount(limit: Limit, estimate: int) -> int:
+    return estimate if limit.unit is Unit.TOKENS else 1
+
+
+def _bound(ask: Ask, output_tokens: int) -> int | None:
+    """Return the most that the call can cost with so many output tokens for each choice; None where nobody can tell."""
+    if ask.input_price is None or ask.output_price is None or (ask.input_tokens is None and ask.input_price):
+        return None
+    tokens = (ask.input_tokens or 0) * ask.input_price + output_tokens * ask.choices * ask.output_price
+    return ask.call_price + tokens

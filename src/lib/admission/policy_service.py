@@ -1,0 +1,185 @@
+"""Limits and budgets as their organisation manages them: what may be made and changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from lib.admission import policy_store
+from lib.admission.rules import EACH, Unit
+from lib.http.errors import NotFound, PreconditionFailed, UnprocessableEntity
+from lib.identity import key_store
+from lib.identity.models import Principal
+from lib.ids import is_id, new_id
+from lib.services import Services
+from lib.store.schema import BudgetRow, LimitRow
+
+# The levels that exist so far. The gate treats all alike.
+LEVELS = ("org", "key", "model", "end_user")
+MOST_BURST = 10  # times the limit
+
+
+@dataclass(frozen=True, slots=True)
+class WantedScope:
+    """Whom a new rule is to be about, as the client says it. Only an organisation's own `id` may be left out."""
+
+    type: str
+    id: str | None = None
+    model: str | None = None
+
+
+async def create_limit(
+    services: Services,
+    principal: Principal,
+    scope: WantedScope,
+    unit: str,
+    amount: int,
+    window_seconds: int | None,
+    burst: int | None,
+) -> LimitRow:
+    """Make a limit. It holds from the answer on."""
+    subject = await _subject(services, principal, scope)
+    now = services.clock.now()
+    row = LimitRow(
+        id=new_id(now),
+        org_id=principal.org_id,
+        scope_type=scope.type,
+        scope_id=subject,
+        scope_model=scope.model,
+        unit=unit,
+        amount=amount,
+        window_seconds=window_seconds,
+        burst=burst,
+        version=1,
+        created_at=now,
+        updated_at=now,
+    )
+    _check_limit(row)
+    if not await policy_store.insert_limit(services.database, row):
+        raise UnprocessableEntity(f"An organisation has at most {policy_store.MOST_LIMITS} limits.")
+    await services.gates.changed(principal.org_id)
+    return row
+
+
+async def get_limit(services: Services, principal: Principal, limit_id: str) -> LimitRow:
+    """Return one limit. Raises NotFound, also for another organisation's."""
+    row = await policy_store.get_limit(services.database, principal.org_id, limit_id) if is_id(limit_id) else None
+    if row is None:
+        raise NotFound("There is no such limit.")
+    return row
+
+
+async def update_limit(
+    services: Services, principal: Principal, row: LimitRow, amount: int, window_seconds: int | None, burst: int | None
+) -> LimitRow:
+    """Change a limit's numbers. Raises PreconditionFailed when somebody else was first."""
+    now = services.clock.now()
+    changed = replace(row, amount=amount, window_seconds=window_seconds, burst=burst, updated_at=now)
+    _check_limit(changed)
+    if not await policy_store.update_limit(services.database, changed, row.version):
+        raise _lost()
+    await services.gates.changed(principal.org_id)
+    return replace(changed, version=row.version + 1)
+
+
+async def delete_limit(
+    services: Services, principal: Principal, limit_id: str, expected_version: int | None = None
+) -> None:
+    """Delete a limit. It no longer holds from the answer on."""
+    if not await policy_store.delete_limit(services.database, principal.org_id, limit_id, expected_version):
+        raise _lost()
+    await services.gates.changed(principal.org_id)
+
+
+async def create_budget(
+    services: Services, principal: Principal, scope: WantedScope, window: str, limit_nano_usd: int, mode: str
+) -> BudgetRow:
+    """Make a budget. It counts from now on."""
+    subject = await _subject(services, principal, scope)
+    now = services.clock.now()
+    row = BudgetRow(
+        id=new_id(now),
+        org_id=principal.org_id,
+        scope_type=scope.type,
+        scope_id=subject,
+        scope_model=scope.model,
+        spend_window=window,
+        limit_nano_usd=limit_nano_usd,
+        mode=mode,
+        version=1,
+        created_at=now,
+        updated_at=now,
+    )
+    if not await policy_store.insert_budget(services.database, row):
+        raise UnprocessableEntity(f"An organisation has at most {policy_store.MOST_BUDGETS} budgets.")
+    await services.gates.changed(principal.org_id)
+    return row
+
+
+async def get_budget(services: Services, principal: Principal, budget_id: str) -> BudgetRow:
+    """Return one budget. Raises NotFound, also for another organisation's."""
+    row = await policy_store.get_budget(services.database, principal.org_id, budget_id) if is_id(budget_id) else None
+    if row is None:
+        raise NotFound("There is no such budget.")
+    return row
+
+
+async def update_budget(
+    services: Services, principal: Principal, row: BudgetRow, limit_nano_usd: int, mode: str
+) -> BudgetRow:
+    """Change a budget's amount or mode; what is spent stays. Raises PreconditionFailed when somebody was first."""
+    changed = replace(row, limit_nano_usd=limit_nano_usd, mode=mode, updated_at=services.clock.now())
+    if not await policy_store.update_budget(services.database, changed, row.version):
+        raise _lost()
+    await services.gates.changed(principal.org_id)
+    return replace(changed, version=row.version + 1)
+
+
+async def delete_budget(
+    services: Services, principal: Principal, budget_id: str, expected_version: int | None = None
+) -> None:
+    """Delete a budget. It no longer holds from the answer on."""
+    if not await policy_store.delete_budget(services.database, principal.org_id, budget_id, expected_version):
+        raise _lost()
+    await services.gates.changed(principal.org_id)
+
+
+async def _subject(services: Services, principal: Principal, scope: WantedScope) -> str:
+    """Return the id that a rule of this scope is about. Raises UnprocessableEntity."""
+    if scope.type not in LEVELS:
+        raise UnprocessableEntity(f"A rule can be for one of {', '.join(LEVELS)} so far.", param="scope.type")
+    if scope.type == "model" and scope.model is not None:
+        raise UnprocessableEntity("A rule for a model has it as its id, and no `model` beside it.", param="scope.model")
+    if scope.model == EACH:
+        raise UnprocessableEntity("`model` names one model. For each model, make a rule for them.", param="scope.model")
+    if scope.type == "org":
+        return _own(principal, scope.id)
+    if scope.id is None:
+        raise UnprocessableEntity(f"Say whom it is for: an id, or {EACH} for each.", param="scope.id")
+    if scope.type == "key" and scope.id != EACH and not await _is_key(services, principal, scope.id):
+        raise UnprocessableEntity("There is no such key.", param="scope.id")
+    return scope.id
+
+
+def _own(principal: Principal, org_id: str | None) -> str:
+    if org_id not in (None, principal.org_id):
+        raise UnprocessableEntity("A rule for an organisation is for your own.", param="scope.id")
+    return principal.org_id
+
+
+async def _is_key(services: Services, principal: Principal, key_id: str) -> bool:
+    return is_id(key_id) and await key_store.get_key(services.database, principal.org_id, key_id) is not None
+
+
+def _check_limit(row: LimitRow) -> None:
+    if row.unit == Unit.CONCURRENT:
+        if row.window_seconds is not None or row.burst is not None:
+            raise UnprocessableEntity("A limit on concurrent requests has no window and no burst.")
+        return
+    if row.window_seconds is None:
+        raise UnprocessableEntity(f"A limit on {row.unit} needs a window.", param="window_seconds")
+    if row.burst is not None and row.burst > row.amount * MOST_BURST:
+        raise UnprocessableEntity(f"A burst is at most {MOST_BURST} times the limit.", param="burst")
+
+
+def _lost() -> PreconditionFailed:
+    return PreconditionFailed("It has changed since you read it. Read it again.")

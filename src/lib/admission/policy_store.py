@@ -1,0 +1,170 @@
+"""Limits and budgets in the store, and as the one text that the organisation's gate takes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import astuple, fields
+from typing import Any
+
+from lib.store.database import Database, Read, Statement
+from lib.store.schema import BudgetRow, LimitRow, OrgRow
+from lib.store.scope import Org
+
+MOST_LIMITS = 200
+MOST_BUDGETS = 200
+DEFAULT_TIME_ZONE = "UTC"
+
+_LIMIT = ", ".join(field.name for field in fields(LimitRow))
+_BUDGET = ", ".join(field.name for field in fields(BudgetRow))
+_ORG = ", ".join(field.name for field in fields(OrgRow))
+
+
+async def load_policy(database: Database, org_id: str) -> str:
+    """Return an organisation's rules and time zone as the JSON text that its gate takes."""
+    org = await database.one(Org(org_id), OrgRow, f"SELECT {_ORG} FROM orgs WHERE id = ?", org_id)
+    limits = await database.query(Org(org_id), LimitRow, f"SELECT {_LIMIT} FROM limits WHERE org_id = ?", org_id)
+    budgets = await database.query(Org(org_id), BudgetRow, f"SELECT {_BUDGET} FROM budgets WHERE org_id = ?", org_id)
+    policy = {
+        "time_zone": org.time_zone if org else DEFAULT_TIME_ZONE,
+        "limits": [_limit(row) for row in sorted(limits, key=lambda row: row.id)],
+        "budgets": [_budget(row) for row in sorted(budgets, key=lambda row: row.id)],
+    }
+    return json.dumps(policy, ensure_ascii=False, separators=(",", ":"))
+
+
+async def list_limits(database: Database, org_id: str, before: str, most: int) -> list[LimitRow]:
+    """Return limits with an id below `before`, newest first."""
+    sql = f"SELECT {_LIMIT} FROM limits WHERE org_id = ? AND id < ? ORDER BY id DESC LIMIT ?"
+    return await database.query(Org(org_id), LimitRow, sql, org_id, before, most, read=Read.RECENT)
+
+
+async def get_limit(database: Database, org_id: str, limit_id: str) -> LimitRow | None:
+    """Return one limit, or None when the organisation has none of this id."""
+    sql = f"SELECT {_LIMIT} FROM limits WHERE org_id = ? AND id = ?"
+    return await database.one(Org(org_id), LimitRow, sql, org_id, limit_id)
+
+
+async def insert_limit(database: Database, row: LimitRow) -> bool:
+    """Write a new limit, unless the organisation has as many as it may; tell whether it was written."""
+    # Not a count in the INSERT alone: that would be one statement, and two at once would both find room on PostgreSQL.
+    # A group is serializable.
+    group = [
+        Statement(
+            "INSERT INTO limits (id, org_id, scope_type, scope_id, scope_model, unit, amount, window_seconds, burst,"
+            " version, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+            astuple(row),
+        ),
+        Statement(
+            "DELETE FROM limits WHERE org_id = ?1 AND id = ?2 AND (SELECT count(*) FROM limits WHERE org_id = ?1) > ?3",
+            (row.org_id, row.id, MOST_LIMITS),
+        ),
+    ]
+    _, one_too_many = await database.batch(Org(row.org_id), group)
+    return not one_too_many
+
+
+async def update_limit(database: Database, row: LimitRow, version: int) -> bool:
+    """Write the numbers of a limit that is still at `version`; tell whether it was."""
+    changed = await database.execute(
+        Org(row.org_id),
+        "UPDATE limits SET amount = ?, window_seconds = ?, burst = ?, version = version + 1, updated_at = ?"
+        " WHERE org_id = ? AND id = ? AND version = ?",
+        row.amount,
+        row.window_seconds,
+        row.burst,
+        row.updated_at,
+        row.org_id,
+        row.id,
+        version,
+    )
+    return changed > 0
+
+
+async def delete_limit(database: Database, org_id: str, limit_id: str, expected_version: int | None) -> bool:
+    """Delete a limit, where `expected_version` is None or still its own; tell whether there was one."""
+    sql = (
+        "DELETE FROM limits WHERE org_id = ?1 AND id = ?2"
+        " AND (CAST(?3 AS BIGINT) IS NULL OR version = CAST(?3 AS BIGINT))"
+    )
+    return await database.execute(Org(org_id), sql, org_id, limit_id, expected_version) > 0
+
+
+async def list_budgets(database: Database, org_id: str, before: str, most: int) -> list[BudgetRow]:
+    """Return budgets with an id below `before`, newest first."""
+    sql = f"SELECT {_BUDGET} FROM budgets WHERE org_id = ? AND id < ? ORDER BY id DESC LIMIT ?"
+    return await database.query(Org(org_id), BudgetRow, sql, org_id, before, most, read=Read.RECENT)
+
+
+async def get_budget(database: Database, org_id: str, budget_id: str) -> BudgetRow | None:
+    """Return one budget, or None when the organisation has none of this id."""
+    sql = f"SELECT {_BUDGET} FROM budgets WHERE org_id = ? AND id = ?"
+    return await database.one(Org(org_id), BudgetRow, sql, org_id, budget_id)
+
+
+async def insert_budget(database: Database, row: BudgetRow) -> bool:
+    """Write a new budget, unless the organisation has as many as it may; tell whether it was written."""
+    # A group, as for limits.
+    group = [
+        Statement(
+            "INSERT INTO budgets (id, org_id, scope_type, scope_id, scope_model, spend_window, limit_nano_usd, mode,"
+            " version, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+            astuple(row),
+        ),
+        Statement(
+            "DELETE FROM budgets"
+            " WHERE org_id = ?1 AND id = ?2 AND (SELECT count(*) FROM budgets WHERE org_id = ?1) > ?3",
+            (row.org_id, row.id, MOST_BUDGETS),
+        ),
+    ]
+    _, one_too_many = await database.batch(Org(row.org_id), group)
+    return not one_too_many
+
+
+async def update_budget(database: Database, row: BudgetRow, version: int) -> bool:
+    """Write the amount and mode of a budget that is still at `version`; tell whether it was."""
+    changed = await database.execute(
+        Org(row.org_id),
+        "UPDATE budgets SET limit_nano_usd = ?, mode = ?, version = version + 1, updated_at = ?"
+        " WHERE org_id = ? AND id = ? AND version = ?",
+        row.limit_nano_usd,
+        row.mode,
+        row.updated_at,
+        row.org_id,
+        row.id,
+        version,
+    )
+    return changed > 0
+
+
+async def delete_budget(database: Database, org_id: str, budget_id: str, expected_version: int | None) -> bool:
+    """Delete a budget, where `expected_version` is None or still its own; tell whether there was one."""
+    sql = (
+        "DELETE FROM budgets WHERE org_id = ?1 AND id = ?2"
+        " AND (CAST(?3 AS BIGINT) IS NULL OR version = CAST(?3 AS BIGINT))"
+    )
+    return await database.execute(Org(org_id), sql, org_id, budget_id, expected_version) > 0
+
+
+def _limit(row: LimitRow) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "scope": _scope(row),
+        "unit": row.unit,
+        "limit": row.amount,
+        "window_ms": None if row.window_seconds is None else row.window_seconds * 1000,
+        "burst": row.burst,
+    }
+
+
+def _budget(row: BudgetRow) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "scope": _scope(row),
+        "window": row.spend_window,
+        "limit": row.limit_nano_usd,
+        "mode": row.mode,
+    }
+
+
+def _scope(row: LimitRow | BudgetRow) -> dict[str, str | None]:
+    return {"type": row.scope_type, "id": row.scope_id, "model": row.scope_model}

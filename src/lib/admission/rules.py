@@ -1,0 +1,102 @@
+"""An organisation's limits and budgets as its gate knows them, and whom each concerns.
+
+A call comes along a path: its organisation, team, user, key, model and end user, as far as there are any. A rule has a
+scope on that path, and counts for every call that passes it. New levels need no change here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+Path = Mapping[str, str]  # the name of a level → who stands there
+EACH = "*"
+
+
+class Unit(StrEnum):
+    """What a limit counts."""
+
+    REQUESTS = "requests"
+    TOKENS = "tokens"
+    CONCURRENT = "concurrent"
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Whom a rule concerns: one on a level, or each (`*`) by itself; with `model`, only in calls to that model."""
+
+    type: str
+    id: str
+    model: str | None = None
+
+    def subject(self, path: Path) -> str | None:
+        """Return whose counter a call counts on; None when the rule does not concern it."""
+        who = path.get(self.type)
+        if who is None or self.id not in (EACH, who) or self.model not in (None, path.get("model")):
+            return None
+        return who
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """So many of a unit in a window of so many milliseconds, or at once. With `burst` the algorithm is GCRA."""
+
+    id: str
+    scope: Scope
+    unit: Unit
+    most: int
+    window_ms: int
+    burst: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """So many nano-dollars in a window: `total`, `day`, `week`, `month` or `rolling:SECONDS`. A hard one refuses."""
+
+    id: str
+    scope: Scope
+    window: str
+    most: int
+    hard: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """All rules of an organisation. `time_zone` is an IANA name: where its days begin."""
+
+    time_zone: str
+    limits: tuple[Limit, ...]
+    budgets: tuple[Budget, ...]
+
+    @property
+    def empty(self) -> bool:
+        return not self.limits and not self.budgets
+
+
+NO_POLICY = Policy("UTC", (), ())
+
+
+def parse_policy(text: str) -> Policy:
+    """Return the policy that `lib.admission.policy_store.load_policy` has written."""
+    parsed = json.loads(text)
+    return Policy(
+        parsed["time_zone"],
+        tuple(
+            Limit(
+                entry["id"], _scope(entry), Unit(entry["unit"]), entry["limit"], entry["window_ms"] or 0, entry["burst"]
+            )
+            for entry in parsed["limits"]
+        ),
+        tuple(
+            Budget(entry["id"], _scope(entry), entry["window"], entry["limit"], entry["mode"] == "hard")
+            for entry in parsed["budgets"]
+        ),
+    )
+
+
+def _scope(entry: Mapping[str, Any]) -> Scope:
+    scope = entry["scope"]
+    return Scope(scope["type"], scope["id"], scope["model"])

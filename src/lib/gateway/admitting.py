@@ -1,0 +1,73 @@
+"""What the gate answers to a call that asks to be let in: a grant, or the error that its client gets. And the headers.
+
+`RateLimit` and `RateLimit-Policy` are structured fields of draft-ietf-httpapi-ratelimit-headers-10. `x-ratelimit-…` are
+OpenAI's (https://platform.openai.com/docs/guides/rate-limits), which its SDKs know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from lib.http.errors import PaymentRequired, TooManyRequests
+
+# The units of which OpenAI's headers speak.
+_OPENAI_UNITS = ("requests", "tokens")
+_NO_ANSWER: Sequence[Any] = ("", "", 0, None, ({}, None))
+
+_REFUSALS = {
+    "requests_limit_reached": "Too many requests.",
+    "tokens_limit_reached": "Too many tokens.",
+    "concurrent_limit_reached": "Too many requests at once.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A call that may go on. `output_tokens` is what it may produce for each choice, where its client did not say."""
+
+    output_tokens: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def admitted(answer: Sequence[Any] | None) -> Admitted:
+    """Read the gate's answer (`lib.admission.gate.Gate._answer`); None where no rule was asked.
+
+    Raises TooManyRequests or PaymentRequired, each with the headers that tell the caller where it stands.
+    """
+    code, rule, wait_ms, granted, (rates, budget_left) = answer or _NO_ANSWER
+    headers = _headers(rates, budget_left)
+    if code in _REFUSALS:
+        # A single call that is larger than the limit will not pass later either: no time is told.
+        again = (
+            {"retry-after": str(max(1, -(-wait_ms // 1000)))} if wait_ms > 0 or code.startswith("concurrent") else {}
+        )
+        message = f"{_REFUSALS[code]} The limit {rule} is reached."
+        raise TooManyRequests(message, code=code, headers={**headers, **again}, details=[{"limit_id": rule}])
+    if code == "cost_unknown":
+        message = f"Nobody can tell what this call may cost at most, so the budget {rule} refuses it."
+        raise PaymentRequired(message, code=code, headers=headers, details=[{"budget_id": rule}])
+    if code:
+        message = f"The budget {rule} does not cover this call."
+        raise PaymentRequired(message, code=code, headers=headers, details=[{"budget_id": rule}])
+    return Admitted(granted, headers)
+
+
+def _headers(rates: Mapping[str, Sequence[int]], budget_left: int | None) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    policies, standings = [], []
+    for unit, (most, left, window_ms, resets_ms) in rates.items():
+        seconds = -(-resets_ms // 1000)
+        window = f";w={-(-window_ms // 1000)}" if window_ms else ""
+        policies.append(f'"{unit}";q={most}{window}')
+        standings.append(f'"{unit}";r={left};t={seconds}')
+        if unit in _OPENAI_UNITS:
+            headers[f"x-ratelimit-limit-{unit}"] = str(most)
+            headers[f"x-ratelimit-remaining-{unit}"] = str(left)
+            headers[f"x-ratelimit-reset-{unit}"] = f"{seconds}s"
+    if policies:
+        headers["ratelimit-policy"], headers["ratelimit"] = ", ".join(policies), ", ".join(standings)
+    if budget_left is not None:
+        headers["x-headgate-budget-remaining"] = str(budget_left)
+    return headers

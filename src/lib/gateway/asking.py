@@ -1,0 +1,37 @@
+"""What a call asks of the gate: its path, its upper bound, and what its tokens cost."""
+
+from __future__ import annotations
+
+from lib.admission.decision import Ask
+from lib.gateway.bounds import Bound
+from lib.gateway.catalogue import Target
+
+
+def path_of(org_id: str, key_id: str, model: str, end_user: str | None) -> dict[str, str]:
+    """Return the levels that a call passes. Teams and users come with accounts."""
+    path = {"org": org_id, "key": key_id, "model": model}
+    return path if end_user is None else {**path, "end_user": end_user}
+
+
+def ask_of(path: dict[str, str], target: Target, bound: Bound, input_estimate: int, floor: int) -> Ask:
+    """Return what to ask for. `floor` is the least output worth having, in tokens."""
+    model, provider, price = target.upstream_model, target.provider, target.price
+    most_output = provider.most_output(model)
+    wanted = _least(bound.wanted_output, most_output) if bound.wanted_output is not None else None
+    return Ask(
+        path=path,
+        estimate=input_estimate + (wanted or 0) * bound.choices,
+        # A provider refuses more than its model takes. Where nothing is proved, more than tokens may be charged.
+        input_tokens=None if bound.input_tokens is None else _least(bound.input_tokens, provider.most_input(model)),
+        output_tokens=wanted if bound.has_output else 0,
+        most_output=most_output,
+        choices=bound.choices,
+        floor=floor,
+        input_price=max(price.input, price.cached_input or 0) if price else None,
+        output_price=price.output if price else None,
+        call_price=(price.per_request or 0) if price else 0,
+    )
+
+
+def _least(bound: int, most: int | None) -> int:
+    return bound if most is None else min(bound, most)

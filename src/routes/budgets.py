@@ -1,0 +1,216 @@
+"""`/api/v1/budgets`: how much an organisation's callers may spend, and what they have spent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+from lib.admission import policy_service, policy_store
+from lib.admission.counters import Counter
+from lib.admission.rules import EACH
+from lib.http import etag, render
+from lib.http.paging import PageQuery, decode_cursor, encode_cursor
+from lib.http.request import Validated
+from lib.http.response import Response
+from lib.http.route import NoQuery, Route
+from lib.identity.models import Principal, Scope
+from lib.services import Services
+from lib.store.schema import BudgetRow
+from routes.schemas import AFTER_ALL, NEW_RULE, RECENT, RULE_TAG, Level, NewRuleScope, One, Page, RuleScope
+
+SHORTEST_ROLLING, LONGEST_ROLLING = 60, 31_536_000
+_FORBID = ConfigDict(extra="forbid")
+
+
+def _rolling(window: str) -> str:
+    _, colon, seconds = window.partition(":")
+    if colon and not SHORTEST_ROLLING <= int(seconds) <= LONGEST_ROLLING:
+        raise ValueError(f"a rolling window has {SHORTEST_ROLLING} to {LONGEST_ROLLING} seconds")
+    return window
+
+
+_Window = Annotated[
+    str,
+    StringConstraints(pattern=r"^(total|day|week|month|rolling:[1-9][0-9]{0,8})$"),
+    AfterValidator(_rolling),
+]
+_NanoUsd = Annotated[int, Field(ge=0, le=2**53, strict=True)]
+
+
+class Mode(StrEnum):
+    """What a budget does. A hard one refuses what might go beyond it; a soft one only warns."""
+
+    HARD = "hard"
+    SOFT = "soft"
+
+
+class CreateBudget(BaseModel):
+    """A budget to make, in nano-dollars (10⁻⁹ USD). `window` is `total`, `day`, `week` (from Monday) or `month`, by the
+    organisation's time zone, or `rolling:SECONDS`. It counts from its creation.
+    """
+
+    model_config = _FORBID
+    scope: NewRuleScope
+    window: _Window
+    limit_nano_usd: _NanoUsd
+    mode: Mode = Mode.HARD
+
+
+class UpdateBudget(BaseModel):
+    """What to change of a budget; what is not named stays."""
+
+    model_config = _FORBID
+    limit_nano_usd: _NanoUsd | None = None
+    mode: Mode | None = None
+
+
+class Budget(BaseModel):
+    """A budget and what is spent of it now. `reserved_nano_usd` is held for requests that are under way.
+
+    What is spent, held and left is null for a budget of each (`*`). `resets_at` is when the window ends; null for
+    `total` and `rolling`, and for a budget of each.
+    """
+
+    id: str
+    scope: RuleScope
+    window: str
+    limit_nano_usd: int
+    mode: Mode
+    spent_nano_usd: int | None
+    reserved_nano_usd: int | None
+    remaining_nano_usd: int | None
+    resets_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+
+async def list_budgets(services: Services, request: Validated[None, PageQuery], principal: Principal) -> Response:
+    """List budgets, newest first."""
+    [before] = decode_cursor(request.query.cursor, [AFTER_ALL])
+    rows = await policy_store.list_budgets(services.database, principal.org_id, before, request.query.limit + 1)
+    shown = rows[: request.query.limit]
+    more = encode_cursor([shown[-1].id]) if len(rows) > len(shown) else None
+    counters = await services.gates.counters(principal.org_id) if shown else {}
+    return render.page([_budget(row, counters) for row in shown], more)
+
+
+async def create_budget(
+    services: Services, request: Validated[CreateBudget, NoQuery], principal: Principal
+) -> Response:
+    """Make a budget."""
+    body = request.body
+    row = await policy_service.create_budget(
+        services, principal, body.scope.wanted(), body.window, body.limit_nano_usd, body.mode
+    )
+    return await _shown(services, row, 201, {"location": f"/api/v1/budgets/{row.id}"})
+
+
+async def get_budget(services: Services, request: Validated[None, NoQuery], principal: Principal) -> Response:
+    """Show one budget."""
+    return await _shown(services, await policy_service.get_budget(services, principal, request.path["id"]))
+
+
+async def update_budget(
+    services: Services, request: Validated[UpdateBudget, NoQuery], principal: Principal
+) -> Response:
+    """Change a budget's amount or mode."""
+    row = await policy_service.get_budget(services, principal, request.path["id"])
+    etag.required_match(request.headers, row.version)
+    body = request.body
+    most = row.limit_nano_usd if body.limit_nano_usd is None else body.limit_nano_usd
+    return await _shown(
+        services, await policy_service.update_budget(services, principal, row, most, body.mode or row.mode)
+    )
+
+
+async def delete_budget(services: Services, request: Validated[None, NoQuery], principal: Principal) -> Response:
+    """Delete a budget."""
+    row = await policy_service.get_budget(services, principal, request.path["id"])
+    etag.check_match(request.headers, row.version)
+    expected = row.version if request.headers.get("if-match") else None
+    await policy_service.delete_budget(services, principal, row.id, expected)
+    return render.no_content()
+
+
+def _budget(row: BudgetRow, counters: Mapping[str, Counter]) -> Budget:
+    counter = None if row.scope_id == EACH else counters.get(row.id, Counter(0, 0, None))
+    resets_ms = counter.resets_at_ms if counter else None
+    return Budget(
+        id=row.id,
+        scope=RuleScope(type=Level(row.scope_type), id=row.scope_id, model=row.scope_model),
+        window=row.spend_window,
+        limit_nano_usd=row.limit_nano_usd,
+        mode=Mode(row.mode),
+        spent_nano_usd=counter.used if counter else None,
+        reserved_nano_usd=counter.reserved if counter else None,
+        remaining_nano_usd=max(0, row.limit_nano_usd - counter.used - counter.reserved) if counter else None,
+        resets_at=None if resets_ms is None else datetime.fromtimestamp(resets_ms / 1000, UTC),
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )
+
+
+async def _shown(
+    services: Services, row: BudgetRow, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    shown = _budget(row, await services.gates.counters(row.org_id))
+    return render.data(shown, status=status, headers={"etag": etag.etag(row.version), **(headers or {})})
+
+
+ROUTES = [
+    Route(
+        method="GET",
+        path="/api/v1/budgets",
+        handler=list_budgets,
+        summary="List budgets",
+        description=RECENT,
+        responses={200: Page[Budget]},
+        permission=Scope.BUDGETS_READ,
+        query=PageQuery,
+    ),
+    Route(
+        method="POST",
+        path="/api/v1/budgets",
+        handler=create_budget,
+        summary="Make a budget",
+        description=NEW_RULE,
+        responses={201: One[Budget]},
+        permission=Scope.BUDGETS_WRITE,
+        body=CreateBudget,
+        idempotent=True,
+        errors=(422,),
+    ),
+    Route(
+        method="GET",
+        path="/api/v1/budgets/{id}",
+        handler=get_budget,
+        summary="Show a budget",
+        description=RULE_TAG,
+        responses={200: One[Budget]},
+        permission=Scope.BUDGETS_READ,
+    ),
+    Route(
+        method="PATCH",
+        path="/api/v1/budgets/{id}",
+        handler=update_budget,
+        summary="Change a budget",
+        description="Needs `If-Match` with the budget's ETag. Its scope and window stay: others are another budget.",
+        responses={200: One[Budget]},
+        permission=Scope.BUDGETS_WRITE,
+        body=UpdateBudget,
+        errors=(412, 428),
+    ),
+    Route(
+        method="DELETE",
+        path="/api/v1/budgets/{id}",
+        handler=delete_budget,
+        summary="Delete a budget",
+        responses={204: None},
+        permission=Scope.BUDGETS_WRITE,
+        errors=(412,),
+    ),
+]

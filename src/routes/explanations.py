@@ -1,0 +1,81 @@
+"""`/api/v1/budgets/actions/explain`: what would be decided for a call, and why."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from lib.gateway import model_store
+from lib.gateway.asking import ask_of, path_of
+from lib.gateway.bounds import MOST_CHOICES, Bound
+from lib.gateway.catalogue import resolve
+from lib.gateway.formats.openai_user import MOST_CHARACTERS
+from lib.http import render
+from lib.http.request import Validated
+from lib.http.response import Response
+from lib.http.route import NoQuery, Route
+from lib.identity import key_service
+from lib.identity.models import Principal, Scope
+from lib.services import Services
+from lib.text import PRINTABLE
+from routes.schemas import One
+
+_Tokens = Annotated[int, Field(ge=0, le=100_000_000, strict=True)]
+_Text = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=PRINTABLE)]
+
+
+class ExplainCall(BaseModel):
+    """A call that nobody makes. Without `key_id` it is the asking key's own. `max_output_tokens` is for each choice."""
+
+    model_config = ConfigDict(extra="forbid")
+    model: _Text
+    input_tokens: _Tokens
+    max_output_tokens: Annotated[int, Field(ge=1, le=100_000_000, strict=True)] | None = None
+    choices: Annotated[int, Field(ge=1, le=MOST_CHOICES, strict=True)] = 1
+    key_id: Annotated[str, Field(max_length=36)] | None = None
+    end_user: Annotated[str, StringConstraints(min_length=1, max_length=MOST_CHARACTERS)] | None = None
+
+
+class Explanation(BaseModel):
+    """What the gate would say now. `code` and `rule_id` are those of the refusal, and null where there is none.
+
+    `retry_after_ms` is null where waiting does not help, or nothing is in the way.
+    """
+
+    admitted: bool
+    code: str | None
+    rule_id: str | None
+    retry_after_ms: int | None
+
+
+async def explain(services: Services, request: Validated[ExplainCall, NoQuery], principal: Principal) -> Response:
+    """Ask the gate what it would decide. Nothing is counted, and no provider is asked."""
+    body = request.body
+    key_id = (await key_service.get(services, principal, body.key_id)).id if body.key_id else principal.key_id
+    routes = await model_store.routes_of(services.database, principal.org_id)
+    target = resolve(body.model, routes, services.gateway.providers)
+    path = path_of(principal.org_id, key_id, body.model, body.end_user)
+    bound = Bound(body.input_tokens, body.max_output_tokens, body.choices, has_output=True)
+    ask = ask_of(path, target, bound, body.input_tokens, services.gateway.output_floor)
+    refusal = await services.gates.explain(principal.org_id, ask)
+    if refusal is None:
+        return render.data(Explanation(admitted=True, code=None, rule_id=None, retry_after_ms=None))
+    wait = refusal.wait_ms if refusal.wait_ms > 0 else None
+    return render.data(Explanation(admitted=False, code=refusal.code, rule_id=refusal.rule, retry_after_ms=wait))
+
+
+ROUTES = [
+    Route(
+        method="POST",
+        path="/api/v1/budgets/actions/explain",
+        handler=explain,
+        summary="Tell what would be decided for a call, and why",
+        description="Nothing is counted and no provider is asked. Limits and budgets are looked at as they are now.",
+        responses={200: One[Explanation]},
+        permission=Scope.BUDGETS_READ,
+        body=ExplainCall,
+        idempotent=True,
+        errors=(404, 422),
+    )
+]

@@ -1,0 +1,187 @@
+"""`/api/v1/limits`: how many requests or tokens an organisation's callers may use, in a time or at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from lib.admission import policy_service, policy_store
+from lib.admission.counters import Counter
+from lib.admission.rules import EACH, Unit
+from lib.http import etag, render
+from lib.http.paging import PageQuery, decode_cursor, encode_cursor
+from lib.http.request import Validated
+from lib.http.response import Response
+from lib.http.route import NoQuery, Route
+from lib.identity.models import Principal, Scope
+from lib.services import Services
+from lib.store.schema import LimitRow
+from routes.schemas import AFTER_ALL, NEW_RULE, RECENT, RULE_TAG, Level, NewRuleScope, One, Page, RuleScope
+
+_Amount = Annotated[int, Field(ge=1, le=1_000_000_000_000, strict=True)]
+_Burst = Annotated[int, Field(ge=1, le=10_000_000_000_000, strict=True)]
+_Window = Annotated[int, Field(ge=1, le=2_592_000, strict=True)]
+_FORBID = ConfigDict(extra="forbid")
+
+
+class CreateLimit(BaseModel):
+    """A limit to make. Without `burst`, no interval of `window_seconds` has more than `limit`. With it, no interval of
+    t seconds has more than burst + limit · t / window_seconds. `concurrent` has neither a window nor a burst.
+    """
+
+    model_config = _FORBID
+    scope: NewRuleScope
+    unit: Unit
+    limit: _Amount
+    window_seconds: _Window | None = None
+    burst: _Burst | None = None
+
+
+class UpdateLimit(BaseModel):
+    """What to change of a limit; what is not named stays. `burst` may be null, which takes it away."""
+
+    model_config = _FORBID
+    limit: _Amount | None = None
+    window_seconds: _Window | None = None
+    burst: _Burst | None = None
+
+
+class Limit(BaseModel):
+    """A limit, and how far it is used up now. `used` and `remaining` are null for a limit on each (`*`)."""
+
+    id: str
+    scope: RuleScope
+    unit: Unit
+    limit: int
+    window_seconds: int | None
+    burst: int | None
+    used: int | None
+    remaining: int | None
+    created_at: datetime
+    updated_at: datetime
+
+
+async def list_limits(services: Services, request: Validated[None, PageQuery], principal: Principal) -> Response:
+    """List limits, newest first."""
+    [before] = decode_cursor(request.query.cursor, [AFTER_ALL])
+    rows = await policy_store.list_limits(services.database, principal.org_id, before, request.query.limit + 1)
+    shown = rows[: request.query.limit]
+    more = encode_cursor([shown[-1].id]) if len(rows) > len(shown) else None
+    counters = await services.gates.counters(principal.org_id) if shown else {}
+    return render.page([_limit(row, counters) for row in shown], more)
+
+
+async def create_limit(services: Services, request: Validated[CreateLimit, NoQuery], principal: Principal) -> Response:
+    """Make a limit."""
+    body = request.body
+    row = await policy_service.create_limit(
+        services, principal, body.scope.wanted(), body.unit, body.limit, body.window_seconds, body.burst
+    )
+    return await _shown(services, row, 201, {"location": f"/api/v1/limits/{row.id}"})
+
+
+async def get_limit(services: Services, request: Validated[None, NoQuery], principal: Principal) -> Response:
+    """Show one limit."""
+    return await _shown(services, await policy_service.get_limit(services, principal, request.path["id"]))
+
+
+async def update_limit(services: Services, request: Validated[UpdateLimit, NoQuery], principal: Principal) -> Response:
+    """Change a limit's numbers."""
+    row = await policy_service.get_limit(services, principal, request.path["id"])
+    etag.required_match(request.headers, row.version)
+    body = request.body
+    amount, window = body.limit or row.amount, body.window_seconds or row.window_seconds
+    burst = body.burst if "burst" in body.model_fields_set else row.burst
+    return await _shown(services, await policy_service.update_limit(services, principal, row, amount, window, burst))
+
+
+async def delete_limit(services: Services, request: Validated[None, NoQuery], principal: Principal) -> Response:
+    """Delete a limit."""
+    row = await policy_service.get_limit(services, principal, request.path["id"])
+    etag.check_match(request.headers, row.version)
+    expected = row.version if request.headers.get("if-match") else None
+    await policy_service.delete_limit(services, principal, row.id, expected)
+    return render.no_content()
+
+
+def _limit(row: LimitRow, counters: Mapping[str, Counter]) -> Limit:
+    counter = counters.get(row.id, Counter(0, 0, None))
+    used = None if row.scope_id == EACH else counter.used + counter.reserved
+    most = row.amount if row.burst is None else row.burst
+    return Limit(
+        id=row.id,
+        scope=RuleScope(type=Level(row.scope_type), id=row.scope_id, model=row.scope_model),
+        unit=Unit(row.unit),
+        limit=row.amount,
+        window_seconds=row.window_seconds,
+        burst=row.burst,
+        used=used,
+        remaining=None if used is None else max(0, most - used),
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )
+
+
+async def _shown(
+    services: Services, row: LimitRow, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    shown = _limit(row, await services.gates.counters(row.org_id))
+    return render.data(shown, status=status, headers={"etag": etag.etag(row.version), **(headers or {})})
+
+
+ROUTES = [
+    Route(
+        method="GET",
+        path="/api/v1/limits",
+        handler=list_limits,
+        summary="List limits",
+        description=RECENT,
+        responses={200: Page[Limit]},
+        permission=Scope.LIMITS_READ,
+        query=PageQuery,
+    ),
+    Route(
+        method="POST",
+        path="/api/v1/limits",
+        handler=create_limit,
+        summary="Make a limit",
+        description=NEW_RULE,
+        responses={201: One[Limit]},
+        permission=Scope.LIMITS_WRITE,
+        body=CreateLimit,
+        idempotent=True,
+        errors=(422,),
+    ),
+    Route(
+        method="GET",
+        path="/api/v1/limits/{id}",
+        handler=get_limit,
+        summary="Show a limit",
+        description=RULE_TAG,
+        responses={200: One[Limit]},
+        permission=Scope.LIMITS_READ,
+    ),
+    Route(
+        method="PATCH",
+        path="/api/v1/limits/{id}",
+        handler=update_limit,
+        summary="Change a limit",
+        description="Needs `If-Match` with the limit's ETag. Its scope and unit stay: others are another limit.",
+        responses={200: One[Limit]},
+        permission=Scope.LIMITS_WRITE,
+        body=UpdateLimit,
+        errors=(412, 422, 428),
+    ),
+    Route(
+        method="DELETE",
+        path="/api/v1/limits/{id}",
+        handler=delete_limit,
+        summary="Delete a limit",
+        responses={204: None},
+        permission=Scope.LIMITS_WRITE,
+        errors=(412,),
+    ),
+]
