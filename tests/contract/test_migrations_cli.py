@@ -12,8 +12,11 @@ import pytest
 
 from tests.contract.support.databases import FreshDatabase, query
 from tests.contract.support.rows import SECRET
+from tools.migrations import D1_FOLDER
 from tools.project import ROOT
 from tools.state import State
+
+NAMES = sorted(path.name for path in D1_FOLDER.glob("*.sql"))
 
 
 def headgate(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -42,22 +45,23 @@ def table(output: str) -> list[list[str]]:
 def test_a_local_database_from_nothing_to_seeded_and_back(store: str, tmp_path: Path) -> None:
     """All commands, on a folder that is new; PostgreSQL is started and stopped by each."""
     where = ("--store", store, "--state", str(tmp_path / "state"))
-    assert headgate("migrate", "up", *where).stdout == "applied 0001_initial.sql\n"
+    assert headgate("migrate", "up", *where).stdout == "".join(f"applied {name}\n" for name in NAMES)
     seeded = headgate("seed", "--email", "Me@Example.com", *where)
     assert json.loads(seeded.stdout)["admin_email"] == "me@example.com"
     again = headgate("seed", *where).stdout
     assert json.loads(seeded.stdout)["org_id"] in again
     assert json.loads(seeded.stdout)["api_key"] not in again
-    assert headgate("migrate", "down", *where).stdout == "undid 0001_initial.sql\n"
+    undone = "".join(f"undid {name}\n" for name in NAMES[::-1])
+    assert headgate("migrate", "down", "--steps", str(len(NAMES)), *where).stdout == undone
     behind = headgate("migrate", "status", "--check", *where)
-    assert (behind.returncode, table(behind.stdout)) == (1, [["0001_initial.sql", "pending"]])
+    assert (behind.returncode, table(behind.stdout)) == (1, [[name, "pending"] for name in NAMES])
 
 
 def test_a_postgres_elsewhere(database: FreshDatabase) -> None:
     """Named by DATABASE_URL. Going back asks twice, and so does a seed without the deployment's secret."""
     variables = {"STORE": "postgres", "DATABASE_URL": database.owner_url}
     behind = headgate("migrate", "status", **variables)
-    assert (behind.returncode, table(behind.stdout)) == (0, [["0001_initial.sql", "pending"]])
+    assert (behind.returncode, table(behind.stdout)) == (0, [[name, "pending"] for name in NAMES])
     assert headgate("migrate", "up", **variables).returncode == 0
     assert headgate("migrate", "status", "--check", **variables).returncode == 0
     refused = headgate("seed", **variables)
@@ -72,7 +76,7 @@ def test_a_postgres_elsewhere(database: FreshDatabase) -> None:
         1,
         "headgate: going back loses data in PostgreSQL at DATABASE_URL: say --yes if that is what you want.\n",
     )
-    assert headgate("migrate", "down", "--yes", **variables).stdout == "undid 0001_initial.sql\n"
+    assert headgate("migrate", "down", "--yes", **variables).stdout == f"undid {NAMES[-1]}\n"
     everything = [step.stdout + step.stderr for step in (behind, refused, seeded, again, kept)]
     assert str(urlsplit(database.owner_url).password) not in "".join(everything)
 

@@ -15,6 +15,8 @@ GRANTS = {
     "models": {"SELECT", "INSERT", "UPDATE", "DELETE"},
     "model_prices": {"SELECT", "INSERT"},
     "usage_records": {"SELECT", "INSERT", "UPDATE"},
+    "limits": {"SELECT", "INSERT", "UPDATE", "DELETE"},
+    "budgets": {"SELECT", "INSERT", "UPDATE", "DELETE"},
     "idempotent_answers": {"SELECT", "INSERT", "UPDATE", "DELETE"},
 }
 TENANT_COLUMN = """
@@ -55,7 +57,7 @@ def unprotected(url: str) -> list[str]:
 
 def test_every_tenant_table_hides_the_rows_of_others(migrated: FreshDatabase) -> None:
     """A later migration that adds a table with org_id and forgets its policy fails here."""
-    assert len(query(migrated.owner_url, TENANT_COLUMN)) >= 7
+    assert len(query(migrated.owner_url, TENANT_COLUMN)) >= 9
     assert unprotected(migrated.owner_url) == []
 
 
@@ -138,11 +140,11 @@ def test_the_group_is_made_when_it_is_missing(database: FreshDatabase) -> None:
     query(database.superuser_url, "ALTER ROLE headgate_app RENAME TO headgate_app_of_before")
     target = PostgresTarget(database.owner_url)
     try:
-        target.up()
+        applied = target.up()
         [made] = query(database.owner_url, "SELECT rolcanlogin FROM pg_roles WHERE rolname = 'headgate_app'")
         assert made == {"rolcanlogin": False}
-        target.down(1)
-        assert target.up() == ["0001_initial.sql"]
+        target.down(len(applied))
+        assert target.up() == applied
     finally:
         query(database.superuser_url, "DROP OWNED BY headgate_app; DROP ROLE headgate_app")
         query(database.superuser_url, "ALTER ROLE headgate_app_of_before RENAME TO headgate_app")

@@ -42,7 +42,7 @@ def test_a_run_that_cannot_wait_says_who_migrates_on_d1(state: State) -> None:
     hold_d1(state, "elsewhere/1/other", 300)
     with pytest.raises(ToolError, match=r"another run \(elsewhere/1/other\) is migrating .* in \d+ seconds"):
         D1Target.local(state, wait_seconds=0).up()
-    assert [line.condition for line in D1Target.local(state).status()] == [Condition.PENDING]
+    assert {line.condition for line in D1Target.local(state).status()} == {Condition.PENDING}
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_a_run_that_lost_its_lock_does_nothing_on_d1(state: State, monkeypatch: 
     with pytest.raises(ToolError, match="headgate_migration_lock_was_lost"):
         D1Target.local(state).up()
     monkeypatch.undo()
-    assert [line.condition for line in D1Target.local(state).status()] == [Condition.PENDING]
+    assert {line.condition for line in D1Target.local(state).status()} == {Condition.PENDING}
     [lock] = D1Target.local(state).rows("SELECT owner FROM headgate_migration_lock")
     assert lock == {"owner": "elsewhere/1/other"}, "we gave back another's lock"
 

@@ -11,7 +11,9 @@ from tools.postgres_target import PostgresTarget
 from tools.project import ToolError
 from tools.seed import Credentials
 
-TABLES = ["orgs", "api_keys", "models", "model_prices", "usage_records", "idempotent_answers"]  # that it may read
+TABLES = [
+    "orgs", "api_keys", "models", "model_prices", "usage_records", "limits", "budgets", "idempotent_answers",
+]  # that it may read  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,8 @@ from tools.postgres_target import PostgresTarget
 from tools.state import State
 
 NAMES = [
-    "api_keys", "idempotent_answers", "memberships", "model_prices", "models", "orgs", "usage_records", "users",
+    "api_keys", "budgets", "idempotent_answers", "limits", "memberships", "model_prices", "models", "orgs",
+    "usage_records", "users",
 ]  # fmt: skip
 
 

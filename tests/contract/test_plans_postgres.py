@@ -12,7 +12,8 @@ from tools.postgres import Postgres
 from tools.postgres_target import PostgresTarget
 
 GROWING = {
-    "usage_records", "api_keys", "models", "model_prices", "idempotent_answers", "orgs", "users", "memberships"
+    "usage_records", "api_keys", "models", "model_prices", "idempotent_answers", "orgs", "users", "memberships",
+    "limits", "budgets",
 }  # fmt: skip
 STATEMENTS = statements_on_d1()
 
@@ -74,7 +75,7 @@ def test_a_report_on_one_key_uses_the_keys_own_index(plan: Explained) -> None:
 
 
 @each("ORDER BY id")
-def test_pages_of_keys_need_no_sorting(plan: Explained) -> None:
+def test_pages_of_keys_and_rules_need_no_sorting(plan: Explained) -> None:
     """The index gives them in their order."""
     assert not plan.sorts, str(plan)
 

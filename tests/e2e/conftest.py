@@ -20,7 +20,7 @@ from tools.stack import Stack
 
 # Made up, and long enough that no other text holds it by chance.
 PROVIDER_KEY = "sk-e2e-ProviderKeyThatNobodyMaySee0123456789"
-SPARE_ORGANISATIONS = 50
+SPARE_ORGANISATIONS = 110
 # What the log must never say, whatever clients and providers do.
 DEFECTS = ["internal_error", "settlement_broke", "ledger_refused", "usage_record_rejected", "Uncaught", "Traceback"]
 

@@ -150,7 +150,7 @@ def test_when_a_key_was_last_used(headgate: Headgate) -> None:
 WRONG: list[dict[str, Any]] = [
     {}, {"name": ""}, {"name": "  "}, {"name": "x" * 101}, {"name": 5}, {"name": None}, {"name": ["x"]},
     {"name": "x", "scopes": []}, {"name": "x", "scopes": ["everything"]}, {"name": "x", "scopes": "chat:write"},
-    {"name": "x", "scopes": [None]}, {"name": "x", "scopes": ["chat:write"] * 8}, {"name": "x", "secret": "hg_mine"},
+    {"name": "x", "scopes": [None]}, {"name": "x", "scopes": ["chat:write"] * 40}, {"name": "x", "secret": "hg_mine"},
     {"name": "x", "org_id": UNKNOWN_ID}, {"name": "x", "expires_at": "tomorrow"},
     {"name": "x", "expires_at": "2030-01-01"}, {"name": "x", "expires_at": "2030-01-01T00:00:00"},
     {"name": "x", "expires_at": [1]}, {"name": "x", "expires_at": True},

@@ -14,7 +14,10 @@ from tests.e2e.support.shapes import assert_error
 from tests.e2e.support.sim import SimulatedProvider
 
 BODY: dict[str, Any] = {"provider": "sim", "upstream_model": "chat-chunks3"}
-PRICE = {"input_nano_usd_per_token": 5, "output_nano_usd_per_token": 11, "cached_input_nano_usd_per_token": 2}
+PRICE = {
+    "input_nano_usd_per_token": 5, "output_nano_usd_per_token": 11, "cached_input_nano_usd_per_token": 2,
+    "per_request_nano_usd": 300,
+}  # fmt: skip
 
 
 def path_of(name: str) -> str:
@@ -135,7 +138,9 @@ WRONG: list[dict[str, Any]] = [
     {**BODY, "price": {**PRICE, "input_nano_usd_per_token": -1}},
     {**BODY, "price": {**PRICE, "input_nano_usd_per_token": 1.5}}, {**BODY, "price": {**PRICE, "per_image": 1}},
     {**BODY, "price": {**PRICE, "output_nano_usd_per_token": 10**9 + 1}},
-    {**BODY, "price": {"input_nano_usd_per_token": 1}},
+    {**BODY, "price": {"input_nano_usd_per_token": 1}}, {**BODY, "price": {"per_request_nano_usd": 1}},
+    {**BODY, "price": {**PRICE, "per_request_nano_usd": -1}},
+    {**BODY, "price": {**PRICE, "per_request_nano_usd": 10**12 + 1}},
 ]  # fmt: skip
 
 

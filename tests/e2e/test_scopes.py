@@ -11,6 +11,10 @@ from tests.e2e.support.shapes import assert_error
 
 CHAT = {"model": "sim/chat", "messages": [{"role": "user", "content": "x"}]}
 MODEL = {"provider": "sim", "upstream_model": "chat"}
+# For somebody who never calls: they are in nobody's way.
+NOBODY = {"type": "end_user", "id": "scope-test-nobody"}
+LIMIT = {"scope": NOBODY, "unit": "concurrent", "limit": 1}
+BUDGET = {"scope": NOBODY, "window": "total", "limit_nano_usd": 0}
 # What needs which scope: (scope, method, path, body).
 NEEDS = [
     ("chat:write", "POST", "/v1/chat/completions", CHAT),
@@ -21,6 +25,10 @@ NEEDS = [
     ("models:write", "PUT", "/api/v1/models/scope-test", MODEL),
     ("keys:read", "GET", "/api/v1/keys", None),
     ("keys:write", "POST", "/api/v1/keys", {"name": "x", "scopes": ["keys:write"]}),
+    ("limits:read", "GET", "/api/v1/limits", None),
+    ("limits:write", "POST", "/api/v1/limits", LIMIT),
+    ("budgets:read", "GET", "/api/v1/budgets", None),
+    ("budgets:write", "POST", "/api/v1/budgets", BUDGET),
     ("usage:read", "GET", "/api/v1/usage", None),
     ("usage:read", "GET", "/api/v1/usage/records", None),
 ]

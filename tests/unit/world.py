@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from lib.admission import usage_store
+from lib.admission import policy_store, usage_store
+from lib.admission.counters import Counter
+from lib.admission.decision import Ask, Refusal
 from lib.admission.gate import Gate
 from lib.admission.usage_record import UsageRecord
 from lib.config import Config
 from lib.gateway.account import Account, Accounts, StaleAccount
+from lib.gateway.admitting import Admitted, admitted
 from lib.gateway.call import Gateway
 from lib.gateway.providers import configured
 from lib.http import json_body, pipeline
@@ -39,6 +42,7 @@ CONFIG = Config(
     sim_base_url="http://sim.invalid",
     sim_api_key="sim-secret-key",
     upstream_timeout_seconds=600,
+    output_floor_tokens=64,
 )
 
 
@@ -53,31 +57,41 @@ class CoreGates:
         self.opened: list[UsageRecord] = []
         self.settled: list[UsageRecord] = []
         self.changes: list[str] = []
+        self.counted: dict[str, Counter] = {}
         self.failure: Exception | None = None
 
     def of(self, org_id: str) -> Gate:
         return self.gates.setdefault(org_id, Gate(SqliteSql()))
 
-    async def open(self, account: Account, record: UsageRecord, deadline: datetime) -> None:
+    async def open(self, account: Account, record: UsageRecord, deadline: datetime, ask: Callable[[], Ask]) -> Admitted:
         if self.failure:
             raise self.failure
         org_id = account.principal.org_id
         due, version = int(deadline.timestamp() * 1000), account.version or 0
-        current = self.of(org_id).handle(version, f'[["{record.id}",{due},{record.to_json()}]]')
+        asked = json.dumps(asdict(ask()))
+        row = f'[["{record.id}",{due},{record.to_json()},{asked}]]'
+        told = self.of(org_id).handle(version, row, self._now_ms())
+        current, answers = json.loads(told) if isinstance(told, str) else (told, {})
         if current != version:
             self._accounts.policy_is(org_id, current)
             raise StaleAccount
+        granted = admitted(answers.get(record.id))
         self.opened.append(record)
+        return granted
 
     async def settle(self, record: UsageRecord) -> None:
         self.settled.append(record)
-        self.of(record.org_id).handle(0, f'[["{record.id}",null,{record.to_json()}]]')
+        self.of(record.org_id).handle(0, f'[["{record.id}",null,{record.to_json()}]]', self._now_ms())
+
+    def _now_ms(self) -> int:
+        return int(self._clock.now().timestamp() * 1000)
 
     async def changed(self, org_id: str) -> None:
         if self.failure:
             raise self.failure
         self.changes.append(org_id)
-        self._accounts.policy_is(org_id, self.of(org_id).bump())
+        policy = await policy_store.load_policy(self._database, org_id)
+        self._accounts.policy_is(org_id, self.of(org_id).bump(policy))
 
     async def flush(self, org_id: str) -> None:
         if self.failure:
@@ -85,6 +99,15 @@ class CoreGates:
         while records := self.of(org_id).outbox():
             await usage_store.deliver(self._database, org_id, records, self._clock.now())
             self.of(org_id).delivered(records)
+
+    async def explain(self, org_id: str, ask: Ask) -> Refusal | None:
+        return self.of(org_id).explain(ask, self._now_ms())
+
+    async def counters(self, org_id: str) -> Mapping[str, Counter]:  # noqa: ARG002 - a rule's id tells it apart
+        """Whatever a test has put in."""
+        if self.failure:
+            raise self.failure
+        return self.counted
 
 
 @dataclass(frozen=True)
@@ -172,7 +195,7 @@ async def _new_world(config: Config) -> World:
         database=database,
         pepper=PEPPER,
         accounts=accounts,
-        gateway=Gateway(configured(config), upstream, gates, clock, config.upstream_timeout_seconds),
+        gateway=Gateway(configured(config), upstream, gates, clock, config.upstream_timeout_seconds, 64),
         gates=gates,
         sealer=FakeSealer(),
         checks={"database": check},

@@ -11,7 +11,8 @@ from tools.seed import Credentials, seed_statements
 SECRET = "a-secret-for-tests-that-is-long-enough-0123456789"
 NOW = "2026-11-20T12:30:15.123456Z"
 TABLES = (
-    "orgs", "users", "memberships", "api_keys", "model_prices", "models", "usage_records", "idempotent_answers",
+    "orgs", "users", "memberships", "api_keys", "model_prices", "models", "usage_records", "limits", "budgets",
+    "idempotent_answers",
 )  # fmt: skip
 
 
@@ -21,11 +22,14 @@ def rows_everywhere(email: str) -> tuple[Credentials, str]:
     org, price = made.org_id, new_id(datetime.now(UTC))
     key = f"(SELECT id FROM api_keys WHERE org_id = '{org}')"
     rows = {
-        "model_prices": f"'{price}', '{org}', 150, 600, NULL",
+        "model_prices (id, org_id, input_nano_usd_per_token, output_nano_usd_per_token, per_request_nano_usd,"
+        " created_at, updated_at)": f"'{price}', '{org}', 150, 600, {2**53}",
         "models": f"'{org}', 'm', 'sim', 'chat', '{price}', 1",
         # Booleans are written as text, which both read.
         "usage_records": f"'{new_id(datetime.now(UTC))}', '{org}', {key}, 'chat.completions', 'm', 'sim', 'chat', '1',"
         f" 'finished', 200, '0', 1, 0, {2**53}, 0, 9, 'v1', NULL, 3, '{NOW}'",
+        "limits": f"'{new_id(datetime.now(UTC))}', '{org}', 'key', '*', 'm', 'tokens', 1000, 60, 10000, 1",
+        "budgets": f"'{new_id(datetime.now(UTC))}', '{org}', 'org', '{org}', NULL, 'month', {2**53}, 'hard', 1",
         "idempotent_answers": f"'{org}', '{'a' * 64}', '{'b' * 64}', {quoted_json()}",
     }
     return made, seeded + "".join(

@@ -63,7 +63,8 @@ def _table(columns: Rows, constraints: Rows, indexes: Rows) -> Table:
 
 def _column(row: dict[str, Any]) -> Column:
     kind = row["type"] + (f' COLLATE "{row["collation"]}"' if row["collation"] else "")
-    return Column(row["name"], kind, row["not_null"], row["default"])
+    default = row["default"] and row["default"].removesuffix("::text")
+    return Column(row["name"], kind, row["not_null"], default)
 
 
 def _foreign_key(row: dict[str, Any]) -> ForeignKey:

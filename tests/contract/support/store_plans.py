@@ -11,6 +11,8 @@ from datetime import timedelta
 from typing import Any
 
 from lib.admission import usage_report
+from lib.admission.counters import Counter
+from lib.admission.decision import Ask, Refusal
 from lib.admission.usage_report import ALL_GROUPS, Group, UsageFilter
 from lib.services import Services
 from lib.store.database import Database, Read
@@ -102,11 +104,27 @@ class RecorderStore:
         return Recorder(self._where, self.seen)
 
 
+class NoGates:
+    """Implements `lib.services.OrgGates` without a store: `use_everything` runs a gate's statements itself."""
+
+    async def changed(self, org_id: str) -> None:
+        """Nobody is told."""
+
+    async def flush(self, org_id: str) -> None:
+        """Nothing is settled."""
+
+    async def counters(self, org_id: str) -> Mapping[str, Counter]:  # noqa: ARG002 - nothing counts for anybody
+        return {}
+
+    async def explain(self, org_id: str, ask: Ask) -> Refusal | None:  # noqa: ARG002 - nothing is in anybody's way
+        return None
+
+
 def statements_on_d1() -> list[str]:
     """The application's statements in the order of their first run."""
     world = new_world()
     before = len(world.binding.statements)
-    run(_everything(world.services, world.key))
+    run(_everything(replace(world.services, gates=NoGates()), world.key))
     return list(dict.fromkeys(sql for sql, _ in world.binding.statements[before:]))
 
 
@@ -135,7 +153,7 @@ async def _explain_everything(store: RecorderStore) -> list[Explained]:
     recorder = store.recorder()
     key = await seed_key(recorder, FIRST_ORG)
     store.seen.clear()
-    await _everything(replace(world.services, store=store, database=recorder), key)
+    await _everything(replace(world.services, gates=NoGates(), store=store, database=recorder), key)
     plans = [await recorder.explain(scope, statement) for scope, statement in list(store.seen.values())]
     await recorder.close()
     return plans
@@ -156,6 +174,10 @@ INSERT INTO api_keys (id, org_id, name, prefix, secret_hash, scopes, created_at,
   FROM generate_series(1, {ROWS}) AS i;
 INSERT INTO model_prices SELECT {_id("price", "i")}, {_ORG}, 1, 2, 3, now(), now() FROM generate_series(1, {ROWS}) AS i;
 INSERT INTO models SELECT {_ORG}, 'model-' || i, 'sim', 'chat', {_id("price", "i")}, 1, now(), now()
+  FROM generate_series(1, {ROWS}) AS i;
+INSERT INTO limits SELECT {_id("limit", "i")}, {_ORG}, 'key', '*', NULL, 'requests', 5, 60, NULL, 1, now(), now()
+  FROM generate_series(1, {ROWS}) AS i;
+INSERT INTO budgets SELECT {_id("budget", "i")}, {_ORG}, 'key', '*', NULL, 'day', 5, 'hard', 1, now(), now()
   FROM generate_series(1, {ROWS}) AS i;
 INSERT INTO usage_records
   SELECT {_id("use", "i")}, {_ORG_OR_FIRST}, {_id("key", "i")}, 'chat.completions', 'm', 'sim', 'chat', true,

@@ -45,7 +45,9 @@ class Target:
             self.client.execute(org, INSERT_ORG, org.id, "Acme", NOW)
         else:
             with connected(self.owner_url) as owner:
-                owner.run(f"INSERT INTO orgs VALUES ('{org.id}', 'Acme', '{NOW}', '{NOW}')")
+                owner.run(
+                    f"INSERT INTO orgs (id, name, created_at, updated_at) VALUES ('{org.id}', 'Acme', '{NOW}', '{NOW}')"
+                )
         return org
 
     def new_key(self, org: Org, **changes: Any) -> str:

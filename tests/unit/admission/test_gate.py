@@ -34,11 +34,11 @@ class Subject:
     def __init__(self, sql: SqliteSql | None = None) -> None:
         self.sql = sql or SqliteSql()
         self.gate = Gate(self.sql)
-        self.version = self.gate.handle(0, "[]")
+        self.version = int(self.gate.handle(0, "[]", 0))
 
     def send(self, *rows: list[object], version: int | None = None) -> int:
         sent = self.version if version is None else version
-        return self.gate.handle(sent, json.dumps(rows, ensure_ascii=False))
+        return int(self.gate.handle(sent, json.dumps(rows, ensure_ascii=False), 0))
 
     @property
     def outbox(self) -> dict[str, str]:
@@ -197,7 +197,7 @@ def test_a_record_that_is_parsed_and_written_again_is_still_the_same(model: str)
     for finish in ("delivered", "reject"):
         subject = Subject()
         sent = usage_record("org", "key", model=model)
-        subject.gate.handle(0, f'[["{sent.id}",null,{sent.to_json()}]]')
+        subject.gate.handle(0, f'[["{sent.id}",null,{sent.to_json()}]]', 0)
         [again] = map(json.dumps, subject.records)
         if finish == "reject":
             subject.gate.reject(again)

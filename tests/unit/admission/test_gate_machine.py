@@ -76,27 +76,27 @@ class Histories(RuleBasedStateMachine):
         self._open(request)
 
     def _open(self, request: Request) -> None:
-        version = self.gate.handle(0, "[]")
+        version = int(self.gate.handle(0, "[]", self.now))
         row = f'[["{request.id}",{request.deadline},{request.lost.to_json()}]]'
-        assert self.gate.handle(version, row) == version
+        assert self.gate.handle(version, row, self.now) == version
 
     @rule(target=requests)
     def open_by_an_old_policy(self) -> object:
-        version = self.gate.handle(0, "[]")
+        version = int(self.gate.handle(0, "[]", self.now))
         assert self.gate.bump() == version + 1
         lost = usage_record(self.key.org_id, self.key.key_id, cause="lost")
-        assert self.gate.handle(version, f'[["{lost.id}",9,{lost.to_json()}]]') == version + 1
+        assert self.gate.handle(version, f'[["{lost.id}",9,{lost.to_json()}]]', self.now) == version + 1
         return multiple()
 
     @rule(request=requests)
     def settle(self, request: Request) -> None:
-        self.gate.handle(0, f'[["{request.id}",null,{request.end.to_json()}]]')
+        self.gate.handle(0, f'[["{request.id}",null,{request.end.to_json()}]]', self.now)
         self.settled.add(request.id)
 
     @rule(some=st.lists(requests, max_size=4))
     def settle_in_one_batch(self, some: list[Request]) -> None:
         rows = ",".join(f'["{request.id}",null,{request.end.to_json()}]' for request in some)
-        self.gate.handle(0, f"[{rows}]")
+        self.gate.handle(0, f"[{rows}]", self.now)
         self.settled.update(request.id for request in some)
 
     @rule(passed=st.integers(0, 60))

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from lib.admission.decision import Ask
 from lib.admission.usage_record import UsageRecord
 from lib.gateway.account import Account
+from lib.gateway.admitting import Admitted
+from lib.gateway.bounds import Bound
 from lib.gateway.call import Gateway, ModelRequest, StreamFormat, call_model
 from lib.gateway.formats import openai_chat
 from lib.gateway.models import ModelRoute, Price
@@ -31,6 +34,7 @@ ACCOUNT = Account(
     Principal("org-1", "key-1", frozenset(), None), {"mine": ModelRoute("mine", "sim", "theirs", None)}, version=3
 )
 INPUT_ESTIMATE = 7
+BOUND = Bound(20, None, 1, has_output=True)
 
 
 async def nothing() -> None:
@@ -44,11 +48,17 @@ class FakeGates:
     failure: Exception | None = None
     opened: list[tuple[UsageRecord, datetime]] = field(default_factory=list)
     settled: list[UsageRecord] = field(default_factory=list)
+    asked: list[Ask] = field(default_factory=list)
+    answer: Admitted = field(default_factory=Admitted)
 
-    async def open(self, _account: Account, record: UsageRecord, deadline: datetime) -> None:
+    async def open(
+        self, _account: Account, record: UsageRecord, deadline: datetime, ask: Callable[[], Ask]
+    ) -> Admitted:
         if self.failure:
             raise self.failure
         self.opened.append((record, deadline))
+        self.asked.append(ask())
+        return self.answer
 
     async def settle(self, record: UsageRecord) -> None:
         self.settled.append(record)
@@ -96,7 +106,7 @@ class Caller:
         return record
 
     async def _call(self) -> Outcome:
-        gateway = Gateway({"sim": PROVIDER, "free": UNPRICED}, self.upstream, self.gates, self.clock, 600)
+        gateway = Gateway({"sim": PROVIDER, "free": UNPRICED}, self.upstream, self.gates, self.clock, 600, 64)
         try:
             response = await call_model(gateway, self._request(), ACCOUNT, FakeClient(), nothing)
         except HeadgateError as error:
@@ -113,9 +123,16 @@ class Caller:
             None if self.wants_usage else UsageEventFilter,
         )
         return ModelRequest(
-            call=Call(new_id(self.clock.now()), "chat.completions", self.model, self.streamed, INPUT_ESTIMATE),
+            call=Call(
+                new_id(self.clock.now()),
+                "chat.completions",
+                self.model,
+                self.streamed,
+                INPUT_ESTIMATE,
+                lambda _images: BOUND,
+            ),
             path="/chat/completions",
-            body=lambda upstream_model: json.dumps({"model": upstream_model}).encode(),
+            body=lambda upstream_model, output: json.dumps({"model": upstream_model, "output": output}).encode(),
             usage=openai_chat.usage_of_answer,
             stream=stream if self.streamed else None,
         )

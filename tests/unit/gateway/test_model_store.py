@@ -97,6 +97,17 @@ def test_a_price_is_a_new_row_and_the_old_one_stays() -> None:
     assert [entry["id"] for entry in kept] == [first.version, second.version]
 
 
+@pytest.mark.parametrize("per_request", [None, 0, 7])
+def test_a_price_of_a_request_of_none_is_not_nought(per_request: int | None) -> None:
+    """Nought is a price: with it every request has a known one. None is no such price."""
+    store = Store()
+    wanted = Price(0, 0, None, new_id(NOW), per_request)
+    store.put("m", price=wanted)
+    row = store.get("m")
+    assert row is not None
+    assert row.route().price == wanted
+
+
 @pytest.mark.parametrize("cached", [None, 0, 7])
 def test_a_cached_price_of_none_is_not_nought(cached: int | None) -> None:
     """None means "as other input"."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lib.gateway import price_data
-from lib.gateway.price_table import prices
+from lib.gateway.price_table import limits, prices
 
 EVERY = [(provider, name) for provider in price_data.TABLES for name in prices(provider)]
 
@@ -37,3 +37,19 @@ def test_a_known_price() -> None:
     """gpt-4o: 2.50 and 10 dollars a million tokens."""
     price = prices("openai")["gpt-4o"]
     assert (price.input, price.output) == (2500, 10_000)
+
+
+@pytest.mark.parametrize("provider", price_data.TABLES)
+def test_a_limit_is_whole_and_positive(provider: str) -> None:
+    """Or nobody told it. Every model with a price has an entry."""
+    assert set(limits(provider)) == set(prices(provider))
+    for limit in limits(provider).values():
+        assert all(n is None or (type(n) is int and 0 < n < 10**8) for n in (limit.most_input, limit.most_output))
+
+
+def test_known_limits() -> None:
+    """gpt-4o takes 128,000 tokens and gives 16,384; an embedding model gives none, and its limit is not a call's."""
+    table = limits("openai")
+    assert (table["gpt-4o"].most_input, table["gpt-4o"].most_output) == (128_000, 16_384)
+    assert (table["text-embedding-3-small"].most_input, table["text-embedding-3-small"].most_output) == (None, None)
+    assert limits("nobody") == {}

@@ -90,7 +90,8 @@ def test_a_key_belongs_to_its_organisation() -> None:
     [row] = stored(world)
     other = new_world()
     world.binding.connection.execute(
-        "INSERT INTO orgs SELECT ?, name, created_at, updated_at FROM orgs LIMIT 1", (other.org_id,)
+        "INSERT INTO orgs (id, name, created_at, updated_at) SELECT ?, name, created_at, updated_at FROM orgs LIMIT 1",
+        (other.org_id,),
     )
     run(once(world.services, other.key.principal, route(), request(), "k", work))
     assert work.times == 2

@@ -30,7 +30,8 @@ def test_stored_scopes_are_the_apis_names() -> None:
 
 def test_a_key_without_further_wishes_can_only_call_models() -> None:
     """Nothing that manages is given away by default."""
-    assert not {scope for scope in INFERENCE_SCOPES if scope.startswith(("keys:", "usage:")) or scope == "models:write"}
+    managing = ("keys:", "usage:", "limits:", "budgets:")
+    assert not {scope for scope in INFERENCE_SCOPES if scope.startswith(managing) or scope == "models:write"}
 
 
 def test_a_key_ends_at_its_very_instant() -> None:

@@ -9,7 +9,10 @@ from tests.unit.world import Answer, World, new_world
 
 MODELS = "/api/v1/models"
 CHAT = {"provider": "sim", "upstream_model": "chat"}
-PRICE = {"input_nano_usd_per_token": 5, "output_nano_usd_per_token": 7, "cached_input_nano_usd_per_token": None}
+PRICE = {
+    "input_nano_usd_per_token": 5, "output_nano_usd_per_token": 7, "cached_input_nano_usd_per_token": None,
+    "per_request_nano_usd": None,
+}  # fmt: skip
 
 
 def put(world: World, name: str = "smart", fields: object = None, **headers: str) -> Answer:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
-from lib.admission import usage_report, usage_store
+from lib.admission import policy_store, usage_report, usage_store
 from lib.admission.usage_report import ALL_GROUPS, Group, UsageFilter
 from lib.gateway import model_store
 from lib.gateway.models import ModelRoute, Price
@@ -15,6 +15,7 @@ from lib.http.router import Router
 from lib.identity import key_service, key_store
 from lib.ids import new_id
 from lib.services import Services
+from lib.store.schema import BudgetRow, LimitRow
 from routes import ROUTES
 from tests.unit.fakes import NOW, raw_request
 from tests.unit.store.seeds import SeededKey, usage_record
@@ -27,6 +28,7 @@ async def use_everything(services: Services, key: SeededKey) -> None:
     await services.database.check()
     await _keys(services, key)
     await _models(services, key.principal.org_id)
+    await _rules(services, key.principal.org_id)
     await _usage(services, key)
     await _once(services, key)
 
@@ -50,6 +52,23 @@ async def _models(services: Services, org: str) -> None:
     await model_store.count_models(database, org)
     await model_store.routes_of(database, org)
     await model_store.delete_model(database, org, "m", None)
+
+
+async def _rules(services: Services, org: str) -> None:
+    database = services.database
+    limit = LimitRow(new_id(NOW), org, "org", org, None, "requests", 5, 60, None, 1, NOW, NOW)
+    await policy_store.insert_limit(database, limit)
+    await policy_store.update_limit(database, limit, 1)
+    await policy_store.list_limits(database, org, "~", 20)
+    await policy_store.get_limit(database, org, limit.id)
+    budget = BudgetRow(new_id(NOW), org, "org", org, None, "day", 5, "hard", 1, NOW, NOW)
+    await policy_store.insert_budget(database, budget)
+    await policy_store.update_budget(database, budget, 1)
+    await policy_store.list_budgets(database, org, "~", 20)
+    await policy_store.get_budget(database, org, budget.id)
+    await policy_store.load_policy(database, org)
+    await policy_store.delete_limit(database, org, limit.id, None)
+    await policy_store.delete_budget(database, org, budget.id, None)
 
 
 async def _usage(services: Services, key: SeededKey) -> None:

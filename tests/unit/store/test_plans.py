@@ -12,7 +12,10 @@ from tests.unit.source_tree import modules
 from tests.unit.store.everything import use_everything
 from tests.unit.world import new_world
 
-GROWING = ("usage_records", "api_keys", "models", "model_prices", "idempotent_answers", "orgs", "users", "memberships")
+GROWING = (
+    "usage_records", "api_keys", "models", "model_prices", "idempotent_answers", "orgs", "users", "memberships",
+    "limits", "budgets",
+)  # fmt: skip
 
 
 def plans() -> dict[str, list[str]]:
@@ -48,7 +51,7 @@ def test_a_report_on_one_key_uses_the_keys_own_index() -> None:
     assert all("usage_records_by_key" in steps[0] for steps in found)
 
 
-def test_pages_of_keys_and_models_need_no_sorting() -> None:
+def test_pages_of_keys_rules_and_models_need_no_sorting() -> None:
     """The index gives them in their order."""
     for sql, steps in PLANS.items():
         if "ORDER BY id" in sql or "ORDER BY models.id" in sql:

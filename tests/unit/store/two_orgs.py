@@ -96,6 +96,16 @@ class TwoOrgs:
                 price_id=price,
                 version=number,
             )
+            rule = {"org_id": org, "scope_type": "key", "scope_id": key}
+            self._add("limits", id=_id(name, "limit", index), **rule, unit="requests", amount=number, window_seconds=60)
+            self._add(
+                "budgets",
+                id=_id(name, "budget", index),
+                **rule,
+                spend_window="day",
+                limit_nano_usd=number,
+                mode="hard",
+            )
             self._add(
                 "idempotent_answers",
                 org_id=org,

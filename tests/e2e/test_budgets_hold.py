@@ -1,0 +1,140 @@
+"""Budgets that hold: spend never passes them, whatever happens at once; and what is spent is what the records say."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.e2e.support.headgate import Headgate, Json, chat_body
+from tests.e2e.support.names import letters, sim_model
+from tests.e2e.support.poll import until
+from tests.e2e.support.raw import Connection
+from tools.stack import Stack
+
+INPUT, OUTPUT = 100, 400  # what the simulated provider's models cost, in nano-dollars a token
+
+
+def budget(headgate: Headgate, most: int, **fields: object) -> str:
+    body = {"scope": {"type": "org"}, "window": "total", "limit_nano_usd": most, **fields}
+    answer = headgate.post("/api/v1/budgets", body)
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["data"]["id"])
+
+
+def state(headgate: Headgate, budget_id: str) -> Json:
+    return dict(headgate.get(f"/api/v1/budgets/{budget_id}").json()["data"])
+
+
+def settled(headgate: Headgate, budget_id: str) -> Json:
+    """The budget's state once no call is under way."""
+    until(lambda: state(headgate, budget_id)["reserved_nano_usd"] == 0, "all calls to be settled")
+    return state(headgate, budget_id)
+
+
+def recorded(headgate: Headgate) -> int:
+    return sum(record["cost_nano_usd"] for record in headgate.records())
+
+
+@pytest.mark.parametrize("window", ["total", "day", "week", "month", "rolling:3600"])
+def test_spend_never_passes_the_budget_and_equals_the_records(own_headgate: Headgate, window: str) -> None:
+    """60 at once, streams and whole answers, with and without a maximum of their own."""
+    most = 40_000
+    budget_id = budget(own_headgate, most, window=window)
+
+    def call(number: int) -> int:
+        fields: Json = {"max_tokens": 12} if number % 2 else {}
+        return own_headgate.chat("sim/chat-chunks8", stream=number % 3 == 0, **fields).status_code
+
+    with ThreadPoolExecutor(30) as pool:
+        statuses = list(pool.map(call, range(60)))
+    assert set(statuses) == {200, 402}
+    shown = settled(own_headgate, budget_id)
+    assert 0 < shown["spent_nano_usd"] <= most
+    assert shown["spent_nano_usd"] == recorded(own_headgate)
+    assert shown["remaining_nano_usd"] == most - shown["spent_nano_usd"]
+
+
+def test_a_call_without_a_maximum_gets_one_that_the_budget_covers(own_headgate: Headgate) -> None:
+    """The provider is told, and so it can't answer with more than is left."""
+    budget(own_headgate, 1_000_000)
+    answer = own_headgate.chat("sim/chat-chunks100000")
+    assert answer.status_code == 200
+    assert answer.json()["choices"][0]["finish_reason"] == "length"
+    usage = answer.json()["usage"]
+    assert usage["prompt_tokens"] * INPUT + usage["completion_tokens"] * OUTPUT <= 1_000_000
+
+
+def test_what_the_budget_does_not_cover_is_refused_before_the_provider(own_headgate: Headgate) -> None:
+    """402, which no SDK tries again by itself; it names the budget and what is left."""
+    budget_id = budget(own_headgate, 50_000)
+    model = sim_model("chunks1000")
+    refused = own_headgate.chat(model, max_tokens=1_000)
+    assert refused.status_code == 402
+    assert refused.json()["error"]["code"] == "budget_exceeded"
+    assert budget_id in refused.json()["error"]["message"]
+    assert refused.headers["x-headgate-budget-remaining"] == "50000"
+    assert own_headgate.records(model=model) == []
+    assert state(own_headgate, budget_id)["spent_nano_usd"] == 0
+
+
+def test_the_tightest_of_all_levels_decides(own_headgate: Headgate) -> None:
+    """An organisation, one of its keys, and one model."""
+    key, model = own_headgate.new_key(), sim_model("chunks300")
+    org = budget(own_headgate, 10_000_000)
+    own = budget(own_headgate, 60_000, scope={"type": "key", "id": key.id})
+    each = budget(own_headgate, 30_000, scope={"type": "model", "id": model})
+    one = own_headgate.as_key(key.secret)
+    assert own in one.chat("sim/chat-chunks200", max_tokens=200).json()["error"]["message"]
+    assert each in one.chat(model, max_tokens=100).json()["error"]["message"]
+    assert one.chat(model, max_tokens=5).status_code == 200
+    spent = [settled(own_headgate, budget_id)["spent_nano_usd"] for budget_id in (org, own, each)]
+    assert len(set(spent)) == 1
+    assert spent[0] == recorded(own_headgate)
+
+
+def test_a_cost_that_nobody_can_tell_is_refused_unless_it_has_a_price(own_headgate: Headgate) -> None:
+    """Audio goes in by reference: nobody knows its tokens. A price for each call is a bound."""
+    budget_id = budget(own_headgate, 1_000_000)
+    part = {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}
+    messages = [{"role": "user", "content": [part]}]
+    refused = own_headgate.chat("sim/chat", messages=messages)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (402, "cost_unknown")
+    name = letters()
+    price = {"input_nano_usd_per_token": 0, "output_nano_usd_per_token": 0, "per_request_nano_usd": 7_000}
+    own_headgate.put(f"/api/v1/models/{name}", {"provider": "sim", "upstream_model": "chat", "price": price})
+    assert own_headgate.chat(name, messages=messages).status_code == 200
+    assert settled(own_headgate, budget_id)["spent_nano_usd"] == 7_000
+
+
+def test_a_soft_budget_refuses_nobody_and_warns_once(own_headgate: Headgate, stack: Stack) -> None:
+    """At half, at four fifths and at the end: a line of the log each."""
+    budget_id = budget(own_headgate, 12_000, mode="soft")
+    for _ in range(6):
+        assert own_headgate.chat("sim/chat", max_tokens=10).status_code == 200
+        settled(own_headgate, budget_id)
+    assert state(own_headgate, budget_id)["spent_nano_usd"] > 12_000
+    assert state(own_headgate, budget_id)["remaining_nano_usd"] == 0
+    lines = [line for line in stack.log_path.read_text().splitlines() if "budget_spent" in line and budget_id in line]
+    told = [part for part in (50, 80, 100) if any(f'"percent": {part}' in line for line in lines)]
+    assert told[-1] == 100
+    assert len(lines) == len(told)
+
+
+def test_a_client_that_leaves_pays_for_what_it_got_and_frees_the_rest(own_headgate: Headgate) -> None:
+    budget_id = budget(own_headgate, 5_000_000)
+    model = sim_model("chunks2000-stall3")
+    with Connection(own_headgate.base_url) as connection:
+        connection.post("/v1/chat/completions", own_headgate.key, chat_body(model, stream=True, max_tokens=1_000))
+        connection.head()
+        assert state(own_headgate, budget_id)["reserved_nano_usd"] >= 1_000 * OUTPUT
+        connection.leave("rst")
+    shown = settled(own_headgate, budget_id)
+    assert shown["spent_nano_usd"] == own_headgate.record(model)["cost_nano_usd"]
+    assert 0 < shown["spent_nano_usd"] < 100 * OUTPUT
+
+
+def test_a_call_that_the_provider_refuses_costs_nothing(own_headgate: Headgate) -> None:
+    budget_id = budget(own_headgate, 5_000_000)
+    assert own_headgate.chat("sim/chat-err500", max_tokens=100).status_code == 500
+    assert settled(own_headgate, budget_id)["spent_nano_usd"] == 0

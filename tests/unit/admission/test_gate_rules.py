@@ -1,0 +1,295 @@
+"""The gate with rules: a decision, what it reserves, its counters and its record live and die together."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from lib.admission.decision import Ask, Refusal
+from lib.admission.gate import REMEMBERED_MS, Gate
+from tests.unit.admission.sqlite_sql import SqliteSql
+
+ORG = {"type": "org", "id": "o", "model": None}
+BUDGET = {"id": "b", "scope": ORG, "window": "total", "limit": 40, "mode": "hard"}
+AT_ONCE = {"id": "c", "scope": ORG, "unit": "concurrent", "limit": 2, "window_ms": None, "burst": None}
+REQUESTS = {"id": "r", "scope": ORG, "unit": "requests", "limit": 100, "window_ms": 60_000, "burst": None}
+BOUND, DEADLINE = 15, 1000
+ASK: dict[str, Any] = {
+    "path": {"org": "o", "key": "k", "model": "m"},
+    "estimate": 5,
+    "input_tokens": 10,
+    "output_tokens": 5,
+    "most_output": None,
+    "choices": 1,
+    "floor": 1,
+    "input_price": 1,
+    "output_price": 1,
+    "call_price": 0,
+}
+
+
+def record(name: str, cause: str, cost: int | None, *, estimated: bool) -> dict[str, object]:
+    return {
+        "id": name,
+        "cause": cause,
+        "cost_nano_usd": cost,
+        "estimated": estimated,
+        "input_tokens": 3,
+        "output_tokens": 4,
+    }
+
+
+def opening(name: str, **changes: object) -> list[object]:
+    return [name, DEADLINE, record(name, "lost", 3, estimated=True), ASK | changes]
+
+
+def settling(name: str, cost: int = 7, *, estimated: bool = False) -> list[object]:
+    return [name, None, record(name, "finished", cost, estimated=estimated)]
+
+
+class Subject:
+    """A gate with rules, and the ledger that its records make."""
+
+    def __init__(self, *rules: dict[str, Any]) -> None:
+        self.sql, self.now = SqliteSql(), 1
+        self.gate = Gate(self.sql)
+        self.ledger: dict[str, int] = {}
+        self.version = 0
+        self.set(*(rules or (BUDGET, AT_ONCE, REQUESTS)))
+
+    def set(self, *rules: dict[str, Any]) -> None:
+        limits = [rule for rule in rules if "unit" in rule]
+        budgets = [rule for rule in rules if "mode" in rule]
+        self.version = self.gate.bump(json.dumps({"time_zone": "UTC", "limits": limits, "budgets": budgets}))
+
+    def send(self, *rows: list[object], version: int | None = None) -> dict[str, Any]:
+        told = self.gate.handle(self.version if version is None else version, json.dumps(rows), self.now)
+        assert isinstance(told, str)
+        current, answers = json.loads(told)
+        assert current == self.version
+        return dict(answers)
+
+    def restart(self) -> None:
+        self.gate = Gate(self.sql)
+
+    def expire(self, now: int = DEADLINE) -> None:
+        self.now = now
+        self.gate.expire(now)
+
+    def deliver(self) -> None:
+        self._read()
+        self.gate.delivered(self.gate.outbox() or "[]")
+
+    def spent(self) -> int:
+        """Return what the budget has counted; the same as what the records say, and after a restart."""
+        self._read()
+        used = self.gate.counters(self.now)["b"].used
+        assert used == sum(self.ledger.values())
+        assert Gate(self.sql).counters(self.now) == self.gate.counters(self.now)
+        return used
+
+    def _read(self) -> None:
+        for entry in json.loads(self.gate.outbox() or "[]"):
+            self.ledger[entry["id"]] = entry["cost_nano_usd"]
+
+    @property
+    def under_way(self) -> tuple[int, int]:
+        counters = self.gate.counters(self.now)
+        return counters["b"].reserved, counters["c"].used
+
+    def rows(self) -> list[Any]:
+        return [self.sql.rows(f"SELECT * FROM {table}") for table in ("requests", "reservations", "counts")]
+
+
+def test_a_decision_is_all_there_after_a_restart() -> None:
+    """The reservation, the counters and the record."""
+    subject = Subject()
+    assert subject.send(opening("a"))["a"][:4] == ["", "", 0, None]
+    subject.restart()
+    assert subject.under_way == (BOUND, 1)
+    assert subject.gate.counters(2)["r"].used == 1
+    assert [row[0] for row in subject.sql.rows("SELECT id FROM requests")] == ["a"]
+
+
+@pytest.mark.parametrize("changes", [{"input_tokens": 41}, {"input_tokens": None}])
+def test_a_refused_call_leaves_nothing(changes: dict[str, object]) -> None:
+    """Neither a row nor a count."""
+    subject = Subject()
+    subject.send(opening("a"))
+    before, counters = subject.rows(), subject.gate.counters(2)
+    code, rule, *_ = subject.send(opening("z", **changes))["z"]
+    assert (code, rule) == ("cost_unknown" if changes["input_tokens"] is None else "budget_exceeded", "b")
+    assert (subject.rows(), subject.gate.counters(2)) == (before, counters)
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_the_same_opening_twice_gets_the_same_grant(*, restarted: bool) -> None:
+    """And is counted once."""
+    subject = Subject()
+    first = subject.send(opening("a", output_tokens=None, most_output=9))["a"]
+    before = subject.rows()
+    if restarted:
+        subject.restart()
+    assert subject.send(opening("a", output_tokens=None, most_output=9))["a"] == first
+    assert first[3] == 9
+    assert subject.rows() == before
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_settlement_counts_once(*, restarted: bool) -> None:
+    """However often it comes, in batches of their own."""
+    subject = Subject()
+    subject.send(opening("a"))
+    for _ in range(2):
+        if restarted:
+            subject.restart()
+        subject.send(settling("a"))
+        assert subject.spent() == 7
+    assert subject.under_way == (0, 0)
+
+
+@pytest.mark.parametrize("expired", [False, True])
+def test_two_settlements_in_one_batch_count_once(*, expired: bool) -> None:
+    """A row may come twice: the carrier that took it along seemed to be gone."""
+    subject = Subject()
+    subject.send(opening("a"))
+    if expired:
+        subject.expire()
+    subject.send(settling("a"), settling("a"))
+    assert subject.spent() == 7
+    assert subject.under_way == (0, 0)
+
+
+@pytest.mark.parametrize("end", ["settled", "given up", "delivered"])
+def test_an_opening_that_comes_after_the_end_reserves_nothing(end: str) -> None:
+    """A slow carrier brings it again; nothing would ever end it."""
+    subject = Subject()
+    subject.send(opening("a"))
+    if end == "given up":
+        subject.expire()
+    else:
+        subject.send(settling("a"))
+    if end == "delivered":
+        subject.deliver()
+    subject.send(opening("a"))
+    assert subject.under_way == (0, 0)
+    subject.expire(DEADLINE * 2)
+    assert subject.spent() == (BOUND if end == "given up" else 7)
+
+
+def test_what_nobody_settles_is_charged_at_its_bound() -> None:
+    """Its place is free again, and of its record only the cost is another."""
+    subject = Subject()
+    subject.send(opening("a"))
+    subject.expire()
+    assert json.loads(subject.gate.outbox() or "") == [record("a", "lost", BOUND, estimated=True)]
+    assert (subject.spent(), subject.under_way) == (BOUND, (0, 0))
+
+
+def test_an_unknown_cost_stays_unknown_when_a_call_is_given_up() -> None:
+    """None, which is not nought."""
+    subject = Subject(BUDGET | {"mode": "soft"})
+    row = opening("a", input_price=None, output_price=None)
+    row[2] = record("a", "lost", None, estimated=True)
+    subject.send(row)
+    subject.expire()
+    assert json.loads(subject.gate.outbox() or "")[0]["cost_nano_usd"] is None
+
+
+@pytest.mark.parametrize("delivered", [False, True])
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_late_settlement_corrects_budget_and_record_once(*, delivered: bool, restarted: bool) -> None:
+    """Also where the store has the guess already."""
+    subject = Subject()
+    subject.send(opening("a"))
+    subject.expire()
+    if delivered:
+        subject.deliver()
+    for _ in range(2):
+        if restarted:
+            subject.restart()
+        subject.send(settling("a"))
+        assert subject.spent() == 7
+
+
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize("estimated", [False, True])
+def test_an_estimate_never_charges_more_than_the_bound(*, estimated: bool, late: bool) -> None:
+    """What the provider told is charged as it is."""
+    subject = Subject()
+    subject.send(opening("a"))
+    if late:
+        subject.expire()
+    subject.send(settling("a", 30, estimated=estimated))
+    assert subject.spent() == (BOUND if estimated else 30)
+
+
+def test_a_bound_beyond_what_a_record_holds_does_no_harm() -> None:
+    """A soft budget lets it in; it can be given up, and the gate starts again."""
+    subject = Subject(BUDGET | {"mode": "soft", "window": "rolling:60"})
+    subject.send(opening("a", output_tokens=2**53 - 1, choices=128, output_price=4000))
+    subject.restart()
+    subject.expire()
+    assert json.loads(subject.gate.outbox() or "")[0]["cost_nano_usd"] >= BOUND
+
+
+def test_an_old_version_opens_nothing_and_settles() -> None:
+    """And a row that does not say what it asks for is not opened where there are rules."""
+    subject = Subject()
+    subject.send(opening("a"))
+    assert subject.send(opening("b"), settling("a"), version=0) == {}
+    assert subject.send(opening("d")[:3]) == {}
+    assert (subject.spent(), subject.under_way) == (7, (0, 0))
+
+
+def test_a_policy_may_change_under_calls_that_are_open() -> None:
+    """What is under way counts on; a rule that is gone is forgotten, and begins anew when it comes back."""
+    subject = Subject()
+    subject.send(opening("a"), opening("z"))
+    subject.send(settling("z"))
+    subject.set(BUDGET | {"limit": 22}, AT_ONCE)
+    assert subject.under_way == (BOUND, 1)
+    assert subject.send(opening("b"))["b"][0] == "budget_exceeded"
+    subject.set()
+    assert subject.sql.rows("SELECT * FROM counts") == []
+    subject.send(settling("a"))
+    assert subject.sql.rows("SELECT id FROM reservations WHERE charged IS NULL") == []
+    assert subject.gate.counters(2) == {}
+
+
+def test_without_rules_nothing_is_reserved() -> None:
+    """The answer is a plain number."""
+    subject = Subject()
+    subject.set()
+    told = subject.gate.handle(subject.version, json.dumps([opening("a")]), 1)
+    assert (told, subject.rows()[1:]) == (subject.version, [[], []])
+
+
+def test_warnings_and_explanations() -> None:
+    """Each part is told once; whoever asks why is not counted."""
+    subject = Subject()
+    before = subject.rows()
+    assert isinstance(subject.gate.explain(Ask.from_json(ASK | {"input_tokens": 99}), 1), Refusal)
+    assert subject.gate.explain(Ask.from_json(ASK), 1) is None
+    assert subject.rows() == before
+    for number, cost in enumerate((10, 10, 12, 1)):
+        subject.send(opening(str(number), input_tokens=1, output_tokens=0))
+        subject.send(settling(str(number), cost))
+    assert subject.gate.warnings == [("b", "o", 50), ("b", "o", 80)]
+
+
+def test_ended_calls_are_forgotten_after_a_day() -> None:
+    """Not before, and not those under way; the alarm goes on working."""
+    subject = Subject()
+    subject.send(opening("a"))
+    assert subject.gate.next_alarm(1) == DEADLINE
+    subject.send(settling("a"))
+    subject.deliver()
+    assert subject.gate.next_alarm(1) is None
+    subject.expire(REMEMBERED_MS)
+    assert len(subject.sql.rows("SELECT * FROM reservations")) == 1
+    subject.expire(REMEMBERED_MS + 1)
+    assert subject.sql.rows("SELECT * FROM reservations") == []
+    assert subject.spent() == 7

@@ -1,0 +1,97 @@
+"""Whom a rule concerns, and how a policy comes to the gate."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lib.admission.rules import EACH, NO_POLICY, Budget, Limit, Path, Policy, Scope, Unit, parse_policy
+
+PATH = {"org": "o", "key": "k", "model": "m", "end_user": "u"}
+LEVELS = ("org", "team", "user", "key", "model", "end_user")
+NAMES = st.sampled_from(["a", "b", EACH])
+PATHS = st.dictionaries(st.sampled_from(LEVELS), NAMES)
+SCOPES = st.builds(Scope, st.sampled_from(LEVELS), NAMES, st.none() | st.sampled_from(["a", "b"]))
+LIMITS = st.builds(
+    Limit, st.text(), SCOPES, st.sampled_from(Unit), st.integers(1), st.integers(1), st.none() | st.integers(1)
+).map(lambda limit: Limit(limit.id, limit.scope, limit.unit, limit.most, 0, None) if _at_once(limit) else limit)
+BUDGETS = st.builds(
+    Budget, st.text(), SCOPES, st.sampled_from(["total", "day", "rolling:60"]), st.integers(0), st.booleans()
+)
+
+
+def _at_once(limit: Limit) -> bool:
+    return limit.unit is Unit.CONCURRENT
+
+
+@pytest.mark.parametrize(
+    ("scope", "subject"),
+    [
+        (Scope("org", "o"), "o"),
+        (Scope("org", "other"), None),
+        (Scope("key", "k"), "k"),
+        (Scope("key", EACH), "k"),
+        (Scope("key", EACH, "m"), "k"),
+        (Scope("key", EACH, "other"), None),
+        (Scope("model", "m"), "m"),
+        (Scope("end_user", EACH), "u"),
+        (Scope("team", "t"), None),
+        (Scope("team", EACH), None),
+    ],
+)
+def test_a_rule_counts_for_who_is_on_the_path(scope: Scope, subject: str | None) -> None:
+    """One on a level, or each by itself; where the level is missing, nobody."""
+    assert scope.subject(PATH) == subject
+
+
+@given(SCOPES, PATHS)
+def test_a_scope_concerns_a_path_when_all_of_it_is_there(scope: Scope, path: Path) -> None:
+    """Whoever calls themselves `*` is one of each, and no more."""
+    concerned = scope.type in path
+    concerned = concerned and (scope.id == EACH or scope.id == path[scope.type])
+    concerned = concerned and (scope.model is None or path.get("model") == scope.model)
+    assert scope.subject(path) == (path[scope.type] if concerned else None)
+
+
+def _text(policy: Policy) -> str:
+    """Return what the store hands to the gate."""
+
+    def scope(rule: Limit | Budget) -> dict[str, str | None]:
+        return {"type": rule.scope.type, "id": rule.scope.id, "model": rule.scope.model}
+
+    limits = [
+        {
+            "id": limit.id,
+            "scope": scope(limit),
+            "unit": limit.unit.value,
+            "limit": limit.most,
+            "window_ms": None if _at_once(limit) else limit.window_ms,
+            "burst": limit.burst,
+        }
+        for limit in policy.limits
+    ]
+    budgets = [
+        {
+            "id": budget.id,
+            "scope": scope(budget),
+            "window": budget.window,
+            "limit": budget.most,
+            "mode": "hard" if budget.hard else "soft",
+        }
+        for budget in policy.budgets
+    ]
+    return json.dumps({"time_zone": policy.time_zone, "limits": limits, "budgets": budgets})
+
+
+@given(st.builds(Policy, st.sampled_from(["UTC", "Asia/Tehran"]), st.tuples(LIMITS), st.tuples(BUDGETS)))
+def test_a_policy_arrives_as_it_was_written(policy: Policy) -> None:
+    assert parse_policy(_text(policy)) == policy
+    assert not policy.empty
+
+
+def test_a_policy_without_rules_is_empty() -> None:
+    assert parse_policy(_text(NO_POLICY)) == NO_POLICY
+    assert NO_POLICY.empty

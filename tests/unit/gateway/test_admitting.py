@@ -1,0 +1,70 @@
+"""The gate's answer as a grant or an error, with the headers that tell a caller where it stands."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from lib.gateway.admitting import Admitted, admitted
+from lib.http.errors import PaymentRequired, TooManyRequests
+
+RATES = {
+    "requests": [10, 3, 60_000, 1_001],
+    "tokens": [500, 0, 1_500, 2_000],
+    "concurrent": [4, 1, 0, 0],
+}
+
+
+def test_without_rules_nothing_is_granted_and_nothing_told() -> None:
+    """The client gets no headers of ours."""
+    assert admitted(None) == Admitted(None, {})
+
+
+def test_who_is_let_in_learns_where_it_stands() -> None:
+    """Windows and times are rounded up to seconds; what is counted at once has no window."""
+    grant = admitted(["", "", 0, 77, [RATES, 0]])
+    assert grant.output_tokens == 77
+    assert grant.headers == {
+        "ratelimit-policy": '"requests";q=10;w=60, "tokens";q=500;w=2, "concurrent";q=4',
+        "ratelimit": '"requests";r=3;t=2, "tokens";r=0;t=2, "concurrent";r=1;t=0',
+        "x-ratelimit-limit-requests": "10",
+        "x-ratelimit-remaining-requests": "3",
+        "x-ratelimit-reset-requests": "2s",
+        "x-ratelimit-limit-tokens": "500",
+        "x-ratelimit-remaining-tokens": "0",
+        "x-ratelimit-reset-tokens": "2s",
+        "x-headgate-budget-remaining": "0",
+    }
+
+
+@pytest.mark.parametrize(
+    ("code", "wait_ms", "again"),
+    [
+        ("requests_limit_reached", 1, "1"),
+        ("requests_limit_reached", 1000, "1"),
+        ("tokens_limit_reached", 1001, "2"),
+        ("tokens_limit_reached", -1, None),
+        ("concurrent_limit_reached", -1, "1"),
+    ],
+)
+def test_a_limit_refuses_and_says_when_there_may_be_room(code: str, wait_ms: int, again: str | None) -> None:
+    """Rounded up; no time is told to a call that never passes."""
+    with pytest.raises(TooManyRequests) as raised:
+        admitted([code, "lim-1", wait_ms, None, [RATES, None]])
+    error = raised.value
+    assert (error.status, error.code, error.details) == (429, code, [{"limit_id": "lim-1"}])
+    assert error.headers.get("retry-after") == again
+    assert error.headers["x-ratelimit-limit-requests"] == "10"
+    assert "x-headgate-budget-remaining" not in error.headers
+
+
+@pytest.mark.parametrize("code", ["budget_exceeded", "cost_unknown"])
+def test_a_budget_refuses_for_good(code: str) -> None:
+    """402, which no SDK tries again by itself."""
+    answer: list[Any] = [code, "bud-1", -1, None, [{}, 12]]
+    with pytest.raises(PaymentRequired) as raised:
+        admitted(answer)
+    error = raised.value
+    assert (error.status, error.code, error.details) == (402, code, [{"budget_id": "bud-1"}])
+    assert error.headers == {"x-headgate-budget-remaining": "12"}
