@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV_PYTHON := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help setup dev test check fix types bench deploy update lock clean
+.PHONY: help setup dev test check fix types bench soak deploy update lock clean
 
 help: ## say what each command does
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
@@ -31,6 +31,9 @@ types: setup ## row types from the migrations; the OpenAPI document and TypeScri
 
 bench: setup ## the benchmarks
 	@PYTHONPATH=src:. $(VENV_PYTHON) bench/run.py
+
+soak: setup ## a long load that kills the Worker again and again, and checks every sum; docs/soak.md tells its settings
+	@PYTHONPATH=src:. $(VENV_PYTHON) -m tools.soak
 
 deploy: setup ## to your Cloudflare account, after a dry run that checks the size
 	@$(VENV_PYTHON) -m tools.deploy

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import secrets
 import socket
 
 from tools.project import ToolError
@@ -9,11 +11,18 @@ from tools.project import ToolError
 HOST = "127.0.0.1"
 
 
+# Below the ports that systems give to outgoing connections: one of those might take ours while its server restarts.
+LOWEST, HIGHEST = 10_000, 32_000
+
+
 def free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
+    """A port that was free a moment ago. Raises ToolError when none is found."""
+    for _ in range(100):
+        port = LOWEST + secrets.randbelow(HIGHEST - LOWEST)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind((HOST, port))
+            return port
+    raise ToolError(f"no free port between {LOWEST} and {HIGHEST}")
 
 
 def require_free(port: int) -> None:

@@ -32,6 +32,7 @@ from tools.project import ROOT, ToolError, local_flags
 from tools.simulator import Simulator
 from tools.state import State, Store
 from tools.wrangler import wrangler_environment
+from tools.wrangler_noise import News
 
 READY_SECONDS = 120.0
 REFUSED_SECONDS = 15.0
@@ -68,6 +69,7 @@ class Stack:
         self.api_key = self.org_id = self.admin_email = self.admin_password = ""
         self._variables = dict(variables or {})
         self._echo = echo
+        self._news = News()
         self._worker_port = free_port()
         self._simulator: Simulator | None = None
         self._edge: Edge | None = None
@@ -193,7 +195,8 @@ class Stack:
     def _line(self, line: str, stream: int) -> None:
         with self.log_path.open("a", encoding="utf-8") as log:
             log.write(line + "\n")
-        if self._echo and line.strip() and (stream == 2 or line.startswith("{")):
+        worth_it = line.startswith("{") or (stream == 2 and self._news.is_news(line))
+        if self._echo and line.strip() and worth_it:
             self._echo(line)
 
     def _postgres_line(self, line: str, _stream: int) -> None:

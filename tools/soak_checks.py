@@ -1,0 +1,154 @@
+"""What must be true after a soak: counters, records and the simulated provider's own counts are compared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from tools.soak_calls import INPUT, KINDS, OUTPUT, TIMEOUT_SECONDS, Json, Outcome, bound_of
+from tools.soak_rules import Budget, Rules
+
+# A call that was answered this long before a kill may not be settled yet: see SETTLE_WAITS_MS in lib/runtime/gates.py.
+SETTLED_SECONDS = 2.0
+# Nor may a call of which nobody knows the end, when a kill came within the time that it could last.
+LONGEST_SECONDS = TIMEOUT_SECONDS + SETTLED_SECONDS
+MOST_SHOWN = 12
+UNCHARGED = ("upstream_refused", "upstream_unreachable")
+
+
+@dataclass
+class Findings:
+    """Money that does not add up, and what else was wrong, each in words."""
+
+    nano_usd: int = 0
+    wrong: list[str] = field(default_factory=list)
+
+    def add(self, words: str, nano_usd: int = 0) -> None:
+        self.nano_usd += abs(nano_usd)
+        self.wrong.append(words)
+
+
+def check_refusals(outcomes: Iterable[Outcome], large: str, findings: Findings) -> None:
+    """Nothing is refused while there is room for it: more than one upper bound, or one more call."""
+    for outcome in outcomes:
+        code, details = outcome.error.get("code"), outcome.error.get("details") or [{}]
+        if code == "budget_exceeded":
+            left = int(outcome.headers["x-headgate-budget-remaining"])
+            if left > outcome.bound or details[0].get("budget_id") == large:
+                findings.add(f"refused by a budget: {left} left, the call takes {outcome.bound}: {outcome.error}")
+        elif code in ("requests_limit_reached", "concurrent_limit_reached"):
+            unit = code.partition("_")[0]
+            if f'"{unit}";r=0;' not in outcome.headers["ratelimit"]:
+                findings.add(f"refused by a limit of {unit} with room: {outcome.headers['ratelimit']}")
+        elif code == "cost_unknown":
+            findings.add(f"no bound for {outcome.kind.model}")
+
+
+def check_answers(
+    outcomes: Iterable[Outcome], records: Mapping[str, Json], kills: list[float], found: Findings
+) -> None:
+    """Each call that ended in order is on record once, exactly as the provider said; what was refused is not."""
+    for outcome in outcomes:
+        if outcome.end == "hung":
+            found.add(f"{outcome.kind.model}: no end after a minute, {outcome.id} {outcome.status}")
+        if outcome.end != "whole" or not outcome.id:
+            continue
+        record = records.get(outcome.id)
+        if outcome.error and not outcome.headers.get("content-type", "").startswith("application/json"):
+            found.add(f"{outcome.status} is no JSON")
+        if outcome.status in (402, 429):
+            if record is not None:
+                found.add(f"{outcome.id}: refused with {outcome.status}, but on record", record["cost_nano_usd"])
+            continue
+        if outcome.status == 200:
+            _check_answered(outcome, record, kills, found)
+
+
+def _check_answered(outcome: Outcome, record: Json | None, kills: list[float], found: Findings) -> None:
+    cost = outcome.provider_cost
+    if record is None:
+        found.add(f"{outcome.id}: answered, but not on record ({outcome.kind.model})", cost or outcome.bound)
+    elif record["cause"] == "lost":
+        if not any(0 <= kill - outcome.ended + 0.1 <= SETTLED_SECONDS for kill in kills):
+            ago = min((kill - outcome.ended for kill in kills if kill > outcome.ended - 0.1), default=None)
+            found.add(f"{outcome.id}: lost without a kill ({outcome.kind.model}, next kill in {ago} s)", outcome.bound)
+    elif cost is not None and (record["cost_nano_usd"] != cost or record["estimated"]):
+        difference = (record["cost_nano_usd"] or 0) - cost
+        found.add(f"{outcome.id}: {cost} by the provider, on record {record}", difference or 1)
+
+
+def check_lost(records: Iterable[Json], kills_ms: list[float], found: Findings) -> None:
+    """Only a kill loses a call: all others are settled, whatever becomes of their clients."""
+    for record in records:
+        began = _ms(record["started_at"])
+        if record["cause"] == "lost" and not any(-100 <= kill - began <= LONGEST_SECONDS * 1000 for kill in kills_ms):
+            found.add(f"{record['id']}: lost without a kill: {record['model']}, {record['started_at']}")
+
+
+def check_bounds(records: Iterable[Json], found: Findings) -> None:
+    """No call costs more than the bound that was set aside for it."""
+    bounds = {kind.model: bound_of(kind) for kind in KINDS}
+    for record in records:
+        cost = record["cost_nano_usd"]
+        if cost is None or cost > bounds[record["model"]]:
+            found.add(f"{record['id']}: costs {cost}, its bound is {bounds[record['model']]}", cost or 1)
+
+
+def check_budgets(rules: Rules, records: Iterable[Json], now_ms: int, found: Findings) -> int:
+    """Each counter is the sum of the records that it covers. Returns by how much the records pass the budgets."""
+    overshoot = 0
+    for budget in rules.budgets.values():
+        covered = [record for record in records if budget.covers(record)]
+        if budget.window.startswith("rolling"):
+            least, most = _rolling(covered, int(budget.window.partition(":")[2]) * 1000, now_ms)
+        else:
+            least = most = sum(record["cost_nano_usd"] for record in covered)
+            overshoot += max(0, most - budget.limit)
+        difference = max(least - budget.spent, budget.spent - most, 0)
+        if difference:
+            lost = sum(1 for record in covered if record["cause"] == "lost")
+            found.add(f"{_name(budget)}: spent {budget.spent}, records {least} to {most} ({lost} lost)", difference)
+    return overshoot
+
+
+def _rolling(records: Iterable[Json], width: int, now_ms: int) -> tuple[int, int]:
+    """What a rolling window may show: a call's begin is on record some moments before it is let in."""
+    ages = [(now_ms - _ms(record["started_at"]), record["cost_nano_usd"]) for record in records]
+    return (
+        sum(cost for age, cost in ages if age < width - 1_000),
+        sum(cost for age, cost in ages if age < width + 16_000),
+    )
+
+
+def _ms(text: str) -> int:
+    return round(datetime.fromisoformat(text).timestamp() * 1000)
+
+
+def _name(budget: Budget) -> str:
+    return f"budget {budget.id} ({budget.scope['type']}, {budget.window}, {budget.limit})"
+
+
+def check_provider(records: Iterable[Json], by_model: Mapping[str, Json], found: Findings) -> None:
+    """The ledger is what the provider served: see docs/soak.md for the rule."""
+    models: dict[str, list[Json]] = {}
+    for record in records:
+        models.setdefault(record["upstream_model"], []).append(record)
+    for model in sorted({*models, *by_model}):
+        _check_model(model, models.get(model, []), by_model.get(model, {}), found)
+
+
+def _check_model(model: str, records: list[Json], served: Json, found: Findings) -> None:
+    cost = served.get("prompt_tokens", 0) * INPUT + served.get("completion_tokens", 0) * OUTPUT
+    exact = [record for record in records if not record["estimated"] and record["cause"] not in UNCHARGED]
+    guessed = [record for record in records if record["estimated"]]
+    uncharged = len(records) - len(exact) - len(guessed)
+    bound = max(bound_of(kind) for kind in KINDS if kind.model == f"sim/{model}")
+    told = sum(record["cost_nano_usd"] for record in exact)
+    open_end = (len(guessed) + uncharged) * bound
+    if not told <= cost <= told + open_end:
+        words = f"{len(exact)} exact records say {told}, {len(guessed)} estimated and {uncharged} uncharged are open"
+        found.add(f"{model}: the provider served {cost}; {words}", max(told - cost, cost - told - open_end))
+    requests = served.get("requests", 0)
+    if not len(exact) <= requests <= len(records):
+        found.add(f"{model}: the provider saw {requests} requests, on record are {len(records)}", bound)

@@ -1,0 +1,124 @@
+"""The rules of a soak: its keys, budgets and limits, watched while calls go on."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from tools.soak_calls import Client, Json
+
+POLL_SECONDS = 0.25
+NEAR_A_KILL = (OSError, ValueError, EOFError)  # what a poll may meet then; one that hears nothing asks again
+
+
+@dataclass
+class Budget:
+    """One budget as it was made. `limit` is the highest that it may have by now; `step` is added after each restart."""
+
+    id: str
+    scope: Json
+    window: str
+    limit: int
+    step: int
+    overshoot: int = 0
+    spent: int = 0
+    reserved: int = 0
+
+    def covers(self, record: Json) -> bool:
+        """Tell whether it counts a call."""
+        kind, subject = str(self.scope["type"]), self.scope.get("id")
+        return kind == "org" or subject == record[{"key": "key_id", "model": "model"}[kind]]
+
+
+@dataclass
+class Limit:
+    id: str
+    unit: str
+    most: int
+    above: int = 0
+    used: int = 0
+
+
+@dataclass
+class Rules:
+    """All of them, by their ids, and the keys that calls are made with: secret and share of the calls."""
+
+    admin: str
+    large: str = ""
+    budgets: dict[str, Budget] = field(default_factory=dict)
+    limits: dict[str, Limit] = field(default_factory=dict)
+    keys: dict[str, int] = field(default_factory=dict)
+    key_ids: dict[str, str] = field(default_factory=dict)  # by the secret
+    polls: int = 0
+
+    async def make(self, client: Client, calls: int) -> None:
+        """Make everything. `calls` is how many there will be."""
+        await self._key(client, 60)  # one without rules of its own
+        small, poor, slow, bursting, topped = [await self._key(client, share) for share in (8, 3, 10, 7, 12)]
+        self.large = await self._budget(client, {"type": "org"}, "total", max(calls, 1_000) * 1_000_000)
+        await self._budget(client, {"type": "org"}, "month", max(calls, 1_000) * 1_000_000)
+        await self._budget(client, {"type": "key", "id": small}, "rolling:60", 300_000)
+        # Wide enough that most of a short run is still in it at the end.
+        await self._budget(client, {"type": "model", "id": "sim/whole-chunks8"}, "rolling:300", 1_500_000)
+        await self._budget(client, {"type": "key", "id": poor}, "day", 12_000)  # less than any call may cost
+        await self._budget(client, {"type": "key", "id": topped}, "total", 250_000, 400_000)
+        await self._budget(client, {"type": "model", "id": "sim/told-chunks30"}, "total", 150_000, 300_000)
+        await self._budget(client, {"type": "model", "id": "sim/early-lat400-chunks20"}, "week", 60_000, 60_000)
+        await self._limit(client, slow, "requests", 60, window_seconds=10)
+        await self._limit(client, slow, "concurrent", 12)
+        await self._limit(client, bursting, "requests", 20, window_seconds=5, burst=30)
+        await self._limit(client, bursting, "tokens", 4_000, window_seconds=20)
+
+    async def watch(self, client: Client) -> None:
+        """Look at all counters again and again, and note whatever is above its limit."""
+        while True:
+            try:
+                await self.look(client)
+            except NEAR_A_KILL:
+                client.close()
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def look(self, client: Client) -> None:
+        """Look once. Raises one of NEAR_A_KILL where there was no answer."""
+        answer = await client.ask("GET", "/api/v1/budgets?limit=100", self.admin)
+        for shown in answer["data"]:
+            budget = self.budgets[shown["id"]]
+            budget.spent, budget.reserved = shown["spent_nano_usd"], shown["reserved_nano_usd"]
+            budget.overshoot = max(budget.overshoot, budget.spent + budget.reserved - budget.limit)
+        answer = await client.ask("GET", "/api/v1/limits?limit=100", self.admin)
+        for shown in answer["data"]:
+            limit = self.limits[shown["id"]]
+            limit.used = shown["used"]
+            # Tokens are estimated when a call is let in, and may turn out to be more.
+            limit.above = max(limit.above, 0 if limit.unit == "tokens" else limit.used - limit.most)
+        self.polls += 1
+
+    async def top_up(self, client: Client) -> None:
+        """Raise the small budgets, so that their ends are met again."""
+        for budget in [budget for budget in self.budgets.values() if budget.step]:
+            path = f"/api/v1/budgets/{budget.id}"
+            budget.limit += budget.step  # before it is so: what is read meanwhile is below either
+            etag = (await client.ask("GET", path, self.admin))["etag"]
+            await client.ask("PATCH", path, self.admin, {"limit_nano_usd": budget.limit}, if_match=etag)
+
+    def held(self) -> int:
+        """How many budgets still have something set aside, and calls that concurrency limits think are under way."""
+        budgets = sum(1 for budget in self.budgets.values() if budget.reserved)
+        return budgets + sum(limit.used for limit in self.limits.values() if limit.unit == "concurrent")
+
+    async def _key(self, client: Client, share: int) -> str:
+        made = (await client.ask("POST", "/api/v1/keys", self.admin, {"name": f"soak {share}"}))["data"]
+        self.keys[made["secret"]] = share
+        self.key_ids[made["secret"]] = made["id"]
+        return str(made["id"])
+
+    async def _budget(self, client: Client, scope: Json, window: str, limit: int, step: int = 0) -> str:
+        body = {"scope": scope, "window": window, "limit_nano_usd": limit}
+        made = (await client.ask("POST", "/api/v1/budgets", self.admin, body))["data"]
+        self.budgets[made["id"]] = Budget(made["id"], scope, window, limit, step)
+        return str(made["id"])
+
+    async def _limit(self, client: Client, key_id: str, unit: str, most: int, **fields: int) -> None:
+        body = {"scope": {"type": "key", "id": key_id}, "unit": unit, "limit": most, **fields}
+        made = (await client.ask("POST", "/api/v1/limits", self.admin, body))["data"]
+        self.limits[made["id"]] = Limit(made["id"], unit, fields.get("burst", most))
