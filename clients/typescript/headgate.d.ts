@@ -193,6 +193,124 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/limits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List limits
+         * @description May be answered by a replica that lags behind. Send the `x-headgate-bookmark` that a write answered, and that write is in the list.
+         */
+        get: operations["list_limits"];
+        put?: never;
+        /**
+         * Make a limit
+         * @description It holds from the answer on. An organisation has at most 200 of them.
+         */
+        post: operations["create_limit"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/limits/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show a limit
+         * @description The ETag is of the rule. What is used of it changes without a new one.
+         */
+        get: operations["get_limit"];
+        put?: never;
+        post?: never;
+        /** Delete a limit */
+        delete: operations["delete_limit"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a limit
+         * @description Needs `If-Match` with the limit's ETag. Its scope and unit stay: others are another limit.
+         */
+        patch: operations["update_limit"];
+        trace?: never;
+    };
+    "/api/v1/budgets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List budgets
+         * @description May be answered by a replica that lags behind. Send the `x-headgate-bookmark` that a write answered, and that write is in the list.
+         */
+        get: operations["list_budgets"];
+        put?: never;
+        /**
+         * Make a budget
+         * @description It holds from the answer on. An organisation has at most 200 of them.
+         */
+        post: operations["create_budget"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/budgets/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show a budget
+         * @description The ETag is of the rule. What is used of it changes without a new one.
+         */
+        get: operations["get_budget"];
+        put?: never;
+        post?: never;
+        /** Delete a budget */
+        delete: operations["delete_budget"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a budget
+         * @description Needs `If-Match` with the budget's ETag. Its scope and window stay: others are another budget.
+         */
+        patch: operations["update_budget"];
+        trace?: never;
+    };
+    "/api/v1/budgets/actions/explain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Tell what would be decided for a call, and why
+         * @description Nothing is counted and no provider is asked. Limits and budgets are looked at as they are now.
+         */
+        post: operations["explain"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/usage": {
         parameters: {
             query?: never;
@@ -300,6 +418,41 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * Budget
+         * @description A budget and what is spent of it now. `reserved_nano_usd` is held for requests that are under way.
+         *
+         *     What is spent, held and left is null for a budget of each (`*`). `resets_at` is when the window ends; null for
+         *     `total` and `rolling`, and for a budget of each.
+         */
+        Budget: {
+            /** Id */
+            id: string;
+            scope: components["schemas"]["RuleScope"];
+            /** Window */
+            window: string;
+            /** Limit Nano Usd */
+            limit_nano_usd: number;
+            mode: components["schemas"]["Mode"];
+            /** Spent Nano Usd */
+            spent_nano_usd: number | null;
+            /** Reserved Nano Usd */
+            reserved_nano_usd: number | null;
+            /** Remaining Nano Usd */
+            remaining_nano_usd: number | null;
+            /** Resets At */
+            resets_at: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+        };
+        /**
          * Cause
          * @description Why a call ended. Stored on its usage record.
          * @enum {string}
@@ -345,6 +498,20 @@ export interface components {
             [key: string]: unknown;
         };
         /**
+         * CreateBudget
+         * @description A budget to make, in nano-dollars (10⁻⁹ USD). `window` is `total`, `day`, `week` (from Monday) or `month`, by the
+         *     organisation's time zone, or `rolling:SECONDS`. It counts from its creation.
+         */
+        CreateBudget: {
+            scope: components["schemas"]["NewRuleScope"];
+            /** Window */
+            window: string;
+            /** Limit Nano Usd */
+            limit_nano_usd: number;
+            /** @default hard */
+            mode?: components["schemas"]["Mode"];
+        };
+        /**
          * CreateKey
          * @description A key to make. Without `scopes` it may call models and list them, and nothing more.
          */
@@ -365,6 +532,27 @@ export interface components {
              * @default null
              */
             expires_at?: string | null;
+        };
+        /**
+         * CreateLimit
+         * @description A limit to make. Without `burst`, no interval of `window_seconds` has more than `limit`. With it, no interval of
+         *     t seconds has more than burst + limit · t / window_seconds. `concurrent` has neither a window nor a burst.
+         */
+        CreateLimit: {
+            scope: components["schemas"]["NewRuleScope"];
+            unit: components["schemas"]["Unit"];
+            /** Limit */
+            limit: number;
+            /**
+             * Window Seconds
+             * @default null
+             */
+            window_seconds?: number | null;
+            /**
+             * Burst
+             * @default null
+             */
+            burst?: number | null;
         };
         /**
          * EmbeddingsRequest
@@ -390,6 +578,52 @@ export interface components {
             field: string;
             /** Message */
             message: string;
+        };
+        /**
+         * ExplainCall
+         * @description A call that nobody makes. Without `key_id` it is the asking key's own. `max_output_tokens` is for each choice.
+         */
+        ExplainCall: {
+            /** Model */
+            model: string;
+            /** Input Tokens */
+            input_tokens: number;
+            /**
+             * Max Output Tokens
+             * @default null
+             */
+            max_output_tokens?: number | null;
+            /**
+             * Choices
+             * @default 1
+             */
+            choices?: number;
+            /**
+             * Key Id
+             * @default null
+             */
+            key_id?: string | null;
+            /**
+             * End User
+             * @default null
+             */
+            end_user?: string | null;
+        };
+        /**
+         * Explanation
+         * @description What the gate would say now. `code` and `rule_id` are those of the refusal, and null where there is none.
+         *
+         *     `retry_after_ms` is null where waiting does not help, or nothing is in the way.
+         */
+        Explanation: {
+            /** Admitted */
+            admitted: boolean;
+            /** Code */
+            code: string | null;
+            /** Rule Id */
+            rule_id: string | null;
+            /** Retry After Ms */
+            retry_after_ms: number | null;
         };
         /**
          * HeadgateErrorBody
@@ -479,6 +713,42 @@ export interface components {
             secret: string;
         };
         /**
+         * Level
+         * @description Where on a call's way a rule counts.
+         * @enum {string}
+         */
+        Level: "org" | "team" | "user" | "key" | "model" | "end_user";
+        /**
+         * Limit
+         * @description A limit, and how far it is used up now. `used` and `remaining` are null for a limit on each (`*`).
+         */
+        Limit: {
+            /** Id */
+            id: string;
+            scope: components["schemas"]["RuleScope"];
+            unit: components["schemas"]["Unit"];
+            /** Limit */
+            limit: number;
+            /** Window Seconds */
+            window_seconds: number | null;
+            /** Burst */
+            burst: number | null;
+            /** Used */
+            used: number | null;
+            /** Remaining */
+            remaining: number | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+        };
+        /**
          * Live
          * @description Says that the isolate runs.
          */
@@ -495,6 +765,12 @@ export interface components {
          * @description What is told beside one thing: nothing yet.
          */
         Meta: Record<string, never>;
+        /**
+         * Mode
+         * @description What a budget does. A hard one refuses what might go beyond it; a soft one only warns.
+         * @enum {string}
+         */
+        Mode: "hard" | "soft";
         /**
          * Model
          * @description A model, as OpenAI describes one.
@@ -530,6 +806,8 @@ export interface components {
         /**
          * ModelPrice
          * @description What a model costs, in nano-dollars (10⁻⁹ USD) a token. Cached input costs as much as other input unless told.
+         *
+         *     `per_request_nano_usd` is charged for each finished call, in addition to its tokens.
          */
         ModelPrice: {
             /** Input Nano Usd Per Token */
@@ -541,6 +819,41 @@ export interface components {
              * @default null
              */
             cached_input_nano_usd_per_token?: number | null;
+            /**
+             * Per Request Nano Usd
+             * @default null
+             */
+            per_request_nano_usd?: number | null;
+        };
+        /**
+         * NewRuleScope
+         * @description Whom a rule is to be about: one, or with the id `*` each by itself. The organisation's own id may be left out.
+         *
+         *     `model` narrows it to calls of one model, as clients name it. An `end_user` is what a request's `user` says.
+         *     There are no rules for teams and users yet.
+         */
+        NewRuleScope: {
+            type: components["schemas"]["Level"];
+            /**
+             * Id
+             * @default null
+             */
+            id?: string | null;
+            /**
+             * Model
+             * @default null
+             */
+            model?: string | null;
+        };
+        /** One[Budget] */
+        One_Budget_: {
+            data: components["schemas"]["Budget"];
+            meta: components["schemas"]["Meta"];
+        };
+        /** One[Explanation] */
+        One_Explanation_: {
+            data: components["schemas"]["Explanation"];
+            meta: components["schemas"]["Meta"];
         };
         /** One[KeyWithSecret] */
         One_KeyWithSecret_: {
@@ -550,6 +863,11 @@ export interface components {
         /** One[Key] */
         One_Key_: {
             data: components["schemas"]["Key"];
+            meta: components["schemas"]["Meta"];
+        };
+        /** One[Limit] */
+        One_Limit_: {
+            data: components["schemas"]["Limit"];
             meta: components["schemas"]["Meta"];
         };
         /** One[OrgModel] */
@@ -611,10 +929,22 @@ export interface components {
             /** Next Cursor */
             next_cursor: string | null;
         };
+        /** Page[Budget] */
+        Page_Budget_: {
+            /** Data */
+            data: components["schemas"]["Budget"][];
+            meta: components["schemas"]["PageMeta"];
+        };
         /** Page[Key] */
         Page_Key_: {
             /** Data */
             data: components["schemas"]["Key"][];
+            meta: components["schemas"]["PageMeta"];
+        };
+        /** Page[Limit] */
+        Page_Limit_: {
+            /** Data */
+            data: components["schemas"]["Limit"][];
             meta: components["schemas"]["PageMeta"];
         };
         /** Page[OrgModel] */
@@ -681,11 +1011,22 @@ export interface components {
             overlap_seconds?: number;
         };
         /**
+         * RuleScope
+         * @description Whom a rule is about: one, or each (`*`) by itself; with `model`, only in calls of that model.
+         */
+        RuleScope: {
+            type: components["schemas"]["Level"];
+            /** Id */
+            id: string;
+            /** Model */
+            model: string | null;
+        };
+        /**
          * Scope
          * @description What a key may do. The names are part of the API: they are stored, and clients send them.
          * @enum {string}
          */
-        Scope: "chat:write" | "embeddings:write" | "models:read" | "models:write" | "keys:read" | "keys:write" | "usage:read";
+        Scope: "chat:write" | "embeddings:write" | "models:read" | "models:write" | "keys:read" | "keys:write" | "usage:read" | "limits:read" | "limits:write" | "budgets:read" | "budgets:write";
         /**
          * StreamOptions
          * @description Options of a stream. With `include_usage` the last event before the end mark tells the tokens used.
@@ -698,6 +1039,25 @@ export interface components {
             include_usage?: boolean | null;
         } & {
             [key: string]: unknown;
+        };
+        /**
+         * Unit
+         * @description What a limit counts.
+         * @enum {string}
+         */
+        Unit: "requests" | "tokens" | "concurrent";
+        /**
+         * UpdateBudget
+         * @description What to change of a budget; what is not named stays.
+         */
+        UpdateBudget: {
+            /**
+             * Limit Nano Usd
+             * @default null
+             */
+            limit_nano_usd?: number | null;
+            /** @default null */
+            mode?: components["schemas"]["Mode"] | null;
         };
         /**
          * UpdateKey
@@ -714,6 +1074,27 @@ export interface components {
              * @default null
              */
             expires_at?: string | null;
+        };
+        /**
+         * UpdateLimit
+         * @description What to change of a limit; what is not named stays. `burst` may be null, which takes it away.
+         */
+        UpdateLimit: {
+            /**
+             * Limit
+             * @default null
+             */
+            limit?: number | null;
+            /**
+             * Window Seconds
+             * @default null
+             */
+            window_seconds?: number | null;
+            /**
+             * Burst
+             * @default null
+             */
+            burst?: number | null;
         };
         /**
          * UsageEntry
@@ -796,29 +1177,43 @@ export interface components {
     headers: never;
     pathItems: never;
 }
+export type Budget = components['schemas']['Budget'];
 export type Cause = components['schemas']['Cause'];
 export type ChatMessage = components['schemas']['ChatMessage'];
 export type ChatRequest = components['schemas']['ChatRequest'];
+export type CreateBudget = components['schemas']['CreateBudget'];
 export type CreateKey = components['schemas']['CreateKey'];
+export type CreateLimit = components['schemas']['CreateLimit'];
 export type EmbeddingsRequest = components['schemas']['EmbeddingsRequest'];
 export type ErrorDetail = components['schemas']['ErrorDetail'];
+export type ExplainCall = components['schemas']['ExplainCall'];
+export type Explanation = components['schemas']['Explanation'];
 export type HeadgateErrorBody = components['schemas']['HeadgateErrorBody'];
 export type HeadgateErrorInfo = components['schemas']['HeadgateErrorInfo'];
 export type Key = components['schemas']['Key'];
 export type KeyWithSecret = components['schemas']['KeyWithSecret'];
+export type Level = components['schemas']['Level'];
+export type Limit = components['schemas']['Limit'];
 export type Live = components['schemas']['Live'];
 export type Meta = components['schemas']['Meta'];
+export type Mode = components['schemas']['Mode'];
 export type Model = components['schemas']['Model'];
 export type ModelList = components['schemas']['ModelList'];
 export type ModelPrice = components['schemas']['ModelPrice'];
+export type NewRuleScope = components['schemas']['NewRuleScope'];
+export type OneBudget = components['schemas']['One_Budget_'];
+export type OneExplanation = components['schemas']['One_Explanation_'];
 export type OneKeyWithSecret = components['schemas']['One_KeyWithSecret_'];
 export type OneKey = components['schemas']['One_Key_'];
+export type OneLimit = components['schemas']['One_Limit_'];
 export type OneOrgModel = components['schemas']['One_OrgModel_'];
 export type OpenAiError = components['schemas']['OpenAIError'];
 export type OpenAiErrorBody = components['schemas']['OpenAIErrorBody'];
 export type OrgModel = components['schemas']['OrgModel'];
 export type PageMeta = components['schemas']['PageMeta'];
+export type PageBudget = components['schemas']['Page_Budget_'];
 export type PageKey = components['schemas']['Page_Key_'];
+export type PageLimit = components['schemas']['Page_Limit_'];
 export type PageOrgModel = components['schemas']['Page_OrgModel_'];
 export type PageUsageEntry = components['schemas']['Page_UsageEntry_'];
 export type PageUsageLine = components['schemas']['Page_UsageLine_'];
@@ -826,9 +1221,13 @@ export type PassedThrough = components['schemas']['PassedThrough'];
 export type PutModel = components['schemas']['PutModel'];
 export type Ready = components['schemas']['Ready'];
 export type RotateKey = components['schemas']['RotateKey'];
+export type RuleScope = components['schemas']['RuleScope'];
 export type Scope = components['schemas']['Scope'];
 export type StreamOptions = components['schemas']['StreamOptions'];
+export type Unit = components['schemas']['Unit'];
+export type UpdateBudget = components['schemas']['UpdateBudget'];
 export type UpdateKey = components['schemas']['UpdateKey'];
+export type UpdateLimit = components['schemas']['UpdateLimit'];
 export type UsageEntry = components['schemas']['UsageEntry'];
 export type UsageLine = components['schemas']['UsageLine'];
 export type $defs = Record<string, never>;
@@ -2137,6 +2536,1046 @@ export interface operations {
             };
             /** @description It has changed since it was read. */
             412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A limit is reached. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    list_limits: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Limit_"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key is missing, wrong, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key lacks the route's scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A limit is reached. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    create_limit: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Send the same value again to get the same answer again; the work is done once. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateLimit"];
+            };
+        };
+        responses: {
+            /** @description Made. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["One_Limit_"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key is missing, wrong, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key lacks the route's scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The state does not allow it now. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The body is over the limit. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The body is not application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A business rule says no. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A limit is reached. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    get_limit: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["One_Limit_"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key is missing, wrong, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key lacks the route's scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description There is no such thing, or the caller may not know of it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A limit is reached. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    delete_limit: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An ETag: the change is made only while this is the current version. */
+                "If-Match"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done; there is nothing to tell. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key is missing, wrong, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key lacks the route's scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description There is no such thing, or the caller may not know of it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description It has changed since it was read. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A limit is reached. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    update_limit: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description An ETag: the change is made only while this is the current version. */
+                "If-Match": string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdateLimit"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["One_Limit_"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key is missing, wrong, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key lacks the route's scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description There is no such thing, or the caller may not know of it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description It has changed since it was read. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The body is over the limit. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The body is not application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A business rule says no. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description `If-Match` is missing. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A limit is reached. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    list_budgets: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Budget_"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key is missing, wrong, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key lacks the route's scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A limit is reached. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    create_budget: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Send the same value again to get the same answer again; the work is done once. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateBudget"];
+            };
+        };
+        responses: {
+            /** @description Made. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["One_Budget_"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key is missing, wrong, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key lacks the route's scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The state does not allow it now. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The body is over the limit. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The body is not application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A business rule says no. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A limit is reached. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    get_budget: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["One_Budget_"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key is missing, wrong, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key lacks the route's scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description There is no such thing, or the caller may not know of it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A limit is reached. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    delete_budget: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An ETag: the change is made only while this is the current version. */
+                "If-Match"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done; there is nothing to tell. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key is missing, wrong, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key lacks the route's scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description There is no such thing, or the caller may not know of it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description It has changed since it was read. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A limit is reached. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    update_budget: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description An ETag: the change is made only while this is the current version. */
+                "If-Match": string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdateBudget"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["One_Budget_"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key is missing, wrong, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key lacks the route's scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description There is no such thing, or the caller may not know of it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description It has changed since it was read. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The body is over the limit. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The body is not application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description `If-Match` is missing. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A limit is reached. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    explain: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Send the same value again to get the same answer again; the work is done once. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExplainCall"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["One_Explanation_"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key is missing, wrong, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key lacks the route's scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description There is no such thing, or the caller may not know of it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The state does not allow it now. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The body is over the limit. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The body is not application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A business rule says no. */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
