@@ -5,6 +5,8 @@ The route goes through the real pipeline, and needs no key, since looking for th
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 from pydantic import BaseModel
 
 from lib.http import render
@@ -16,7 +18,8 @@ from lib.store.schema import OrgRow
 from lib.store.scope import Org
 from routes import ROUTES
 
-_SQL = "SELECT id, name, created_at, updated_at FROM orgs WHERE id = ?"
+_COLUMNS = ", ".join(field.name for field in fields(OrgRow))
+_SQL = f"SELECT {_COLUMNS} FROM orgs WHERE id = ?"
 
 
 class Read(BaseModel):
