@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from bench.admission import Admission
+from bench.admission_table import admission_section
 from bench.cases import CHUNKS, MEMORY_CASES
 from bench.cold_start import ColdStart
 from bench.memory import CONNECTIONS, Memory
@@ -64,6 +66,7 @@ with direct; `CPU` is the processor time of workerd for one request, which other
 For JSON the first byte comes with the last.
 
 {store}
+{admission}
 ## Memory
 
 {connections} connections at a time, the requests shared equally by {kinds}.
@@ -94,6 +97,7 @@ class Findings:
     cells: Sequence[Cell]
     effort: Effort
     store: Sequence[Line]
+    admission: Admission
     memory: Sequence[Memory]
     cold_start: ColdStart
     load_before: float
@@ -115,6 +119,7 @@ def render(found: Findings) -> str:
         speed=speed_table(found.cells),
         goal=goal_table(found.cells),
         store=store_section(found.store, found.effort),
+        admission=admission_section(found.admission, found.effort),
         connections=CONNECTIONS,
         kinds=", ".join(f"“{case.name}”" for case in MEMORY_CASES),
         memory=_memory_table(found.memory),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
@@ -25,14 +26,20 @@ def variables(simulator_url: str) -> dict[str, str]:
 class Stage:
     """Runs the modules in `folder`/out (see tools/deploy.py) over fresh data, with `main` as the entry.
 
-    `options` are workerd's. The store is D1, or `postgres`, which must run and be new. Use it as a context: what it
-    starts ends with it.
+    `options` are workerd's, `more` is added to the Worker's variables. The store is D1, or `postgres`, which must run
+    and be new. Use it as a context: what it starts ends with it.
     """
 
     def __init__(
-        self, folder: Path, simulator_url: str, *options: str, main: str = ENTRY, postgres: Postgres | None = None
+        self,
+        folder: Path,
+        simulator_url: str,
+        *options: str,
+        main: str = ENTRY,
+        postgres: Postgres | None = None,
+        more: Mapping[str, str] | None = None,
     ) -> None:
-        environment = variables(simulator_url)
+        environment = {**variables(simulator_url), **(more or {})}
         self.ports = write_configuration(folder, main, environment, postgres.worker_url if postgres else None)
         self.workerd = Workerd(folder, *options)
         try:

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench import cold_start, memory, speed, store
+from bench import admission, cold_start, memory, speed, store
+from bench.admission_table import admission_section
 from bench.cases import MEMORY_CASES, QUICK_CASES, SPEED_CASES, Case
 from bench.load import LoadGenerator
 from bench.report import Findings, render
@@ -53,6 +54,11 @@ def only_store(effort: Effort) -> str:
         return store_section(measure_store(folder, url, generator, effort), effort)
 
 
+def only_admission(effort: Effort) -> str:
+    with built() as (folder, url, generator):
+        return admission_section(admission.measure(folder, url, generator, effort), effort)
+
+
 def whole() -> str:
     set_up(postgres=True)
     load_before = os.getloadavg()[0]
@@ -64,10 +70,12 @@ def whole() -> str:
             cells = list(measure_speed(generator, stage, SPEED_CASES, WHOLE))
         say("store")
         lines = measure_store(folder, url, generator, WHOLE)
+        say("admission")
+        admitted = admission.measure(folder, url, generator, WHOLE)
         say("memory")
         with Stage(folder, url, main=memory.add_entry(folder)) as stage:
             samples = memory.measure(generator, stage, MEMORY_CASES, memory.STEPS)
-    return render(Findings(cells, WHOLE, lines, samples, started, load_before, os.getloadavg()[0]))
+    return render(Findings(cells, WHOLE, lines, admitted, samples, started, load_before, os.getloadavg()[0]))
 
 
 def measure_speed(
@@ -89,10 +97,14 @@ def run(arguments: Sequence[str], description: str) -> None:
     """Print what was measured; a whole run also writes it. Raises ToolError."""
     parser = ArgumentParser(description=description, formatter_class=RawDescriptionHelpFormatter, allow_abbrev=False)
     parser.add_argument("--quick", action="store_true", help="fewer, shorter rounds; without --only, of the speed")
-    parser.add_argument("--only", choices=("speed", "store"), help="measure this part, and print it without writing")
+    parser.add_argument(
+        "--only", choices=("speed", "store", "admission"), help="measure this part, and print it without writing"
+    )
     chosen = parser.parse_args(arguments)
     if chosen.only == "store":
         print(only_store(QUICK if chosen.quick else WHOLE))
+    elif chosen.only == "admission":
+        print(only_admission(QUICK if chosen.quick else WHOLE))
     elif chosen.quick:
         print(only_speed(QUICK, QUICK_CASES))
     elif chosen.only == "speed":
