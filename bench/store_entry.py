@@ -5,8 +5,6 @@ The route goes through the real pipeline, and needs no key, since looking for th
 
 from __future__ import annotations
 
-from dataclasses import fields
-
 from pydantic import BaseModel
 
 from lib.http import render
@@ -14,12 +12,12 @@ from lib.http.request import Validated
 from lib.http.response import Response
 from lib.http.route import NoQuery, Route
 from lib.services import Services
+from lib.store.rows import columns
 from lib.store.schema import OrgRow
 from lib.store.scope import Org
 from routes import ROUTES
 
-_COLUMNS = ", ".join(field.name for field in fields(OrgRow))
-_SQL = f"SELECT {_COLUMNS} FROM orgs WHERE id = ?"
+_SQL = f"SELECT {columns(OrgRow)} FROM orgs WHERE id = ?"
 
 
 class Read(BaseModel):

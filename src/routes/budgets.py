@@ -13,7 +13,7 @@ from lib.admission import policy_service, policy_store
 from lib.admission.counters import Counter
 from lib.admission.rules import EACH
 from lib.http import etag, render
-from lib.http.paging import PageQuery, decode_cursor, encode_cursor
+from lib.http.paging import PageQuery, cut, decode_cursor
 from lib.http.request import Validated
 from lib.http.response import Response
 from lib.http.route import NoQuery, Route
@@ -92,8 +92,7 @@ async def list_budgets(services: Services, request: Validated[None, PageQuery], 
     """List budgets, newest first."""
     [before] = decode_cursor(request.query.cursor, [AFTER_ALL])
     rows = await policy_store.list_budgets(services.database, principal.org_id, before, request.query.limit + 1)
-    shown = rows[: request.query.limit]
-    more = encode_cursor([shown[-1].id]) if len(rows) > len(shown) else None
+    shown, more = cut(rows, request.query.limit, lambda row: [row.id])
     counters = await services.gates.counters(principal.org_id) if shown else {}
     return render.page([_budget(row, counters) for row in shown], more)
 

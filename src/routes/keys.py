@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from lib.http import etag, render
-from lib.http.paging import PageQuery, decode_cursor, encode_cursor
+from lib.http.paging import PageQuery, cut, decode_cursor
 from lib.http.request import Validated
 from lib.http.response import Response
 from lib.http.route import NoQuery, Route
@@ -83,8 +83,7 @@ async def list_keys(services: Services, request: Validated[None, PageQuery], pri
     """List keys, newest first, revoked ones included."""
     [before] = decode_cursor(request.query.cursor, [_AFTER_ALL])
     rows = await key_store.list_keys(services.database, principal.org_id, before, request.query.limit + 1)
-    shown = rows[: request.query.limit]
-    more = encode_cursor([shown[-1].id]) if len(rows) > len(shown) else None
+    shown, more = cut(rows, request.query.limit, lambda row: [row.id])
     return render.page([_key(row) for row in shown], more)
 
 

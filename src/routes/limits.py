@@ -12,7 +12,7 @@ from lib.admission import policy_service, policy_store
 from lib.admission.counters import Counter
 from lib.admission.rules import EACH, Unit
 from lib.http import etag, render
-from lib.http.paging import PageQuery, decode_cursor, encode_cursor
+from lib.http.paging import PageQuery, cut, decode_cursor
 from lib.http.request import Validated
 from lib.http.response import Response
 from lib.http.route import NoQuery, Route
@@ -68,8 +68,7 @@ async def list_limits(services: Services, request: Validated[None, PageQuery], p
     """List limits, newest first."""
     [before] = decode_cursor(request.query.cursor, [AFTER_ALL])
     rows = await policy_store.list_limits(services.database, principal.org_id, before, request.query.limit + 1)
-    shown = rows[: request.query.limit]
-    more = encode_cursor([shown[-1].id]) if len(rows) > len(shown) else None
+    shown, more = cut(rows, request.query.limit, lambda row: [row.id])
     counters = await services.gates.counters(principal.org_id) if shown else {}
     return render.page([_limit(row, counters) for row in shown], more)
 

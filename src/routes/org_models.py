@@ -12,7 +12,7 @@ from lib.gateway.model_store import ModelRow
 from lib.gateway.models import ModelRoute, Price
 from lib.http import etag, render
 from lib.http.errors import BadRequest, NotFound, PreconditionFailed, UnprocessableEntity
-from lib.http.paging import PageQuery, decode_cursor, encode_cursor
+from lib.http.paging import PageQuery, cut, decode_cursor
 from lib.http.request import Validated
 from lib.http.response import Response
 from lib.http.route import NoQuery, Route
@@ -65,8 +65,7 @@ async def list_org_models(services: Services, request: Validated[None, PageQuery
     """List the organisation's models by name."""
     [after] = decode_cursor(request.query.cursor, [""])
     rows = await model_store.list_models(services.database, principal.org_id, after, request.query.limit + 1)
-    shown = rows[: request.query.limit]
-    more = encode_cursor([shown[-1].id]) if len(rows) > len(shown) else None
+    shown, more = cut(rows, request.query.limit, lambda row: [row.id])
     return render.page([_model(row) for row in shown], more)
 
 
@@ -95,7 +94,7 @@ async def put_org_model(services: Services, request: Validated[PutModel, NoQuery
     conditional = request.headers.get("if-match") or request.headers.get("if-none-match")
     expected = (old.version if old else 0) if conditional else None
     if not await model_store.put_model(services.database, principal.org_id, route, expected, now):
-        raise PreconditionFailed("It has changed since you read it. Read it again.")
+        raise PreconditionFailed()
     await services.gates.changed(principal.org_id)
     return _shown(await _find(services, principal, model_id), 200 if old else 201)
 
@@ -106,7 +105,7 @@ async def delete_org_model(services: Services, request: Validated[None, NoQuery]
     etag.check_match(request.headers, row.version)
     expected = row.version if request.headers.get("if-match") else None
     if not await model_store.delete_model(services.database, principal.org_id, row.id, expected):
-        raise PreconditionFailed("It has changed since you read it. Read it again.")
+        raise PreconditionFailed()
     await services.gates.changed(principal.org_id)
     return render.no_content()
 

@@ -41,9 +41,9 @@ SCHEMA = (
 )
 BATCH_ROWS = 200
 FLUSH_AFTER_MS = 500
-# How long a call that was let in is remembered after its end. A settlement that comes later than that finds nothing.
 # What SQLite holds as a whole number, and more than anybody spends.
 MOST_KEPT = 2**62
+# How long a call that was let in is remembered after its end. A settlement that comes later than that finds nothing.
 REMEMBERED_MS = 24 * 3_600_000
 
 # One statement for a whole batch, and Python never parses it: `?1` is an array of [id, deadline or null, record].

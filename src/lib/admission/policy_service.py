@@ -76,7 +76,7 @@ async def update_limit(
     changed = replace(row, amount=amount, window_seconds=window_seconds, burst=burst, updated_at=now)
     _check_limit(changed)
     if not await policy_store.update_limit(services.database, changed, row.version):
-        raise _lost()
+        raise PreconditionFailed()
     await services.gates.changed(principal.org_id)
     return replace(changed, version=row.version + 1)
 
@@ -86,7 +86,7 @@ async def delete_limit(
 ) -> None:
     """Delete a limit. It no longer holds from the answer on."""
     if not await policy_store.delete_limit(services.database, principal.org_id, limit_id, expected_version):
-        raise _lost()
+        raise PreconditionFailed()
     await services.gates.changed(principal.org_id)
 
 
@@ -129,7 +129,7 @@ async def update_budget(
     """Change a budget's amount or mode; what is spent stays. Raises PreconditionFailed when somebody was first."""
     changed = replace(row, limit_nano_usd=limit_nano_usd, mode=mode, updated_at=services.clock.now())
     if not await policy_store.update_budget(services.database, changed, row.version):
-        raise _lost()
+        raise PreconditionFailed()
     await services.gates.changed(principal.org_id)
     return replace(changed, version=row.version + 1)
 
@@ -139,7 +139,7 @@ async def delete_budget(
 ) -> None:
     """Delete a budget. It no longer holds from the answer on."""
     if not await policy_store.delete_budget(services.database, principal.org_id, budget_id, expected_version):
-        raise _lost()
+        raise PreconditionFailed()
     await services.gates.changed(principal.org_id)
 
 
@@ -179,7 +179,3 @@ def _check_limit(row: LimitRow) -> None:
         raise UnprocessableEntity(f"A limit on {row.unit} needs a window.", param="window_seconds")
     if row.burst is not None and row.burst > row.amount * MOST_BURST:
         raise UnprocessableEntity(f"A burst is at most {MOST_BURST} times the limit.", param="burst")
-
-
-def _lost() -> PreconditionFailed:
-    return PreconditionFailed("It has changed since you read it. Read it again.")

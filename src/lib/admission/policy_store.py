@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import astuple, fields
+from dataclasses import astuple
 from typing import Any
 
 from lib.store.database import Database, Read, Statement
+from lib.store.rows import columns
 from lib.store.schema import BudgetRow, LimitRow, OrgRow
 from lib.store.scope import Org
 
@@ -14,9 +15,9 @@ MOST_LIMITS = 200
 MOST_BUDGETS = 200
 DEFAULT_TIME_ZONE = "UTC"
 
-_LIMIT = ", ".join(field.name for field in fields(LimitRow))
-_BUDGET = ", ".join(field.name for field in fields(BudgetRow))
-_ORG = ", ".join(field.name for field in fields(OrgRow))
+_LIMIT = columns(LimitRow)
+_BUDGET = columns(BudgetRow)
+_ORG = columns(OrgRow)
 
 
 async def load_policy(database: Database, org_id: str) -> str:

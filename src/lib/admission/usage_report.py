@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from lib.store.database import Database, Value
+from lib.store.rows import columns
 from lib.store.schema import UsageRecordRow
 from lib.store.scope import Org
 
@@ -22,7 +23,7 @@ class Group(StrEnum):
 
 ALL_GROUPS = tuple(Group)
 _SUMMED = ("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens")
-_COLUMNS = ", ".join(field.name for field in fields(UsageRecordRow))
+_COLUMNS = columns(UsageRecordRow)
 
 
 @dataclass(frozen=True, slots=True)

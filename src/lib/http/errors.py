@@ -96,6 +96,9 @@ class PreconditionFailed(HeadgateError):
     status = 412
     code = "precondition_failed"
 
+    def __init__(self, message: str = "It has changed since you read it. Read it again.") -> None:
+        super().__init__(message)
+
 
 class PayloadTooLarge(HeadgateError):
     """The body is over the route's cap. The rest of it is not read."""

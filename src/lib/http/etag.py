@@ -35,7 +35,7 @@ def check_match(headers: Headers, version: int | None) -> None:
     if match is not None and (
         version is None or (match.strip() != "*" and version not in _versions(match, "If-Match"))
     ):
-        raise PreconditionFailed("It has changed since you read it. Read it again.")
+        raise PreconditionFailed()
     if (headers.get("if-none-match") or "").strip() == "*" and version is not None:
         raise PreconditionFailed("It exists already.")
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import Annotated
+from collections.abc import Callable, Sequence
+from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from lib.http import json_body
 from lib.http.errors import BadRequest
+
+Row = TypeVar("Row")
 
 DEFAULT_LIMIT = 20
 MOST_LIMIT = 100
@@ -26,6 +29,15 @@ class PageQuery(BaseModel):
 def encode_cursor(position: list[str]) -> str:
     """Return the cursor that stands behind a row; `position` are the values that the list is sorted by."""
     return base64.urlsafe_b64encode(json.dumps(position).encode()).decode().rstrip("=")
+
+
+def cut(rows: Sequence[Row], limit: int, position: Callable[[Row], list[str]]) -> tuple[Sequence[Row], str | None]:
+    """Return the rows of one page, and the cursor to the next: None on the last page.
+
+    `rows` has one more than `limit` where there are more; `position` tells a row's values that the list is sorted by.
+    """
+    shown = rows[:limit]
+    return shown, encode_cursor(position(shown[-1])) if len(rows) > len(shown) else None
 
 
 def decode_cursor(cursor: str | None, start: list[str]) -> list[str]:

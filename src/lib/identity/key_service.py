@@ -55,7 +55,7 @@ async def update(
         _in_the_future(expires_at, now)
         _not_longer(principal, expires_at)
     if not await key_store.update_key(services.database, principal.org_id, row.id, row.version, name, expires_at, now):
-        raise PreconditionFailed("It has changed since you read it. Read it again.")
+        raise PreconditionFailed()
     await services.gates.changed(principal.org_id)
     return await get(services, principal, row.id)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 
 from lib.identity.models import Principal
 from lib.store.database import Database, Read, Statement
+from lib.store.rows import columns
 from lib.store.scope import Org, Presented
 
 
@@ -27,7 +28,7 @@ class KeyRow:
     updated_at: datetime
 
 
-_COLUMNS = ", ".join(field.name for field in fields(KeyRow))
+_COLUMNS = columns(KeyRow)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,11 @@ from lib.store.dialect import Convert, Dialect
 Row = TypeVar("Row")
 
 
+def columns(row_type: type[Any]) -> str:
+    """Return the columns of a `row_type` as a SELECT lists them."""
+    return ", ".join(field.name for field in fields(row_type))
+
+
 def decoder(row_type: type[Row], dialect: Dialect) -> Callable[[Mapping[str, Any]], Row]:
     """Return what turns a row of this dialect into a `row_type`, by column name.
 
