@@ -10,13 +10,16 @@ from tools.project import ToolError
 
 # The least that the application needs. A new table is not listed until the application uses it.
 GRANTS = {
-    "orgs": {"SELECT"},
+    "orgs": {"SELECT", "UPDATE"},
     "api_keys": {"SELECT", "INSERT", "UPDATE"},
     "models": {"SELECT", "INSERT", "UPDATE", "DELETE"},
     "model_prices": {"SELECT", "INSERT"},
-    "usage_records": {"SELECT", "INSERT", "UPDATE"},
+    "usage_records": {"SELECT", "INSERT", "UPDATE", "DELETE"},
+    "usage_days": {"SELECT", "INSERT", "UPDATE", "DELETE"},
+    "usage_marks": {"SELECT", "INSERT", "UPDATE"},
     "limits": {"SELECT", "INSERT", "UPDATE", "DELETE"},
     "budgets": {"SELECT", "INSERT", "UPDATE", "DELETE"},
+    "budget_adjustments": {"SELECT", "INSERT", "DELETE"},
     "idempotent_answers": {"SELECT", "INSERT", "UPDATE", "DELETE"},
 }
 TENANT_COLUMN = """
@@ -75,14 +78,17 @@ def test_a_forgotten_policy_would_be_noticed(database: FreshDatabase, forgotten:
     assert unprotected(database.owner_url) == ["things"]
 
 
-def test_other_policies_are_the_two_exceptions(migrated: FreshDatabase) -> None:
-    """Permissive policies add up, so each more is a hole to be looked at: a presented key, and clearing old answers."""
+def test_other_policies_are_the_three_exceptions(migrated: FreshDatabase) -> None:
+    """Permissive policies add up, so each more is a hole to be looked at: a presented key, clearing old
+    answers, and the daily work, which must know which organisations there are.
+    """
     others = [row for row in query(migrated.owner_url, POLICIES) if row["policy"] != "own_organisation"]
     clearing = "(current_setting('headgate.every_org'::text, true) = 'idempotent_answers'::text)"
     assert sorted((row["name"], row["cmd"], row["qual"]) for row in others) == [
         ("api_keys", "SELECT", "(secret_hash = current_setting('headgate.key_hash'::text, true))"),
         ("idempotent_answers", "DELETE", clearing),
         ("idempotent_answers", "SELECT", clearing),
+        ("orgs", "SELECT", "(current_setting('headgate.every_org'::text, true) = 'orgs'::text)"),
     ]
 
 

@@ -39,6 +39,9 @@ class UsageRecord:
     first_byte_ms: int | None
     duration_ms: int
     started_at: str
+    team_id: str | None = None
+    user_id: str | None = None
+    end_user: str | None = None
 
     def ended(
         self,

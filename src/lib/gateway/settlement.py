@@ -90,6 +90,7 @@ class Settlement:
             first_byte_ms=None,
             duration_ms=0,
             started_at=time_text(now),
+            end_user=call.end_user,
         )
 
     async def open(self, timeout_seconds: int, floor: int) -> Admitted:

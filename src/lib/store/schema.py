@@ -31,6 +31,21 @@ class ApiKeyRow:
 
 
 @dataclass(frozen=True, slots=True)
+class BudgetAdjustmentRow:
+    """A row of `budget_adjustments`."""
+
+    id: str
+    org_id: str
+    budget_id: str
+    kind: str
+    amount_nano_usd: int
+    note: str | None
+    expires_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class BudgetRow:
     """A row of `budgets`."""
 
@@ -125,6 +140,38 @@ class OrgRow:
     created_at: datetime
     updated_at: datetime
     time_zone: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class UsageDayRow:
+    """A row of `usage_days`."""
+
+    org_id: str
+    day: str
+    model: str
+    key_id: str
+    requests: int
+    input_tokens: int
+    cached_input_tokens: int
+    output_tokens: int
+    reasoning_tokens: int
+    cost_nano_usd: int
+    estimated_requests: int
+    unpriced_requests: int
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class UsageMarkRow:
+    """A row of `usage_marks`."""
+
+    org_id: str
+    summed_until: str
+    pruned_until: str
+    created_at: datetime
+    updated_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +200,9 @@ class UsageRecordRow:
     started_at: datetime
     created_at: datetime
     updated_at: datetime
+    team_id: str | None
+    user_id: str | None
+    end_user: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +220,7 @@ class UserRow:
 # The tables whose rows belong to an organisation, and the column that names it.
 TENANT_COLUMNS: Mapping[str, str] = {
     "api_keys": "org_id",
+    "budget_adjustments": "org_id",
     "budgets": "org_id",
     "idempotent_answers": "org_id",
     "limits": "org_id",
@@ -177,5 +228,7 @@ TENANT_COLUMNS: Mapping[str, str] = {
     "model_prices": "org_id",
     "models": "org_id",
     "orgs": "id",
+    "usage_days": "org_id",
+    "usage_marks": "org_id",
     "usage_records": "org_id",
 }

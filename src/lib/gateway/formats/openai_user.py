@@ -6,15 +6,19 @@ Source: https://platform.openai.com/docs/guides/safety-best-practices.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 
 MOST_CHARACTERS = 128
+# What the ledger can hold: neither control characters nor halves of a surrogate pair, which JSON can say and no store
+# can keep.
+_PLAIN = re.compile(rf"[^\x00-\x1f\x7f\ud800-\udfff]{{1,{MOST_CHARACTERS}}}")
 
 
 def end_user(json: Mapping[str, object]) -> str | None:
-    """Return the end user's name; of a longer one, its hash. None where there is none."""
+    """Return the end user's name; its hash, where it is longer or not plain text. None where there is none."""
     for field in ("safety_identifier", "user"):
         name = json.get(field)
         if isinstance(name, str) and name:
-            return name if len(name) <= MOST_CHARACTERS else hashlib.sha256(name.encode("utf-8", "replace")).hexdigest()
+            return name if _PLAIN.fullmatch(name) else hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
     return None

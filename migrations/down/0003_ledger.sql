@@ -1,0 +1,11 @@
+-- The way back from 0003_ledger.sql. Sums of days, adjustments of budgets, and whom calls were for are lost.
+
+DROP TABLE budget_adjustments;
+DROP TABLE usage_marks;
+DROP TABLE usage_days;
+DROP INDEX usage_records_by_time;
+CREATE INDEX usage_records_by_time ON usage_records (org_id, started_at);
+ALTER TABLE usage_records DROP COLUMN end_user;
+ALTER TABLE usage_records DROP COLUMN user_id;
+ALTER TABLE usage_records DROP COLUMN team_id;
+ALTER TABLE orgs DROP COLUMN version;
