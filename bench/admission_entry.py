@@ -102,9 +102,9 @@ class Gate(entry.Gate):
         if self._variant == DECIDED:
             self._gate._sql = _ReadOnly(self._gate._sql)  # noqa: SLF001 - to cut it
 
-    async def batch(self, version: int, rows: str) -> int | str:
+    def batch(self, version: int, rows: str) -> int | str:
         """Answer as the real one, or at once."""
-        return version or 1 if self._variant == CARRIED else await super().batch(version, rows)
+        return version or 1 if self._variant == CARRIED else super().batch(version, rows)
 
 
 class Default(entry.Default):

@@ -22,3 +22,8 @@ def new_id(now: datetime) -> str:
 def is_id(text: str) -> bool:
     """Tell whether `text` is a UUIDv7 in its canonical form."""
     return _UUID7.fullmatch(text) is not None
+
+
+def milliseconds_of(text: str) -> int | None:
+    """Return when a UUIDv7 was made, in milliseconds since 1970; None where `text` is none."""
+    return int(text[:8] + text[9:13], 16) if is_id(text) else None

@@ -39,13 +39,21 @@ def statuses(answers: list[httpx.Response]) -> Json:
 
 
 def test_exactly_so_many_pass_and_again_after_the_window(own_headgate: Headgate) -> None:
-    """200 at once: 30 pass. And 30 again when the window is over: it is 3 seconds and a thousandth."""
-    limit_id = limit(own_headgate, "requests", 30, window_seconds=3)
-    assert statuses(burst(own_headgate, 200)) == {"200": 30, "429": 170}
-    assert used(own_headgate, limit_id) == 30
-    time.sleep(3.1)
+    """200 at once: 30 pass. And 30 again when the window is over: it is so many seconds and a thousandth.
+
+    A window shorter than the burst would rightly let in more, so on a slow machine a longer one is tried.
+    """
+    for window in (3, 9, 27):
+        limit_id = limit(own_headgate, "requests", 30, window_seconds=window)
+        started = time.monotonic()
+        first, counted = statuses(burst(own_headgate, 200)), used(own_headgate, limit_id)
+        if time.monotonic() - started < window:
+            break
+        assert own_headgate.delete(f"/api/v1/limits/{limit_id}").status_code == 204
+    assert (first, counted) == ({"200": 30, "429": 170}, 30)
+    time.sleep(window * 1.001 + 0.1)
     assert used(own_headgate, limit_id) == 0
-    assert statuses(burst(own_headgate, 100)) == {"200": 30, "429": 70}
+    assert statuses(burst(own_headgate, 60)) == {"200": 30, "429": 30}
 
 
 def test_a_refusal_says_when_to_come_back_and_then_lets_in(own_headgate: Headgate) -> None:

@@ -7,20 +7,22 @@ counted here is on disk before anybody is told.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from lib.admission.budget import Account
 from lib.admission.counters import Counter
 from lib.admission.rate import AtOnce, Count, Gcra, Sliding
-from lib.admission.rules import EACH, Limit, Path, Policy, Unit
+from lib.admission.rules import EACH, Budget, Limit, Path, Policy, Unit
 
 Kept = dict[tuple[str, str], Mapping[int, int]]  # (rule, subject) → slots
 
 
 # What is reserved for one call at most, where only soft budgets let it in: a client may ask for any number of tokens.
 MOST_BOUND = 2**52
+# Of so many paths it is remembered which rules concern them.
+MOST_PATHS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,15 @@ class Standing:
     budget_left: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Stops:
+    """Where calls of one path are counted: each limit with its subject and counter, and each budget's with its own."""
+
+    limits: list[tuple[Limit, str, Count]]
+    budgets: list[tuple[Account, str]]
+    hard: list[Account]
+
+
 @dataclass(slots=True)
 class Book:
     """All counters of an organisation, by rule and subject, made when they are first needed."""
@@ -106,43 +117,53 @@ class Book:
     counts: dict[tuple[str, str], Count] = field(default_factory=dict)
     accounts: dict[tuple[str, str], Account] = field(default_factory=dict)
     touched: dict[tuple[str, str], Count | Account] = field(default_factory=dict)  # since `changes` was last asked
+    stops: dict[tuple[tuple[str, str], ...], Stops] = field(default_factory=dict)  # by path: most calls are alike
+    limits: dict[str, Limit] = field(init=False)
+    budgets: dict[str, Budget] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.limits = {limit.id: limit for limit in self.policy.limits}
+        self.budgets = {budget.id: budget for budget in self.policy.budgets}
 
     def decide(self, now: int, ask: Ask) -> Reservation | Refusal:
         """Let a call in, and count it everywhere; or refuse it, and count it nowhere."""
-        granted = self.judge(now, ask)
+        stops = self._stops(ask.path)
+        granted = self._judge(now, ask, stops)
         if isinstance(granted, Refusal):
             return granted
-        places = list(self._limits_of(ask.path))
         output = ask.output_tokens if ask.output_tokens is not None else granted
         bound = min(_bound(ask, output or 0) or 0, MOST_BOUND)
-        reservation = Reservation(
-            now, bound, ask.estimate, [(limit.id, subject) for limit, subject in places], [], granted
-        )
-        for limit, subject in places:
-            self._count(limit, subject).add(now, _amount(limit, ask.estimate))
-        for account, subject in self._accounts_of(ask.path):
+        reservation = Reservation(now, bound, ask.estimate, [], [], granted)
+        for limit, subject, count in stops.limits:
+            reservation.limits.append((limit.id, subject))
+            count.add(now, _amount(limit, ask.estimate))
+            self.touched[limit.id, subject] = count
+        for account, subject in stops.budgets:
             reservation.budgets.append((account.budget.id, subject, account.window(now)))
             account.reserve(now, bound)
+            self.touched[account.budget.id, subject] = account
         return reservation
 
     def standing(self, now: int, path: Path) -> Standing:
         """Return what a caller may know of its own limits and budgets: the tightest of each kind."""
+        stops = self._stops(path)
         rates: dict[str, Rate] = {}
-        for limit, subject in self._limits_of(path):
-            count = self._count(limit, subject)
-            rate = Rate(limit.most, count.left(now), limit.window_ms, count.empties(now))
-            if limit.unit not in rates or rate.left < rates[limit.unit].left:
-                rates[limit.unit] = rate
-        left = [account.left(now) for account, _ in self._accounts_of(path) if account.budget.hard]
-        return Standing(rates, max(0, min(left)) if left else None)
+        for limit, _, count in stops.limits:
+            left = count.left(now)
+            if limit.unit not in rates or left < rates[limit.unit].left:
+                rates[limit.unit] = Rate(limit.most, left, limit.window_ms, count.empties(now))
+        return Standing(rates, max(0, min(account.left(now) for account in stops.hard)) if stops.hard else None)
 
     def judge(self, now: int, ask: Ask) -> int | Refusal | None:
         """Return why a call is refused, or how many output tokens it is granted: see `Reservation`. Counts nothing."""
-        for limit, subject in self._limits_of(ask.path):
-            wait = self._count(limit, subject).wait(now, _amount(limit, ask.estimate))
+        return self._judge(now, ask, self._stops(ask.path))
+
+    def _judge(self, now: int, ask: Ask, stops: Stops) -> int | Refusal | None:
+        for limit, _, count in stops.limits:
+            wait = count.wait(now, _amount(limit, ask.estimate))
             if wait:
                 return Refusal(f"{limit.unit}_limit_reached", limit.id, wait)
-        return self._afford(now, ask)
+        return _afford(now, ask, stops.hard) if stops.hard else None
 
     def settle(self, now: int, held: Reservation, cost: int, tokens: int, *, before: int | None = None) -> None:
         """Replace what a call was given by what it used. `before` is what it was charged already, when it is corrected.
@@ -150,7 +171,7 @@ class Book:
         Rules that are gone meanwhile are passed over.
         """
         for rule, subject in held.limits if before is None else ():
-            limit = next((limit for limit in self.policy.limits if limit.id == rule), None)
+            limit = self.limits.get(rule)
             if limit is not None:
                 given_back = {Unit.REQUESTS: 0, Unit.TOKENS: tokens - held.estimate, Unit.CONCURRENT: -1}[limit.unit]
                 if given_back:
@@ -164,7 +185,7 @@ class Book:
     def restore(self, held: Reservation) -> None:
         """Count a call that is under way again, after a restart."""
         for rule, subject in held.limits:
-            limit = next((limit for limit in self.policy.limits if limit.id == rule), None)
+            limit = self.limits.get(rule)
             if limit is not None and limit.unit is Unit.CONCURRENT:
                 self._count(limit, subject).add(held.since, 1)
         for rule, subject, window in held.budgets:
@@ -194,6 +215,8 @@ class Book:
         for place in idle:
             self.counts.pop(place, None)
             self.accounts.pop(place, None)
+        if idle:
+            self.stops.clear()
         return idle
 
     def changes(self) -> list[tuple[str, str, int, int]]:
@@ -214,39 +237,28 @@ class Book:
                 shown[budget.id] = used
         return shown
 
-    def _afford(self, now: int, ask: Ask) -> int | Refusal | None:
-        """Return the output tokens to grant for each choice where the client did not say; None: as many as it likes."""
-        hard = [account for account, _ in self._accounts_of(ask.path) if account.budget.hard]
-        if not hard:
-            return None
-        tightest = min(hard, key=lambda account: account.left(now))
-        left = tightest.left(now)
-        least = _bound(ask, ask.output_tokens if ask.output_tokens is not None else 0)
-        if least is None:
-            return Refusal("cost_unknown", tightest.budget.id, -1)
-        if least > left:
-            return Refusal("budget_exceeded", tightest.budget.id, -1)
-        price = (ask.output_price or 0) * ask.choices
-        if ask.output_tokens is not None or not price:
-            return None
-        granted = (left - least) // price
-        granted = granted if ask.most_output is None else min(granted, ask.most_output)
-        if granted < (ask.floor if ask.most_output is None else min(ask.floor, ask.most_output)):
-            return Refusal("budget_exceeded", tightest.budget.id, -1)
-        return granted
+    def _stops(self, path: Path) -> Stops:
+        key = tuple(path.items())
+        stops = self.stops.get(key)
+        if stops is None:
+            if len(self.stops) >= MOST_PATHS:
+                self.stops.clear()
+            stops = self.stops[key] = self._new_stops(path)
+        return stops
 
-    def _limits_of(self, path: Path) -> Iterator[tuple[Limit, str]]:
-        for limit in self.policy.limits:
-            subject = limit.scope.subject(path)
-            if subject is not None:
-                yield limit, subject
-
-    def _accounts_of(self, path: Path) -> Iterator[tuple[Account, str]]:
-        for budget in self.policy.budgets:
-            subject = budget.scope.subject(path)
-            account = self._account(budget.id, subject) if subject is not None else None
-            if account is not None and subject is not None:
-                yield account, subject
+    def _new_stops(self, path: Path) -> Stops:
+        limits = [
+            (limit, subject, self._count(limit, subject))
+            for limit in self.policy.limits
+            if (subject := limit.scope.subject(path)) is not None
+        ]
+        budgets = [
+            (account, subject)
+            for budget in self.policy.budgets
+            if (subject := budget.scope.subject(path)) is not None
+            and (account := self._account(budget.id, subject)) is not None
+        ]
+        return Stops(limits, budgets, [account for account, _ in budgets if account.budget.hard])
 
     def _count(self, limit: Limit, subject: str) -> Count:
         place = (limit.id, subject)
@@ -260,12 +272,32 @@ class Book:
         place = (rule, subject)
         account = self.accounts.get(place)
         if account is None:
-            budget = next((budget for budget in self.policy.budgets if budget.id == rule), None)
+            budget = self.budgets.get(rule)
             if budget is None:
                 return None
             account = self.accounts[place] = Account(budget, self.policy.time_zone, self.kept.pop(place, {}))
         self.touched[place] = account
         return account
+
+
+def _afford(now: int, ask: Ask, hard: list[Account]) -> int | Refusal | None:
+    """Return the output tokens to grant for each choice where the client did not say; None: as many as it likes."""
+    lefts = [account.left(now) for account in hard]
+    left = min(lefts)
+    tightest = hard[lefts.index(left)].budget.id
+    least = _bound(ask, ask.output_tokens if ask.output_tokens is not None else 0)
+    if least is None:
+        return Refusal("cost_unknown", tightest, -1)
+    if least > left:
+        return Refusal("budget_exceeded", tightest, -1)
+    price = (ask.output_price or 0) * ask.choices
+    if ask.output_tokens is not None or not price:
+        return None
+    granted = (left - least) // price
+    granted = granted if ask.most_output is None else min(granted, ask.most_output)
+    if granted < (ask.floor if ask.most_output is None else min(ask.floor, ask.most_output)):
+        return Refusal("budget_exceeded", tightest, -1)
+    return granted
 
 
 def _new_count(limit: Limit, kept: Mapping[int, int]) -> Count:

@@ -5,21 +5,22 @@ At low load the first goes at once; at high load one call carries many. A settle
 waits for it: it rides with the next call, and goes alone only when none comes within some milliseconds.
 
 I/O objects must not be shared between requests, and an asyncio future would resume in the wrong one. So each request
-waits for a JavaScript promise of its own, which whoever carried its row resolves with a number or a text. When a
-carrier is done it names the first that waits as the next carrier, so nobody works for others for longer than one call.
+waits for a JavaScript promise of its own, which whoever carried its row resolves with a number, once the answer lies
+beside it. When a carrier is done it names the first that waits as the next carrier, so nobody works for others for
+longer than one call.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import js
+from pydantic_core import from_json
 from pyodide.ffi import JsException
 
 from lib.admission.counters import Counter
@@ -34,14 +35,16 @@ from lib.runtime import log
 Answer = Sequence[Any]  # what the rules say of one call: see `lib.gateway.admitting`
 Told = tuple[int, Mapping[str, Answer]]  # the policy's version, and the answers by the calls' ids
 
-WAIT_SECONDS = 15
+WAIT_MS = 15_000
 # How long a settlement waits for a call to ride with, and then how long before each further attempt to bring it alone.
 SETTLE_WAITS_MS = (40, 100, 1_000, 5_000)
 MOST_WAITING = 10_000
 
-# What a waiting request may be told instead of the policy's version, which is 1 or more.
+# What a waiting request is told: its answer lies beside the promise, or it is to carry its row itself.
+ANSWERED = 1
+CARRY = 2
+# The version in place of the policy's, which is 1 or more, when a call has failed.
 FAILED = 0
-CARRY = -1
 # What is sent as the version when it is not known, or nothing is to be opened.
 NO_VERSION = 0
 
@@ -54,6 +57,7 @@ class _Opening:
     row: str
     version: int
     answered: Any  # a JavaScript promise with its resolvers
+    told: tuple[int, Answer | None] = (FAILED, None)  # the policy's version, and what its rules say
 
 
 @dataclass(slots=True)
@@ -98,7 +102,7 @@ class JsGates:
         org_id = account.principal.org_id
         version = account.version or NO_VERSION
         # What a call may take is long to work out, and the gate of an organisation without rules does not look at it.
-        asked = "" if self._ruleless.get(org_id) == version else f",{json_body.dump(asdict(ask())).decode()}"
+        asked = "" if self._ruleless.get(org_id) == version else f",{json_body.dump(ask()).decode()}"
         row = f'["{record.id}",{int(deadline.timestamp() * 1000)},{record.to_json()}{asked}]'
         current, answer = await self._open(org_id, record.id, row, version)
         if current != version:
@@ -149,19 +153,16 @@ class JsGates:
             raise Unavailable("Too many requests are waiting. Try again.")
         me = _Opening(name, row, version, js.Promise.withResolvers())
         queue.opening.append(me)
-        try:
-            told = await asyncio.wait_for(me.answered.promise, WAIT_SECONDS)
-        except TimeoutError:
-            # Whoever carried it is gone with its request. A row may come twice, so take over.
-            told = CARRY
+        # Should whoever carries it be gone with its request, take over: a row may come twice. A timer of the platform's
+        # alone: asyncio's costs as much as the rest of the wait.
+        timer = js.setTimeout(me.answered.resolve, WAIT_MS, CARRY)
+        told = await me.answered.promise
+        js.clearTimeout(timer)
         if told == CARRY:
             return _of(name, await self._carry(org_id, queue, version, [row]))
-        if told == FAILED:
+        if me.told[0] == FAILED:
             raise _unavailable()
-        if isinstance(told, str):
-            current, answer = json.loads(told)
-            return current, answer
-        return int(told), None
+        return me.told
 
     async def _carry(self, org_id: str, queue: _Queue, version: int, own: list[str]) -> Told:
         """Carry our row and what can go with it, then hand over to the first that has come meanwhile."""
@@ -171,13 +172,12 @@ class JsGates:
         try:
             rows = ",".join([*own, *(opening.row for opening in openings), *settlements])
             answered = await self._call(self._stub(org_id).batch(version, f"[{rows}]"))
-            told = tuple(json.loads(answered)) if isinstance(answered, str) else (int(answered), {})
+            told = tuple(from_json(answered)) if isinstance(answered, str) else (int(answered), {})
         finally:
-            current, answers = told
-            queue.arrived(settlements, safely=current != FAILED)
+            queue.arrived(settlements, safely=told[0] != FAILED)
             for opening in openings:
-                answer = answers.get(opening.id)
-                opening.answered.resolve(json.dumps([current, answer]) if answer else current)
+                opening.told = _of(opening.id, told)
+                opening.answered.resolve(ANSWERED)
             self._hand_over(org_id, queue)
         return told
 
@@ -188,7 +188,7 @@ class JsGates:
 
     async def explain(self, org_id: str, ask: Ask) -> Refusal | None:
         """Return why a call would be refused now, or None. Nothing is counted."""
-        refusal = json.loads(await self._call(self._stub(org_id).explain(json_body.dump(asdict(ask)).decode())))
+        refusal = json.loads(await self._call(self._stub(org_id).explain(json_body.dump(ask).decode())))
         return Refusal(*refusal) if refusal else None
 
     def _note_ruleless(self, org_id: str, version: int) -> None:

@@ -100,6 +100,7 @@ class Subject:
         return counters["b"].reserved, counters["c"].used
 
     def rows(self) -> list[Any]:
+        self.gate.fold()
         return [self.sql.rows(f"SELECT * FROM {table}") for table in ("requests", "reservations", "counts")]
 
 
@@ -255,6 +256,7 @@ def test_a_policy_may_change_under_calls_that_are_open() -> None:
     subject.set()
     assert subject.sql.rows("SELECT * FROM counts") == []
     subject.send(settling("a"))
+    subject.gate.fold()
     assert subject.sql.rows("SELECT id FROM reservations WHERE charged IS NULL") == []
     assert subject.gate.counters(2) == {}
 
