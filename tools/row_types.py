@@ -26,10 +26,16 @@ BOOKKEEPING = ("sqlite_", "_cf_", "d1_", "headgate_")
 # A table's singular, where taking the `s` away does not give it.
 SINGULARS: Mapping[str, str] = {}
 _PLAIN_PLURAL = re.compile(r"(?<![sxzi]e)(?<![sc]he)(?<![siu])s$")  # neither policies, boxes and matches, nor status
-# Tables whose rows belong to no organisation, on purpose. Any other must name one.
-SHARED = {"users"}  # a person may belong to several
+# Tables whose rows belong neither to an organisation nor to a person, on purpose. Any other must name one.
+SHARED = {"signing_keys"}  # the deployment's own
 # What a JSON text is to the application. `lib.store.rows.decode` knows how to read these.
-JSON_TYPES = {("api_keys", "scopes"): "frozenset[str]"}
+JSON_TYPES = {
+    ("api_keys", "scopes"): "frozenset[str]",
+    ("api_keys", "models"): "frozenset[str]",
+    ("api_keys", "ip_ranges"): "frozenset[str]",
+    ("api_keys", "origins"): "frozenset[str]",
+    ("roles", "permissions"): "frozenset[str]",
+}
 
 HEADER = '''\
 """Made by tools/row_types.py from migrations/*.sql; don't edit. `make types` makes it anew.
@@ -68,11 +74,24 @@ class Table:
         """The column that names the organisation a row belongs to, or None where it belongs to none."""
         if self.name == "orgs":
             return "id"
-        if any(column.name == "org_id" for column in self.columns):
+        if self._has("org_id"):
             return "org_id"
-        if self.name in SHARED:
+        if self.name in SHARED or self.person_column():
             return None
         raise ToolError(f"{self.name} has no org_id: whose rows are they? tools/row_types.py lists tables of no one")
+
+    def person_column(self) -> str | None:
+        """The column that names the person a row belongs to, or None where it belongs to none.
+
+        A membership belongs to both its organisation and its person.
+        """
+        if self.name == "users":
+            return "id"
+        own = self._has("user_id") and (not self._has("org_id") or self.name == "memberships")
+        return "user_id" if own else None
+
+    def _has(self, name: str) -> bool:
+        return any(column.name == name for column in self.columns)
 
 
 def singular(table: str) -> str:
@@ -138,10 +157,17 @@ def render(tables: list[Table]) -> str:
         head = f'@dataclass(frozen=True, slots=True)\nclass {table.row_type()}:\n    """A row of `{table.name}`."""\n\n'
         parts.append("\n\n" + head + fields)
     tenants = {table.name: column for table in tables if (column := table.tenant_column())}
-    listed = "".join(f'    "{name}": "{column}",\n' for name, column in tenants.items())
-    about = "# The tables whose rows belong to an organisation, and the column that names it.\n"
-    parts.append(f"\n\n{about}TENANT_COLUMNS: Mapping[str, str] = {{\n{listed}}}\n")
+    about = "# The tables whose rows belong to an organisation, and the column that names it."
+    parts.append(f"\n\n{about}\n{_mapping('TENANT_COLUMNS', tenants)}")
+    persons = {table.name: column for table in tables if (column := table.person_column())}
+    about = "# The tables whose rows belong to a person, and the column that names it."
+    parts.append(f"{about}\n{_mapping('PERSON_COLUMNS', persons)}" if persons else "")
     return "".join(parts)
+
+
+def _mapping(name: str, columns: Mapping[str, str]) -> str:
+    listed = "".join(f'    "{table}": "{column}",\n' for table, column in columns.items())
+    return f"{name}: Mapping[str, str] = {{\n{listed}}}\n"
 
 
 def main() -> None:

@@ -25,14 +25,15 @@ from lib.store.database import (
 )
 from lib.store.dialect import POSTGRES
 from lib.store.pg_connection import Address, ConnectionLost, PgConnection, ServerError
-from lib.store.scope import EveryOrg, Org, Scope
+from lib.store.scope import EveryOrg, Org, Person, Presented, Scope
 from lib.store.session import CONNECT_SECONDS, STATEMENT_SECONDS, Bound, Result, Session, Timer
 from lib.store.sql_text import postgres_places
 
-# What the policies of row level security read. Each transaction sets all three: a pooled connection may be anybody's.
+# What the policies of row level security read. Each transaction sets all four: a pooled connection may be anybody's.
 _SCOPE = (
-    "SELECT set_config('headgate.org_id', $1, true), set_config('headgate.key_hash', $2, true),"
-    " set_config('headgate.every_org', $3, true), set_config('statement_timeout', $4, true)"
+    "SELECT set_config('headgate.org_id', $1, true), set_config('headgate.user_id', $2, true),"
+    " set_config('headgate.key_hash', $3, true), set_config('headgate.every_org', $4, true),"
+    " set_config('statement_timeout', $5, true)"
 )
 # D1 runs one group after another. So does this, as far as anybody can tell; who loses is told so, and tries again.
 _BEGIN = "BEGIN ISOLATION LEVEL SERIALIZABLE"
@@ -106,7 +107,8 @@ class PostgresDatabase(Session):
         """Put the scope before the statements, and a transaction around them where there are several."""
         settings = [
             scope.id if isinstance(scope, Org) else "",
-            "" if isinstance(scope, Org | EveryOrg) else scope.key_hash,
+            scope.id if isinstance(scope, Person) else "",
+            scope.key_hash if isinstance(scope, Presented) else "",
             scope.table if isinstance(scope, EveryOrg) else "",
             str(round(self._statement_seconds * 1000)),
         ]

@@ -28,6 +28,34 @@ class ApiKeyRow:
     last_used_at: datetime | None
     created_at: datetime
     updated_at: datetime
+    kind: str
+    user_id: str | None
+    team_id: str | None
+    models: frozenset[str] | None
+    ip_ranges: frozenset[str] | None
+    origins: frozenset[str] | None
+    end_user: str | None
+    leaked_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEventRow:
+    """A row of `audit_events`."""
+
+    org_id: str
+    seq: int
+    id: str
+    action: str
+    actor: str
+    target: str | None
+    result: str
+    address: str | None
+    request_id: str | None
+    details: str
+    previous_hash: str
+    hash: str
+    created_at: datetime
+    updated_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +103,24 @@ class IdempotentAnswerRow:
 
 
 @dataclass(frozen=True, slots=True)
+class InvitationRow:
+    """A row of `invitations`."""
+
+    id: str
+    org_id: str
+    email: str
+    role: str
+    custom_role_id: str | None
+    invited_by_user_id: str | None
+    secret_hash: str
+    expires_at: datetime
+    accepted_at: datetime | None
+    revoked_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class LimitRow:
     """A row of `limits`."""
 
@@ -93,6 +139,35 @@ class LimitRow:
 
 
 @dataclass(frozen=True, slots=True)
+class LoginRow:
+    """A row of `logins`."""
+
+    id: str
+    user_id: str
+    secret_hash: str
+    issuer: str
+    subject: str
+    email: str | None
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class MailTokenRow:
+    """A row of `mail_tokens`."""
+
+    id: str
+    user_id: str
+    purpose: str
+    email: str
+    secret_hash: str
+    expires_at: datetime
+    used_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class MembershipRow:
     """A row of `memberships`."""
 
@@ -101,6 +176,8 @@ class MembershipRow:
     role: str
     created_at: datetime
     updated_at: datetime
+    custom_role_id: str | None
+    version: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +218,131 @@ class OrgRow:
     updated_at: datetime
     time_zone: str
     version: int
+
+
+@dataclass(frozen=True, slots=True)
+class PersonEventRow:
+    """A row of `person_events`."""
+
+    user_id: str
+    seq: int
+    id: str
+    action: str
+    actor: str
+    target: str | None
+    result: str
+    address: str | None
+    request_id: str | None
+    details: str
+    previous_hash: str
+    hash: str
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveryCodeRow:
+    """A row of `recovery_codes`."""
+
+    user_id: str
+    code_hash: str
+    used_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshTokenRow:
+    """A row of `refresh_tokens`."""
+
+    id: str
+    user_id: str
+    family_id: str
+    active_org_id: str | None
+    secret_hash: str
+    expires_at: datetime
+    used_at: datetime | None
+    revoked_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RevokedTokenRow:
+    """A row of `revoked_tokens`."""
+
+    user_id: str
+    jti_hash: str
+    expires_at: datetime
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RoleRow:
+    """A row of `roles`."""
+
+    id: str
+    org_id: str
+    name: str
+    permissions: frozenset[str]
+    version: int
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRow:
+    """A row of `sessions`."""
+
+    id: str
+    user_id: str
+    secret_hash: str
+    user_agent: str | None
+    address: str | None
+    seen_at: datetime
+    expires_at: datetime
+    revoked_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKeyRow:
+    """A row of `signing_keys`."""
+
+    id: str
+    algorithm: str
+    public_jwk: str
+    private_sealed: str
+    signs_from_at: datetime
+    signs_until_at: datetime
+    expires_at: datetime
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TeamMemberRow:
+    """A row of `team_members`."""
+
+    org_id: str
+    team_id: str
+    user_id: str
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TeamRow:
+    """A row of `teams`."""
+
+    id: str
+    org_id: str
+    name: str
+    version: int
+    created_at: datetime
+    updated_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,20 +417,44 @@ class UserRow:
     password_hash: str | None
     created_at: datetime
     updated_at: datetime
+    version: int
+    email_verified_at: datetime | None
+    totp_sealed: str | None
+    totp_confirmed_at: datetime | None
+    totp_step: int | None
+    signed_out_at: datetime | None
+    deleted_at: datetime | None
 
 
 # The tables whose rows belong to an organisation, and the column that names it.
 TENANT_COLUMNS: Mapping[str, str] = {
     "api_keys": "org_id",
+    "audit_events": "org_id",
     "budget_adjustments": "org_id",
     "budgets": "org_id",
     "idempotent_answers": "org_id",
+    "invitations": "org_id",
     "limits": "org_id",
     "memberships": "org_id",
     "model_prices": "org_id",
     "models": "org_id",
     "orgs": "id",
+    "roles": "org_id",
+    "team_members": "org_id",
+    "teams": "org_id",
     "usage_days": "org_id",
     "usage_marks": "org_id",
     "usage_records": "org_id",
+}
+# The tables whose rows belong to a person, and the column that names it.
+PERSON_COLUMNS: Mapping[str, str] = {
+    "logins": "user_id",
+    "mail_tokens": "user_id",
+    "memberships": "user_id",
+    "person_events": "user_id",
+    "recovery_codes": "user_id",
+    "refresh_tokens": "user_id",
+    "revoked_tokens": "user_id",
+    "sessions": "user_id",
+    "users": "id",
 }

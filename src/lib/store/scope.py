@@ -17,8 +17,17 @@ class Org:
 
 
 @dataclass(frozen=True, slots=True)
+class Person:
+    """A person's own rows: its account, sessions and tokens. To read, also where it is a member."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Presented:
-    """The one API key whose hash somebody has presented, before it is known whose it is. To read, not to write."""
+    """The one row whose hash (of a key, session, token or login) or address somebody has presented, before it is known
+    whose it is. To read, not to write.
+    """
 
     key_hash: str
 
@@ -30,4 +39,4 @@ class EveryOrg:
     table: str
 
 
-Scope = Org | Presented | EveryOrg
+Scope = Org | Person | Presented | EveryOrg

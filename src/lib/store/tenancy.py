@@ -9,25 +9,42 @@ organisation's rows is held to one organisation wherever it stands:
     INSERT                   the column is listed, and its value is a place or such a column
     ON CONFLICT DO UPDATE    the column is one of the conflict's, or WHERE says `table.org_id = excluded.org_id`
 
-Each such place must then be bound to the organisation of the scope. The rules are strict and not complete: what they do
+Each such place must then be bound to the organisation of the scope. A person's own rows are held to the person in the
+same way, and what somebody presents (a key, an address) to that. The rules are strict and not complete: what they do
 not understand is refused, so a statement of ours may have to be written more plainly. Like row level security they
 guard against our own mistakes; what comes from outside is always bound and never part of a text.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 
 from lib.store.database import TenantViolation
-from lib.store.schema import TENANT_COLUMNS
-from lib.store.scope import EveryOrg, Org, Scope
+from lib.store.schema import PERSON_COLUMNS, TENANT_COLUMNS
+from lib.store.scope import EveryOrg, Org, Person, Scope
 from lib.store.sql_text import Item, UnreadableSql, parse
 from lib.store.tenancy_rules import NotHeld, places
 
-_PRESENTED = {"api_keys": "secret_hash"}
+# By what somebody presents, before it is known whose it is.
+_PRESENTED = {
+    "api_keys": "secret_hash",
+    "invitations": "secret_hash",
+    "logins": "secret_hash",
+    "mail_tokens": "secret_hash",
+    "refresh_tokens": "secret_hash",
+    "sessions": "secret_hash",
+    "users": "email",
+}
 # What a job may do across organisations, by table. PostgreSQL has a policy for each: see migrations/postgres.
-_JOBS = {"idempotent_answers": ("select", "delete"), "orgs": ("select",)}
+_JOBS = {
+    "idempotent_answers": ("select", "delete"),
+    "mail_tokens": ("select", "delete"),
+    "orgs": ("select",),
+    "refresh_tokens": ("select", "delete"),
+    "revoked_tokens": ("select", "delete"),
+    "sessions": ("select", "delete"),
+}
 
 
 def check_scope(scope: Scope, sql: str, values: Sequence[object]) -> None:
@@ -35,29 +52,50 @@ def check_scope(scope: Scope, sql: str, values: Sequence[object]) -> None:
     if isinstance(scope, EveryOrg):
         _check_job(scope.table, sql)
         return
-    wanted = scope.id if isinstance(scope, Org) else scope.key_hash
-    for place in _org_places(sql) if isinstance(scope, Org) else _key_places(sql):
+    if isinstance(scope, Org):
+        wanted, found = scope.id, _org_places(sql)
+    elif isinstance(scope, Person):
+        wanted, found = scope.id, _person_places(sql)
+    else:
+        wanted, found = scope.key_hash, _presented_places(sql)
+    for place in found:
         if not 1 <= place <= len(values) or values[place - 1] != wanted:
             raise TenantViolation(f"?{place} is not the scope's own: {sql}")
 
 
 @cache
 def _org_places(sql: str) -> frozenset[int]:
-    """Return the places to which the organisation must be bound."""
-    try:
-        return places(_parsed(sql), TENANT_COLUMNS)
-    except NotHeld as reason:
-        raise TenantViolation(f"{reason}: {sql}") from None
+    """Return the places to which the organisation must be bound. Of people it may read who is a member."""
+    items = _parsed(sql)
+    named = _guarded(items)
+    persons = named & PERSON_COLUMNS.keys() - TENANT_COLUMNS.keys()
+    if persons and not (persons == {"users"} and items[:1] == ["select"] and "memberships" in named):
+        raise TenantViolation(f"a person's rows are no organisation's: {sql}")
+    return _held(items, TENANT_COLUMNS, sql)
 
 
 @cache
-def _key_places(sql: str) -> frozenset[int]:
-    """Return the places to which the presented key's hash must be bound."""
+def _person_places(sql: str) -> frozenset[int]:
+    """Return the places to which the person must be bound. It may read where it is a member, and not write that."""
     items = _parsed(sql)
-    if items[:1] != ["select"] or not _tenant_tables(items) <= set(_PRESENTED):
-        raise TenantViolation(f"who presents a key may read that key, and no more: {sql}")
+    named = _guarded(items)
+    if not named <= PERSON_COLUMNS.keys() or ("memberships" in named and items[:1] != ["select"]):
+        raise TenantViolation(f"an organisation's rows are no person's: {sql}")
+    return _held(items, PERSON_COLUMNS, sql)
+
+
+@cache
+def _presented_places(sql: str) -> frozenset[int]:
+    """Return the places to which what was presented must be bound."""
+    items = _parsed(sql)
+    if items[:1] != ["select"] or not _guarded(items) <= _PRESENTED.keys():
+        raise TenantViolation(f"who presents a secret may read its row, and no more: {sql}")
+    return _held(items, _PRESENTED, sql)
+
+
+def _held(items: Sequence[Item], columns: Mapping[str, str], sql: str) -> frozenset[int]:
     try:
-        return places(items, _PRESENTED)
+        return places(items, columns)
     except NotHeld as reason:
         raise TenantViolation(f"{reason}: {sql}") from None
 
@@ -66,7 +104,7 @@ def _key_places(sql: str) -> frozenset[int]:
 def _check_job(table: str, sql: str) -> None:
     items = _parsed(sql)
     allowed = _JOBS.get(table, ())
-    if not items or items[0] not in allowed or not _tenant_tables(items) <= {table}:
+    if not items or items[0] not in allowed or not _guarded(items) <= {table}:
         raise TenantViolation(f"no job may do this to {table} over all organisations: {sql}")
 
 
@@ -77,8 +115,9 @@ def _parsed(sql: str) -> list[Item]:
         raise TenantViolation(f"unreadable {reason}: {sql}") from None
 
 
-def _tenant_tables(items: Sequence[Item]) -> set[str]:
-    return {word for word in _words(items) if word in TENANT_COLUMNS}
+def _guarded(items: Sequence[Item]) -> set[str]:
+    """Return the tables with somebody's rows that a statement names."""
+    return {word for word in _words(items) if word in TENANT_COLUMNS or word in PERSON_COLUMNS}
 
 
 def _words(items: Sequence[Item]) -> Iterator[str]:

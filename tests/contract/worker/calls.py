@@ -10,9 +10,9 @@ from functools import cache
 from typing import Any
 
 from lib.store.database import Database, Read, Statement, StoreError
-from lib.store.scope import EveryOrg, Org, Presented, Scope
+from lib.store.scope import EveryOrg, Org, Person, Presented, Scope
 
-SCOPES: Mapping[str, Any] = {kind.__name__: kind for kind in (Org, Presented, EveryOrg)}
+SCOPES: Mapping[str, Any] = {kind.__name__: kind for kind in (Org, Person, Presented, EveryOrg)}
 TYPES: Mapping[str, Any] = {
     "str": str, "int": int, "float": float, "bool": bool, "datetime": datetime, "frozenset": frozenset[str]
 }  # fmt: skip
