@@ -22,11 +22,12 @@ INWARD = {
     "lib.config": (),
     "lib.store": ("lib.store",),
     "lib.admission.gate": ("lib.admission",),
+    "lib.admission.gate_sql": (),
     "lib.admission.policy_service": (
         "lib.admission", "lib.http.errors", "lib.identity.key_store", "lib.identity.models", "lib.ids", "lib.services",
         "lib.store.schema",
     ),
-    "lib.admission": ("lib.admission", "lib.gateway.models", "lib.store"),
+    "lib.admission": ("lib.admission", "lib.gateway.models", "lib.ids", "lib.store"),
     "lib.identity.models": (),
     "lib.identity.api_keys": (),
     "lib.identity.key_store": ("lib.identity.models", "lib.store"),

@@ -146,9 +146,7 @@ class Gate:
         answers: dict[str, list[object]] = {}
         parsed: list[Row] = from_json(rows)
         past = self._past_of(parsed)
-        passed_over = [
-            place for place, row in enumerate(parsed) if not self._take(row, past, answers, current=current)
-        ]
+        passed_over = [place for place, row in enumerate(parsed) if not self._take(row, past, answers, current=current)]
         if len(passed_over) < len(parsed):  # who is refused leaves no trace
             self._passed_over += [(self._noted, place) for place in passed_over]
             self._sql.run(gate_sql.NOTE, self._now, int(current), rows)
