@@ -10,9 +10,11 @@ import httpx
 import pytest
 
 from tests.e2e.support.headgate import Headgate, Json, chat_body
+from tests.e2e.support.log import line_of
 from tests.e2e.support.names import sim_model
 from tests.e2e.support.poll import until
 from tests.e2e.support.raw import Connection
+from tools.stack import Stack
 
 CALLERS = 100
 
@@ -148,3 +150,33 @@ def test_a_deleted_limit_limits_nobody_from_the_answer_on(own_headgate: Headgate
     assert [own_headgate.chat("sim/chat").status_code for _ in range(2)] == [200, 429]
     assert own_headgate.delete(f"/api/v1/limits/{limit_id}").status_code == 204
     assert own_headgate.chat("sim/chat").status_code == 200
+
+
+def test_a_refusal_is_remembered_until_somebody_may_pass(own_headgate: Headgate, stack: Stack) -> None:
+    """The gate is not asked again while it could only say no; what the client is told is the same."""
+    answer = own_headgate.post(
+        "/api/v1/limits", {"scope": {"type": "org"}, "unit": "requests", "limit": 2, "window_seconds": 600}
+    )
+    path, etag = f"/api/v1/limits/{answer.json()['data']['id']}", answer.headers["etag"]
+    assert statuses(burst(own_headgate, 2)) == {"200": 2}
+    first, again = own_headgate.chat("sim/chat"), own_headgate.chat("sim/embed")
+    assert "denial" not in line_of(stack, first)
+    assert line_of(stack, again)["denial"] == "remembered"
+    assert again.json() == first.json()
+    for name in ("ratelimit-policy", "x-ratelimit-limit-requests", "x-ratelimit-remaining-requests"):
+        assert again.headers[name] == first.headers[name]
+    assert int(first.headers["retry-after"]) - 2 <= int(again.headers["retry-after"]) <= 601
+
+    raised = own_headgate.patch(path, {"limit": 3}, if_match=etag)
+    assert raised.status_code == 200, raised.text
+    assert statuses(burst(own_headgate, 5)) == {"200": 1, "429": 4}
+
+
+def test_a_short_refusal_ends_when_it_says(own_headgate: Headgate) -> None:
+    """What is remembered never lasts longer than the limit itself: who comes as often as it may is never refused."""
+    limit(own_headgate, "requests", 1, window_seconds=1)
+    assert own_headgate.chat("sim/chat").status_code == 200
+    for _ in range(4):
+        assert own_headgate.chat("sim/chat").status_code == 429
+        time.sleep(1.002)
+        assert own_headgate.chat("sim/chat").status_code == 200
