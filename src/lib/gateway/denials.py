@@ -103,7 +103,9 @@ class Denials:
             denial = Denial(rule, version, int(until_ms), (int(most), int(window_ms), int(empty_at_ms)))
         except (ValueError, TypeError):
             return
-        self._keep(org_id, (level, who, model), denial)
+        known = self._known.get(org_id, {}).get((level, who, model))
+        if known is None or known.version != version:  # what is known is not believed for longer because KV has it too
+            self._keep(org_id, (level, who, model), denial)
 
     def _current(self, places: dict[Place, Denial], place: Place, version: int | None, now_ms: int) -> Denial | None:
         denial = places.get(place)

@@ -152,6 +152,14 @@ def test_a_new_isolate_believes_it_for_as_long_as_it_would_its_own() -> None:
     assert not refuses(late, T + 90_000 - CLOCKS_APART_MS)
 
 
+def test_kv_does_not_renew_what_is_known() -> None:
+    """Else each new key of an organisation would make the isolate believe the same old denial for 5 seconds more."""
+    denials = after(refused(wait_ms=90_000))
+    denials.recall("org", json.dumps([["org", "org", None], "lim", 3, T + 90_000, [1, 2, 3]]))
+    assert refuses(denials, T + TRUSTED_MS - 1)
+    assert not refuses(denials, T + TRUSTED_MS)
+
+
 @pytest.mark.parametrize("text", ["", "null", "{}", "[]", '[["org","org",null],"r",1,"soon",[1,2,3]]', "[[1],2,3,4,5]"])
 def test_what_is_no_denial_refuses_nobody(text: str) -> None:
     """Whatever is in KV."""
