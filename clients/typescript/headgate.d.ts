@@ -328,6 +328,83 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/ledger": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List calls to models
+         * @description Newest first; all time where nothing is said. `Accept: application/x-ndjson` asks for the export.
+         */
+        get: operations["list_ledger"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/ledger/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export calls to models
+         * @description All that match, oldest first, one JSON object a line (NDJSON). A body that breaks off is not whole: ask again, with `from` set to the last line's `started_at`.
+         */
+        get: operations["export_ledger"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/ledger/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show a call to a model */
+        get: operations["get_entry"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/ledger/actions/verify": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Compare the budgets' counters with the ledger
+         * @description Nothing is changed. `docs/ledger.md` says what is compared, and what each verdict means.
+         */
+        post: operations["verify_ledger"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/usage/records": {
         parameters: {
             query?: never;
@@ -335,8 +412,31 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List requests to models */
+        /**
+         * List calls to models of some days
+         * @description The same records as `/api/v1/ledger`; the last 30 days where nothing is said.
+         */
         get: operations["list_records"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/operator/ledger-checks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Compare all organisations' budgets with the ledger
+         * @description What `./headgate verify-ledger` asks, with a token that it makes from HEADGATE_SECRET.
+         */
+        get: operations["list_ledger_checks"];
         put?: never;
         post?: never;
         delete?: never;
@@ -451,6 +551,32 @@ export interface components {
              * Format: date-time
              */
             updated_at: string;
+        };
+        /**
+         * BudgetCheck
+         * @description What was found of one budget. Sums are over all its `subjects`; `found` are those that do not agree, 20 at most.
+         *
+         *     The ledger gives a range where a call began just before the window, or leaves a rolling one just now.
+         */
+        BudgetCheck: {
+            /** Budget Id */
+            budget_id: string;
+            scope: components["schemas"]["RuleScope"];
+            /** Window */
+            window: string;
+            verdict: components["schemas"]["Verdict"];
+            /** Reason */
+            reason: string | null;
+            /** Subjects */
+            subjects: number;
+            /** Counter Nano Usd */
+            counter_nano_usd: number;
+            /** Ledger Least Nano Usd */
+            ledger_least_nano_usd: number;
+            /** Ledger Most Nano Usd */
+            ledger_most_nano_usd: number;
+            /** Found */
+            found: components["schemas"]["SubjectCheck"][];
         };
         /**
          * Cause
@@ -713,6 +839,86 @@ export interface components {
             secret: string;
         };
         /**
+         * LedgerCheck
+         * @description What was found of one organisation. `refused_records` are in its gate only: the store would not take them.
+         */
+        LedgerCheck: {
+            /** Org Id */
+            org_id: string;
+            verdict: components["schemas"]["Verdict"];
+            /** Refused Records */
+            refused_records: number;
+            /** Budgets */
+            budgets: components["schemas"]["BudgetCheck"][];
+        };
+        /**
+         * LedgerEntry
+         * @description One call to a model. `cause` tells why it ended; `cost_nano_usd` is null where its price is unknown.
+         *
+         *     `id` is the call's reservation. `team_id` to `end_user` are whom it was for, as far as that is known. `estimated`:
+         *     nobody has told what was used. `recorded_at` is when it came into the store.
+         */
+        LedgerEntry: {
+            /** Id */
+            id: string;
+            /** Org Id */
+            org_id: string;
+            /** Team Id */
+            team_id: string | null;
+            /** User Id */
+            user_id: string | null;
+            /** Key Id */
+            key_id: string;
+            /** End User */
+            end_user: string | null;
+            /** Endpoint */
+            endpoint: string;
+            /** Model */
+            model: string;
+            /** Provider */
+            provider: string;
+            /** Upstream Model */
+            upstream_model: string;
+            /** Streamed */
+            streamed: boolean;
+            cause: components["schemas"]["Cause"];
+            /** Status */
+            status: number | null;
+            /** Estimated */
+            estimated: boolean;
+            /** Input Tokens */
+            input_tokens: number;
+            /** Cached Input Tokens */
+            cached_input_tokens: number;
+            /** Output Tokens */
+            output_tokens: number;
+            /** Reasoning Tokens */
+            reasoning_tokens: number;
+            /** Cost Nano Usd */
+            cost_nano_usd: number | null;
+            /** Price Version */
+            price_version: string | null;
+            /** First Byte Ms */
+            first_byte_ms: number | null;
+            /** Duration Ms */
+            duration_ms: number;
+            /**
+             * Started At
+             * Format: date-time
+             */
+            started_at: string;
+            /**
+             * Recorded At
+             * Format: date-time
+             */
+            recorded_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+        };
+        /**
          * Level
          * @description Where on a call's way a rule counts.
          * @enum {string}
@@ -865,6 +1071,16 @@ export interface components {
             data: components["schemas"]["Key"];
             meta: components["schemas"]["Meta"];
         };
+        /** One[LedgerCheck] */
+        One_LedgerCheck_: {
+            data: components["schemas"]["LedgerCheck"];
+            meta: components["schemas"]["Meta"];
+        };
+        /** One[LedgerEntry] */
+        One_LedgerEntry_: {
+            data: components["schemas"]["LedgerEntry"];
+            meta: components["schemas"]["Meta"];
+        };
         /** One[Limit] */
         One_Limit_: {
             data: components["schemas"]["Limit"];
@@ -941,6 +1157,18 @@ export interface components {
             data: components["schemas"]["Key"][];
             meta: components["schemas"]["PageMeta"];
         };
+        /** Page[LedgerCheck] */
+        Page_LedgerCheck_: {
+            /** Data */
+            data: components["schemas"]["LedgerCheck"][];
+            meta: components["schemas"]["PageMeta"];
+        };
+        /** Page[LedgerEntry] */
+        Page_LedgerEntry_: {
+            /** Data */
+            data: components["schemas"]["LedgerEntry"][];
+            meta: components["schemas"]["PageMeta"];
+        };
         /** Page[Limit] */
         Page_Limit_: {
             /** Data */
@@ -951,12 +1179,6 @@ export interface components {
         Page_OrgModel_: {
             /** Data */
             data: components["schemas"]["OrgModel"][];
-            meta: components["schemas"]["PageMeta"];
-        };
-        /** Page[UsageEntry] */
-        Page_UsageEntry_: {
-            /** Data */
-            data: components["schemas"]["UsageEntry"][];
             meta: components["schemas"]["PageMeta"];
         };
         /** Page[UsageLine] */
@@ -1032,7 +1254,7 @@ export interface components {
          * @description What a key may do. The names are part of the API: they are stored, and clients send them.
          * @enum {string}
          */
-        Scope: "chat:write" | "embeddings:write" | "models:read" | "models:write" | "keys:read" | "keys:write" | "usage:read" | "limits:read" | "limits:write" | "budgets:read" | "budgets:write";
+        Scope: "chat:write" | "embeddings:write" | "models:read" | "models:write" | "keys:read" | "keys:write" | "usage:read" | "ledger:read" | "limits:read" | "limits:write" | "budgets:read" | "budgets:write";
         /**
          * StreamOptions
          * @description Options of a stream. With `include_usage` the last event before the end mark tells the tokens used.
@@ -1045,6 +1267,23 @@ export interface components {
             include_usage?: boolean | null;
         } & {
             [key: string]: unknown;
+        };
+        /**
+         * SubjectCheck
+         * @description One subject whose counter is not the ledger's. The counter was read before and after the ledger.
+         */
+        SubjectCheck: {
+            /** Subject */
+            subject: string;
+            verdict: components["schemas"]["Verdict"];
+            /** Counter Before Nano Usd */
+            counter_before_nano_usd: number;
+            /** Counter Nano Usd */
+            counter_nano_usd: number;
+            /** Ledger Least Nano Usd */
+            ledger_least_nano_usd: number;
+            /** Ledger Most Nano Usd */
+            ledger_most_nano_usd: number;
         };
         /**
          * Unit
@@ -1103,52 +1342,6 @@ export interface components {
             burst?: number | null;
         };
         /**
-         * UsageEntry
-         * @description One request to a model. `cause` tells why it ended; `cost_nano_usd` is null where its price is unknown.
-         */
-        UsageEntry: {
-            /** Id */
-            id: string;
-            /** Key Id */
-            key_id: string;
-            /** Endpoint */
-            endpoint: string;
-            /** Model */
-            model: string;
-            /** Provider */
-            provider: string;
-            /** Upstream Model */
-            upstream_model: string;
-            /** Streamed */
-            streamed: boolean;
-            cause: components["schemas"]["Cause"];
-            /** Status */
-            status: number | null;
-            /** Estimated */
-            estimated: boolean;
-            /** Input Tokens */
-            input_tokens: number;
-            /** Cached Input Tokens */
-            cached_input_tokens: number;
-            /** Output Tokens */
-            output_tokens: number;
-            /** Reasoning Tokens */
-            reasoning_tokens: number;
-            /** Cost Nano Usd */
-            cost_nano_usd: number | null;
-            /** Price Version */
-            price_version: string | null;
-            /** First Byte Ms */
-            first_byte_ms: number | null;
-            /** Duration Ms */
-            duration_ms: number;
-            /**
-             * Started At
-             * Format: date-time
-             */
-            started_at: string;
-        };
-        /**
          * UsageLine
          * @description A sum. A group that was not asked for is null. Money is nano-dollars (10⁻⁹ USD).
          */
@@ -1176,6 +1369,15 @@ export interface components {
             /** Unpriced Requests */
             unpriced_requests: number;
         };
+        /**
+         * Verdict
+         * @description What a comparison says, the best first.
+         *
+         *     BUSY: calls were settled all the while, and the counter was within what the ledger said.
+         *     UNVERIFIABLE: what the ledger has left gives a range only, and the counter is in it.
+         * @enum {string}
+         */
+        Verdict: "agrees" | "busy" | "unverifiable" | "differs";
     };
     responses: never;
     parameters: never;
@@ -1184,6 +1386,7 @@ export interface components {
     pathItems: never;
 }
 export type Budget = components['schemas']['Budget'];
+export type BudgetCheck = components['schemas']['BudgetCheck'];
 export type Cause = components['schemas']['Cause'];
 export type ChatMessage = components['schemas']['ChatMessage'];
 export type ChatRequest = components['schemas']['ChatRequest'];
@@ -1198,6 +1401,8 @@ export type HeadgateErrorBody = components['schemas']['HeadgateErrorBody'];
 export type HeadgateErrorInfo = components['schemas']['HeadgateErrorInfo'];
 export type Key = components['schemas']['Key'];
 export type KeyWithSecret = components['schemas']['KeyWithSecret'];
+export type LedgerCheck = components['schemas']['LedgerCheck'];
+export type LedgerEntry = components['schemas']['LedgerEntry'];
 export type Level = components['schemas']['Level'];
 export type Limit = components['schemas']['Limit'];
 export type Live = components['schemas']['Live'];
@@ -1211,6 +1416,8 @@ export type OneBudget = components['schemas']['One_Budget_'];
 export type OneExplanation = components['schemas']['One_Explanation_'];
 export type OneKeyWithSecret = components['schemas']['One_KeyWithSecret_'];
 export type OneKey = components['schemas']['One_Key_'];
+export type OneLedgerCheck = components['schemas']['One_LedgerCheck_'];
+export type OneLedgerEntry = components['schemas']['One_LedgerEntry_'];
 export type OneLimit = components['schemas']['One_Limit_'];
 export type OneOrgModel = components['schemas']['One_OrgModel_'];
 export type OpenAiError = components['schemas']['OpenAIError'];
@@ -1219,9 +1426,10 @@ export type OrgModel = components['schemas']['OrgModel'];
 export type PageMeta = components['schemas']['PageMeta'];
 export type PageBudget = components['schemas']['Page_Budget_'];
 export type PageKey = components['schemas']['Page_Key_'];
+export type PageLedgerCheck = components['schemas']['Page_LedgerCheck_'];
+export type PageLedgerEntry = components['schemas']['Page_LedgerEntry_'];
 export type PageLimit = components['schemas']['Page_Limit_'];
 export type PageOrgModel = components['schemas']['Page_OrgModel_'];
-export type PageUsageEntry = components['schemas']['Page_UsageEntry_'];
 export type PageUsageLine = components['schemas']['Page_UsageLine_'];
 export type PassedThrough = components['schemas']['PassedThrough'];
 export type PutModel = components['schemas']['PutModel'];
@@ -1230,12 +1438,13 @@ export type RotateKey = components['schemas']['RotateKey'];
 export type RuleScope = components['schemas']['RuleScope'];
 export type Scope = components['schemas']['Scope'];
 export type StreamOptions = components['schemas']['StreamOptions'];
+export type SubjectCheck = components['schemas']['SubjectCheck'];
 export type Unit = components['schemas']['Unit'];
 export type UpdateBudget = components['schemas']['UpdateBudget'];
 export type UpdateKey = components['schemas']['UpdateKey'];
 export type UpdateLimit = components['schemas']['UpdateLimit'];
-export type UsageEntry = components['schemas']['UsageEntry'];
 export type UsageLine = components['schemas']['UsageLine'];
+export type Verdict = components['schemas']['Verdict'];
 export type $defs = Record<string, never>;
 export interface operations {
     create_chat_completion: {
@@ -3686,19 +3895,27 @@ export interface operations {
             };
         };
     };
-    list_records: {
+    list_ledger: {
         parameters: {
             query?: {
                 limit?: number;
                 cursor?: string;
-                /** @description First day, YYYY-MM-DD, UTC */
+                /** @description First day, or moment with offset */
                 from?: string;
-                /** @description Last day, YYYY-MM-DD, UTC */
+                /** @description Last day, or the moment after the last */
                 to?: string;
                 /** @description Only this model, as the client named it */
                 model?: string;
                 /** @description Only this API key */
                 key_id?: string;
+                /** @description Only for this end user */
+                end_user?: string;
+                /** @description Only this provider */
+                provider?: string;
+                /** @description Only calls that ended so */
+                cause?: "finished" | "client_gone_before_first_byte" | "client_gone_mid_stream" | "client_gone_non_streaming" | "upstream_refused" | "upstream_unreachable" | "upstream_timeout" | "upstream_broke_off" | "lost";
+                /** @description Only what is charged by an estimate, or what is not */
+                estimated?: boolean;
             };
             header?: never;
             path?: never;
@@ -3712,7 +3929,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_UsageEntry_"];
+                    "application/json": components["schemas"]["Page_LedgerEntry_"];
                 };
             };
             /** @description The request is malformed. */
@@ -3744,6 +3961,376 @@ export interface operations {
             };
             /** @description A limit is reached. `Retry-After` says when to try again. */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    export_ledger: {
+        parameters: {
+            query?: {
+                /** @description First day, or moment with offset */
+                from?: string;
+                /** @description Last day, or the moment after the last */
+                to?: string;
+                /** @description Only this model, as the client named it */
+                model?: string;
+                /** @description Only this API key */
+                key_id?: string;
+                /** @description Only for this end user */
+                end_user?: string;
+                /** @description Only this provider */
+                provider?: string;
+                /** @description Only calls that ended so */
+                cause?: "finished" | "client_gone_before_first_byte" | "client_gone_mid_stream" | "client_gone_non_streaming" | "upstream_refused" | "upstream_unreachable" | "upstream_timeout" | "upstream_broke_off" | "lost";
+                /** @description Only what is charged by an estimate, or what is not */
+                estimated?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": components["schemas"]["LedgerEntry"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key is missing, wrong, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key lacks the route's scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A limit is reached. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    get_entry: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["One_LedgerEntry_"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key is missing, wrong, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key lacks the route's scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description There is no such thing, or the caller may not know of it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A limit is reached. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    verify_ledger: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Send the same value again to get the same answer again; the work is done once. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["One_LedgerCheck_"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key is missing, wrong, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key lacks the route's scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The state does not allow it now. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A business rule says no. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A limit is reached. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    list_records: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string;
+                /** @description First day, YYYY-MM-DD, UTC */
+                from?: string;
+                /** @description Last day, YYYY-MM-DD, UTC */
+                to?: string;
+                /** @description Only this model, as the client named it */
+                model?: string;
+                /** @description Only this API key */
+                key_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_LedgerEntry_"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key is missing, wrong, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key lacks the route's scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A limit is reached. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    list_ledger_checks: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_LedgerCheck_"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key is missing, wrong, expired or revoked. */
+            401: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -21,6 +21,7 @@ from lib.runtime.gates import JsGates
 from lib.runtime.kv import cache_of
 from lib.runtime.sealer import WebCryptoSealer
 from lib.runtime.stores import store_of
+from lib.runtime.streams import JsStreams
 from lib.runtime.upstream import JsUpstream
 from lib.services import Services
 from routes import ROUTES
@@ -68,6 +69,7 @@ def bootstrap(env: Any) -> Services:
         gateway=gateway,
         gates=gates,
         sealer=WebCryptoSealer(),
+        streams=JsStreams(),
         checks={"database": check_database, "gate": check_gate},
         openapi=_OPENAPI,
         docs_page=_DOCS_PAGE,

@@ -3,7 +3,21 @@
 from __future__ import annotations
 
 from lib.http.route import Route
-from routes import ai_models, budgets, chat, docs, embeddings, explanations, health, keys, limits, org_models, usage
+from routes import (
+    ai_models,
+    budgets,
+    chat,
+    docs,
+    embeddings,
+    explanations,
+    health,
+    keys,
+    ledger,
+    limits,
+    operator,
+    org_models,
+    usage,
+)
 
 ROUTES: list[Route] = [
     *chat.ROUTES,
@@ -15,6 +29,8 @@ ROUTES: list[Route] = [
     *budgets.ROUTES,
     *explanations.ROUTES,
     *usage.ROUTES,
+    *ledger.ROUTES,
+    *operator.ROUTES,
     *health.ROUTES,
     *docs.ROUTES,
 ]

@@ -11,7 +11,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from lib.http.errors import PayloadTooLarge
-from lib.http.request import RawRequest
+from lib.http.request import Departure, RawRequest
+from lib.http.streaming import ReaderLost
 from lib.ids import new_id
 
 T = TypeVar("T")
@@ -114,6 +115,46 @@ class FakeKv:
         if self.failure:
             raise self.failure
         await asyncio.sleep(60 if self.slow else 0)
+
+
+@dataclass
+class FakeStream:
+    """A body that is written: what has come through, and how it ended. `fails_at`: the client leaves then."""
+
+    pieces: list[bytes] = field(default_factory=list)
+    how: str = "open"
+    fails_at: int | None = None
+
+    @property
+    def body(self) -> FakeStream:
+        return self
+
+    @property
+    def native(self) -> bytes:
+        return b"".join(self.pieces)
+
+    async def write(self, piece: bytes) -> None:
+        if len(self.pieces) == self.fails_at:
+            raise ReaderLost
+        self.pieces.append(piece)
+
+    async def end(self) -> None:
+        self.how = "ended"
+
+    async def break_off(self) -> None:
+        self.how = "broken off"
+
+
+@dataclass
+class FakeStreams:
+    """Every body that was begun. `fails_at`: at which piece their clients leave."""
+
+    opened: list[FakeStream] = field(default_factory=list)
+    fails_at: int | None = None
+
+    def open(self, client: Departure) -> FakeStream:  # noqa: ARG002 - its leaving is scripted
+        self.opened.append(FakeStream(fails_at=self.fails_at))
+        return self.opened[-1]
 
 
 def raw_request(

@@ -28,10 +28,13 @@ INWARD = {
         "lib.admission", "lib.http.errors", "lib.identity.key_store", "lib.identity.models", "lib.ids", "lib.services",
         "lib.store.schema",
     ),
+    "lib.admission.ledger_check": ("lib.admission", "lib.services", "lib.store.schema"),
+    "lib.admission.verification": ("lib.admission.rate",),
     "lib.admission": ("lib.admission", "lib.failures", "lib.gateway.models", "lib.ids", "lib.store"),
     "lib.identity.models": (),
     "lib.identity.api_keys": (),
     "lib.identity.shield": (),
+    "lib.identity.operator_tokens": ("lib.identity.api_keys",),
     "lib.identity.key_store": ("lib.identity.models", "lib.store"),
     "lib.gateway.models": (),
     "lib.gateway.bounds": ("lib.http.errors",),
@@ -66,6 +69,8 @@ INWARD = {
     "lib.http.errors": (),
     "lib.http.request": (),
     "lib.http.response": (),
+    "lib.http.streaming": ("lib.http.request", "lib.http.response"),
+    "lib.http.periods": ("lib.http.errors",),
     "lib.http.json_body": ("lib.http.errors",),
 }  # fmt: skip
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from lib.admission import policy_store, usage_store
-from lib.admission.counters import Counter
+from lib.admission.counters import Counted, Counter, Place
 from lib.admission.decision import Ask, Refusal
 from lib.admission.gate import Gate
 from lib.admission.usage_record import UsageRecord
@@ -32,7 +32,7 @@ from lib.services import Services
 from lib.store.d1 import D1Store
 from routes import ROUTES
 from tests.unit.admission.sqlite_sql import SqliteSql
-from tests.unit.fakes import FakeClock, FakeKv, FakeSealer, raw_request, run
+from tests.unit.fakes import FakeClock, FakeKv, FakeSealer, FakeStreams, raw_request, run
 from tests.unit.gateway.fake_upstream import FakeUpstream
 from tests.unit.store.seeds import PEPPER, SeededKey, seed_key, seed_org
 from tests.unit.store.sqlite_binding import SqliteBinding, new_store
@@ -115,6 +115,18 @@ class CoreGates:
             await usage_store.deliver(self._database, org_id, records, self._clock.now())
             self.of(org_id).delivered(records)
 
+    async def accounts(self, org_id: str, budget_id: str, after: str, most: int) -> Counted | None:
+        now = self._now_ms()
+        told = self.of(org_id).accounts(budget_id, after, most, now)
+        return None if told is None else Counted.of(now, told)
+
+    async def places(self, org_id: str, call_ids: Sequence[str]) -> Mapping[str, Sequence[Place]]:
+        told = self.of(org_id).places(json.dumps(call_ids))
+        return {name: [Place(*place) for place in places] for name, places in told.items()}
+
+    async def refused(self, org_id: str) -> int:
+        return self.of(org_id).refused()
+
     async def explain(self, org_id: str, ask: Ask) -> Refusal | None:
         return self.of(org_id).explain(ask, self._now_ms())
 
@@ -154,6 +166,7 @@ class World:
     upstream: FakeUpstream
     key: SeededKey
     kv: FakeKv
+    streams: FakeStreams
     facts: list[Mapping[str, object]] = field(default_factory=list)
 
     @property
@@ -199,7 +212,7 @@ async def _new_world(config: Config, kv: FakeKv) -> World:
     database = store.open()
     cache = KvCache(kv, read_seconds=0.05, write_seconds=0.05)
     denials = Denials(cache)
-    clock, upstream, accounts = FakeClock(), FakeUpstream(), Accounts(cache, denials)
+    clock, upstream, accounts, streams = FakeClock(), FakeUpstream(), Accounts(cache, denials), FakeStreams()
     gates = CoreGates(store, accounts, clock)
     key = await seed_key(database, await seed_org(database))
 
@@ -217,11 +230,12 @@ async def _new_world(config: Config, kv: FakeKv) -> World:
         gateway=Gateway(configured(config), upstream, gates, clock, config.upstream_timeout_seconds, 64, denials),
         gates=gates,
         sealer=FakeSealer(),
+        streams=streams,
         checks={"database": check},
         openapi=json_body.dump(DOCUMENT),
         docs_page=docs_page(DOCUMENT),
     )
-    return World(binding, services, clock, gates, upstream, key, kv)
+    return World(binding, services, clock, gates, upstream, key, kv, streams)
 
 
 def new_world(**config: Any) -> World:

@@ -242,6 +242,22 @@ class Book:
                 shown[budget.id] = used
         return shown
 
+    def accounts_of(self, now: int, rule: str, after: str, most: int) -> tuple[int, list[tuple[str, int, int]]] | None:
+        """Return the begin of a budget's window, and the subjects behind `after` that it counts for, in their order.
+
+        Of each: who it is, what is spent and what is reserved. None where there is no such budget.
+        """
+        budget = next((budget for budget in self.policy.budgets if budget.id == rule), None)
+        if budget is None:
+            return None
+        subjects = sorted({who for name, who in (*self.accounts, *self.kept) if name == rule and who > after})[:most]
+        known = ((who, self._account(rule, who)) for who in subjects)
+        accounts = [(who, one) for who, one in known if one is not None]
+        fresh = Account(budget, self.policy.time_zone, {})
+        # After a change of the time zone some go on in the window that they had.
+        begin = max(one.window(now) for one in (fresh, *(one for _, one in accounts)))
+        return begin, [(who, one.used(now), one.reserved(now)) for who, one in accounts]
+
     def _stops(self, path: Path) -> Stops:
         key = tuple(path.items())
         stops = self.stops.get(key)

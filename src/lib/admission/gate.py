@@ -95,6 +95,25 @@ class Gate:
         self._now = max(self._now, now_ms)
         return self._book.counters(self._now)
 
+    def accounts(self, rule: str, after: str, most: int, now_ms: int) -> tuple[int, list[tuple[str, int, int]]] | None:
+        """Return what a budget has counted, by subject: see `decision.Book.accounts_of`."""
+        self._now = max(self._now, now_ms)
+        return self._book.accounts_of(self._now, rule, after, most)
+
+    def places(self, names: str) -> dict[str, list[tuple[str, str, int]]]:
+        """Return the budgets on which calls count: rule, subject, and the begin of its window, by the call's id.
+
+        `names` is a JSON array of ids. A call that no rule concerned is not there, nor one that ended a day ago.
+        """
+        self.fold()
+        found = self._sql.run(gate_sql.READ_PLACES, names)
+        return {name: Reservation.from_json(text).budgets for name, text in found}
+
+    def refused(self) -> int:
+        """Return how many records the store has refused for good."""
+        [[number]] = self._sql.run("SELECT count(*) FROM rejected")
+        return int(number)
+
     def explain(self, ask: Ask, now_ms: int) -> Refusal | None:
         """Return why a call would be refused now; None if it would be let in. Nothing is counted."""
         self._now = max(self._now, now_ms)

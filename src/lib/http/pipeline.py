@@ -21,7 +21,7 @@ from lib.http.response import Finish, LogFacts, Response
 from lib.http.route import Dialect, Route
 from lib.http.router import Router
 from lib.http.validate import check_uri, validate
-from lib.identity.authentication import authenticate, credential
+from lib.identity.authentication import authenticate, credential, require_operator
 from lib.identity.models import Principal
 from lib.services import Services
 from lib.store.database import Database, StoreUnavailable, UnstorableValue
@@ -45,7 +45,7 @@ async def handle(services: Services, router: Router, raw: RawRequest) -> Respons
         await database.close()
         raise
     cost, bookmark = database.cost, database.bookmark
-    finish = _closing(database, response.finish) if database.connected else response.finish
+    finish = _closing(database, response.finish) if database.connected or response.finish else None
     if services.accounts.unpublished:
         finish = _publishing(services.accounts, finish)
     return replace(
@@ -65,6 +65,8 @@ async def _answer(services: Services, router: Router, raw: RawRequest, facts: di
         facts["route"] = route.path
         # Who shows no credential at all is refused before a byte of the body is read.
         key = credential(raw) if route.permission is not None else None
+        if route.operator:
+            require_operator(services, raw)
         request = await validate(route, raw, path)
         return await _decide(services, route, request, key, facts)
     except HeadgateError as failure:
@@ -78,11 +80,17 @@ async def _answer(services: Services, router: Router, raw: RawRequest, facts: di
 
 
 def _closing(database: Database, finish: Finish | None) -> Finish:
-    """Close the connection when the answer has begun: no client waits for that."""
+    """Close the connection when the answer has begun: no client waits for that.
+
+    What is left to do may take minutes and need no store; where it does, it connects again, and that is closed too.
+    """
 
     async def close() -> LogFacts:
         await database.close()
-        return await finish() if finish else {}
+        try:
+            return await finish() if finish else {}
+        finally:
+            await database.close()
 
     return close
 

@@ -8,12 +8,13 @@ from lib.gateway.account import Account
 from lib.http.errors import Forbidden, TooManyRequests, Unauthorized
 from lib.http.request import Headers, RawRequest
 from lib.http.route import Freshness, Route
-from lib.identity import api_keys, key_store
+from lib.identity import api_keys, key_store, operator_tokens
 from lib.identity.models import Principal
 from lib.identity.shield import Verdict, network_of
 from lib.services import Services
 
 _MISSING = "You didn't provide an API key. Send it as `Authorization: Bearer YOUR_KEY`."
+_NO_OPERATOR = "This is for the deployment's operator. The token is missing, wrong or has ended."
 _WRONG = "The API key is wrong, expired or revoked."
 _TOO_MANY = "Too many wrong API keys come from your network. Try again."
 # Written by Cloudflare's edge, whatever a client sends.
@@ -34,6 +35,14 @@ def credential(raw: RawRequest) -> str:
     if scheme.lower() != "bearer" or not api_keys.is_key(key.strip()):
         raise Unauthorized(_WRONG)
     return key.strip()
+
+
+def require_operator(services: Services, raw: RawRequest) -> None:
+    """Raise Unauthorized unless the request carries an operator's token. No key of an organisation will do."""
+    scheme, _, token = (raw.headers.get("authorization") or "").partition(" ")
+    genuine = operator_tokens.is_valid(token.strip(), services.config.secret, services.clock.now())
+    if scheme.lower() != "bearer" or not genuine:
+        raise Unauthorized(_NO_OPERATOR, code="invalid_operator_token")
 
 
 async def authenticate(services: Services, route: Route, key: str, headers: Headers) -> Principal | Account:

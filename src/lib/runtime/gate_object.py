@@ -92,6 +92,19 @@ class Gate(DurableObject):
         """Return how much of each rule is used: a JSON object of `[used, reserved, resets_at_ms]` by the rule's id."""
         return json.dumps({rule: astuple(counter) for rule, counter in self._gate.counters(_now_ms()).items()})
 
+    def accounts(self, rule: str, after: str, most: int) -> str:
+        """Return `[now_ms, [begin, [[subject, used, reserved], …]]]` as JSON: see `Gate.accounts`."""
+        now = _now_ms()
+        return json.dumps([now, self._gate.accounts(rule, after, most, now)])
+
+    def places(self, names: str) -> str:
+        """Return `{id: [[rule, subject, begin], …]}` as JSON, for a JSON array of calls' ids."""
+        return json.dumps(self._gate.places(names))
+
+    def refused(self) -> int:
+        """Return how many records the store has refused for good."""
+        return self._gate.refused()
+
     def explain(self, ask: str) -> str:
         """Return `[code, rule, wait_ms]` as JSON: why a call would be refused now, or `null`. Nothing is counted."""
         refusal = self._gate.explain(Ask.from_json(json.loads(ask)), _now_ms())

@@ -24,7 +24,7 @@ from pydantic_core import from_json
 from pyodide.ffi import JsException
 
 from lib import failures
-from lib.admission.counters import Counter
+from lib.admission.counters import Counted, Counter, Place
 from lib.admission.decision import Ask, Refusal
 from lib.admission.usage_record import UsageRecord
 from lib.failures import Failure
@@ -189,6 +189,20 @@ class JsGates:
         """Return how far each limit and budget is used up, by its id."""
         parsed = json.loads(await self._call(self._stub(org_id).counters()))
         return {rule: Counter(*parts) for rule, parts in parsed.items()}
+
+    async def accounts(self, org_id: str, budget_id: str, after: str, most: int) -> Counted | None:
+        """Return what a budget has counted, for the subjects behind `after`; None where the gate knows no such one."""
+        now, told = json.loads(await self._call(self._stub(org_id).accounts(budget_id, after, most)))
+        return None if told is None else Counted.of(now, told)
+
+    async def places(self, org_id: str, call_ids: Sequence[str]) -> Mapping[str, Sequence[Place]]:
+        """Return the budgets on which calls count, by the call's id."""
+        told = json.loads(await self._call(self._stub(org_id).places(json.dumps(call_ids))))
+        return {name: [Place(*place) for place in places] for name, places in told.items()}
+
+    async def refused(self, org_id: str) -> int:
+        """Return how many records the store has refused for good."""
+        return int(await self._call(self._stub(org_id).refused()))
 
     async def explain(self, org_id: str, ask: Ask) -> Refusal | None:
         """Return why a call would be refused now, or None. Nothing is counted."""

@@ -6,7 +6,9 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
-from lib.admission import policy_store, usage_report, usage_store
+from lib.admission import ledger, ledger_check, ledger_sums, policy_store, usage_report, usage_store
+from lib.admission.ledger import LedgerFilter
+from lib.admission.ledger_sums import Wanted
 from lib.admission.usage_report import ALL_GROUPS, Group, UsageFilter
 from lib.gateway import model_store
 from lib.gateway.models import ModelRoute, Price
@@ -83,7 +85,30 @@ async def _usage(services: Services, key: SeededKey) -> None:
         for groups in (ALL_GROUPS, (Group.DAY,), ()):
             await usage_report.report(database, org, wanted, groups, None, 20)
             await usage_report.report(database, org, wanted, groups, ("a", "b", "c"), 20)
-        await usage_report.records(database, org, wanted, (datetime.max.replace(tzinfo=UTC), "~"), 20)
+    await _ledger(services, key)
+
+
+async def _ledger(services: Services, key: SeededKey) -> None:
+    database, org = services.database, key.principal.org_id
+    for wanted in (
+        LedgerFilter(NOW, NOW),
+        LedgerFilter(NOW, NOW, model="m"),
+        LedgerFilter(NOW, NOW, key_id="k"),
+        LedgerFilter(NOW, NOW, "m", "k", "e", "p", "lost", estimated=True),
+    ):
+        await ledger.newest(database, org, wanted, (datetime.max.replace(tzinfo=UTC), "~"), 20)
+        await ledger.oldest(database, org, wanted, (NOW, ""), 20)
+    await ledger.find(database, org, new_id(NOW))
+    await ledger_sums.organisations(database, "", 5)
+    for level in ("org", "key", "model", "end_user"):
+        for who in (None, "x"):
+            for model in (None, "m"):
+                await ledger_sums.sums(database, org, Wanted(level, who, model, NOW, NOW), 20)
+                await ledger_sums.unclear(database, org, Wanted(level, who, model, NOW, NOW), 20)
+                if level in ledger_sums.OF_DAYS:
+                    days = Wanted(level, who, model, "2026-05-03", "2026-05-04")
+                    await ledger_sums.sums_of_days(database, org, days, 20)
+    await ledger_check.check_organisation(services, org)
 
 
 async def _once(services: Services, key: SeededKey) -> None:
