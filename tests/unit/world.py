@@ -204,7 +204,7 @@ def _body(response: Response) -> Any:
         return b""
     native = response.body if isinstance(response.body, bytes) else response.body.native
     text = native if isinstance(native, bytes) else native.sent  # type: ignore[attr-defined]
-    return json.loads(text) if "json" in response.headers.get("content-type", "") else text
+    return json.loads(text) if response.headers.get("content-type") == "application/json" else text
 
 
 async def _new_world(config: Config, kv: FakeKv) -> World:

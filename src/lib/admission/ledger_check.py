@@ -186,7 +186,8 @@ class _Comparison:
     async def _read(self, counted: Counted, after: str) -> _Ledger:
         """Ask the store what the ledger says, for the window that the gate counts in."""
         row, limits = self._row, self._limits
-        covered = reach(row.spend_window, counted.begin_ms, _ms(row.created_at), counted.now_ms)
+        hard = row.mode == "hard" and row.version == 1  # and was never soft
+        covered = reach(row.spend_window, counted.begin_ms, _ms(row.created_at), counted.now_ms, bounded=hard)
         ledger = _Ledger()
         if row.spend_window in CALENDAR and limits.changed_ms > covered.begin_ms:
             covered = replace(covered, sure_ms=max(covered.sure_ms, limits.changed_ms + LATE_MS))

@@ -70,10 +70,13 @@ class Reach:
     whole_ms: int = 0
 
 
-def reach(window: str, begin_ms: int, created_ms: int, now_ms: int, slack_ms: int = SLACK_MS) -> Reach:
+def reach(
+    window: str, begin_ms: int, created_ms: int, now_ms: int, *, slack_ms: int = SLACK_MS, bounded: bool = False
+) -> Reach:
     """Return the reach of a budget that was made at `created_ms`, for a comparison that begins now.
 
-    `begin_ms` is that of the calendar's window, as its gate says; 0 for the others.
+    `begin_ms` is that of the calendar's window, as its gate says; 0 for the others. `bounded`: no call has cost more
+    than was reserved for it, as under a hard budget.
     """
     if not window.startswith("rolling:"):
         begin, sure = max(begin_ms, created_ms), max(begin_ms + SKEW_MS, created_ms + LATE_MS)
@@ -84,7 +87,7 @@ def reach(window: str, begin_ms: int, created_ms: int, now_ms: int, slack_ms: in
     whole = edge + slack_ms + SKEW_MS
     return Reach(
         # What is settled above its bound counts from its end on.
-        possible_ms=max(created_ms - EARLY_MS, leaves - LONGEST_MS),
+        possible_ms=max(created_ms - EARLY_MS, leaves if bounded else leaves - LONGEST_MS),
         begin_ms=max(created_ms, edge),
         sure_ms=max(created_ms + LATE_MS, whole),
         leaves_ms=leaves,

@@ -57,13 +57,15 @@ CALLS = st.lists(
 class World:
     """One budget's account with all calls before and since its creation, and the ledger of those that have ended."""
 
-    def __init__(self, window: str, zone: str, calls: Iterable[Call]) -> None:
+    def __init__(self, window: str, zone: str, calls: Iterable[Call], *, bounded: bool = False) -> None:
+        self.bounded = bounded
         self.window, self.account = window, Account(Budget("b", Scope("org", "o"), window, 0, hard=False), zone, {})
         self.entries: list[Entry] = []
         self.placed: dict[str, int | None] = {}  # the window that the gate put a call in; None: there was no budget yet
         events: list[tuple[int, int, int, Call]] = []
         began = CREATED - 2 * DAY
-        for number, call in enumerate(calls):
+        for number, drawn in enumerate(calls):
+            call = replace(drawn, bound=max(drawn.bound, drawn.cost)) if bounded else drawn
             began += call.after_ms
             events.append((began + call.wait_ms, 0, number, call))
             events.append((began + call.wait_ms + call.lasts_ms, 1, number, call))
@@ -90,7 +92,7 @@ class World:
 
     def line(self, entries: Iterable[Entry] | None = None, *, remembers: bool = True) -> Line:
         used, begin = self.account.used(self.now), self.account.window(self.now)
-        covered = reach(self.window, begin, CREATED, self.now)
+        covered = reach(self.window, begin, CREATED, self.now, bounded=self.bounded)
 
         def counts(entry: Entry) -> bool | None:
             return self.placed[entry.id] == begin if remembers else None
@@ -99,10 +101,12 @@ class World:
         return Line("o", used, used, least, most)
 
 
-@given(st.sampled_from(WINDOWS), st.sampled_from(ZONES), CALLS)
-def test_whatever_is_called_the_counter_agrees_with_the_records(window: str, zone: str, calls: list[Call]) -> None:
+@given(st.sampled_from(WINDOWS), st.sampled_from(ZONES), CALLS, st.booleans())
+def test_whatever_is_called_the_counter_agrees_with_the_records(
+    window: str, zone: str, calls: list[Call], bounded: bool
+) -> None:
     """Over turns of windows, calls that began before the budget, and such as were let in after a window's turn."""
-    world = World(window, zone, calls)
+    world = World(window, zone, calls, bounded=bounded)
     assert world.line().verdict is Verdict.AGREES
     assert world.line(remembers=False).verdict is Verdict.AGREES
     if not window.startswith("rolling"):  # what a gate remembers leaves nothing open
@@ -160,6 +164,8 @@ def test_a_call_that_is_about_to_leave_a_rolling_window_may_count_or_not() -> No
     assert range_of(3_600_000 + 3_600 + EARLY_MS) == (0, 7)
     assert range_of(3_600_000 + 3_600 + EARLY_MS + 1) == (0, 0)
     assert range_of(3_600_000 + 3_600 + EARLY_MS + 1, lost=True) == (0, 7)  # nobody knows when it was given up
+    covered = reach("rolling:3600", 0, CREATED, now, bounded=True)
+    assert range_of(3_600_000 + 3_600 + EARLY_MS + 1, lost=True) == (0, 0)  # but it left with what was reserved
 
 
 @pytest.mark.parametrize(
