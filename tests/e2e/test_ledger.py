@@ -93,7 +93,7 @@ def test_an_entry_of_the_ledger(headgate: Headgate) -> None:
 def test_filters_of_the_ledger(own_headgate: Headgate) -> None:
     """By time, model, key, end user, provider, cause and estimate; list and export agree on each."""
     key = own_headgate.new_key()
-    first, second, refused = sim_model(), sim_model("nousage"), sim_model("fail500")
+    first, second, refused = sim_model(), sim_model("nousage"), sim_model("err500")
     own_headgate.chat(first, user="alice")
     between = until(lambda: own_headgate.get(LEDGER).json()["data"], "a record")[0]["started_at"]
     own_headgate.as_key(key.secret).chat(second, user="bob")
