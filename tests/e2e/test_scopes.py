@@ -31,6 +31,9 @@ NEEDS = [
     ("budgets:write", "POST", "/api/v1/budgets", BUDGET),
     ("usage:read", "GET", "/api/v1/usage", None),
     ("usage:read", "GET", "/api/v1/usage/records", None),
+    ("ledger:read", "GET", "/api/v1/ledger", None),
+    ("ledger:read", "GET", "/api/v1/ledger/export", None),
+    ("ledger:read", "POST", "/api/v1/ledger/actions/verify", {}),
 ]
 SCOPES = sorted({scope for scope, *_ in NEEDS})
 
