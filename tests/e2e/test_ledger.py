@@ -140,6 +140,11 @@ def get_bytes(path: str, host: str, key: str) -> bytes:
     return f"GET {path} HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {key}\r\n\r\n".encode()
 
 
+def read_to_the_end(connection: Connection) -> None:
+    while connection.chunk():
+        pass
+
+
 def told(stack: Stack, **facts: Any) -> Json | None:
     """The newest log line of an export with these facts."""
     found = [json.loads(line) for line in stack.log_path.read_text().splitlines() if '"exported"' in line]
@@ -205,8 +210,7 @@ def test_an_export_whose_store_goes_away_breaks_off(crowded: Headgate, own_stack
         own_stack.postgres.kill()
         try:
             with pytest.raises((ConnectionError, ValueError)):
-                while connection.chunk():
-                    pass
+                read_to_the_end(connection)
         finally:
             own_stack.postgres.start()
     assert until(lambda: told(own_stack, export="store_unavailable"), "the end of the export")["exported"] < MANY
