@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from lib.admission import ledger, usage_report
+from lib.admission import ledger, ledger_sums, usage_report
 from lib.admission.counters import Counted, Counter, Place
 from lib.admission.decision import Ask, Refusal
 from lib.admission.ledger import LedgerFilter
+from lib.admission.ledger_sums import Wanted
 from lib.admission.usage_report import ALL_GROUPS, Group, UsageFilter
 from lib.services import Services
 from lib.store.database import Database, Read
@@ -147,6 +148,10 @@ async def _everything(services: Services, key: SeededKey) -> None:
         records = LedgerFilter(wanted.start, wanted.end, key_id=wanted.key_id)
         await ledger.newest(database, org, records, (wide.end, "~"), 20)
         await ledger.oldest(database, org, records, (wide.start, ""), ledger.EXPORT_ROWS)
+        for model in (None, "m"):
+            of_key = Wanted("key", "key-50".ljust(36, "-"), model, wide.start, wide.end)
+            await ledger_sums.sums(database, org, of_key, 20)
+            await ledger_sums.unclear(database, org, of_key, 20)
         for groups in (ALL_GROUPS, (Group.DAY,), ()):
             await usage_report.report(database, org, wanted, groups, None, 20)
             await usage_report.report(database, org, wanted, groups, ("a", "b", "c"), 20)

@@ -102,7 +102,7 @@ async def _ledger(services: Services, key: SeededKey) -> None:
     await ledger_sums.organisations(database, "", 5)
     for level in ("org", "key", "model", "end_user"):
         for who in (None, "x"):
-            for model in (None, "m"):
+            for model in (None, "m") if level != "model" else (None,):
                 await ledger_sums.sums(database, org, Wanted(level, who, model, NOW, NOW), 20)
                 await ledger_sums.unclear(database, org, Wanted(level, who, model, NOW, NOW), 20)
                 if level in ledger_sums.OF_DAYS:
