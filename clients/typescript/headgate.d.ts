@@ -19,7 +19,7 @@ export interface paths {
         put?: never;
         /**
          * Make a chat completion
-         * @description OpenAI's API. With `stream: true` the answer is a `text/event-stream`, ended by `[DONE]`.
+         * @description OpenAI's API. With `stream: true` the answer is a `text/event-stream`, ended by `[DONE]`. With the header `x-headgate-stream-cost: true` one event `headgate.cost` follows that.
          */
         post: operations["create_chat_completion"];
         delete?: never;

@@ -44,7 +44,8 @@ INWARD = {
     "lib.gateway.bounds": ("lib.http.errors",),
     "lib.gateway.bounds_images": (),
     "lib.gateway.bounds_schemas": ("lib.gateway.bounds", "lib.http.json_body"),
-    "lib.gateway.admitting": ("lib.http.errors",),
+    "lib.gateway.admitting": ("lib.gateway.telling", "lib.http.errors"),
+    "lib.gateway.telling": ("lib.http.errors", "lib.http.json_body", "lib.http.request"),
     "lib.gateway.account": ("lib.gateway.models", "lib.identity.models"),
     "lib.gateway.cache": ("lib.failures",),
     "lib.gateway.denials": (

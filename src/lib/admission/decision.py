@@ -131,8 +131,7 @@ class Book:
         granted = self._judge(now, ask, stops)
         if isinstance(granted, Refusal):
             return granted
-        output = ask.output_tokens if ask.output_tokens is not None else granted
-        bound = min(_bound(ask, output or 0) or 0, MOST_BOUND)
+        bound = reserved_for(ask, granted)
         reservation = Reservation(now, bound, ask.estimate, [], [], granted)
         for limit, subject, count in stops.limits:
             reservation.limits.append((limit.id, subject))
@@ -315,6 +314,12 @@ def _new_count(limit: Limit, kept: Mapping[int, int]) -> Count:
 
 def _amount(limit: Limit, estimate: int) -> int:
     return estimate if limit.unit is Unit.TOKENS else 1
+
+
+def reserved_for(ask: Ask, granted: int | None) -> int:
+    """Return what is reserved for a call that was let in, `granted` output tokens where it did not say itself."""
+    output = ask.output_tokens if ask.output_tokens is not None else granted
+    return min(_bound(ask, output or 0) or 0, MOST_BOUND)
 
 
 def _bound(ask: Ask, output_tokens: int) -> int | None:
