@@ -26,7 +26,7 @@ def test_a_whole_answer_tells_its_cost(own_headgate: Headgate) -> None:
     assert answer.headers[LEFT] == str(settled(own_headgate, budget_id)["remaining_nano_usd"])
     embedded = own_headgate.post("/v1/embeddings", {"model": "sim/embed", "input": "a word"})
     assert embedded.headers[COST] == str(own_headgate.record("sim/embed")["cost_nano_usd"])
-    refused = own_headgate.chat(model, max_tokens=10**6)
+    refused = own_headgate.chat(model, messages=[{"role": "user", "content": "x" * 20_000}])
     assert_error(refused, 402, openai=True)
     assert refused.headers[COST] == "0"
 
