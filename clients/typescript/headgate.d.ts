@@ -19,7 +19,7 @@ export interface paths {
         put?: never;
         /**
          * Make a chat completion
-         * @description OpenAI's API. With `stream: true` the answer is a `text/event-stream`, ended by `[DONE]`.
+         * @description OpenAI's API. With `stream: true` the answer is a `text/event-stream`, ended by `[DONE]`. With the header `x-headgate-stream-cost: true` one event `headgate.cost` follows that.
          */
         post: operations["create_chat_completion"];
         delete?: never;
@@ -80,6 +80,30 @@ export interface paths {
         options?: never;
         head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/api/v1/orgs/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show the organisation
+         * @description Your own organisation, by its id or as `current`. There are no others to you.
+         */
+        get: operations["get_org"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change the organisation's name or time zone
+         * @description Your own organisation, by its id or as `current`. There are no others to you. Needs `If-Match` with its ETag. When the time zone changes, the windows of budgets that run keep what is spent. They end when they would have, or when their last day is over in the new zone too.
+         */
+        patch: operations["update_org"];
         trace?: never;
     };
     "/api/v1/keys": {
@@ -289,6 +313,51 @@ export interface paths {
          * @description Needs `If-Match` with the budget's ETag. Its scope and window stay: others are another budget.
          */
         patch: operations["update_budget"];
+        trace?: never;
+    };
+    "/api/v1/budgets/{id}/adjustments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List a budget's adjustments
+         * @description Those that have expired are not among them. May be answered by a replica that lags behind. Send the `x-headgate-bookmark` that a write answered, and that write is in the list.
+         */
+        get: operations["list_adjustments"];
+        put?: never;
+        /**
+         * Top a budget up, or override its amount, for a while
+         * @description It holds from the answer on. All top-ups that hold are added; of overrides the newest that holds counts. A budget has at most 50 adjustments that have not expired, and comes to at most 2^53.
+         */
+        post: operations["create_adjustment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/budgets/{id}/adjustments/{adjustment_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show an adjustment of a budget */
+        get: operations["get_adjustment"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete an adjustment of a budget
+         * @description It no longer holds from the answer on. Calls that it let in go on.
+         */
+        delete: operations["delete_adjustment"];
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/budgets/actions/explain": {
@@ -518,9 +587,32 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * Adjustment
+         * @description An adjustment of a budget. Without `expires_at` it holds until it is deleted.
+         */
+        Adjustment: {
+            /** Id */
+            id: string;
+            /** Budget Id */
+            budget_id: string;
+            kind: components["schemas"]["Kind"];
+            /** Amount Nano Usd */
+            amount_nano_usd: number;
+            /** Note */
+            note: string | null;
+            /** Expires At */
+            expires_at: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+        };
+        /**
          * Budget
          * @description A budget and what is spent of it now. `reserved_nano_usd` is held for requests that are under way.
          *
+         *     `effective_limit_nano_usd` is the amount that holds now: with all top-ups and overrides that have not expired.
          *     What is spent, held and left is null for a budget of each (`*`). `resets_at` is when the window ends; null for
          *     `total` and `rolling`, and for a budget of each.
          */
@@ -532,6 +624,8 @@ export interface components {
             window: string;
             /** Limit Nano Usd */
             limit_nano_usd: number;
+            /** Effective Limit Nano Usd */
+            effective_limit_nano_usd: number;
             mode: components["schemas"]["Mode"];
             /** Spent Nano Usd */
             spent_nano_usd: number | null;
@@ -622,6 +716,28 @@ export interface components {
             stream_options?: components["schemas"]["StreamOptions"] | null;
         } & {
             [key: string]: unknown;
+        };
+        /**
+         * CreateAdjustment
+         * @description An adjustment to make, in nano-dollars (10⁻⁹ USD). It holds until `expires_at`.
+         *
+         *     Without `expires_at`, a top-up of a budget by day, week or month ends with the window that runs now. All others hold
+         *     until they are deleted.
+         */
+        CreateAdjustment: {
+            kind: components["schemas"]["Kind"];
+            /** Amount Nano Usd */
+            amount_nano_usd: number;
+            /**
+             * Note
+             * @default null
+             */
+            note?: string | null;
+            /**
+             * Expires At
+             * @default null
+             */
+            expires_at?: string | null;
         };
         /**
          * CreateBudget
@@ -839,6 +955,12 @@ export interface components {
             secret: string;
         };
         /**
+         * Kind
+         * @description What an adjustment does: a top-up is added to the amount, an override takes its place.
+         * @enum {string}
+         */
+        Kind: "top_up" | "override";
+        /**
          * LedgerCheck
          * @description What was found of one organisation. `refused_records` are in its gate only: the store would not take them.
          */
@@ -1051,6 +1173,11 @@ export interface components {
              */
             model?: string | null;
         };
+        /** One[Adjustment] */
+        One_Adjustment_: {
+            data: components["schemas"]["Adjustment"];
+            meta: components["schemas"]["Meta"];
+        };
         /** One[Budget] */
         One_Budget_: {
             data: components["schemas"]["Budget"];
@@ -1091,6 +1218,11 @@ export interface components {
             data: components["schemas"]["OrgModel"];
             meta: components["schemas"]["Meta"];
         };
+        /** One[Org] */
+        One_Org_: {
+            data: components["schemas"]["Org"];
+            meta: components["schemas"]["Meta"];
+        };
         /**
          * OpenAIError
          * @description An error of the AI API, as OpenAI's clients expect it.
@@ -1111,6 +1243,28 @@ export interface components {
          */
         OpenAIErrorBody: {
             error: components["schemas"]["OpenAIError"];
+        };
+        /**
+         * Org
+         * @description An organisation. Its days, weeks and months begin at midnight in `time_zone`.
+         */
+        Org: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Time Zone */
+            time_zone: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
         };
         /**
          * OrgModel
@@ -1144,6 +1298,12 @@ export interface components {
         PageMeta: {
             /** Next Cursor */
             next_cursor: string | null;
+        };
+        /** Page[Adjustment] */
+        Page_Adjustment_: {
+            /** Data */
+            data: components["schemas"]["Adjustment"][];
+            meta: components["schemas"]["PageMeta"];
         };
         /** Page[Budget] */
         Page_Budget_: {
@@ -1254,7 +1414,7 @@ export interface components {
          * @description What a key may do. The names are part of the API: they are stored, and clients send them.
          * @enum {string}
          */
-        Scope: "chat:write" | "embeddings:write" | "models:read" | "models:write" | "keys:read" | "keys:write" | "usage:read" | "ledger:read" | "limits:read" | "limits:write" | "budgets:read" | "budgets:write";
+        Scope: "chat:write" | "embeddings:write" | "models:read" | "models:write" | "keys:read" | "keys:write" | "usage:read" | "ledger:read" | "limits:read" | "limits:write" | "budgets:read" | "budgets:write" | "orgs:read" | "orgs:write";
         /**
          * StreamOptions
          * @description Options of a stream. With `include_usage` the last event before the end mark tells the tokens used.
@@ -1342,6 +1502,22 @@ export interface components {
             burst?: number | null;
         };
         /**
+         * UpdateOrg
+         * @description What to change of an organisation; what is not named stays. `time_zone` is IANA's name, as `Europe/Berlin`.
+         */
+        UpdateOrg: {
+            /**
+             * Name
+             * @default null
+             */
+            name?: string | null;
+            /**
+             * Time Zone
+             * @default null
+             */
+            time_zone?: string | null;
+        };
+        /**
          * UsageLine
          * @description A sum. A group that was not asked for is null. Money is nano-dollars (10⁻⁹ USD).
          */
@@ -1385,11 +1561,13 @@ export interface components {
     headers: never;
     pathItems: never;
 }
+export type Adjustment = components['schemas']['Adjustment'];
 export type Budget = components['schemas']['Budget'];
 export type BudgetCheck = components['schemas']['BudgetCheck'];
 export type Cause = components['schemas']['Cause'];
 export type ChatMessage = components['schemas']['ChatMessage'];
 export type ChatRequest = components['schemas']['ChatRequest'];
+export type CreateAdjustment = components['schemas']['CreateAdjustment'];
 export type CreateBudget = components['schemas']['CreateBudget'];
 export type CreateKey = components['schemas']['CreateKey'];
 export type CreateLimit = components['schemas']['CreateLimit'];
@@ -1401,6 +1579,7 @@ export type HeadgateErrorBody = components['schemas']['HeadgateErrorBody'];
 export type HeadgateErrorInfo = components['schemas']['HeadgateErrorInfo'];
 export type Key = components['schemas']['Key'];
 export type KeyWithSecret = components['schemas']['KeyWithSecret'];
+export type Kind = components['schemas']['Kind'];
 export type LedgerCheck = components['schemas']['LedgerCheck'];
 export type LedgerEntry = components['schemas']['LedgerEntry'];
 export type Level = components['schemas']['Level'];
@@ -1412,6 +1591,7 @@ export type Model = components['schemas']['Model'];
 export type ModelList = components['schemas']['ModelList'];
 export type ModelPrice = components['schemas']['ModelPrice'];
 export type NewRuleScope = components['schemas']['NewRuleScope'];
+export type OneAdjustment = components['schemas']['One_Adjustment_'];
 export type OneBudget = components['schemas']['One_Budget_'];
 export type OneExplanation = components['schemas']['One_Explanation_'];
 export type OneKeyWithSecret = components['schemas']['One_KeyWithSecret_'];
@@ -1420,10 +1600,13 @@ export type OneLedgerCheck = components['schemas']['One_LedgerCheck_'];
 export type OneLedgerEntry = components['schemas']['One_LedgerEntry_'];
 export type OneLimit = components['schemas']['One_Limit_'];
 export type OneOrgModel = components['schemas']['One_OrgModel_'];
+export type OneOrg = components['schemas']['One_Org_'];
 export type OpenAiError = components['schemas']['OpenAIError'];
 export type OpenAiErrorBody = components['schemas']['OpenAIErrorBody'];
+export type Org = components['schemas']['Org'];
 export type OrgModel = components['schemas']['OrgModel'];
 export type PageMeta = components['schemas']['PageMeta'];
+export type PageAdjustment = components['schemas']['Page_Adjustment_'];
 export type PageBudget = components['schemas']['Page_Budget_'];
 export type PageKey = components['schemas']['Page_Key_'];
 export type PageLedgerCheck = components['schemas']['Page_LedgerCheck_'];
@@ -1443,6 +1626,7 @@ export type Unit = components['schemas']['Unit'];
 export type UpdateBudget = components['schemas']['UpdateBudget'];
 export type UpdateKey = components['schemas']['UpdateKey'];
 export type UpdateLimit = components['schemas']['UpdateLimit'];
+export type UpdateOrg = components['schemas']['UpdateOrg'];
 export type UsageLine = components['schemas']['UsageLine'];
 export type Verdict = components['schemas']['Verdict'];
 export type $defs = Record<string, never>;
@@ -1812,6 +1996,210 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["OpenAIErrorBody"];
+                };
+            };
+        };
+    };
+    get_org: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["One_Org_"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key is missing, wrong, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key lacks the route's scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description There is no such thing, or the caller may not know of it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A limit is reached. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    update_org: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description An ETag: the change is made only while this is the current version. */
+                "If-Match": string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdateOrg"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["One_Org_"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key is missing, wrong, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key lacks the route's scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description There is no such thing, or the caller may not know of it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description It has changed since it was read. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The body is over the limit. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The body is not application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A business rule says no. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description `If-Match` is missing. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A limit is reached. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
         };
@@ -3674,6 +4062,356 @@ export interface operations {
             };
             /** @description `If-Match` is missing. */
             428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A limit is reached. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    list_adjustments: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Adjustment_"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key is missing, wrong, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key lacks the route's scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description There is no such thing, or the caller may not know of it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A limit is reached. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    create_adjustment: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Send the same value again to get the same answer again; the work is done once. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateAdjustment"];
+            };
+        };
+        responses: {
+            /** @description Made. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["One_Adjustment_"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key is missing, wrong, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key lacks the route's scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description There is no such thing, or the caller may not know of it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The state does not allow it now. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The body is over the limit. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The body is not application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A business rule says no. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A limit is reached. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    get_adjustment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                adjustment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["One_Adjustment_"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key is missing, wrong, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key lacks the route's scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description There is no such thing, or the caller may not know of it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A limit is reached. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    delete_adjustment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                adjustment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done; there is nothing to tell. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key is missing, wrong, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key lacks the route's scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description There is no such thing, or the caller may not know of it. */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lib.http.route import Route
 from routes import (
+    adjustments,
     ai_models,
     budgets,
     chat,
@@ -16,6 +17,7 @@ from routes import (
     limits,
     operator,
     org_models,
+    orgs,
     usage,
 )
 
@@ -23,10 +25,12 @@ ROUTES: list[Route] = [
     *chat.ROUTES,
     *embeddings.ROUTES,
     *ai_models.ROUTES,
+    *orgs.ROUTES,
     *keys.ROUTES,
     *org_models.ROUTES,
     *limits.ROUTES,
     *budgets.ROUTES,
+    *adjustments.ROUTES,
     *explanations.ROUTES,
     *usage.ROUTES,
     *ledger.ROUTES,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from lib.admission import ledger_check
 from lib.admission.policy_service import WantedScope
@@ -17,6 +18,16 @@ from lib.text import PRINTABLE
 Item = TypeVar("Item")
 _Name = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=PRINTABLE)]
 AFTER_ALL = "~"  # sorts behind every id
+
+
+def _utc(time: datetime) -> datetime:
+    try:
+        return time.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("the time is outside the years 1 to 9999") from None
+
+
+Time = Annotated[AwareDatetime, AfterValidator(_utc)]  # a moment that a client names
 
 # Said of each list that reads with `Read.RECENT`.
 RECENT = (

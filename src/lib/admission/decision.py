@@ -131,8 +131,7 @@ class Book:
         granted = self._judge(now, ask, stops)
         if isinstance(granted, Refusal):
             return granted
-        output = ask.output_tokens if ask.output_tokens is not None else granted
-        bound = min(_bound(ask, output or 0) or 0, MOST_BOUND)
+        bound = reserved_for(ask, granted)
         reservation = Reservation(now, bound, ask.estimate, [], [], granted)
         for limit, subject, count in stops.limits:
             reservation.limits.append((limit.id, subject))
@@ -242,21 +241,23 @@ class Book:
                 shown[budget.id] = used
         return shown
 
-    def accounts_of(self, now: int, rule: str, after: str, most: int) -> tuple[int, list[tuple[str, int, int]]] | None:
+    def accounts_of(
+        self, now: int, rule: str, after: str, most: int
+    ) -> tuple[int, list[tuple[str, int, int]], bool] | None:
         """Return the begin of a budget's window, and the subjects behind `after` that it counts for, in their order.
 
-        Of each: who it is, what is spent and what is reserved. None where there is no such budget.
+        Of each: who it is, what is spent and what is reserved. At last, whether the windows of some begin later: after
+        a change of the time zone those go on that had begun. None where there is no such budget.
         """
-        budget = next((budget for budget in self.policy.budgets if budget.id == rule), None)
+        budget = self.budgets.get(rule)
         if budget is None:
             return None
         subjects = sorted({who for name, who in (*self.accounts, *self.kept) if name == rule and who > after})[:most]
         known = ((who, self._account(rule, who)) for who in subjects)
         accounts = [(who, one) for who, one in known if one is not None]
-        fresh = Account(budget, self.policy.time_zone, {})
-        # After a change of the time zone some go on in the window that they had.
-        begin = max(one.window(now) for one in (fresh, *(one for _, one in accounts)))
-        return begin, [(who, one.used(now), one.reserved(now)) for who, one in accounts]
+        counting = [one for _, one in accounts if one.used(now) or one.reserved(now)]
+        begins = {one.window(now) for one in counting or [Account(budget, self.policy.time_zone, {})]}
+        return min(begins), [(who, one.used(now), one.reserved(now)) for who, one in accounts], len(begins) > 1
 
     def _stops(self, path: Path) -> Stops:
         key = tuple(path.items())
@@ -331,6 +332,12 @@ def _new_count(limit: Limit, kept: Mapping[int, int]) -> Count:
 
 def _amount(limit: Limit, estimate: int) -> int:
     return estimate if limit.unit is Unit.TOKENS else 1
+
+
+def reserved_for(ask: Ask, granted: int | None) -> int:
+    """Return what is reserved for a call that was let in, `granted` output tokens where it did not say itself."""
+    output = ask.output_tokens if ask.output_tokens is not None else granted
+    return min(_bound(ask, output or 0) or 0, MOST_BOUND)
 
 
 def _bound(ask: Ask, output_tokens: int) -> int | None:

@@ -95,7 +95,9 @@ class Gate:
         self._now = max(self._now, now_ms)
         return self._book.counters(self._now)
 
-    def accounts(self, rule: str, after: str, most: int, now_ms: int) -> tuple[int, list[tuple[str, int, int]]] | None:
+    def accounts(
+        self, rule: str, after: str, most: int, now_ms: int
+    ) -> tuple[int, list[tuple[str, int, int]], bool] | None:
         """Return what a budget has counted, by subject: see `decision.Book.accounts_of`."""
         self._now = max(self._now, now_ms)
         return self._book.accounts_of(self._now, rule, after, most)

@@ -199,6 +199,8 @@ class _Comparison:
             await self._read_unclear(covered, counted, self._wanted(possible, sure, after), ledger)
         if row.spend_window in CALENDAR and limits.changed_ms > covered.begin_ms:
             ledger.loose.update(ledger.most)
+        if counted.mixed:  # what was before the later begins does not count for everybody
+            ledger.least = dict.fromkeys(ledger.least, 0)
         return ledger
 
     async def _read_days(self, covered: Reach, after: str, ledger: _Ledger) -> None:
@@ -230,7 +232,10 @@ class _Comparison:
     def _known(self, places: Mapping[str, Sequence[Place]], counted: Counted) -> Callable[[Entry], bool | None]:
         def counts(entry: Entry) -> bool | None:
             if entry.id in places:
-                return Place(self._row.id, entry.subject, counted.begin_ms) in places[entry.id]
+                mine = (
+                    place for place in places[entry.id] if (place.rule, place.subject) == (self._row.id, entry.subject)
+                )
+                return any(place.begin_ms >= counted.begin_ms for place in mine)
             # The gate remembers a call for a day: a young one that it does not know was let in before there was a rule.
             return False if counted.now_ms - entry.started_ms < REMEMBERED_MS - EARLY_MS else None
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from lib.gateway.telling import COST, REMAINING
 from lib.http.errors import PaymentRequired, TooManyRequests
 
 Place = tuple[str, str, str | None]  # a level, who stands there, and the model where a rule is only about that
@@ -27,10 +28,14 @@ _REFUSALS = {
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """A call that may go on. `output_tokens` is what it may produce for each choice, where its client did not say."""
+    """A call that may go on. `output_tokens` is what it may produce for each choice, where its client did not say.
+
+    `budget_left` is what is left of its tightest hard budget, after what was reserved for it; None where it has none.
+    """
 
     output_tokens: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    budget_left: int | None = None
 
 
 class RequestsRefused(TooManyRequests):
@@ -54,6 +59,8 @@ def admitted(answer: Sequence[Any] | None) -> Admitted:
     """
     code, rule, wait_ms, granted, (rates, budget_left), *place = answer or _NO_ANSWER
     headers = _headers(rates, budget_left)
+    if code:
+        headers[COST] = "0"
     if code in _REFUSALS:
         # A single call that is larger than the limit will not pass later either: no time is told.
         again = (
@@ -70,7 +77,7 @@ def admitted(answer: Sequence[Any] | None) -> Admitted:
     if code:
         message = f"The budget {rule} does not cover this call."
         raise PaymentRequired(message, code=code, headers=headers, details=[{"budget_id": rule}])
-    return Admitted(granted, headers)
+    return Admitted(granted, headers, budget_left)
 
 
 def _headers(rates: Mapping[str, Sequence[int]], budget_left: int | None) -> dict[str, str]:
@@ -88,5 +95,5 @@ def _headers(rates: Mapping[str, Sequence[int]], budget_left: int | None) -> dic
     if policies:
         headers["ratelimit-policy"], headers["ratelimit"] = ", ".join(policies), ", ".join(standings)
     if budget_left is not None:
-        headers["x-headgate-budget-remaining"] = str(budget_left)
+        headers[REMAINING] = str(budget_left)
     return headers

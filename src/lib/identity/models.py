@@ -22,6 +22,8 @@ class Scope(StrEnum):
     LIMITS_WRITE = "limits:write"
     BUDGETS_READ = "budgets:read"
     BUDGETS_WRITE = "budgets:write"
+    ORGS_READ = "orgs:read"
+    ORGS_WRITE = "orgs:write"
 
 
 ALL_SCOPES = tuple(Scope)

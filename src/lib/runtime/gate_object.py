@@ -93,7 +93,7 @@ class Gate(DurableObject):
         return json.dumps({rule: astuple(counter) for rule, counter in self._gate.counters(_now_ms()).items()})
 
     def accounts(self, rule: str, after: str, most: int) -> str:
-        """Return `[now_ms, [begin, [[subject, used, reserved], …]]]` as JSON: see `Gate.accounts`."""
+        """Return `[now_ms, [begin, [[subject, used, reserved], …], mixed]]` as JSON: see `Gate.accounts`."""
         now = _now_ms()
         return json.dumps([now, self._gate.accounts(rule, after, most, now)])
 

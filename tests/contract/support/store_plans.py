@@ -119,7 +119,7 @@ class NoGates:
         return {}
 
     async def accounts(self, org_id: str, budget_id: str, after: str, most: int) -> Counted | None:  # noqa: ARG002
-        return Counted(int(NOW.timestamp() * 1000), 0, [])
+        return Counted(int(NOW.timestamp() * 1000), 0, [], mixed=False)
 
     async def places(self, org_id: str, call_ids: Sequence[str]) -> Mapping[str, Sequence[Place]]:  # noqa: ARG002
         return {}

@@ -67,7 +67,7 @@ def test_a_budget_refuses_for_good(code: str) -> None:
         admitted(answer)
     error = raised.value
     assert (error.status, error.code, error.details) == (402, code, [{"budget_id": "bud-1"}])
-    assert error.headers == {"x-headgate-budget-remaining": "12"}
+    assert error.headers == {"x-headgate-budget-remaining": "12", "x-headgate-cost": "0"}
 
 
 def test_a_refusal_that_holds_for_all_calls_at_a_place_says_so() -> None:

@@ -95,9 +95,9 @@ def test_a_body_model_decides_about_unknown_fields(route: Route) -> None:
 @every_management_route
 def test_a_management_path_is_well_formed(route: Route) -> None:
     """`/api/v1/` plural nouns, nested at most two deep; actions as `/x/{id}/actions/verb`."""
-    assert re.fullmatch(
-        r"/api/v1(/[a-z]+s|/usage|/ledger|/operator)(/\{id(:path)?\}|/[a-z-]+s|/export)?(/actions/[a-z]+)?", route.path
-    )
+    path = r"/api/v1(/[a-z]+s|/usage|/ledger|/operator)(/\{id(:path)?\}|/[a-z-]+s|/export)?(/actions/[a-z]+)?"
+    below = r"/api/v1/[a-z]+s/\{id\}/(?P<one>[a-z]+)s(/\{(?P=one)_id\})?"
+    assert re.fullmatch(f"{path}|{below}", route.path)
 
 
 @every_management_route

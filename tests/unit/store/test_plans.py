@@ -14,7 +14,7 @@ from tests.unit.world import new_world
 
 GROWING = (
     "usage_records", "api_keys", "models", "model_prices", "idempotent_answers", "orgs", "users", "memberships",
-    "limits", "budgets",
+    "limits", "budgets", "budget_adjustments",
 )  # fmt: skip
 
 
