@@ -12,24 +12,32 @@ SECRET = "a-secret-for-tests-that-is-long-enough-0123456789"
 NOW = "2026-11-20T12:30:15.123456Z"
 TABLES = (
     "orgs", "users", "memberships", "api_keys", "model_prices", "models", "usage_records", "limits", "budgets",
-    "idempotent_answers",
+    "idempotent_answers", "usage_days", "usage_marks", "budget_adjustments",
 )  # fmt: skip
+USAGE = (
+    "id, org_id, key_id, endpoint, model, provider, upstream_model, streamed, cause, status, estimated, input_tokens,"
+    " cached_input_tokens, output_tokens, reasoning_tokens, cost_nano_usd, price_version, first_byte_ms, duration_ms,"
+    " started_at, created_at, updated_at"
+)
 
 
 def rows_everywhere(email: str) -> tuple[Credentials, str]:
     """Return an organisation's credentials, and the SQL that gives it one row in each table."""
     made, seeded = seed_statements(SECRET, email)
-    org, price = made.org_id, new_id(datetime.now(UTC))
+    org, price, budget = made.org_id, new_id(datetime.now(UTC)), new_id(datetime.now(UTC))
     key = f"(SELECT id FROM api_keys WHERE org_id = '{org}')"
     rows = {
         "model_prices (id, org_id, input_nano_usd_per_token, output_nano_usd_per_token, per_request_nano_usd,"
         " created_at, updated_at)": f"'{price}', '{org}', 150, 600, {2**53}",
         "models": f"'{org}', 'm', 'sim', 'chat', '{price}', 1",
         # Booleans are written as text, which both read.
-        "usage_records": f"'{new_id(datetime.now(UTC))}', '{org}', {key}, 'chat.completions', 'm', 'sim', 'chat', '1',"
-        f" 'finished', 200, '0', 1, 0, {2**53}, 0, 9, 'v1', NULL, 3, '{NOW}'",
+        f"usage_records ({USAGE})": f"'{new_id(datetime.now(UTC))}', '{org}', {key}, 'chat.completions', 'm', 'sim',"
+        f" 'chat', '1', 'finished', 200, '0', 1, 0, {2**53}, 0, 9, 'v1', NULL, 3, '{NOW}'",
         "limits": f"'{new_id(datetime.now(UTC))}', '{org}', 'key', '*', 'm', 'tokens', 1000, 60, 10000, 1",
-        "budgets": f"'{new_id(datetime.now(UTC))}', '{org}', 'org', '{org}', NULL, 'month', {2**53}, 'hard', 1",
+        "budgets": f"'{budget}', '{org}', 'org', '{org}', NULL, 'month', {2**53}, 'hard', 1",
+        "usage_days": f"'{org}', '2026-11-20', 'm', {key}, 1, 1, 0, {2**53}, 0, 9, 0, 1",
+        "usage_marks": f"'{org}', '2026-11-21', '1970-01-01'",
+        "budget_adjustments": f"'{new_id(datetime.now(UTC))}', '{org}', '{budget}', 'top_up', 5, NULL, NULL",
         "idempotent_answers": f"'{org}', '{'a' * 64}', '{'b' * 64}', {quoted_json()}",
     }
     return made, seeded + "".join(
