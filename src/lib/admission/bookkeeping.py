@@ -6,10 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from lib import failures
 from lib.admission.archive import Archive, ArchiveUnavailable
 from lib.admission.day_sums import sum_days
 from lib.admission.ledger_sums import organisations
 from lib.admission.retention import prune
+from lib.failures import Failure
 from lib.store.database import Database, StoreError
 
 PAGE = 500
@@ -50,7 +52,7 @@ async def keep_books(
             if archive is not None:
                 books.records_pruned += await prune(database, archive, org_id, now, keep_days)
         except ArchiveUnavailable as error:
-            failed(org_id, error)
+            failures.note(Failure.ARCHIVE_AWAY, str(error))
             archive = None  # to be tried again tomorrow
         except StoreError as error:
             failed(org_id, error)

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from lib import failures
 from lib.admission.ledger_messages import Message, merged, unpacked, writes
 from lib.admission.outbox import Log
 from lib.admission.usage_store import deliver_what_fits
+from lib.failures import Failure
 from lib.store.database import Database, StoreUnavailable
 
 
@@ -68,7 +70,7 @@ class Writer:
         try:
             refused = await deliver_what_fits(self.database, org_id, records, self.now)
         except StoreUnavailable as error:
-            self.log.warning("ledger_delayed", org_id=org_id, reason=str(error))
+            failures.note(Failure.STORE_LEDGER, str(error))
             for _, brought in group:
                 brought.retry()
             return

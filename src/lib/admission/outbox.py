@@ -10,10 +10,12 @@ import json
 from collections.abc import Sequence
 from typing import Protocol
 
+from lib import failures
 from lib.admission.gate import Gate
 from lib.admission.ledger_messages import UnderWay, ids_of
 from lib.admission.usage_store import Record, deliver_what_fits
 from lib.clock import Clock
+from lib.failures import Failure
 from lib.store.database import Store
 
 # What one alarm sends at most; the next goes on.
@@ -34,8 +36,6 @@ class Queue(Protocol):
 
 class Log(Protocol):
     """Structured lines; see `lib.runtime.log`."""
-
-    def warning(self, event: str, **facts: object) -> None: ...
 
     def error(self, event: str, **facts: object) -> None: ...
 
@@ -88,7 +88,7 @@ class Outbox:
         try:
             await self._queue.send(self._org_id, records)
         except QueueUnavailable as error:
-            self._log.warning("queue_unavailable", org_id=self._org_id, reason=str(error))
+            failures.note(Failure.QUEUE_AWAY, str(error))
             self._under_way.arrived(names)
             return False
         return True

@@ -11,12 +11,14 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from lib import failures
 from lib.admission.gate import FLUSH_AFTER_MS, Gate
 from lib.admission.ledger_messages import AGAIN_AFTER_MS, MOST_UNDER_WAY, packed
 from lib.admission.ledger_writer import Writer
 from lib.admission.outbox import Outbox, QueueUnavailable
 from lib.admission.usage_record import UsageRecord
 from lib.admission.usage_store import Record
+from lib.failures import Failure
 from lib.ids import new_id
 from lib.store.database import StoreUnavailable
 from tests.unit.admission.sqlite_sql import SqliteSql
@@ -64,9 +66,6 @@ class FakeLog:
     """Remembers the names of what was told."""
 
     events: list[str] = field(default_factory=list)
-
-    def warning(self, event: str, **_facts: object) -> None:
-        self.events.append(event)
 
     def error(self, event: str, **_facts: object) -> None:
         self.events.append(event)
@@ -172,7 +171,7 @@ def test_without_a_queue_records_go_straight_to_the_store(queue: bool) -> None:
     way.settle(way.record(), way.record())
     way.send()
     assert (len(way.stored), way.kept) == (2, [])
-    assert way.log.events == (["queue_unavailable"] if queue else [])
+    assert failures.counts() == ({Failure.QUEUE_AWAY.name.lower(): 1} if queue else {})
 
 
 def test_a_queue_and_a_store_that_are_away_lose_nothing() -> None:
@@ -294,7 +293,8 @@ def test_one_organisations_failure_is_not_anothers() -> None:
         *("retry", "ack", "ack", "retry")
     ]
     assert list(way.stored) == [theirs.id]
-    assert way.log.events == ["ledger_message_malformed", "ledger_delayed"]
+    assert way.log.events == ["ledger_message_malformed"]
+    assert failures.counts() == {Failure.STORE_LEDGER.name.lower(): 1}
 
 
 class Histories(RuleBasedStateMachine):
