@@ -124,6 +124,20 @@ def test_two_runs_at_once_do_no_harm() -> None:
     assert ledger.report() == ledger.expected()
 
 
+def test_a_run_that_is_overtaken_does_not_sum_a_day_without_its_records() -> None:
+    """Another run has summed the day meanwhile, and its records have gone to the archive."""
+    ledger = Ledger()
+    ledger.deliver(ledger.record(days=30), ledger.record(days=20))
+
+    async def overtake() -> None:
+        await sum_days(ledger.database, ledger.org, NOW)
+        assert await prune(ledger.database, ledger.archive, ledger.org, NOW, 7) == 2
+
+    ledger.before_write("INSERT INTO usage_days", overtake)
+    assert ledger.sum() == 0
+    assert ledger.report() == ledger.expected()
+
+
 @pytest.mark.parametrize("lost", ["failure", "failure_after"])
 def test_a_run_that_breaks_off_goes_on_the_next_time(lost: str) -> None:
     """Whether the store did the last thing that it was asked, or not."""
