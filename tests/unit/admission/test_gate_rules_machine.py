@@ -28,15 +28,15 @@ PLANS = st.builds(
     Plan,
     ask=ASKS,
     patience=st.sampled_from([0, 1, 500, 5_000, 90_000, 2 * DAY]),
-    part=st.integers(0, 10),
-    surplus=st.sampled_from([0, 0, 7]),
-    tokens=st.integers(0, 8),
+    part=st.sampled_from([0, 0, 3, 10]),
+    surplus=st.sampled_from([0, 7]),
+    tokens=st.sampled_from([0, 0, 3, 8]),
     estimated=st.booleans(),
 )
 # What a batch holds: a call to open, by somebody who knows of rules or not; an opening that comes again; a settlement.
 ITEMS = st.one_of(
     st.tuples(st.sampled_from(["open", "open", "open twice", "bare"]), PLANS),
-    st.tuples(st.sampled_from(["again", "settle", "settle", "settle twice"]), st.integers(0, 30)),
+    st.tuples(st.sampled_from(["again", "settle", "settle twice", "settle, again"]), st.integers(0, 30)),
 )
 
 
@@ -146,7 +146,7 @@ class Histories(RuleBasedStateMachine):
         rows = [row for kind, call, times in planned for row in [self.row(kind, call)] * times]
         sent = self.version if version is None else version
         told = self.play("handle", sent, rows, self.now)
-        current, answers = (told, None) if isinstance(told, int) else told
+        current, answers = (told, None) if isinstance(told, int) else (told[0], dict(told[1]))
         assert current == self.version
         allowed = sent == current
         for kind, call, _ in planned:
@@ -170,12 +170,14 @@ class Histories(RuleBasedStateMachine):
         times = 2 if kind.endswith("twice") else 1
         if isinstance(what, Plan):
             return [("bare" if kind == "bare" else "open", self.new_call(what), times)]
-        known = [call for call in self.model.calls if not call.forgotten]
-        if kind == "again":
-            known = [call for call in known if call.state in ("asked", "open") or call.version == self.version]
-        else:
-            known = [call for call in known if call.state != "asked"]
-        return [(kind.removesuffix(" twice"), known[what % len(known)], times)] if known else []
+        known = [call for call in self.model.calls if not call.forgotten and (call.state != "asked" or kind == "again")]
+        if not known:
+            return []
+        call = known[what % len(known)]
+        settled = [("settle", call, times)] if kind != "again" else []
+        # Who has ended is brought again only by somebody who was slow, with the version of then.
+        brought = kind.endswith("again") and (call.state in ("asked", "open") or call.version == self.version)
+        return settled + ([("again", call, times)] if brought else [])
 
     def new_call(self, plan: Plan) -> Call:
         least = bound_of(plan.ask, plan.ask.output_tokens or 0)
@@ -192,7 +194,8 @@ class Histories(RuleBasedStateMachine):
     def answered(self, call: Call, answer: list[Any]) -> None:
         """Hold one answer against what the model knows at that moment."""
         code, rule_id, _, granted, standing = answer
-        if call.state != "asked":
+        # One that nobody counted may be brought anew when there are other rules: it is decided as if it were new.
+        if call.state != "asked" and (call.rules or call.state != "open"):
             assert (code, granted) == ("", call.granted)
         elif code:
             self.refused_rightly(call, code, rule_id)
@@ -260,8 +263,8 @@ class Histories(RuleBasedStateMachine):
         return self.model.spent(budget, subject, self.clock, self.model.charged)
 
     def settled(self, call: Call) -> None:
-        if self.model.policy.empty:
-            call.capped = False
+        if self.model.policy.empty and not any(call.rules for call in self.model.calls if call.state == "open"):
+            call.capped = False  # nobody looks at what has no rules
         self.model.finish(call, self.clock)
 
     @rule(ask=ASKS)
@@ -333,6 +336,16 @@ class Histories(RuleBasedStateMachine):
         part = self.carried[some:][::-1]
         self.play("delivered", part)
         self.carried = part if again else []
+
+    @rule()
+    def those_given_up_settle_on_the_way(self) -> None:
+        """The store is told of a guess; before it answers, those who were taken for dead settle."""
+        self.take_a_batch()
+        known = [call for call in self.model.calls if not call.forgotten and call.state != "asked"]
+        late = [("settle", index) for index, call in enumerate(known) if call.state == "lost"]
+        self.send(late)
+        self.play("delivered", self.carried)
+        self.each_call_has_the_record_of_its_end()
 
     @precondition(lambda self: self.carried)
     @rule(index=st.integers(0, 9))
