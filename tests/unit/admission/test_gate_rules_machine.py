@@ -7,6 +7,7 @@ same; and what they answer is held against a model that only adds up (gate_model
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -67,7 +68,7 @@ class Histories(RuleBasedStateMachine):
 
     def note(self, step: Step) -> Any:
         told = self.mortal.play(step)
-        self.tape.append((step, told))
+        self.tape.append(deepcopy((step, told)))
         return told
 
     def name(self, kind: str) -> str:
