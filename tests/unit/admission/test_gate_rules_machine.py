@@ -124,7 +124,7 @@ class Histories(RuleBasedStateMachine):
 
     # The calls
 
-    @rule(plan=PLANS, times=st.integers(1, 6))
+    @rule(plan=PLANS, times=st.integers(1, 12))
     def many_ask(self, plan: Plan, times: int) -> None:
         self.send([("open", plan)] * times)
 
