@@ -194,7 +194,7 @@ class Histories(RuleBasedStateMachine):
 
     def answered(self, call: Call, answer: list[Any]) -> None:
         """Hold one answer against what the model knows at that moment."""
-        code, rule_id, _, granted, standing = answer
+        code, rule_id, _, granted, standing, *_ = answer
         # One that nobody counted may be brought anew when there are other rules: it is decided as if it were new.
         if call.state != "asked" and (call.rules or call.state != "open"):
             assert (code, granted) == ("", call.granted)
