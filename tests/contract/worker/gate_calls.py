@@ -12,7 +12,8 @@ from dataclasses import astuple
 from typing import Any
 
 from lib.admission.decision import Ask
-from lib.admission.gate import Gate, Sql
+from lib.admission.gate import Gate
+from lib.admission.gate_sql import Sql
 
 Step = Sequence[Any]
 
