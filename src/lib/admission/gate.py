@@ -71,7 +71,8 @@ class Gate:
         """
         self._now = max(self._now, now_ms)  # a clock that is set back must not open a window twice
         self._ended.begin(self._now)
-        if self._book.policy.empty and not self._held and not self._noted:
+        if self._book.policy.empty and not self._held:
+            self.fold()
             self._sql.run(gate_sql.WRITE_ALL if version == self._version else gate_sql.WRITE_SETTLED, rows)
             return int(self._version)
         answers = self._take_all(rows, current=version == self._version)
@@ -219,7 +220,7 @@ class Gate:
         answers[name] = self._answer(decided, ask)
         if isinstance(decided, Refusal):
             return False
-        if held is None:
+        if held is None and (decided.limits or decided.budgets):  # else nobody knows of it after a restart
             self._held[name] = decided
             self._keep_later(name, decided, None, deadline)
         return True
