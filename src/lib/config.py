@@ -31,6 +31,7 @@ class Config:
     simulated one: without its address) is not offered.
     upstream_timeout_seconds: UPSTREAM_TIMEOUT_SECONDS, how long one call to a provider may last, its stream included.
     output_floor_tokens: OUTPUT_FLOOR_TOKENS, the least output that a budget must cover where a client sets no maximum.
+    ledger_retention_days: LEDGER_RETENTION_DAYS, how long single usage records stay in the store.
     """
 
     secret: str = field(repr=False)
@@ -40,6 +41,7 @@ class Config:
     sim_api_key: str = field(repr=False)
     upstream_timeout_seconds: int
     output_floor_tokens: int
+    ledger_retention_days: int
 
 
 def read_config(variable: Callable[[str], str | None]) -> Config:
@@ -56,6 +58,7 @@ def read_config(variable: Callable[[str], str | None]) -> Config:
         sim_api_key=variable("SIM_API_KEY") or "sim",
         upstream_timeout_seconds=_whole("UPSTREAM_TIMEOUT_SECONDS", variable, 600, 3600),
         output_floor_tokens=_whole("OUTPUT_FLOOR_TOKENS", variable, 64, 9999),
+        ledger_retention_days=_whole("LEDGER_RETENTION_DAYS", variable, 90, 3650, least=7),
     )
 
 
@@ -78,8 +81,8 @@ def _base_url(name: str, text: str) -> str:
     return text.rstrip("/")
 
 
-def _whole(name: str, variable: Callable[[str], str | None], default: int, most: int) -> int:
+def _whole(name: str, variable: Callable[[str], str | None], default: int, most: int, least: int = 1) -> int:
     text = variable(name) or str(default)
-    if not (text.isascii() and text.isdigit() and len(text) <= 4 and 1 <= int(text) <= most):
-        raise ConfigError(f"{name} must be a whole number from 1 to {most}")
+    if not (text.isascii() and text.isdigit() and len(text) <= 4 and least <= int(text) <= most):
+        raise ConfigError(f"{name} must be a whole number from {least} to {most}")
     return int(text)
