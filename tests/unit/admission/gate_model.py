@@ -19,6 +19,7 @@ from lib.admission.windows import CALENDAR, window_of
 
 Span = tuple[int, int]  # the least and the most that something may be
 ROLLING_MS = 60_000  # the one width of a rolling budget here
+MOVE_MS = 27 * 3_600_000  # the most by which two places' days lie apart, and an hour that clocks may be put back
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,7 @@ class Rule:
     fresh: int  # calls from this number on were counted by what it is now
     slack: int = 0  # how much longer than the window something may count
     exact: bool = True  # it has always been as it is, but for its amount
+    settled: int = 0  # from then on its windows are the calendar's of the zone that there is
 
 
 @dataclass
@@ -106,8 +108,8 @@ class Model:
 
     # What happens
 
-    def change(self, policy: Policy) -> None:
-        """Rules come, go and are changed. A place whose days begin elsewhere has other windows."""
+    def change(self, policy: Policy, now: int) -> None:
+        """Rules come, go and are changed. Where days begin elsewhere, the running window goes on for a day at most."""
         moved = policy.time_zone != self.policy.time_zone
         before, self.rules = self.rules, {}
         for entry in entries(policy):
@@ -118,6 +120,8 @@ class Model:
                 rule.slack = max(rule.slack, -(-entry.window_ms // SLICES))
             elif isinstance(entry, Budget) and entry.window in CALENDAR and moved:
                 rule.fresh = self.admitted
+                _, end = window_of(entry.window, self.policy.time_zone, now)
+                rule.settled = max(rule.settled, end) + MOVE_MS
             rule.entry = entry
             self.rules[entry.id] = rule
         self.policy = policy
@@ -185,8 +189,9 @@ class Model:
         calls, rule = self.counted(budget, subject), self.rules[budget.id]
         if budget.window in CALENDAR:
             begin, end = window_of(budget.window, self.policy.time_zone, now)
-            sure = [call for call in calls if call.number >= rule.fresh and begin <= call.since < end]
-            maybe = [call for call in calls if call.number < rule.fresh]
+            unsure = [call.number < rule.fresh or call.since < rule.settled for call in calls]
+            sure = [call for call, open_ in zip(calls, unsure, strict=True) if not open_ and begin <= call.since < end]
+            maybe = [call for call, open_ in zip(calls, unsure, strict=True) if open_]
         elif budget.window == "total":
             sure, maybe = calls, []
         else:

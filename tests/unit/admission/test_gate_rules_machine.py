@@ -92,7 +92,7 @@ class Histories(RuleBasedStateMachine):
         for text in (None, policy_json(policy)):
             self.version += 1
             assert self.play("bump", text) == self.version
-        self.model.change(policy)
+        self.model.change(policy, self.clock)
 
     @rule(limit=LIMITS, budget=BUDGETS, both=st.booleans())
     def rules_come(self, limit: Limit, budget: Budget, *, both: bool) -> None:
