@@ -1,4 +1,7 @@
-"""A Worker for tests only: the Database port over HTTP, on D1 and on PostgreSQL. It is no part of what is deployed."""
+"""A Worker for tests only: ports over HTTP, the Database on D1 and on PostgreSQL, and the password hasher.
+
+It is no part of what is deployed.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,14 @@ import js
 from workers import WorkerEntrypoint
 
 from lib.runtime import event_loop, hyperdrive
+from lib.runtime.argon2 import CtypesArgon2
 from lib.runtime.d1 import JsD1Binding
 from lib.store.d1 import D1Store
 from lib.store.database import Store
 from lib.store.postgres import PostgresStore
 from lib.store.session import Bound, Result
 from tests.contract.worker.calls import perform
+from tests.contract.worker.hashing import perform_hashing
 
 DELAY_MS = 1500
 
@@ -53,6 +58,8 @@ class Default(WorkerEntrypoint):  # type: ignore[misc] # the platform's, which h
     async def _answer(self, request: Any) -> str:
         try:
             asked = json.loads(await request.text())
+            if "hashing" in asked:
+                return json.dumps([perform_hashing(CtypesArgon2(), call) for call in asked["hashing"]])
             return json.dumps(await perform(self._store(asked).open(asked["bookmark"]), asked))
         except Exception:  # noqa: BLE001 - the test shall see it
             return json.dumps({"broke": traceback.format_exc()})
