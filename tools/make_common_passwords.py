@@ -54,7 +54,7 @@ def render(version: str, passwords: Iterable[str]) -> str:
 
 def _download(version: str, folder: Path) -> Path:
     found = node.find()
-    command: list[str | Path] = [found.npm, "pack", "--silent", f"{PACKAGE}@{version}", "--pack-destination", str(folder)]
+    command: list[str | Path] = [found.npm, "pack", "--silent", "--pack-destination", folder, f"{PACKAGE}@{version}"]
     subprocess.run(command, check=True, cwd=folder, env=node.environment(found), stdout=subprocess.DEVNULL)
     return next(folder.glob("*.tgz"))
 

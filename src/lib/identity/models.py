@@ -27,6 +27,8 @@ class Scope(StrEnum):
 
 
 ALL_SCOPES = tuple(Scope)
+# The permission of every person over its own account. No key has it.
+SELF = "self"
 # What a key gets when its maker names no scopes: enough to call models, nothing that manages.
 INFERENCE_SCOPES = (Scope.CHAT_WRITE, Scope.EMBEDDINGS_WRITE, Scope.MODELS_READ)
 
@@ -39,6 +41,7 @@ class Principal:
     key_id: str
     scopes: frozenset[str]
     expires_at: datetime | None
+    user_id: str | None = None
 
     def may(self, permission: str) -> bool:
         """Tell whether the caller holds `permission`. Denied unless its key says so."""
