@@ -10,7 +10,7 @@ import pytest
 
 from tests.contract.support.store_worker import StoreWorker
 from tests.contract.worker.hashing import perform_hashing
-from tests.unit.argon2_cffi import CffiArgon2
+from tools.password_hasher import CffiArgon2
 
 pytestmark = pytest.mark.real_runtime
 Ask = Callable[..., list[str | bool]]

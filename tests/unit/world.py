@@ -37,8 +37,8 @@ from lib.store.d1 import D1Store
 from routes import ROUTES
 from tests.unit.admission.sqlite_sql import SqliteSql
 from tests.unit.fakes import FakeClock, FakeKv, FakeSealer, FakeStreams, raw_request, run
-from tests.unit.argon2_cffi import CffiArgon2
 from tests.unit.gateway.fake_upstream import FakeUpstream
+from tests.unit.identity.counting_hasher import CountingHasher
 from tests.unit.identity.people import FakeAudit, FakeGuard, FakeInvitations, FakeMailer
 from tests.unit.store.seeds import PEPPER, SeededKey, seed_key, seed_org
 from tests.unit.store.sqlite_binding import SqliteBinding, new_store
@@ -165,7 +165,7 @@ class Answer:
 class People:
     """What stands behind people's accounts: their passwords, mails, attempts and the audit log."""
 
-    hasher: CffiArgon2
+    hasher: CountingHasher
     mailer: FakeMailer
     guard: FakeGuard
     audit: FakeAudit
@@ -250,7 +250,7 @@ async def _new_world(config: Config, kv: FakeKv) -> World:
     denials = Denials(cache)
     clock, upstream, accounts, streams = FakeClock(), FakeUpstream(), Accounts(cache, denials), FakeStreams()
     gates = CoreGates(store, accounts, clock)
-    hasher, mailer, guard, audit = CffiArgon2(), FakeMailer(), FakeGuard(), FakeAudit()
+    hasher, mailer, guard, audit = CountingHasher(), FakeMailer(), FakeGuard(), FakeAudit()
     key = await seed_key(database, await seed_org(database))
 
     async def check(services: Services) -> None:

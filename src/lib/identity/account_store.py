@@ -106,8 +106,8 @@ def anonymise(user_id: str, now: datetime) -> list[Statement]:
     return [
         Statement(
             "UPDATE users SET email = ?1, name = ?2, password_hash = NULL, email_verified_at = NULL,"
-            " totp_sealed = NULL, totp_confirmed_at = NULL, totp_step = NULL, signed_out_at = ?3, deleted_at = ?3, version = version + 1,"
-            " updated_at = ?3 WHERE id = ?4 AND deleted_at IS NULL",
+            " totp_sealed = NULL, totp_confirmed_at = NULL, totp_step = NULL, signed_out_at = ?3, deleted_at = ?3,"
+            " version = version + 1, updated_at = ?3 WHERE id = ?4 AND deleted_at IS NULL",
             (f"{user_id}@deleted.invalid", _ANONYMOUS, now, user_id),
         ),
         Statement("DELETE FROM sessions WHERE user_id = ?", (user_id,)),

@@ -10,8 +10,9 @@ from lib.store.schema import MembershipRow
 from lib.store.scope import Org, Person
 
 _COLUMNS = columns(MembershipRow)
-# What `prefix` shows of a key that nobody holds.
-_PERSON_PREFIX = "hg_(person)"
+# What is shown of a key that nobody holds.
+PERSON_PREFIX = "hg_(person)"
+PERSON_NAME = "A member's own calls"
 # Of the member ?2 of the organisation ?1.
 _MAY_LEAVE = (
     "(role <> 'owner' OR EXISTS (SELECT 1 FROM memberships AS owners WHERE owners.org_id = ?1 AND owners.user_id <> ?2"
@@ -53,8 +54,8 @@ def make(org_id: str, name: str, user_id: str, key_id: str, key_hash: str, now: 
         ),
         Statement(
             "INSERT INTO api_keys (id, org_id, name, prefix, secret_hash, scopes, kind, user_id, created_at,"
-            " updated_at) VALUES (?1, ?2, 'A member''s own calls', ?3, ?4, '[]', 'person', ?5, ?6, ?6)",
-            (key_id, org_id, _PERSON_PREFIX, key_hash, user_id, now),
+            " updated_at) VALUES (?1, ?2, ?3, ?4, ?5, '[]', 'person', ?6, ?7, ?7)",
+            (key_id, org_id, PERSON_NAME, PERSON_PREFIX, key_hash, user_id, now),
         ),
     ]
 

@@ -6,10 +6,13 @@ Links lead to the deployment's own address, and carry their token behind `#`, wh
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from html import escape
 
 from lib.mail.port import Message
 
+# Of (to, the deployment's address, token, hours for which it works).
+Template = Callable[[str, str | None, str, int], Message]
 IGNORE = "If this was not you, ignore this mail: nothing happens without the link."
 
 

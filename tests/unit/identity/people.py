@@ -40,7 +40,7 @@ class FakeMailer:
     def token(self) -> str:
         """Return the token of the last mail."""
         [token] = set(re.findall(r"hgm_\w+", self.sent[-1].text))
-        return token
+        return str(token)
 
 
 @dataclass
@@ -90,8 +90,8 @@ class FakeAudit:
         self.count += 1
         return [
             Statement(
-                "INSERT INTO audit_events (org_id, seq, id, action, actor, target, result, address, request_id, details,"
-                " previous_hash, hash, created_at, updated_at)"
+                "INSERT INTO audit_events (org_id, seq, id, action, actor, target, result, address, request_id,"
+                " details, previous_hash, hash, created_at, updated_at)"
                 " VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'ok', ?7, ?8, '', ?9, ?9, ?10, ?10)",
                 (
                     org_id, self.count, f"event-{self.count}".ljust(36, "-"), action, actor, target, context.address,

@@ -66,7 +66,7 @@ def test_nobody_signs_in_any_more_and_the_address_is_free() -> None:
 
 
 def test_the_ledger_keeps_its_keys() -> None:
-    """The person's key stays, revoked, and its gate is told; so do all keys of an organisation that nobody is left in."""
+    """The person's key stays, revoked, and its gate is told; so do all keys where nobody is left."""
     world = open_world()
     user_id = join(world)
     org_id = home(world, user_id)

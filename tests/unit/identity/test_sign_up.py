@@ -88,7 +88,7 @@ def test_who_has_left_its_first_organisation_gets_another() -> None:
 
 
 def test_a_known_address_is_answered_as_a_new_one() -> None:
-    """The same status, body and work: one hash, one look at the store. All else is done behind the answer, in a mail."""
+    """The same status, body and work: one hash, one look at the store. All else is done behind the answer."""
     world = open_world()
     join(world)
     sign_up(world, "unverified@wonder.example")

@@ -1,4 +1,4 @@
-"""Argon2id on CPython, for unit tests and the seed's: argon2-cffi, which has the same reference library."""
+"""Argon2id on CPython, for the seed and for tests: argon2-cffi, which has the Worker's reference library."""
 
 from __future__ import annotations
 
@@ -10,19 +10,13 @@ from lib.identity.passwords import HASH_BYTES, Cost
 
 
 class CffiArgon2:
-    """Implements `lib.identity.passwords.PasswordHasher`; notes how often it was asked."""
-
-    def __init__(self) -> None:
-        self.hashed = 0
-        self.verified = 0
+    """Implements `lib.identity.passwords.PasswordHasher`."""
 
     def hash(self, secret: bytes, salt: bytes, cost: Cost) -> str:
-        self.hashed += 1
         made = hash_secret(secret, salt, cost.passes, cost.memory_kib, cost.lanes, HASH_BYTES, Type.ID)
         return made.decode()
 
     def verify(self, encoded: str, secret: bytes) -> bool:
-        self.verified += 1
         try:
             return verify_secret(encoded.encode(), secret, Type.ID)
         except (Argon2Error, InvalidHash):
