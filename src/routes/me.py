@@ -180,6 +180,7 @@ ROUTES = [
         responses={204: None},
         permission=SELF,
         body=ChangePassword,
+        idempotent=True,
         errors=(409, 422, 429),
     ),
     Route(
@@ -191,6 +192,7 @@ ROUTES = [
         responses={202: One[Mailed]},
         permission=SELF,
         body=ChangeEmail,
+        idempotent=True,
         errors=(429,),
     ),
 ]

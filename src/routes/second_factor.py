@@ -86,6 +86,7 @@ ROUTES = [
         responses={200: One[TotpSecret]},
         permission=SELF,
         body=BeginTotp,
+        idempotent=True,
         errors=(409, 429),
     ),
     Route(
@@ -97,6 +98,7 @@ ROUTES = [
         responses={200: One[RecoveryCodes]},
         permission=SELF,
         body=ConfirmTotp,
+        idempotent=True,
         errors=(409, 422, 429),
     ),
     Route(
@@ -107,6 +109,7 @@ ROUTES = [
         responses={204: None},
         permission=SELF,
         body=EndTotp,
+        idempotent=True,
         errors=(409, 422, 429),
     ),
 ]
