@@ -15,8 +15,8 @@ from lib.http.docs_page import docs_page
 from lib.http.openapi import document
 from lib.http.router import Router
 from lib.identity.api_keys import derive
-from lib.identity.shield import Shield
 from lib.identity.passwords import Cost, Passwords
+from lib.identity.shield import Shield
 from lib.identity.unwired import NoAudit, NoGuard, NoInvitations, NoMailer
 from lib.runtime.argon2 import CtypesArgon2
 from lib.runtime.environment import variable_reader

@@ -14,9 +14,9 @@ from lib.gateway.accounts import Accounts
 from lib.gateway.call import Gateway
 from lib.http.idempotency import Sealer
 from lib.http.streaming import Streams
-from lib.identity.shield import Shield
 from lib.identity.passwords import Passwords
 from lib.identity.ports import Audit, Guard, Invitations
+from lib.identity.shield import Shield
 from lib.mail.port import Mailer
 from lib.store.database import Database, Store
 

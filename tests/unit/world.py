@@ -28,10 +28,10 @@ from lib.http.openapi import document
 from lib.http.request import RawRequest
 from lib.http.response import Response
 from lib.http.router import Router
-from lib.identity.shield import Shield
 from lib.http.validate import validate
 from lib.identity.models import Principal
 from lib.identity.passwords import Cost, Passwords
+from lib.identity.shield import Shield
 from lib.services import Services
 from lib.store.d1 import D1Store
 from routes import ROUTES
