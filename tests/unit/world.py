@@ -219,7 +219,9 @@ class World:
         return run(seed_key(self.services.database, self.org_id, scopes, ends))
 
     async def _answer_as(self, user_id: str, raw: RawRequest) -> Answer:
-        principal = Principal(self.org_id, self.key.principal.key_id, frozenset(), None, user_id=user_id)
+        principal = Principal(
+            self.org_id, self.key.principal.key_id, frozenset(), None, user_id=user_id, kind="session"
+        )
         route, path = ROUTER.match(raw.method, raw.path)
         try:
             request = await validate(route, raw, path)

@@ -55,7 +55,8 @@ async def confirm_password(services: Services, user: UserRow, password: str, con
 
 async def person(services: Services, principal: Principal) -> UserRow:
     """Return the account of whoever is calling. Raises Forbidden for a caller that is no person."""
-    user = await account_store.get(services.database, principal.user_id) if principal.user_id else None
+    own = principal.user_id if principal.is_person else None  # a key may name the person that it was made for
+    user = await account_store.get(services.database, own) if own else None
     if user is None or user.deleted_at is not None:
         raise Forbidden("Only a person may do this: sign in.", code="not_a_person")
     return user

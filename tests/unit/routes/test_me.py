@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from lib.http.errors import Forbidden
+from lib.identity import accounts
+from tests.unit.fakes import run
 from tests.unit.identity.people import EMAIL, PASSWORD
 from tests.unit.identity.signing_up import ME, join, open_world, row
 
@@ -74,3 +79,12 @@ def test_a_key_is_nobodys_self(method: str, path: str, body: object) -> None:
     world = open_world()
     assert world.ask(method, path, body).status == 403
     assert world.ask(method, path, body, key=None).status == 401
+
+
+def test_a_key_that_names_a_person_is_not_that_person() -> None:
+    """One that was made for somebody: whoever holds it must not own the account."""
+    world = open_world()
+    user_id = join(world)
+    held = replace(world.key.principal, user_id=user_id)
+    with pytest.raises(Forbidden):
+        run(accounts.person(world.services, held))
