@@ -63,6 +63,7 @@ class Config:
     upstream_timeout_seconds: UPSTREAM_TIMEOUT_SECONDS, how long one call to a provider may last, its stream included.
     output_floor_tokens: OUTPUT_FLOOR_TOKENS, the least output that a budget must cover where a client sets no maximum.
     account: see there.
+    ledger_retention_days: LEDGER_RETENTION_DAYS, how long single usage records stay in the store.
     """
 
     secret: str = field(repr=False)
@@ -72,6 +73,7 @@ class Config:
     sim_api_key: str = field(repr=False)
     upstream_timeout_seconds: int
     output_floor_tokens: int
+    ledger_retention_days: int
     account: AccountConfig = AccountConfig()
 
 
@@ -90,6 +92,7 @@ def read_config(variable: Callable[[str], str | None]) -> Config:
         upstream_timeout_seconds=_whole("UPSTREAM_TIMEOUT_SECONDS", variable, 600, 3600),
         output_floor_tokens=_whole("OUTPUT_FLOOR_TOKENS", variable, 64, 9999),
         account=_account(variable),
+        ledger_retention_days=_whole("LEDGER_RETENTION_DAYS", variable, 90, 3650, least=7),
     )
 
 
