@@ -15,7 +15,10 @@ from lib.http.docs_page import docs_page
 from lib.http.openapi import document
 from lib.http.router import Router
 from lib.identity.api_keys import derive
+from lib.identity.passwords import Cost, Passwords
 from lib.identity.shield import Shield
+from lib.identity.unwired import NoAudit, NoGuard, NoInvitations, NoMailer
+from lib.runtime.argon2 import CtypesArgon2
 from lib.runtime.environment import variable_reader
 from lib.runtime.gates import JsGates
 from lib.runtime.kv import cache_of
@@ -70,6 +73,16 @@ def bootstrap(env: Any) -> Services:
         gates=gates,
         sealer=WebCryptoSealer(),
         streams=JsStreams(),
+        passwords=Passwords(
+            CtypesArgon2(),
+            config.secret,
+            Cost(config.account.password_memory_kib, config.account.password_passes),
+            config.account.password_min_length,
+        ),
+        mailer=NoMailer(),
+        guard=NoGuard(),
+        audit=NoAudit(),
+        invitations=NoInvitations(),
         checks={"database": check_database, "gate": check_gate},
         openapi=_OPENAPI,
         docs_page=_DOCS_PAGE,

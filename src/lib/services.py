@@ -14,7 +14,10 @@ from lib.gateway.accounts import Accounts
 from lib.gateway.call import Gateway
 from lib.http.idempotency import Sealer
 from lib.http.streaming import Streams
+from lib.identity.passwords import Passwords
+from lib.identity.ports import Audit, Guard, Invitations
 from lib.identity.shield import Shield
+from lib.mail.port import Mailer
 from lib.store.database import Database, Store
 
 
@@ -54,7 +57,8 @@ class OrgGates(Protocol):
 class Services:
     """The application's parts. The requests of an isolate share all of them but `database`, which is one request's own.
 
-    `checks` are the dependencies that `/readyz` tries, by name; each raises when its dependency is not well.
+    `passwords` to `invitations` are for people's accounts. `checks` are the dependencies that `/readyz` tries, by name;
+    each raises when its dependency is not well.
     """
 
     config: Config
@@ -68,6 +72,11 @@ class Services:
     gates: OrgGates
     sealer: Sealer
     streams: Streams
+    passwords: Passwords
+    mailer: Mailer
+    guard: Guard
+    audit: Audit
+    invitations: Invitations
     checks: Mapping[str, Callable[[Services], Awaitable[None]]]
     openapi: bytes
     docs_page: bytes

@@ -15,10 +15,13 @@ from routes import (
     keys,
     ledger,
     limits,
+    me,
     operator,
     org_models,
     orgs,
+    second_factor,
     usage,
+    users,
 )
 
 ROUTES: list[Route] = [
@@ -35,6 +38,9 @@ ROUTES: list[Route] = [
     *usage.ROUTES,
     *ledger.ROUTES,
     *operator.ROUTES,
+    *users.ROUTES,
+    *me.ROUTES,
+    *second_factor.ROUTES,
     *health.ROUTES,
     *docs.ROUTES,
 ]

@@ -44,6 +44,14 @@ INWARD = {
     "lib.identity.operator_tokens": ("lib.identity.api_keys",),
     "lib.identity.key_store": ("lib.identity.models", "lib.store"),
     "lib.identity.org_store": ("lib.store",),
+    "lib.identity.addresses": (),
+    "lib.identity.common_passwords": ("lib.identity.common_password_data",),
+    "lib.identity.opaque": (),
+    "lib.identity.passwords": ("lib.http.errors", "lib.identity.api_keys", "lib.identity.common_passwords"),
+    "lib.identity.recovery_codes": ("lib.identity.api_keys",),
+    "lib.identity.totp": (),
+    "lib.mail": ("lib.mail",),
+    **{f"lib.identity.{name}_store": ("lib.store",) for name in ("account", "home", "mail_token", "second_factor")},
     "lib.gateway.models": (),
     "lib.gateway.bounds": ("lib.http.errors",),
     "lib.gateway.bounds_images": (),
@@ -176,8 +184,7 @@ def test_sql_lives_in_the_stores() -> None:
     stores = (
         "lib.store",
         "lib.admission",
-        "lib.identity.key_store",
-        "lib.identity.org_store",
+        *(f"lib.identity.{name}_store" for name in ("account", "home", "key", "mail_token", "org", "second_factor")),
         "lib.gateway.model_store",
     )
     others = ("lib.http.idempotency", "lib.bootstrap", "lib.runtime")

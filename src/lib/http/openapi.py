@@ -36,6 +36,7 @@ _ERRORS = {
 _STATUS_TEXTS = {
     200: "Done.",
     201: "Made.",
+    202: "Taken: a mail tells how it goes on.",
     204: "Done; there is nothing to tell.",
     304: "You have this version already.",
 }

@@ -1,5 +1,5 @@
-"""A Worker for tests only: the Database port over HTTP, on D1 and on PostgreSQL; and the gate in a Durable Object whose
-time is the test's. It is no part of what is deployed.
+"""A Worker for tests only: the Database port over HTTP, on D1 and on PostgreSQL; the gate in a Durable Object whose
+time is the test's; and the password hasher. It is no part of what is deployed.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pyodide.ffi import JsException
 from workers import DurableObject, WorkerEntrypoint
 
 from lib.runtime import event_loop, hyperdrive
+from lib.runtime.argon2 import CtypesArgon2
 from lib.runtime.d1 import JsD1Binding
 from lib.runtime.gate_object import JsSql
 from lib.store.d1 import D1Store
@@ -24,6 +25,7 @@ from lib.store.postgres import PostgresStore
 from lib.store.session import Bound, Result
 from tests.contract.worker.calls import perform
 from tests.contract.worker.gate_calls import Player
+from tests.contract.worker.hashing import perform_hashing
 
 DELAY_MS = 1500
 
@@ -80,6 +82,8 @@ class Default(WorkerEntrypoint):  # type: ignore[misc] # the platform's, which h
     async def _answer(self, request: Any) -> str:
         try:
             asked = json.loads(await request.text())
+            if "hashing" in asked:
+                return json.dumps([perform_hashing(CtypesArgon2(), call) for call in asked["hashing"]])
             if "gate" in asked:
                 return await self._play(asked)
             return json.dumps(await perform(self._store(asked).open(asked["bookmark"]), asked))

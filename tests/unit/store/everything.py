@@ -31,6 +31,7 @@ from lib.services import Services
 from lib.store.schema import BudgetAdjustmentRow, BudgetRow, LimitRow
 from routes import ROUTES
 from tests.unit.fakes import NOW, FakeArchive, raw_request
+from tests.unit.store.everything_people import use_people
 from tests.unit.store.seeds import SeededKey, usage_record
 
 _ROUTER = Router(ROUTES)
@@ -44,6 +45,7 @@ async def use_everything(services: Services, key: SeededKey) -> None:
     await _rules(services, key.principal.org_id)
     await _usage(services, key)
     await _once(services, key)
+    await use_people(services, key.principal.org_id)
 
 
 async def _keys(services: Services, key: SeededKey) -> None:

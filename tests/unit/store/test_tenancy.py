@@ -8,7 +8,7 @@ import pytest
 
 from lib.store import d1
 from lib.store.database import Database, TenantViolation
-from lib.store.scope import EveryOrg, Org, Presented, Scope
+from lib.store.scope import EveryOrg, Org, Person, Presented, Scope
 from lib.store.tenancy import check_scope
 from tests.unit.fakes import run
 from tests.unit.store.everything import use_everything
@@ -288,7 +288,7 @@ def refusal(scope: Scope, sql: str, values: Sequence[object] = VALUES) -> Tenant
 def test_all_that_the_application_asks_passes() -> None:
     """It ran: with fewer statements than these the list would be worth nothing."""
     assert len(ASKED) > 40
-    assert {type(scope) for scope, _, _ in ASKED} == {Org, Presented, EveryOrg}
+    assert {type(scope) for scope, _, _ in ASKED} == {Org, Person, Presented, EveryOrg}
 
 
 @pytest.mark.parametrize(
