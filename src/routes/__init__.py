@@ -18,6 +18,8 @@ from routes import (
     operator,
     org_models,
     orgs,
+    sessions,
+    tokens,
     usage,
 )
 
@@ -35,6 +37,8 @@ ROUTES: list[Route] = [
     *usage.ROUTES,
     *ledger.ROUTES,
     *operator.ROUTES,
+    *tokens.ROUTES,
+    *sessions.ROUTES,
     *health.ROUTES,
     *docs.ROUTES,
 ]

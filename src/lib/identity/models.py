@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Literal
 
 
 class Scope(StrEnum):
@@ -27,22 +28,50 @@ class Scope(StrEnum):
 
 
 ALL_SCOPES = tuple(Scope)
+# A route's permission that every person has who has signed in, and no key.
+SELF = "self"
+# The active organisation, and the key, of a person who is in none.
+NONE = ""
 # What a key gets when its maker names no scopes: enough to call models, nothing that manages.
 INFERENCE_SCOPES = (Scope.CHAT_WRITE, Scope.EMBEDDINGS_WRITE, Scope.MODELS_READ)
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A caller that has proved who it is. Times are UTC."""
+    """A caller that has proved who it is. Times are UTC.
+
+    A member's own calls are counted on the key `key_id` that was made with its membership, whatever it has signed in
+    with. `session_id` is of its session, or of the family of its refresh tokens. `expires_at` is the end of a key: a
+    person's rights do not end with a session, so a key that it makes may last longer than that.
+    """
 
     org_id: str
     key_id: str
     scopes: frozenset[str]
     expires_at: datetime | None
+    user_id: str | None = None
+    team_id: str | None = None
+    role: str | None = None
+    session_id: str | None = None
+    kind: Literal["key", "browser_key", "token", "session", "operator"] = "key"
+    models: frozenset[str] | None = None
+    ip_ranges: frozenset[str] | None = None
+    origins: frozenset[str] | None = None
+    end_user: str | None = None
+
+    @property
+    def actor(self) -> str:
+        """How logs name the caller."""
+        return f"user:{self.user_id}" if self.is_person else f"key:{self.key_id}"
+
+    @property
+    def is_person(self) -> bool:
+        """Tell whether this is somebody who has signed in, and not a key."""
+        return self.user_id is not None and self.kind in ("token", "session")
 
     def may(self, permission: str) -> bool:
-        """Tell whether the caller holds `permission`. Denied unless its key says so."""
-        return permission in self.scopes
+        """Tell whether the caller holds `permission`. Denied unless its key or its role says so."""
+        return self.is_person if permission == SELF else permission in self.scopes
 
     def expired(self, now: datetime) -> bool:
         """Tell whether the credential has run out at `now`."""
