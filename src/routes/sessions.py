@@ -20,7 +20,7 @@ from lib.identity.sessions import NewSession
 from lib.services import Services
 from routes.schemas import AFTER_ALL, Code, Email, Id, One, Page, Password
 
-CURRENT, ALL = "current", "all"
+ALL = "all"
 
 
 class SignIn(BaseModel):
@@ -96,16 +96,21 @@ async def switch_session(services: Services, request: Validated[SwitchOrg, NoQue
     return _begun(services, await sessions.renew(services, principal, org_id))
 
 
+async def end_current_session(services: Services, request: Validated[None, NoQuery], principal: Principal) -> Response:
+    """Sign out here."""
+    await sessions.end(services, principal, sessions.signed_in(principal), context_of(request))
+    return _ended()
+
+
 async def end_session(services: Services, request: Validated[None, NoQuery], principal: Principal) -> Response:
-    """Sign out: here, elsewhere, or everywhere."""
+    """Sign out elsewhere, or everywhere."""
     wanted, context = request.path["id"], context_of(request)
     if wanted == ALL:
         await sessions.sign_out_everywhere(services, str(principal.user_id), context)
         return _ended()
-    own = principal.session_id if principal.kind == "session" else None
-    session_id = sessions.signed_in(principal) if wanted == CURRENT else wanted
-    await sessions.end(services, principal, session_id, context)
-    return _ended() if session_id == own else render.no_content()
+    await sessions.end(services, principal, wanted, context)
+    own = principal.kind == "session" and wanted == principal.session_id
+    return _ended() if own else render.no_content()
 
 
 def _begun(services: Services, new: NewSession, status: int = 200) -> Response:
@@ -179,10 +184,20 @@ ROUTES = [
     ),
     Route(
         method="DELETE",
+        path="/api/v1/sessions/current",
+        handler=end_current_session,
+        summary="Sign out",
+        description="It holds from the answer on.",
+        responses={204: None},
+        permission=SELF,
+        errors=(404,),
+    ),
+    Route(
+        method="DELETE",
         path="/api/v1/sessions/{id}",
         handler=end_session,
-        summary="Sign out",
-        description="`current`, `all` (everywhere, apps included), or a session's id. It holds from the answer on.",
+        summary="Sign out elsewhere, or everywhere",
+        description="`all` ends every session and every app's tokens, at once.",
         responses={204: None},
         permission=SELF,
     ),
