@@ -102,7 +102,7 @@ def _member_places(sql: str) -> tuple[frozenset[int], frozenset[int]]:
     items = _parsed(sql)
     if items[:1] != ["select"]:
         raise TenantViolation(f"as a member one may read, and no more: {sql}")
-    return _held(items, TENANT_COLUMNS, sql), _held(items, PERSON_COLUMNS, sql)
+    return _held(items, TENANT_COLUMNS, {}, sql), _held(items, PERSON_COLUMNS, {}, sql)
 
 
 @cache
