@@ -154,7 +154,12 @@ class Stack:
         self.admin_password = credentials["admin_password"]
 
     def _start_worker(self) -> None:
-        own = {**self.state.secrets(), "SIM_BASE_URL": f"{self.sim_url}/v1"}
+        own = {
+            **self.state.secrets(),
+            "SIM_BASE_URL": f"{self.sim_url}/v1",
+            "SIGN_UP": "open",
+            "PUBLIC_URL": self.base_url,
+        }
         # A file, since every user of the machine can read a command line.
         write_private(self.state.variables, render_env({**own, **self._variables}))
         command = node.wrangler(

@@ -15,9 +15,11 @@ from lib.http.docs_page import docs_page
 from lib.http.openapi import document
 from lib.http.router import Router
 from lib.identity.api_keys import derive
+from lib.identity.passwords import Cost, Passwords
 from lib.identity.shield import Shield
 from lib.identity.signing_keys import SigningKeys
-from lib.identity.unwired import NoAudit, NoGuard, no_sign_in
+from lib.identity.unwired import NoAudit, NoGuard, NoInvitations, NoMailer
+from lib.runtime.argon2 import CtypesArgon2
 from lib.runtime.environment import variable_reader
 from lib.runtime.gates import JsGates
 from lib.runtime.kv import cache_of
@@ -74,9 +76,16 @@ def bootstrap(env: Any) -> Services:
         sealer=WebCryptoSealer(),
         streams=JsStreams(),
         tokens=SigningKeys(WebCryptoSignatures()),
-        sign_in=no_sign_in,
+        passwords=Passwords(
+            CtypesArgon2(),
+            config.secret,
+            Cost(config.account.password_memory_kib, config.account.password_passes),
+            config.account.password_min_length,
+        ),
+        mailer=NoMailer(),
         guard=NoGuard(),
         audit=NoAudit(),
+        invitations=NoInvitations(),
         checks={"database": check_database, "gate": check_gate},
         openapi=_OPENAPI,
         docs_page=_DOCS_PAGE,

@@ -12,6 +12,10 @@ MIN_SECRET_CHARACTERS = 32
 MOST_ORIGINS = 100
 # As browsers write it (RFC 6454, 6.2): lower case, no path. Without TLS only this machine's own pages may call.
 _ORIGIN = re.compile(r"(https://[a-z0-9.-]{1,253}|http://(localhost|127\.0\.0\.1))(:[1-9][0-9]{0,4})?")
+# OWASP's weakest advice for Argon2id: 7 MiB and five passes.
+LEAST_PASSWORD_WORK = 7 * 1024 * 5
+MOST_DOMAINS = 100
+_DOMAIN = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+")
 OPENAI_BASE_URL = "https://api.openai.com/v1"
 
 
@@ -24,6 +28,32 @@ class StoreKind(StrEnum):
 
     D1 = "d1"
     POSTGRES = "postgres"
+
+
+class SignUp(StrEnum):
+    """Who may make an account: the variable SIGN_UP. With an invitation everybody may."""
+
+    OPEN = "open"
+    DOMAIN = "domain"
+    INVITATION = "invitation"
+
+
+@dataclass(frozen=True, slots=True)
+class AccountConfig:
+    """Settings of people's accounts.
+
+    sign_up: SIGN_UP, who may make an account. sign_up_domains: SIGN_UP_DOMAINS, the domains of addresses for `domain`.
+    password_min_length: PASSWORD_MIN_LENGTH, in characters. password_memory_kib, password_passes:
+    PASSWORD_MEMORY_KIB, PASSWORD_PASSES, what one hash costs (Argon2id).
+    public_url: PUBLIC_URL, where people reach this deployment; links in mails lead there and nowhere else.
+    """
+
+    sign_up: SignUp = SignUp.INVITATION
+    sign_up_domains: frozenset[str] = frozenset()
+    password_min_length: int = 12
+    password_memory_kib: int = 19 * 1024
+    password_passes: int = 2
+    public_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +83,7 @@ class Config:
     upstream_timeout_seconds: UPSTREAM_TIMEOUT_SECONDS, how long one call to a provider may last, its stream included.
     output_floor_tokens: OUTPUT_FLOOR_TOKENS, the least output that a budget must cover where a client sets no maximum.
     session: see there.
+    account: see there.
     """
 
     secret: str = field(repr=False)
@@ -63,6 +94,7 @@ class Config:
     upstream_timeout_seconds: int
     output_floor_tokens: int
     session: SessionConfig = SessionConfig()
+    account: AccountConfig = AccountConfig()
 
 
 def read_config(variable: Callable[[str], str | None]) -> Config:
@@ -79,6 +111,7 @@ def read_config(variable: Callable[[str], str | None]) -> Config:
         sim_api_key=variable("SIM_API_KEY") or "sim",
         upstream_timeout_seconds=_whole("UPSTREAM_TIMEOUT_SECONDS", variable, 600, 3600),
         output_floor_tokens=_whole("OUTPUT_FLOOR_TOKENS", variable, 64, 9999),
+        account=_account(variable),
         session=_session(variable),
     )
 
@@ -102,6 +135,39 @@ def _origins(name: str, text: str) -> frozenset[str]:
     return frozenset(origins)
 
 
+def _account(variable: Callable[[str], str | None]) -> AccountConfig:
+    sign_up = _sign_up(variable("SIGN_UP"))
+    domains = _domains(variable("SIGN_UP_DOMAINS") or "")
+    if sign_up is SignUp.DOMAIN and not domains:
+        raise ConfigError("SIGN_UP is domain, so SIGN_UP_DOMAINS must list one")
+    public_url = variable("PUBLIC_URL")
+    config = AccountConfig(
+        sign_up=sign_up,
+        sign_up_domains=domains,
+        password_min_length=_whole("PASSWORD_MIN_LENGTH", variable, 12, 128, least=8),
+        password_memory_kib=_whole("PASSWORD_MEMORY_KIB", variable, 19 * 1024, 65_536, least=7 * 1024),
+        password_passes=_whole("PASSWORD_PASSES", variable, 2, 20),
+        public_url=_base_url("PUBLIC_URL", public_url) if public_url else None,
+    )
+    if config.password_memory_kib * config.password_passes < LEAST_PASSWORD_WORK:
+        raise ConfigError(f"PASSWORD_MEMORY_KIB times PASSWORD_PASSES must be at least {LEAST_PASSWORD_WORK}")
+    return config
+
+
+def _sign_up(text: str | None) -> SignUp:
+    try:
+        return SignUp(text or SignUp.INVITATION)
+    except ValueError:
+        raise ConfigError(f"SIGN_UP must be {', '.join(SignUp)}") from None
+
+
+def _domains(text: str) -> frozenset[str]:
+    domains = [domain.strip().lower() for domain in text.split(",") if domain.strip()]
+    if len(domains) > MOST_DOMAINS or not all(_DOMAIN.fullmatch(domain) for domain in domains):
+        raise ConfigError(f"SIGN_UP_DOMAINS must be at most {MOST_DOMAINS} domains with commas between them")
+    return frozenset(domains)
+
+
 def read_store(variable: Callable[[str], str | None]) -> StoreKind:
     """Return which store is chosen; D1 where nothing is said. Raises ConfigError."""
     try:
@@ -121,8 +187,8 @@ def _base_url(name: str, text: str) -> str:
     return text.rstrip("/")
 
 
-def _whole(name: str, variable: Callable[[str], str | None], default: int, most: int) -> int:
+def _whole(name: str, variable: Callable[[str], str | None], default: int, most: int, least: int = 1) -> int:
     text = variable(name) or str(default)
-    if not (text.isascii() and text.isdigit() and len(text) <= 4 and 1 <= int(text) <= most):
-        raise ConfigError(f"{name} must be a whole number from 1 to {most}")
+    if not (text.isascii() and text.isdigit() and len(text) <= 5 and least <= int(text) <= most):
+        raise ConfigError(f"{name} must be a whole number from {least} to {most}")
     return int(text)

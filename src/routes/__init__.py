@@ -15,12 +15,15 @@ from routes import (
     keys,
     ledger,
     limits,
+    me,
     operator,
     org_models,
     orgs,
+    second_factor,
     sessions,
     tokens,
     usage,
+    users,
 )
 
 ROUTES: list[Route] = [
@@ -39,6 +42,9 @@ ROUTES: list[Route] = [
     *operator.ROUTES,
     *tokens.ROUTES,
     *sessions.ROUTES,
+    *users.ROUTES,
+    *me.ROUTES,
+    *second_factor.ROUTES,
     *health.ROUTES,
     *docs.ROUTES,
 ]

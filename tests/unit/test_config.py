@@ -6,7 +6,16 @@ from collections.abc import Mapping
 
 import pytest
 
-from lib.config import MIN_SECRET_CHARACTERS, OPENAI_BASE_URL, Config, ConfigError, StoreKind, read_config, read_store
+from lib.config import (
+    MIN_SECRET_CHARACTERS,
+    OPENAI_BASE_URL,
+    Config,
+    ConfigError,
+    SignUp,
+    StoreKind,
+    read_config,
+    read_store,
+)
 
 SECRET = "s3cret-" * 6
 REQUIRED = {"HEADGATE_SECRET": SECRET}
@@ -171,3 +180,51 @@ def test_origins_that_are_none(origins: str) -> None:
 def test_settings_of_sessions_that_are_wrong(name: str, value: str) -> None:
     with pytest.raises(ConfigError, match=name):
         read(REQUIRED | {name: value})
+
+
+def test_accounts_have_safe_defaults() -> None:
+    """Only who is invited makes an account; OWASP's cost for Argon2id; no links without an address of our own."""
+    account = read(REQUIRED).account
+    assert (account.sign_up, account.sign_up_domains, account.public_url) == (SignUp.INVITATION, frozenset(), None)
+    assert (account.password_min_length, account.password_memory_kib, account.password_passes) == (12, 19_456, 2)
+
+
+def test_accounts_are_configured() -> None:
+    """Domains without regard to case and spaces, addresses without a slash at their end."""
+    variables = {
+        "SIGN_UP": "domain",
+        "SIGN_UP_DOMAINS": " Acme.example, sub.acme.example,",
+        "PASSWORD_MIN_LENGTH": "15",
+        "PASSWORD_MEMORY_KIB": "65536",
+        "PASSWORD_PASSES": "1",
+        "PUBLIC_URL": "https://ai.acme.example/",
+    }
+    account = read(REQUIRED | variables).account
+    assert account.sign_up_domains == {"acme.example", "sub.acme.example"}
+    assert (account.password_min_length, account.password_memory_kib, account.password_passes) == (15, 65_536, 1)
+    assert account.public_url == "https://ai.acme.example"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("SIGN_UP", "everybody"),
+        ("SIGN_UP", "domain"),
+        ("SIGN_UP_DOMAINS", "acme"),
+        ("SIGN_UP_DOMAINS", "@acme.example"),
+        ("SIGN_UP_DOMAINS", "acme.example;evil.example"),
+        ("SIGN_UP_DOMAINS", "*.example"),
+        ("SIGN_UP_DOMAINS", ",".join(f"d{number}.example" for number in range(101))),
+        ("PASSWORD_MIN_LENGTH", "7"),
+        ("PASSWORD_MIN_LENGTH", "129"),
+        ("PASSWORD_MEMORY_KIB", "7167"),
+        ("PASSWORD_MEMORY_KIB", "65537"),
+        ("PASSWORD_PASSES", "0"),
+        ("PASSWORD_PASSES", "1"),
+        ("PUBLIC_URL", "ai.acme.example"),
+    ],
+)
+def test_a_bad_setting_of_accounts_is_named(name: str, text: str) -> None:
+    """Also a cost for passwords that is below OWASP's least: 19 MiB with a single pass."""
+    with pytest.raises(ConfigError, match="SIGN_UP" if name.startswith("SIGN") else name):
+        read(REQUIRED | {name: text})

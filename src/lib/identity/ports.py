@@ -63,16 +63,6 @@ class Audit(Protocol):
         ...
 
 
-class SignIn(Protocol):
-    """How somebody proves who it is by a password."""
-
-    async def __call__(
-        self, services: Services, email: str, password: str, totp_code: str | None, context: Context
-    ) -> UserRow:
-        """Return the person. Raises Unauthorized: `invalid_credentials`, or `totp_required`; TooManyRequests."""
-        ...
-
-
 class Invitations(Protocol):
     """Invitations to organisations, as signing up needs them."""
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lib.http.errors import Unauthorized
+from lib.http.errors import Unavailable
 
 if TYPE_CHECKING:
-    from lib.identity.context import Context
-    from lib.services import Services
+    from lib.mail.port import Message
     from lib.store.database import Statement
-    from lib.store.schema import UserRow
+
+
+class NoMailer:
+    async def send(self, _message: Message) -> None:
+        raise Unavailable("No mail is configured.")
 
 
 class NoGuard:
@@ -27,6 +30,6 @@ class NoAudit:
         return []
 
 
-async def no_sign_in(services: Services, email: str, password: str, totp_code: str | None, context: Context) -> UserRow:
-    del services, email, password, totp_code, context
-    raise Unauthorized("Nobody can sign in by a password here.", code="invalid_credentials")
+class NoInvitations:
+    async def find(self, *_: Any) -> None: ...
+    async def accept(self, *_: Any) -> None: ...

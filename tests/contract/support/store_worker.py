@@ -78,8 +78,9 @@ def _project(folder: Path, hyperdrives: list[str]) -> Path:
     shutil.copy(WORKER / "entry.py", source)
     package = source / WORKER.relative_to(ROOT)
     package.mkdir(parents=True)
-    for module in ("calls.py", "signing.py"):
-        shutil.copy(WORKER / module, package)
+    for module in WORKER.glob("*.py"):
+        if module.name != "entry.py":
+            shutil.copy(module, package)
     (folder / "python_modules").symlink_to(PYTHON_MODULES)
     real = wrangler_toml()
     [d1] = real["d1_databases"]

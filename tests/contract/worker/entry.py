@@ -1,4 +1,4 @@
-"""A Worker for tests only: the Database port over HTTP, on D1 and on PostgreSQL, and the platform's signatures.
+"""A Worker for tests only: ports over HTTP: the Database on D1 and on PostgreSQL, the hasher, signatures.
 
 It is no part of what is deployed.
 """
@@ -16,12 +16,14 @@ import js
 from workers import WorkerEntrypoint
 
 from lib.runtime import event_loop, hyperdrive
+from lib.runtime.argon2 import CtypesArgon2
 from lib.runtime.d1 import JsD1Binding
 from lib.store.d1 import D1Store
 from lib.store.database import Store
 from lib.store.postgres import PostgresStore
 from lib.store.session import Bound, Result
 from tests.contract.worker.calls import perform
+from tests.contract.worker.hashing import perform_hashing
 from tests.contract.worker.signing import judge
 
 DELAY_MS = 1500
@@ -59,6 +61,8 @@ class Default(WorkerEntrypoint):  # type: ignore[misc] # the platform's, which h
             asked = json.loads(await request.text())
             if "signatures" in asked:
                 return json.dumps(await judge(asked["signatures"]))
+            if "hashing" in asked:
+                return json.dumps([perform_hashing(CtypesArgon2(), call) for call in asked["hashing"]])
             return json.dumps(await perform(self._store(asked).open(asked["bookmark"]), asked))
         except Exception:  # noqa: BLE001 - the test shall see it
             return json.dumps({"broke": traceback.format_exc()})

@@ -43,6 +43,7 @@ from lib.services import Services
 from lib.store.schema import BudgetAdjustmentRow, BudgetRow, LimitRow
 from routes import ROUTES
 from tests.unit.fakes import NOW, raw_request
+from tests.unit.store.everything_people import use_people
 from tests.unit.store.seeds import SeededKey, seed_person, usage_record
 
 _ROUTER = Router(ROUTES)
@@ -56,7 +57,8 @@ async def use_everything(services: Services, key: SeededKey) -> None:
     await _rules(services, key.principal.org_id)
     await _usage(services, key)
     await _once(services, key)
-    await _people(services, key.principal.org_id)
+    await use_people(services, key.principal.org_id)
+    await _sign_in(services, key.principal.org_id)
 
 
 async def _keys(services: Services, key: SeededKey) -> None:
@@ -167,7 +169,7 @@ async def _post(services: Services, key: SeededKey, repeat_key: str, body: Mappi
         await response.finish()
 
 
-async def _people(services: Services, org: str) -> None:
+async def _sign_in(services: Services, org: str) -> None:
     """Sign in as a browser and as an app, use both, and end them; then the daily work."""
     user = await seed_person(services.database, org)
     await people.choose_org(services, user.id, None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -302,8 +302,10 @@ def test_what_the_application_asks_is_refused_for_anybody_else(
 ) -> None:
     """The same text with the same values, but as another organisation, or with another key."""
     assert refusal(scope, sql, values) is None
-    for name in scope.__slots__:
-        other = replace(scope, **{name: "x" * len(getattr(scope, name))})
+    kind: Any = type(scope)
+    parts = [getattr(scope, name) for name in scope.__slots__]
+    for at, part in enumerate(parts):
+        other = kind(*parts[:at], "x" * len(part), *parts[at + 1 :])
         assert refusal(other, sql, values) is not None
 
 
