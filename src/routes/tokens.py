@@ -87,6 +87,9 @@ async def revoke_token(services: Services, request: Validated[None, NoQuery], pr
 async def show_keys(services: Services, _request: Validated[None, NoQuery], _caller: None) -> Response:
     """Publish the keys that access tokens are verified with."""
     rows = await services.tokens.published(services)
+    if not rows:  # a new deployment
+        await services.tokens.signing(services)
+        rows = await services.tokens.published(services)
     body = KeySet(keys=[signing_keys.public_jwk(row) for row in rows])
     return render.bare(body, headers={"cache-control": f"public, max-age={JWKS_SECONDS}"})
 

@@ -12,13 +12,14 @@ import pytest
 
 from lib.http.errors import HeadgateError
 from lib.identity import grants, housekeeping
+from lib.identity.api_keys import key_hash
 from lib.identity.context import Context
 from lib.identity.jwt import base64url_encode
 from lib.identity.opaque import new_secret
 from tests.unit.fakes import NOW, run
 from tests.unit.identity.cpython_signatures import CPythonSignatures
 from tests.unit.identity.signed_in import AGENT, EMAIL, OWN, PASSWORD, Browser, actions, new_user
-from tests.unit.store.seeds import seed_membership, seed_org
+from tests.unit.store.seeds import PEPPER, seed_membership, seed_org
 from tests.unit.world import Answer, World
 
 CHAT = {"model": "sim/chat", "messages": [{"role": "user", "content": "hi"}]}
@@ -253,12 +254,12 @@ def test_a_refresh_token_that_nobody_got(token: str) -> None:
     """401 without a reason, and the guard counts it for the address that it came from."""
     world, _ = new_app()
     assert refreshed(world, token).status == 401
-    assert world.people.guard.failures == [("refresh", "", "192.0.2.7")]
+    assert world.people.guard.failures == [("refresh", key_hash(token, PEPPER), "192.0.2.7")]
 
 
 def test_the_guard_can_hold_a_refresh_up() -> None:
     world, app = new_app()
-    world.people.guard.closed.add(("refresh", ""))
+    world.people.guard.closed.add(("refresh", key_hash(app.refresh, PEPPER)))
     assert refreshed(world, app.refresh).status == 429
 
 
@@ -304,6 +305,18 @@ def test_signing_out_everywhere_reaches_apps() -> None:
     assert (app.chat(), app.listing(), refreshed(world, app.refresh).status) == (401, 401, 401)
     again = App.of(world, sign_in(world))
     assert (again.chat(), again.listing()) == (200, 200)
+
+
+def test_a_new_password_ends_what_was_begun_with_the_old_one() -> None:
+    """Browsers and apps, at once, also those that an isolate has cached for the AI API."""
+    world, user = new_user()
+    browser, app = Browser.sign_in(world, user.id), App.of(world, sign_in(world))
+    assert (app.chat(), app.listing()) == (200, 200)
+    world.clock.advance(milliseconds=1)
+    body = {"current_password": PASSWORD, "new_password": "another horse, another battery"}
+    assert browser.ask("POST", "/api/v1/me/actions/change_password", body).status < 300
+    assert browser.ask("GET", "/api/v1/sessions").status == 401
+    assert (app.chat(), app.listing(), refreshed(world, app.refresh).status) == (401, 401, 401)
 
 
 def test_a_token_made_before_a_sign_out_is_dead_although_its_family_lives() -> None:
