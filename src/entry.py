@@ -12,7 +12,8 @@ from workers import WorkerEntrypoint
 from lib import failures
 from lib.runtime import event_loop, log
 from lib.runtime.gate_object import Gate
-from lib.runtime.worker import purge, serve
+from lib.runtime.jobs import daily, write_ledger
+from lib.runtime.worker import serve
 
 __all__ = ["Default", "Gate"]
 
@@ -29,4 +30,8 @@ class Default(WorkerEntrypoint):
 
     async def scheduled(self, _controller: Any, _env: Any, _ctx: Any) -> None:
         """Do the daily work (wrangler.toml, `crons`)."""
-        await purge(self.env._env)
+        await daily(self.env._env)
+
+    async def queue(self, batch: Any, _env: Any, _ctx: Any) -> None:
+        """Write to the store what the gates have sent (wrangler.toml, `queues`)."""
+        await write_ledger(self.env._env, batch._binding)

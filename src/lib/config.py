@@ -82,8 +82,8 @@ class Config:
     simulated one: without its address) is not offered.
     upstream_timeout_seconds: UPSTREAM_TIMEOUT_SECONDS, how long one call to a provider may last, its stream included.
     output_floor_tokens: OUTPUT_FLOOR_TOKENS, the least output that a budget must cover where a client sets no maximum.
-    session: see there.
-    account: see there.
+    ledger_retention_days: LEDGER_RETENTION_DAYS, how long single usage records stay in the store.
+    account, session: see there.
     """
 
     secret: str = field(repr=False)
@@ -93,8 +93,9 @@ class Config:
     sim_api_key: str = field(repr=False)
     upstream_timeout_seconds: int
     output_floor_tokens: int
-    session: SessionConfig = SessionConfig()
+    ledger_retention_days: int
     account: AccountConfig = AccountConfig()
+    session: SessionConfig = SessionConfig()
 
 
 def read_config(variable: Callable[[str], str | None]) -> Config:
@@ -111,6 +112,7 @@ def read_config(variable: Callable[[str], str | None]) -> Config:
         sim_api_key=variable("SIM_API_KEY") or "sim",
         upstream_timeout_seconds=_whole("UPSTREAM_TIMEOUT_SECONDS", variable, 600, 3600),
         output_floor_tokens=_whole("OUTPUT_FLOOR_TOKENS", variable, 64, 9999),
+        ledger_retention_days=_whole("LEDGER_RETENTION_DAYS", variable, 90, 3650, least=7),
         account=_account(variable),
         session=_session(variable),
     )

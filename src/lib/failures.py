@@ -43,6 +43,13 @@ class Failure(Enum):
         "store", Mode.STALE, "calls of known accounts go on; their records wait in the gate, which tries again",
         "the gate has all that it needs, and loses nothing",
     )  # fmt: skip
+    QUEUE_AWAY = (
+        "queue", Mode.OPEN, "the gate writes its records to the store itself", "the queue only saves statements",
+    )  # fmt: skip
+    ARCHIVE_AWAY = (
+        "R2", Mode.STALE, "no usage record is deleted; the next day's run tries again",
+        "what is not in the archive must stay in the store",
+    )  # fmt: skip
     KV_READ = (
         "KV", Mode.OPEN, "after 250 ms, or at once when it fails, the store is asked", "KV only saves a read",
     )  # fmt: skip

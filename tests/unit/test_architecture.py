@@ -35,7 +35,8 @@ INWARD = {
         "lib.services", "lib.store",
     ),
     "lib.admission": (
-        "lib.admission", "lib.failures", "lib.gateway.models", "lib.identity.org_store", "lib.ids", "lib.store",
+        "lib.admission", "lib.clock", "lib.failures", "lib.gateway.models", "lib.identity.org_store", "lib.ids",
+        "lib.store",
     ),
     "lib.identity.models": (),
     "lib.identity.api_keys": ("lib.identity.opaque",),

@@ -81,6 +81,18 @@ def test_addresses_of_every_kind_are_taken(address: str) -> None:
     assert read({**REQUIRED, "SIM_BASE_URL": address}).sim_base_url == address
 
 
+@pytest.mark.parametrize("text", ["6", "3651", "0", "-7", "7.5", "week"])
+def test_a_retention_that_is_none_is_named(text: str) -> None:
+    """A whole number of days from 7 to 3650; a record can be corrected for a day, and a store be away for some."""
+    with pytest.raises(ConfigError, match="LEDGER_RETENTION_DAYS must be a whole number from 7 to 3650"):
+        read({**REQUIRED, "LEDGER_RETENTION_DAYS": text})
+
+
+@pytest.mark.parametrize(("text", "days"), [(None, 90), ("", 90), ("7", 7), ("3650", 3650)])
+def test_a_retention_that_is_one_is_taken(text: str | None, days: int) -> None:
+    assert read({**REQUIRED, "LEDGER_RETENTION_DAYS": text}).ledger_retention_days == days
+
+
 @pytest.mark.parametrize("text", ["0", "3601", "-1", "1.5", "ten", "1e2", " 60", "٦٠", "²", "9" * 5000])
 def test_a_timeout_that_is_none_is_named(text: str) -> None:
     """A whole number of seconds from 1 to 3600."""

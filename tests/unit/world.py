@@ -55,6 +55,7 @@ CONFIG = Config(
     sim_api_key="sim-secret-key",
     upstream_timeout_seconds=600,
     output_floor_tokens=64,
+    ledger_retention_days=90,
 )
 
 

@@ -1,4 +1,4 @@
-"""The test Worker (tests/contract/worker) on the real runtime, with both stores bound."""
+"""The test Worker (tests/contract/worker) on the real runtime, with both stores and a gate bound."""
 
 from __future__ import annotations
 
@@ -91,6 +91,12 @@ def _project(folder: Path, hyperdrives: list[str]) -> Path:
         f"compatibility_flags = {real['compatibility_flags']!r}",
         "[[d1_databases]]",
         *(f"{name} = '{d1[name]}'" for name in ("binding", "database_name", "database_id")),
+        "[[durable_objects.bindings]]",
+        'name = "PLAYED_GATE"',
+        'class_name = "PlayedGate"',
+        "[[migrations]]",
+        'tag = "v1"',
+        'new_sqlite_classes = ["PlayedGate"]',
         "[python_modules]",
         f"exclude = {real['python_modules']['exclude']!r}",
     ]

@@ -10,10 +10,13 @@ import pytest
 
 from lib.admission import (
     adjustment_store,
+    bookkeeping,
+    day_sums,
     ledger,
     ledger_check,
     ledger_sums,
     policy_store,
+    retention,
     usage_report,
     usage_store,
 )
@@ -42,7 +45,7 @@ from lib.ids import new_id
 from lib.services import Services
 from lib.store.schema import BudgetAdjustmentRow, BudgetRow, LimitRow
 from routes import ROUTES
-from tests.unit.fakes import NOW, raw_request
+from tests.unit.fakes import NOW, FakeArchive, raw_request
 from tests.unit.store.everything_people import use_people
 from tests.unit.store.seeds import SeededKey, seed_person, usage_record
 
@@ -144,6 +147,17 @@ async def _ledger(services: Services, key: SeededKey) -> None:
                     days = Wanted(level, who, model, "2026-05-03", "2026-05-04")
                     await ledger_sums.sums_of_days(database, org, days, 20)
     await ledger_check.check_organisation(services, org)
+
+    await _books(services, org)
+
+
+async def _books(services: Services, org: str) -> None:
+    """Sum the day of that record, export and delete it; then the daily work at a time when there is little to do."""
+    database, archive = services.database, FakeArchive()
+    await day_sums.sum_days(database, org, NOW + timedelta(days=5))
+    assert await retention.prune(database, archive, org, NOW + timedelta(days=400), 7)
+    early = NOW - timedelta(days=205)
+    assert (await bookkeeping.keep_books(database, archive, early, 7, lambda *_: None)).left == 0
 
 
 async def _once(services: Services, key: SeededKey) -> None:

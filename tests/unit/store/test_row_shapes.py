@@ -43,6 +43,7 @@ AGGREGATES = {
     "lib.admission.usage_report.UsageSum": "sums and counts over the records of a group, and the group's own names",
     "lib.admission.ledger_sums.SubjectSum": "a sum over the records or days of one subject",
     "lib.admission.ledger_sums.UnclearRow": "a column whose name is the level's stands behind `subject`",
+    "lib.admission.day_sums._First": "min(started_at)",
     "lib.gateway.model_store._Count": "count(*)",
     "lib.identity.person_store.PersonRow": "columns of four tables, under names that tell those apart",
     "lib.identity.person_store.SessionPersonRow": "the same, and its session's",
