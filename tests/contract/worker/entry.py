@@ -1,5 +1,5 @@
-"""A Worker for tests only: ports over HTTP (the Database on both stores, the hasher, signatures); and the gate in a Durable
-Object whose time is the test's. It is no part of what is deployed.
+"""A Worker for tests only: ports over HTTP (the Database on both stores, the hasher, signatures); and the gate in a
+Durable Object whose time is the test's. It is no part of what is deployed.
 """
 
 from __future__ import annotations
