@@ -514,6 +514,129 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Get an access token and a refresh token
+         * @description The access token is a JWT of 15 minutes: send it as `Authorization: Bearer …`. A refresh token works once; when one comes a second time, all that came of the same sign-in ends.
+         */
+        post: operations["create_token"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tokens/current": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * End an access token and its refresh token
+         * @description They are refused from the answer on, everywhere.
+         */
+        delete: operations["revoke_token"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/.well-known/jwks.json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The public keys of access tokens */
+        get: operations["show_keys"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List your sessions */
+        get: operations["list_sessions"];
+        put?: never;
+        /**
+         * Sign a browser in
+         * @description Sets the cookie `__Host-headgate`. A session that the browser had before ends.
+         */
+        post: operations["create_session"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions/current": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show your session, with its CSRF token */
+        get: operations["get_session"];
+        put?: never;
+        post?: never;
+        /**
+         * Sign out
+         * @description It holds from the answer on.
+         */
+        delete: operations["end_current_session"];
+        options?: never;
+        head?: never;
+        /**
+         * Change to another organisation
+         * @description The session gets another cookie and another CSRF token.
+         */
+        patch: operations["switch_session"];
+        trace?: never;
+    };
+    "/api/v1/sessions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Sign out elsewhere, or everywhere
+         * @description `all` ends every session and every app's tokens, at once.
+         */
+        delete: operations["end_session"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/users": {
         parameters: {
             query?: never;
@@ -1185,6 +1308,16 @@ export interface components {
             updated_at: string;
         };
         /**
+         * KeySet
+         * @description Public keys (RFC 7517). A token's `kid` names the one that it is signed with.
+         */
+        KeySet: {
+            /** Keys */
+            keys: {
+                [key: string]: unknown;
+            }[];
+        };
+        /**
          * KeyWithSecret
          * @description A key that was just made. `secret` is told this once.
          */
@@ -1505,6 +1638,11 @@ export interface components {
              */
             model?: string | null;
         };
+        /**
+         * NewTokens
+         * @description How to get tokens.
+         */
+        NewTokens: components["schemas"]["PasswordGrant"] | components["schemas"]["RefreshGrant"];
         /** One[Adjustment] */
         One_Adjustment_: {
             data: components["schemas"]["Adjustment"];
@@ -1565,9 +1703,19 @@ export interface components {
             data: components["schemas"]["Org"];
             meta: components["schemas"]["Meta"];
         };
+        /** One[OwnSession] */
+        One_OwnSession_: {
+            data: components["schemas"]["OwnSession"];
+            meta: components["schemas"]["Meta"];
+        };
         /** One[RecoveryCodes] */
         One_RecoveryCodes_: {
             data: components["schemas"]["RecoveryCodes"];
+            meta: components["schemas"]["Meta"];
+        };
+        /** One[Tokens] */
+        One_Tokens_: {
+            data: components["schemas"]["Tokens"];
             meta: components["schemas"]["Meta"];
         };
         /** One[TotpSecret] */
@@ -1644,6 +1792,41 @@ export interface components {
             updated_at: string;
         };
         /**
+         * OwnSession
+         * @description The caller's own session. Each change by its cookie needs `csrf_token` as the header `X-CSRF-Token`.
+         */
+        OwnSession: {
+            /** Id */
+            id: string;
+            /** Org Id */
+            org_id: string | null;
+            /** Current */
+            current: boolean;
+            /** User Agent */
+            user_agent: string | null;
+            /** Address */
+            address: string | null;
+            /**
+             * Seen At
+             * Format: date-time
+             */
+            seen_at: string;
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** User Id */
+            user_id: string;
+            /** Csrf Token */
+            csrf_token: string;
+        };
+        /**
          * PageMeta
          * @description What is told beside a list. `next_cursor` is null on the last page.
          */
@@ -1693,6 +1876,12 @@ export interface components {
             data: components["schemas"]["OrgModel"][];
             meta: components["schemas"]["PageMeta"];
         };
+        /** Page[Session] */
+        Page_Session_: {
+            /** Data */
+            data: components["schemas"]["Session"][];
+            meta: components["schemas"]["PageMeta"];
+        };
         /** Page[UsageLine] */
         Page_UsageLine_: {
             /** Data */
@@ -1705,6 +1894,31 @@ export interface components {
          */
         PassedThrough: {
             [key: string]: unknown;
+        };
+        /**
+         * PasswordGrant
+         * @description A person's own address and password. Without `org_id` the tokens are for the first organisation it joined.
+         */
+        PasswordGrant: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            grant_type: "password";
+            /** Email */
+            email: string;
+            /** Password */
+            password: string;
+            /**
+             * Totp Code
+             * @default null
+             */
+            totp_code?: string | null;
+            /**
+             * Org Id
+             * @default null
+             */
+            org_id?: string | null;
         };
         /**
          * PutModel
@@ -1748,6 +1962,24 @@ export interface components {
             recovery_codes: string[];
         };
         /**
+         * RefreshGrant
+         * @description A refresh token, which works once. `org_id` changes to another organisation.
+         */
+        RefreshGrant: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            grant_type: "refresh_token";
+            /** Refresh Token */
+            refresh_token: string;
+            /**
+             * Org Id
+             * @default null
+             */
+            org_id?: string | null;
+        };
+        /**
          * RotateKey
          * @description How long the old key still works. A day, where nothing is said.
          */
@@ -1775,6 +2007,57 @@ export interface components {
          * @enum {string}
          */
         Scope: "chat:write" | "embeddings:write" | "models:read" | "models:write" | "keys:read" | "keys:write" | "usage:read" | "ledger:read" | "limits:read" | "limits:write" | "budgets:read" | "budgets:write" | "orgs:read" | "orgs:write";
+        /**
+         * Session
+         * @description A browser's session. `org_id` is the active organisation; null where the person is in none.
+         */
+        Session: {
+            /** Id */
+            id: string;
+            /** Org Id */
+            org_id: string | null;
+            /** Current */
+            current: boolean;
+            /** User Agent */
+            user_agent: string | null;
+            /** Address */
+            address: string | null;
+            /**
+             * Seen At
+             * Format: date-time
+             */
+            seen_at: string;
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+        };
+        /**
+         * SignIn
+         * @description A person's own address and password. Without `org_id` the first organisation it joined is the active one.
+         */
+        SignIn: {
+            /** Email */
+            email: string;
+            /** Password */
+            password: string;
+            /**
+             * Totp Code
+             * @default null
+             */
+            totp_code?: string | null;
+            /**
+             * Org Id
+             * @default null
+             */
+            org_id?: string | null;
+        };
         /**
          * SignUpForm
          * @description Who signs up. `invitation` is the secret of an invitation, where accounts are made by invitation.
@@ -1821,6 +2104,41 @@ export interface components {
             ledger_least_nano_usd: number;
             /** Ledger Most Nano Usd */
             ledger_most_nano_usd: number;
+        };
+        /**
+         * SwitchOrg
+         * @description The organisation to be active in from now on.
+         */
+        SwitchOrg: {
+            /** Org Id */
+            org_id: string;
+        };
+        /**
+         * Tokens
+         * @description Tokens of one person. `org_id` is null where it is in no organisation; `scope` is what it may do there.
+         */
+        Tokens: {
+            /** Access Token */
+            access_token: string;
+            /**
+             * Token Type
+             * @default Bearer
+             * @constant
+             */
+            token_type?: "Bearer";
+            /** Expires In */
+            expires_in: number;
+            /** Refresh Token */
+            refresh_token: string;
+            /**
+             * Refresh Expires At
+             * Format: date-time
+             */
+            refresh_expires_at: string;
+            /** Org Id */
+            org_id: string | null;
+            /** Scope */
+            scope: string;
         };
         /**
          * TotpSecret
@@ -1983,6 +2301,7 @@ export type Explanation = components['schemas']['Explanation'];
 export type HeadgateErrorBody = components['schemas']['HeadgateErrorBody'];
 export type HeadgateErrorInfo = components['schemas']['HeadgateErrorInfo'];
 export type Key = components['schemas']['Key'];
+export type KeySet = components['schemas']['KeySet'];
 export type KeyWithSecret = components['schemas']['KeyWithSecret'];
 export type Kind = components['schemas']['Kind'];
 export type LedgerCheck = components['schemas']['LedgerCheck'];
@@ -2001,6 +2320,7 @@ export type ModelList = components['schemas']['ModelList'];
 export type ModelPrice = components['schemas']['ModelPrice'];
 export type NewPasswordWithToken = components['schemas']['NewPasswordWithToken'];
 export type NewRuleScope = components['schemas']['NewRuleScope'];
+export type NewTokens = components['schemas']['NewTokens'];
 export type OneAdjustment = components['schemas']['One_Adjustment_'];
 export type OneBudget = components['schemas']['One_Budget_'];
 export type OneExplanation = components['schemas']['One_Explanation_'];
@@ -2013,12 +2333,15 @@ export type OneMailed = components['schemas']['One_Mailed_'];
 export type OneMe = components['schemas']['One_Me_'];
 export type OneOrgModel = components['schemas']['One_OrgModel_'];
 export type OneOrg = components['schemas']['One_Org_'];
+export type OneOwnSession = components['schemas']['One_OwnSession_'];
 export type OneRecoveryCodes = components['schemas']['One_RecoveryCodes_'];
+export type OneTokens = components['schemas']['One_Tokens_'];
 export type OneTotpSecret = components['schemas']['One_TotpSecret_'];
 export type OpenAiError = components['schemas']['OpenAIError'];
 export type OpenAiErrorBody = components['schemas']['OpenAIErrorBody'];
 export type Org = components['schemas']['Org'];
 export type OrgModel = components['schemas']['OrgModel'];
+export type OwnSession = components['schemas']['OwnSession'];
 export type PageMeta = components['schemas']['PageMeta'];
 export type PageAdjustment = components['schemas']['Page_Adjustment_'];
 export type PageBudget = components['schemas']['Page_Budget_'];
@@ -2027,17 +2350,24 @@ export type PageLedgerCheck = components['schemas']['Page_LedgerCheck_'];
 export type PageLedgerEntry = components['schemas']['Page_LedgerEntry_'];
 export type PageLimit = components['schemas']['Page_Limit_'];
 export type PageOrgModel = components['schemas']['Page_OrgModel_'];
+export type PageSession = components['schemas']['Page_Session_'];
 export type PageUsageLine = components['schemas']['Page_UsageLine_'];
 export type PassedThrough = components['schemas']['PassedThrough'];
+export type PasswordGrant = components['schemas']['PasswordGrant'];
 export type PutModel = components['schemas']['PutModel'];
 export type Ready = components['schemas']['Ready'];
 export type RecoveryCodes = components['schemas']['RecoveryCodes'];
+export type RefreshGrant = components['schemas']['RefreshGrant'];
 export type RotateKey = components['schemas']['RotateKey'];
 export type RuleScope = components['schemas']['RuleScope'];
 export type Scope = components['schemas']['Scope'];
+export type Session = components['schemas']['Session'];
+export type SignIn = components['schemas']['SignIn'];
 export type SignUpForm = components['schemas']['SignUpForm'];
 export type StreamOptions = components['schemas']['StreamOptions'];
 export type SubjectCheck = components['schemas']['SubjectCheck'];
+export type SwitchOrg = components['schemas']['SwitchOrg'];
+export type Tokens = components['schemas']['Tokens'];
 export type TotpSecret = components['schemas']['TotpSecret'];
 export type Unit = components['schemas']['Unit'];
 export type UpdateBudget = components['schemas']['UpdateBudget'];
@@ -2080,7 +2410,7 @@ export interface operations {
                     "application/json": components["schemas"]["OpenAIErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2089,7 +2419,7 @@ export interface operations {
                     "application/json": components["schemas"]["OpenAIErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2194,7 +2524,7 @@ export interface operations {
                     "application/json": components["schemas"]["OpenAIErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2203,7 +2533,7 @@ export interface operations {
                     "application/json": components["schemas"]["OpenAIErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2304,7 +2634,7 @@ export interface operations {
                     "application/json": components["schemas"]["OpenAIErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2313,7 +2643,7 @@ export interface operations {
                     "application/json": components["schemas"]["OpenAIErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2371,7 +2701,7 @@ export interface operations {
                     "application/json": components["schemas"]["OpenAIErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2380,7 +2710,7 @@ export interface operations {
                     "application/json": components["schemas"]["OpenAIErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2447,7 +2777,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2456,7 +2786,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2530,7 +2860,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2539,7 +2869,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2652,7 +2982,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2661,7 +2991,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2724,7 +3054,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2733,7 +3063,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2837,7 +3167,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2846,7 +3176,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2911,7 +3241,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2920,7 +3250,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2994,7 +3324,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3003,7 +3333,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3131,7 +3461,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3140,7 +3470,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3244,7 +3574,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3253,7 +3583,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3321,7 +3651,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3330,7 +3660,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3415,7 +3745,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3424,7 +3754,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3528,7 +3858,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3537,7 +3867,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3614,7 +3944,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3623,7 +3953,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3686,7 +4016,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3695,7 +4025,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3789,7 +4119,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3798,7 +4128,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3866,7 +4196,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3875,7 +4205,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3958,7 +4288,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3967,7 +4297,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4080,7 +4410,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4089,7 +4419,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4152,7 +4482,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4161,7 +4491,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4255,7 +4585,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4264,7 +4594,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4332,7 +4662,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4341,7 +4671,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4424,7 +4754,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4433,7 +4763,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4539,7 +4869,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4548,7 +4878,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4622,7 +4952,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4631,7 +4961,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4735,7 +5065,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4744,7 +5074,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4810,7 +5140,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4819,7 +5149,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4891,7 +5221,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4900,7 +5230,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5013,7 +5343,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5022,7 +5352,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5097,7 +5427,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5106,7 +5436,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5179,7 +5509,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5188,7 +5518,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5246,7 +5576,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5255,7 +5585,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5323,7 +5653,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5332,7 +5662,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5417,7 +5747,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5426,7 +5756,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5485,8 +5815,685 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    create_token: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewTokens"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["One_Tokens_"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description There is no such thing, or the caller may not know of it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The body is over the limit. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The body is not application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A limit is reached. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    revoke_token: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done; there is nothing to tell. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The caller lacks the route's scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description There is no such thing, or the caller may not know of it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A limit is reached. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    show_keys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeySet"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    list_sessions: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Session_"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The caller lacks the route's scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A limit is reached. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    create_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SignIn"];
+            };
+        };
+        responses: {
+            /** @description Made. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["One_OwnSession_"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The caller lacks the route's scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description There is no such thing, or the caller may not know of it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The body is over the limit. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The body is not application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A limit is reached. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    get_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["One_OwnSession_"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The caller lacks the route's scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description There is no such thing, or the caller may not know of it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A limit is reached. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    end_current_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done; there is nothing to tell. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The caller lacks the route's scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description There is no such thing, or the caller may not know of it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A limit is reached. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    switch_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SwitchOrg"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["One_OwnSession_"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The caller lacks the route's scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description There is no such thing, or the caller may not know of it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The body is over the limit. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The body is not application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A limit is reached. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    end_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done; there is nothing to tell. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The caller lacks the route's scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description There is no such thing, or the caller may not know of it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A limit is reached. `Retry-After` says when to try again. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5536,7 +6543,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5805,7 +6812,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5814,7 +6821,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5872,7 +6879,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5881,7 +6888,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5971,7 +6978,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5980,7 +6987,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6077,7 +7084,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -6086,7 +7093,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6185,7 +7192,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -6194,7 +7201,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6293,7 +7300,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -6302,7 +7309,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6401,7 +7408,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -6410,7 +7417,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6507,7 +7514,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -6516,7 +7523,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;

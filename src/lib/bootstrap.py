@@ -17,12 +17,14 @@ from lib.http.router import Router
 from lib.identity.api_keys import derive
 from lib.identity.passwords import Cost, Passwords
 from lib.identity.shield import Shield
+from lib.identity.signing_keys import SigningKeys
 from lib.identity.unwired import NoAudit, NoGuard, NoInvitations, NoMailer
 from lib.runtime.argon2 import CtypesArgon2
 from lib.runtime.environment import variable_reader
 from lib.runtime.gates import JsGates
 from lib.runtime.kv import cache_of
 from lib.runtime.sealer import WebCryptoSealer
+from lib.runtime.signatures import WebCryptoSignatures
 from lib.runtime.stores import store_of
 from lib.runtime.streams import JsStreams
 from lib.runtime.upstream import JsUpstream
@@ -73,6 +75,7 @@ def bootstrap(env: Any) -> Services:
         gates=gates,
         sealer=WebCryptoSealer(),
         streams=JsStreams(),
+        tokens=SigningKeys(WebCryptoSignatures()),
         passwords=Passwords(
             CtypesArgon2(),
             config.secret,

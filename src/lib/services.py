@@ -17,6 +17,7 @@ from lib.http.streaming import Streams
 from lib.identity.passwords import Passwords
 from lib.identity.ports import Audit, Guard, Invitations
 from lib.identity.shield import Shield
+from lib.identity.signing_keys import SigningKeys
 from lib.mail.port import Mailer
 from lib.store.database import Database, Store
 
@@ -57,7 +58,7 @@ class OrgGates(Protocol):
 class Services:
     """The application's parts. The requests of an isolate share all of them but `database`, which is one request's own.
 
-    `passwords` to `invitations` are for people's accounts. `checks` are the dependencies that `/readyz` tries, by name;
+    `tokens` to `invitations` are for people's accounts. `checks` are the dependencies that `/readyz` tries, by name;
     each raises when its dependency is not well.
     """
 
@@ -72,6 +73,7 @@ class Services:
     gates: OrgGates
     sealer: Sealer
     streams: Streams
+    tokens: SigningKeys
     passwords: Passwords
     mailer: Mailer
     guard: Guard

@@ -20,6 +20,8 @@ from routes import (
     org_models,
     orgs,
     second_factor,
+    sessions,
+    tokens,
     usage,
     users,
 )
@@ -38,6 +40,8 @@ ROUTES: list[Route] = [
     *usage.ROUTES,
     *ledger.ROUTES,
     *operator.ROUTES,
+    *tokens.ROUTES,
+    *sessions.ROUTES,
     *users.ROUTES,
     *me.ROUTES,
     *second_factor.ROUTES,

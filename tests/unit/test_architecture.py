@@ -39,7 +39,15 @@ INWARD = {
         "lib.store",
     ),
     "lib.identity.models": (),
-    "lib.identity.api_keys": (),
+    "lib.identity.api_keys": ("lib.identity.opaque",),
+    "lib.identity.jwk": (),
+    "lib.identity.jwt": ("lib.identity.jwk",),
+    "lib.identity.policy": ("lib.identity.models",),
+    "lib.identity.person_store": ("lib.store",),
+    "lib.identity.session_store": ("lib.store",),
+    "lib.identity.token_store": ("lib.store",),
+    "lib.identity.signing_key_store": ("lib.store",),
+    "lib.http.cookies": (),
     "lib.identity.shield": (),
     "lib.identity.operator_tokens": ("lib.identity.api_keys",),
     "lib.identity.key_store": ("lib.identity.models", "lib.store"),
@@ -184,7 +192,8 @@ def test_sql_lives_in_the_stores() -> None:
     stores = (
         "lib.store",
         "lib.admission",
-        *(f"lib.identity.{name}_store" for name in ("account", "home", "key", "mail_token", "org", "second_factor")),
+        *(f"lib.identity.{name}_store" for name in ("account", "home", "key", "mail_token", "org", "person")),
+        *(f"lib.identity.{name}_store" for name in ("second_factor", "session", "signing_key", "token")),
         "lib.gateway.model_store",
     )
     others = ("lib.http.idempotency", "lib.bootstrap", "lib.runtime")

@@ -32,6 +32,7 @@ from lib.http.validate import validate
 from lib.identity.models import Principal
 from lib.identity.passwords import Cost, Passwords
 from lib.identity.shield import Shield
+from lib.identity.signing_keys import SigningKeys
 from lib.services import Services
 from lib.store.d1 import D1Store
 from routes import ROUTES
@@ -39,6 +40,7 @@ from tests.unit.admission.sqlite_sql import SqliteSql
 from tests.unit.fakes import FakeClock, FakeKv, FakeSealer, FakeStreams, raw_request, run
 from tests.unit.gateway.fake_upstream import FakeUpstream
 from tests.unit.identity.counting_hasher import CountingHasher
+from tests.unit.identity.cpython_signatures import CPythonSignatures
 from tests.unit.identity.people import FakeAudit, FakeGuard, FakeInvitations, FakeMailer
 from tests.unit.store.seeds import PEPPER, SeededKey, seed_key, seed_org
 from tests.unit.store.sqlite_binding import SqliteBinding, new_store
@@ -252,6 +254,7 @@ async def _new_world(config: Config, kv: FakeKv) -> World:
     cache = KvCache(kv, read_seconds=0.05, write_seconds=0.05)
     denials = Denials(cache)
     clock, upstream, accounts, streams = FakeClock(), FakeUpstream(), Accounts(cache, denials), FakeStreams()
+    signatures = CPythonSignatures()
     gates = CoreGates(store, accounts, clock)
     hasher, mailer, guard, audit = CountingHasher(), FakeMailer(), FakeGuard(), FakeAudit()
     key = await seed_key(database, await seed_org(database))
@@ -271,6 +274,7 @@ async def _new_world(config: Config, kv: FakeKv) -> World:
         gates=gates,
         sealer=FakeSealer(),
         streams=streams,
+        tokens=SigningKeys(signatures),
         passwords=Passwords(hasher, config.secret, Cost(64, 1), config.account.password_min_length),
         mailer=mailer,
         guard=guard,

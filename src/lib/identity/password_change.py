@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lib.http.errors import Conflict
 from lib.http.response import Finish
-from lib.identity import account_store, accounts, mail_token_store, mail_tokens
+from lib.identity import account_store, accounts, mail_token_store, mail_tokens, people
 from lib.identity.context import Context
 from lib.identity.later import later
 from lib.identity.mail_tokens import HOURS, MailPurpose
@@ -29,6 +29,7 @@ async def change_password(services: Services, user: UserRow, current: str, new: 
     changed, *_ = await accounts.change(services, user.id, group, "user.password_changed", context)
     if not changed:
         raise Conflict("The password has changed meanwhile.")
+    await people.gates_changed(services, user.id)
     return _told(services, user.email)
 
 
@@ -66,6 +67,7 @@ async def reset_password(services: Services, token: str, new: str, context: Cont
     changed, *_ = await accounts.change(services, row.user_id, group, "user.password_reset", context)
     if not changed:
         raise mail_tokens.unusable()
+    await people.gates_changed(services, row.user_id)
     return _told(services, row.email)
 
 

@@ -9,7 +9,7 @@ from pyodide.ffi import JsException
 from lib.admission.bookkeeping import keep_books
 from lib.admission.ledger_writer import Writer
 from lib.http import idempotency
-from lib.identity import mail_token_store
+from lib.identity import housekeeping
 from lib.runtime import log
 from lib.runtime.archive import archive_of
 from lib.runtime.worker import services_of
@@ -34,11 +34,8 @@ async def daily(env: Any) -> None:
 
 
 async def _purge(services: Services, _env: Any) -> None:
-    log.info(
-        "purged",
-        idempotent_answers=await idempotency.purge(services),
-        mail_tokens=await mail_token_store.purge(services.database, services.clock.now()),
-    )
+    answers = await idempotency.purge(services)
+    log.info("purged", idempotent_answers=answers, **await housekeeping.purge(services))
 
 
 async def _keep_books(services: Services, env: Any) -> None:

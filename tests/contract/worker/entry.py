@@ -1,5 +1,5 @@
-"""A Worker for tests only: the Database port over HTTP, on D1 and on PostgreSQL; the gate in a Durable Object whose
-time is the test's; and the password hasher. It is no part of what is deployed.
+"""A Worker for tests only: ports over HTTP (the Database on both stores, the hasher, signatures); and the gate in a
+Durable Object whose time is the test's. It is no part of what is deployed.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from lib.store.session import Bound, Result
 from tests.contract.worker.calls import perform
 from tests.contract.worker.gate_calls import Player
 from tests.contract.worker.hashing import perform_hashing
+from tests.contract.worker.signing import judge
 
 DELAY_MS = 1500
 
@@ -82,10 +83,12 @@ class Default(WorkerEntrypoint):  # type: ignore[misc] # the platform's, which h
     async def _answer(self, request: Any) -> str:
         try:
             asked = json.loads(await request.text())
-            if "hashing" in asked:
-                return json.dumps([perform_hashing(CtypesArgon2(), call) for call in asked["hashing"]])
             if "gate" in asked:
                 return await self._play(asked)
+            if "signatures" in asked:
+                return json.dumps(await judge(asked["signatures"]))
+            if "hashing" in asked:
+                return json.dumps([perform_hashing(CtypesArgon2(), call) for call in asked["hashing"]])
             return json.dumps(await perform(self._store(asked).open(asked["bookmark"]), asked))
         except Exception:  # noqa: BLE001 - the test shall see it
             return json.dumps({"broke": traceback.format_exc()})

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
 from lib.store import d1
 from lib.store.database import Database, TenantViolation
-from lib.store.scope import EveryOrg, Org, Person, Presented, Scope
+from lib.store.scope import EveryOrg, Member, Org, Person, Presented, Scope
 from lib.store.tenancy import check_scope
 from tests.unit.fakes import run
 from tests.unit.store.everything import use_everything
@@ -288,7 +289,7 @@ def refusal(scope: Scope, sql: str, values: Sequence[object] = VALUES) -> Tenant
 def test_all_that_the_application_asks_passes() -> None:
     """It ran: with fewer statements than these the list would be worth nothing."""
     assert len(ASKED) > 40
-    assert {type(scope) for scope, _, _ in ASKED} == {Org, Person, Presented, EveryOrg}
+    assert {type(scope) for scope, _, _ in ASKED} == {Org, Person, Member, Presented, EveryOrg}
 
 
 @pytest.mark.parametrize(
@@ -300,9 +301,12 @@ def test_what_the_application_asks_is_refused_for_anybody_else(
     scope: Scope, sql: str, values: Sequence[object]
 ) -> None:
     """The same text with the same values, but as another organisation, or with another key."""
-    other = Presented("x" * 64) if isinstance(scope, Presented) else type(scope)("x" * 36)
     assert refusal(scope, sql, values) is None
-    assert refusal(other, sql, values) is not None
+    kind: Any = type(scope)
+    parts = [getattr(scope, name) for name in scope.__slots__]
+    for at, part in enumerate(parts):
+        other = kind(*parts[:at], "x" * len(part), *parts[at + 1 :])
+        assert refusal(other, sql, values) is not None
 
 
 @pytest.mark.parametrize("sql", HELD)
