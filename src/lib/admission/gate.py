@@ -311,6 +311,7 @@ class Gate:
 
     def delivered(self, records: str) -> None:
         """Drop records that the store has. One that was corrected in the meantime (its cause tells) stays."""
+        self.fold()  # else a settlement that came a second time would bring its record back
         self._sql.run(
             "DELETE FROM requests WHERE id IN (SELECT requests.id FROM json_each(?) AS sent"
             " JOIN requests ON requests.id = sent.value ->> 'id' AND deadline_ms IS NULL"

@@ -267,7 +267,7 @@ def _entries(limit: Limit, calls: list[Call], *, most: bool) -> list[tuple[int, 
     leaked.
     """
     if limit.unit is Unit.REQUESTS:
-        return [(call.since, 1) for call in calls]
+        return sorted((call.since, 1) for call in calls)
     entries = []
     for call in calls:
         told = call.state == "finished" and not call.corrected

@@ -289,6 +289,16 @@ def test_where_the_last_rule_has_gone_a_restart_changes_no_record(*, restarted: 
     assert (told, costs) == (subject.version, {"a": 99, "b": BOUND, "c": 7})
 
 
+def test_a_settlement_that_comes_again_on_the_way_brings_nothing_back() -> None:
+    """The store has its record; a call that no rule concerns is remembered nowhere else."""
+    subject = Subject(BUDGET | {"scope": {"type": "key", "id": "other", "model": None}})
+    subject.send(opening("a"), settling("a"))
+    on_its_way = subject.gate.outbox() or ""
+    subject.send(settling("a"))
+    subject.gate.delivered(on_its_way)
+    assert subject.gate.outbox() is None
+
+
 def test_without_rules_nothing_is_reserved() -> None:
     """The answer is a plain number."""
     subject = Subject()

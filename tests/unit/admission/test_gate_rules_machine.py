@@ -110,7 +110,9 @@ class Histories(RuleBasedStateMachine):
         if limits:
             at = index % len(limits)
             limits[at] = replace(limits[at], most=limit.most)
-            if Unit.CONCURRENT not in (limits[at].unit, limit.unit):
+            # Once: a window made wider and narrow again may end a slice sooner where a crash came between.
+            again = not self.model.rules[limits[at].id].exact
+            if Unit.CONCURRENT not in (limits[at].unit, limit.unit) and not again:
                 limits[at] = replace(limits[at], window_ms=limit.window_ms, burst=limit.burst)
         if budgets:
             at = index % len(budgets)
