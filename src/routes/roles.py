@@ -17,7 +17,7 @@ from lib.identity.context import context_of
 from lib.identity.models import Principal, Scope
 from lib.services import Services
 from lib.store.schema import RoleRow
-from routes.schemas import AFTER_ALL, RECENT, Name, One, Page
+from routes.schemas import RECENT, Name, One, Page
 
 _Permissions = Annotated[list[Scope], Field(max_length=len(Scope))]
 
@@ -49,11 +49,11 @@ class OwnRole(BaseModel):
 
 
 async def list_roles(services: Services, request: Validated[None, PageQuery], principal: Principal) -> Response:
-    """List the organisation's own roles, newest first."""
+    """List the organisation's own roles, by name."""
     org_id = access.own_org(principal, Scope.ROLES_READ, request.path["id"])
-    [before] = decode_cursor(request.query.cursor, [AFTER_ALL])
-    rows = await role_store.list_roles(services.database, org_id, before, request.query.limit + 1)
-    shown, more = cut(rows, request.query.limit, lambda row: [row.id])
+    [after] = decode_cursor(request.query.cursor, [""])
+    rows = await role_store.list_roles(services.database, org_id, after, request.query.limit + 1)
+    shown, more = cut(rows, request.query.limit, lambda row: [row.name])
     return render.page([_role(row) for row in shown], more)
 
 

@@ -17,7 +17,7 @@ from lib.identity.context import context_of
 from lib.identity.models import Principal, Scope
 from lib.services import Services
 from lib.store.schema import TeamRow
-from routes.schemas import AFTER_ALL, RECENT, Id, Name, One, Page
+from routes.schemas import RECENT, Id, Name, One, Page
 
 
 class CreateTeam(BaseModel):
@@ -64,11 +64,11 @@ class FullTeam(Team):
 
 
 async def list_teams(services: Services, request: Validated[None, PageQuery], principal: Principal) -> Response:
-    """List teams, newest first."""
+    """List teams, by name."""
     org_id = access.own_org(principal, Scope.TEAMS_READ, request.path["id"])
-    [before] = decode_cursor(request.query.cursor, [AFTER_ALL])
-    rows = await team_store.list_teams(services.database, org_id, before, request.query.limit + 1)
-    shown, more = cut(rows, request.query.limit, lambda row: [row.id])
+    [after] = decode_cursor(request.query.cursor, [""])
+    rows = await team_store.list_teams(services.database, org_id, after, request.query.limit + 1)
+    shown, more = cut(rows, request.query.limit, lambda row: [row.name])
     return render.page([Team(**_fields(row)) for row in shown], more)
 
 

@@ -13,10 +13,10 @@ MOST_ROLES = 100
 _ROLE = columns(RoleRow)
 
 
-async def list_roles(database: Database, org_id: str, before: str, limit: int) -> list[RoleRow]:
-    """Return roles with an id below `before`, newest first."""
-    sql = f"SELECT {_ROLE} FROM roles WHERE org_id = ? AND id < ? ORDER BY id DESC LIMIT ?"
-    return await database.query(Org(org_id), RoleRow, sql, org_id, before, limit, read=Read.RECENT)
+async def list_roles(database: Database, org_id: str, after: str, limit: int) -> list[RoleRow]:
+    """Return roles whose name stands behind `after`, by name."""
+    sql = f"SELECT {_ROLE} FROM roles WHERE org_id = ? AND name > ? ORDER BY name LIMIT ?"
+    return await database.query(Org(org_id), RoleRow, sql, org_id, after, limit, read=Read.RECENT)
 
 
 async def get_role(database: Database, org_id: str, role_id: str) -> RoleRow | None:

@@ -25,10 +25,10 @@ class TeamMemberRow:
     created_at: datetime
 
 
-async def list_teams(database: Database, org_id: str, before: str, limit: int) -> list[TeamRow]:
-    """Return teams with an id below `before`, newest first."""
-    sql = f"SELECT {_TEAM} FROM teams WHERE org_id = ? AND id < ? ORDER BY id DESC LIMIT ?"
-    return await database.query(Org(org_id), TeamRow, sql, org_id, before, limit, read=Read.RECENT)
+async def list_teams(database: Database, org_id: str, after: str, limit: int) -> list[TeamRow]:
+    """Return teams whose name stands behind `after`, by name."""
+    sql = f"SELECT {_TEAM} FROM teams WHERE org_id = ? AND name > ? ORDER BY name LIMIT ?"
+    return await database.query(Org(org_id), TeamRow, sql, org_id, after, limit, read=Read.RECENT)
 
 
 async def get_team(database: Database, org_id: str, team_id: str) -> TeamRow | None:
@@ -82,8 +82,9 @@ def delete(org_id: str, team_id: str, version: int) -> Statement:
     return Statement("DELETE FROM teams WHERE org_id = ? AND id = ? AND version = ?", (org_id, team_id, version))
 
 
-_JOINS = (
-    "SELECT {} FROM memberships JOIN teams ON teams.org_id = memberships.org_id"
+# Of a member who is not in the team yet, while there is room.
+_JOINABLE = (
+    " FROM memberships JOIN teams ON teams.org_id = memberships.org_id"
     " WHERE memberships.org_id = ? AND memberships.user_id = ? AND teams.id = ?"
     " AND (SELECT count(*) FROM team_members WHERE org_id = ? AND team_id = ?) < ?"
     " AND NOT EXISTS (SELECT 1 FROM team_members WHERE org_id = ? AND team_id = ? AND user_id = ?)"
@@ -92,13 +93,15 @@ _JOINS = (
 
 def may_join(org_id: str, team_id: str, user_id: str) -> Statement:
     """Return the question whether a member may come into a team in which it is not yet."""
-    return Statement(_JOINS.format("1"), _joining(org_id, team_id, user_id))
+    return Statement(f"SELECT 1{_JOINABLE}", _joining(org_id, team_id, user_id))
 
 
 def join(org_id: str, team_id: str, user_id: str, now: datetime) -> Statement:
     """Return the statement that puts a member into a team in which it is not yet, while there is room."""
-    selected = _JOINS.format("memberships.org_id, teams.id, memberships.user_id, ?, ?")
-    sql = f"INSERT INTO team_members (org_id, team_id, user_id, created_at, updated_at) {selected}"
+    sql = (
+        "INSERT INTO team_members (org_id, team_id, user_id, created_at, updated_at)"
+        f" SELECT memberships.org_id, teams.id, memberships.user_id, ?, ?{_JOINABLE}"
+    )
     return Statement(sql, (now, now, *_joining(org_id, team_id, user_id)))
 
 
