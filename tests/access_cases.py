@@ -25,6 +25,7 @@ BUDGET = {"scope": NOBODY, "window": "total", "limit_nano_usd": 5}
 TOP_UP = {"kind": "top_up", "amount_nano_usd": 1}
 MODEL = {"provider": "sim", "upstream_model": "chat"}
 MODEL_NAME = "access-test"
+PASSWORD = "nine lives for cats"
 # Well formed, and of nobody.
 STRANGE_TOKEN = {"token": "hgi_" + "x" * 38}
 
@@ -52,6 +53,17 @@ BODIES: Mapping[str, Json] = {
     "PATCH /api/v1/budgets/{id}": {"limit_nano_usd": 6},
     "POST /api/v1/budgets/{id}/adjustments": TOP_UP,
     "POST /api/v1/budgets/actions/explain": {"model": "sim/chat", "input_tokens": 1},
+    "PATCH /api/v1/me": {"name": "Renamed"},
+    "DELETE /api/v1/me": {"password": PASSWORD},
+    "POST /api/v1/me/actions/change_password": {"current_password": PASSWORD, "new_password": "ten lives for a cat"},
+    "POST /api/v1/me/actions/change_email": {"email": "renamed@example.com", "password": PASSWORD},
+    "POST /api/v1/me/actions/begin_totp": {"password": PASSWORD},
+    "POST /api/v1/me/actions/confirm_totp": {"code": "123456"},
+    "POST /api/v1/me/actions/disable_totp": {"password": PASSWORD, "code": "123456"},
+    "POST /api/v1/users": {"email": "new@example.com", "password": PASSWORD, "name": "New"},
+    "POST /api/v1/users/actions/verify_email": {"token": "x"},
+    "POST /api/v1/users/actions/request_password_reset": {"email": "nobody@example.com"},
+    "POST /api/v1/users/actions/reset_password": {"token": "x", "password": PASSWORD},
     "POST /api/v1/tokens": {"grant_type": "refresh_token", "refresh_token": "x"},
     "POST /api/v1/sessions": {"email": "nobody@example.com", "password": "x"},
     "PATCH /api/v1/sessions/current": {"org_id": "{org_id}"},
@@ -62,6 +74,9 @@ BUSINESS: Mapping[str, tuple[int, str]] = {
     "POST /api/v1/invitations/actions/accept": (404, "nobody has that invitation"),
     "GET /api/v1/sessions/current": (401, "the caller has signed in with a token, and has no session"),
     "PATCH /api/v1/sessions/current": (401, "the same"),
+    "DELETE /api/v1/sessions/current": (401, "the same"),
+    "POST /api/v1/me/actions/confirm_totp": (409, "nothing was begun"),
+    "POST /api/v1/me/actions/disable_totp": (409, "there is none"),
 }
 
 

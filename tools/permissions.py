@@ -18,13 +18,14 @@ PATH = ROOT / "docs" / "permissions.md"
 HEAD = """\
 # Who may do what
 
-Made by `tools/permissions.py` from `lib/identity/policy.py` and the declarations of the routes; don't edit. `make types`
-makes it anew.
+Made by `tools/permissions.py` from `lib/identity/policy.py` and the declarations of the routes; don't edit.
+`make types` makes it anew.
 
-A caller is an API key, which has the permissions that it was made with, or a person who has signed in, who has those of
-its role in the active organisation. `decide` in `lib/identity/policy.py` answers every question. It denies unless all of
-this holds: the credential has not ended; it is used from where it may be used (IP ranges, origins) and for a model that
-it may call; what is asked for belongs to the caller's organisation, or to that person; and the caller has the permission.
+A caller is an API key, which has the permissions that it was made with, or a person who has signed in, who has those
+of its role in the active organisation. `decide` in `lib/identity/policy.py` answers every question. It denies unless
+all of this holds: the credential has not ended; it is used from where it may be used (IP ranges, origins) and for a
+model that it may call; what is asked for belongs to the caller's organisation, or to that person; and the caller has
+the permission.
 
 | answer | when |
 |---|---|
@@ -33,8 +34,9 @@ it may call; what is asked for belongs to the caller's organisation, or to that 
 | 404 | the thing belongs to another organisation or person, or there is none: the caller can't tell which |
 
 Nobody gives or takes more than it has itself: a key makes no wider key, and who manages members, roles or invitations
-can't reach above its own permissions. Owners are made, changed and removed by owners alone, and the last owner can neither
-leave nor become anything else. An organisation's own roles are any set of these permissions.
+can't reach above its own permissions. Owners are made, changed and removed by owners alone, and the last owner can
+neither leave nor become anything else. An organisation's own roles are any set of these permissions. Another role, or
+a role's other permissions, hold from the answer on.
 
 ## Roles
 """

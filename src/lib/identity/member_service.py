@@ -56,6 +56,8 @@ async def change(
 ) -> MemberRow:
     """Make a member something else, at once. Raises Forbidden, PreconditionFailed, and Conflict for the last owner."""
     access.require_grant(principal, row.role, row.permissions)
+    if wanted == (row.role, row.custom_role_id):
+        return row
     role, custom_role_id = wanted
     org_id = principal.org_id
     changed = MembershipRow(

@@ -26,8 +26,3 @@ async def update_org(database: Database, row: OrgRow, version: int) -> bool:
 def insert(org_id: str, name: str, now: datetime) -> Statement:
     """Return the statement that makes an organisation."""
     return Statement("INSERT INTO orgs (id, name, created_at, updated_at) VALUES (?1, ?2, ?3, ?3)", (org_id, name, now))
-
-
-def is_new(org_id: str) -> Statement:
-    """Return the question whether an organisation is not there yet."""
-    return Statement("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM orgs WHERE id = ?)", (org_id,))

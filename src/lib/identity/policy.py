@@ -35,7 +35,8 @@ PERMISSIONS: Mapping[Role, frozenset[str]] = {
     Role.DEVELOPER: _VIEWING | frozenset(INFERENCE_SCOPES) | {Scope.KEYS_WRITE, Scope.KEYS_MINT},
     Role.VIEWER: _VIEWING,
     Role.BILLING: frozenset({
-        Scope.ORGS_READ, Scope.USAGE_READ, Scope.LEDGER_READ, Scope.LIMITS_READ, Scope.BUDGETS_READ, Scope.BUDGETS_WRITE,
+        Scope.ORGS_READ, Scope.USAGE_READ, Scope.LEDGER_READ, Scope.LIMITS_READ, Scope.BUDGETS_READ,
+        Scope.BUDGETS_WRITE,
     }),
 }  # fmt: skip
 
@@ -50,8 +51,8 @@ class Resource:
 
 @dataclass(frozen=True, slots=True)
 class Attributes:
-    """What else a decision may depend on, as far as it is known. `address` is the client's IP address as the edge saw it,
-    `origin` that of the page that asks, `model` the name of the model that is called.
+    """What else a decision may depend on, as far as it is known. `address` is the client's IP address as the edge saw
+    it, `origin` that of the page that asks, `model` the name of the model that is called.
     """
 
     now: datetime | None = None

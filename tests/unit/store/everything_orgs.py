@@ -91,4 +91,4 @@ async def _invitations(services: Services, caller: Principal) -> None:
 def token_in(services: Services) -> str:
     """Return the token of the mail that was sent last."""
     [*_, message] = services.mailer.sent  # type: ignore[attr-defined]
-    return next(word.rpartition("=")[2] for word in message.text.split() if "hgi_" in word)
+    return str(next(word.rpartition("=")[2] for word in message.text.split() if "hgi_" in word))
