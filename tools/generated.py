@@ -15,7 +15,7 @@ from tools.project import ROOT
 # In this order: the client's types come from the OpenAPI document.
 GENERATORS = (
     *("tools/openapi.py", "tools/client_types.py", "tools/row_types.py", "tools/make_prices.py"),
-    "tools/make_common_passwords.py",
+    *("tools/make_common_passwords.py", "tools/permissions.py"),
 )
 
 

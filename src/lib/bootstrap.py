@@ -14,11 +14,12 @@ from lib.http import json_body
 from lib.http.docs_page import docs_page
 from lib.http.openapi import document
 from lib.http.router import Router
+from lib.identity import invitation_service
 from lib.identity.api_keys import derive
 from lib.identity.passwords import Cost, Passwords
 from lib.identity.shield import Shield
 from lib.identity.signing_keys import SigningKeys
-from lib.identity.unwired import NoAudit, NoGuard, NoInvitations, NoMailer
+from lib.identity.unwired import NoAudit, NoGuard, NoMailer
 from lib.runtime.argon2 import CtypesArgon2
 from lib.runtime.environment import variable_reader
 from lib.runtime.gates import JsGates
@@ -85,7 +86,7 @@ def bootstrap(env: Any) -> Services:
         mailer=NoMailer(),
         guard=NoGuard(),
         audit=NoAudit(),
-        invitations=NoInvitations(),
+        invitations=invitation_service,
         checks={"database": check_database, "gate": check_gate},
         openapi=_OPENAPI,
         docs_page=_DOCS_PAGE,

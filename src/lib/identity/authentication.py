@@ -6,12 +6,14 @@ import asyncio
 from datetime import datetime
 
 from lib.gateway.account import Account
-from lib.http.errors import Forbidden, TooManyRequests, Unauthorized
+from lib.http.errors import TooManyRequests, Unauthorized
 from lib.http.request import Headers, RawRequest
 from lib.http.route import Freshness, Route
 from lib.identity import operator_tokens
+from lib.identity.access import require
 from lib.identity.credentials import Credential, Kind
-from lib.identity.models import SELF, Principal
+from lib.identity.models import Principal
+from lib.identity.policy import Attributes
 from lib.identity.shield import Verdict, network_of
 from lib.services import Services
 
@@ -45,15 +47,10 @@ async def authenticate(
     if caller is None:
         caller = await _look_up(services, route.freshness, credential, network_of(headers.get(_ADDRESS)))
     principal = caller.principal if isinstance(caller, Account) else caller
-    if route.permission is not None and not principal.may(route.permission):
-        raise Forbidden(_lacking(principal, route.permission))
+    if route.permission is not None:
+        now, address = services.clock.now(), headers.get(_ADDRESS)
+        require(principal, route.permission, attributes=Attributes(now, address, headers.get("origin")))
     return caller
-
-
-def _lacking(principal: Principal, permission: str) -> str:
-    if permission == SELF:
-        return "This is for people who have signed in, not for keys."
-    return f"{'You lack' if principal.is_person else 'This key lacks'} the scope {permission}."
 
 
 async def _look_up(

@@ -28,8 +28,3 @@ class NoAudit:
 
     def org_event(self, *_: Any, **_named: Any) -> list[Statement]:
         return []
-
-
-class NoInvitations:
-    async def find(self, *_: Any) -> None: ...
-    async def accept(self, *_: Any) -> None: ...

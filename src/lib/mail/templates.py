@@ -104,6 +104,17 @@ def second_factor_changed(to: str, *, on: bool) -> Message:
     )
 
 
+def invitation(to: str, public_url: str | None, token: str, hours: int) -> Message:
+    """To whoever is invited. It names neither the organisation nor who invites: both may call themselves anything."""
+    return _message(
+        to,
+        "You are invited to an organisation",
+        "Somebody has invited you to an organisation on Headgate. Sign in, or sign up with this address, and accept:",
+        _way(public_url, "accept-invitation", token),
+        f"This works once, for {hours} hours. If you know nothing of it, ignore this mail.",
+    )
+
+
 def _way(public_url: str | None, page: str, token: str) -> str:
     """Return a link, or the bare token where the deployment has no address of its own."""
     return f"{public_url}/{page}#token={token}" if public_url else token

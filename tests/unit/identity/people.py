@@ -85,17 +85,19 @@ class FakeAudit:
         ]  # fmt: skip
 
     def org_event(
-        self, org_id: str, action: str, actor: str, context: Context, now: datetime, *, target: str | None = None
-    ) -> list[Statement]:
+        self, org_id: str, action: str, actor: str, context: Context, now: datetime, *, target: str | None = None,
+        details: Mapping[str, str] | None = None, only_if: Statement | None = None,
+    ) -> list[Statement]:  # fmt: skip
         self.count += 1
+        asked = only_if or Statement("SELECT 1")
         return [
             Statement(
                 "INSERT INTO audit_events (org_id, seq, id, action, actor, target, result, address, request_id,"
                 " details, previous_hash, hash, created_at, updated_at)"
-                " VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'ok', ?7, ?8, '', ?9, ?9, ?10, ?10)",
+                f" SELECT ?, ?, ?, ?, ?, ?, 'ok', ?, ?, ?, ?, ?, ?, ? WHERE EXISTS ({asked.sql})",
                 (
                     org_id, self.count, f"event-{self.count}".ljust(36, "-"), action, actor, target, context.address,
-                    context.request_id, "0" * 64, now,
+                    context.request_id, str(details or {}), "0" * 64, "0" * 64, now, now, *asked.values,
                 ),
             )
         ]  # fmt: skip

@@ -110,7 +110,7 @@ def test_a_body_model_decides_about_unknown_fields(route: Route) -> None:
 def test_a_management_path_is_well_formed(route: Route) -> None:
     """`/api/v1/` plural nouns, nested at most two deep; actions as `/x/{id}/actions/verb`."""
     path = r"/api/v1(/[a-z]+s|/usage|/me|/ledger|/operator)(/\{id(:path)?\}|/[a-z-]+s|/export)?(/actions/[a-z_]+)?"
-    below = r"/api/v1/[a-z]+s/\{id\}/(?P<one>[a-z]+)s(/\{(?P=one)_id\})?"
+    below = r"/api/v1/[a-z]+s/\{id\}/(?P<one>[a-z]+)s(/\{(?P=one)_id\})?(/actions/[a-z]+)?"
     assert re.fullmatch(rf"{path}|{below}|/api/v1/[a-z]+s/current", route.path)
 
 

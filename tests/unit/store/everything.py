@@ -46,6 +46,7 @@ from lib.services import Services
 from lib.store.schema import BudgetAdjustmentRow, BudgetRow, LimitRow
 from routes import ROUTES
 from tests.unit.fakes import NOW, FakeArchive, raw_request
+from tests.unit.store.everything_orgs import use_organisations
 from tests.unit.store.everything_people import use_people
 from tests.unit.store.seeds import SeededKey, seed_person, usage_record
 
@@ -62,6 +63,7 @@ async def use_everything(services: Services, key: SeededKey) -> None:
     await _once(services, key)
     await use_people(services, key.principal.org_id)
     await _sign_in(services, key.principal.org_id)
+    await use_organisations(services, key.principal.org_id)
 
 
 async def _keys(services: Services, key: SeededKey) -> None:
