@@ -37,6 +37,11 @@ INWARD = {
     "lib.admission": (
         "lib.admission", "lib.failures", "lib.gateway.models", "lib.identity.org_store", "lib.ids", "lib.store",
     ),
+    "lib.audit": (
+        "lib.audit", "lib.identity.api_keys", "lib.identity.context", "lib.ids", "lib.store.database",
+        "lib.store.dialect", "lib.store.rows", "lib.store.schema", "lib.store.scope",
+    ),
+    "lib.identity.context": ("lib.http.request",),
     "lib.identity.models": (),
     "lib.identity.api_keys": (),
     "lib.identity.shield": (),
@@ -186,7 +191,7 @@ def test_sql_lives_in_the_stores() -> None:
         *(f"lib.identity.{name}_store" for name in ("account", "home", "key", "mail_token", "org", "second_factor")),
         "lib.gateway.model_store",
     )
-    others = ("lib.http.idempotency", "lib.bootstrap", "lib.runtime")
+    others = ("lib.audit.audit_store", "lib.http.idempotency", "lib.bootstrap", "lib.runtime")
     found = [m.name for m in MODULES if sql.search(m.text) and not m.within(*stores, *others)]
     assert not found
 
