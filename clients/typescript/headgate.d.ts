@@ -514,6 +514,268 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sign up
+         * @description Sends a mail to confirm the address with. The answer is the same, and comes as fast, whether or not somebody has this address.
+         */
+        post: operations["create_user"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/actions/verify_email": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Confirm an address
+         * @description With the token that was sent there: for a new account, or for an account's new address.
+         */
+        post: operations["verify_email"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/actions/request_password_reset": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask for a new password
+         * @description Sends a mail to choose it with. The answer is the same, and comes as fast, whether or not somebody has this address.
+         */
+        post: operations["request_password_reset"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/actions/reset_password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Choose a new password
+         * @description With the token that was sent by mail. Ends all sessions and refresh tokens.
+         */
+        post: operations["reset_password"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show who you are */
+        get: operations["get_me"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete your account
+         * @description For good: name, address, sessions and ways in go; what was used stays on the ledger, without a name. An organisation where you are alone ends too, with its keys. Where others have no owner but you, 409.
+         */
+        delete: operations["delete_me"];
+        options?: never;
+        head?: never;
+        /**
+         * Change your name
+         * @description Needs `If-Match` with the account's ETag.
+         */
+        patch: operations["update_me"];
+        trace?: never;
+    };
+    "/api/v1/me/actions/change_password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Change your password
+         * @description Ends all sessions and refresh tokens, this one too: sign in with the new one.
+         */
+        post: operations["change_password"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/actions/change_email": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Change your address
+         * @description Sends a mail to the new one, which holds once `/api/v1/users/actions/verify_email` has its token.
+         */
+        post: operations["change_email"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/actions/begin_totp": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Begin with codes at sign-in
+         * @description The secret counts when it is confirmed. Beginning again makes another.
+         */
+        post: operations["begin_totp"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/actions/confirm_totp": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Switch codes at sign-in on
+         * @description From then on signing in needs a code. The answer's recovery codes are told this once.
+         */
+        post: operations["confirm_totp"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/actions/disable_totp": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Switch codes at sign-in off */
+        post: operations["end_totp"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/verify-email": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The page of a mail: confirm your address
+         * @description Its script sends what the link carries behind `#`, once a person presses the button.
+         */
+        get: operations["show_verify_email"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/reset-password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The page of a mail: choose a new password
+         * @description Its script sends what the link carries behind `#`, once a person presses the button.
+         */
+        get: operations["show_reset_password"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/dev/outbox": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show the mails that were kept instead of sent
+         * @description Only where `MAIL` is `outbox`, as in `make dev`. A page; with `Accept: application/json` data.
+         */
+        get: operations["show_outbox"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/livez": {
         parameters: {
             query?: never;
@@ -587,6 +849,14 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * Address
+         * @description An account's address.
+         */
+        Address: {
+            /** Email */
+            email: string;
+        };
+        /**
          * Adjustment
          * @description An adjustment of a budget. Without `expires_at` it holds until it is deleted.
          */
@@ -607,6 +877,14 @@ export interface components {
              * Format: date-time
              */
             created_at: string;
+        };
+        /**
+         * BeginTotp
+         * @description The password, once more.
+         */
+        BeginTotp: {
+            /** Password */
+            password: string;
         };
         /**
          * Budget
@@ -679,6 +957,26 @@ export interface components {
          */
         Cause: "finished" | "client_gone_before_first_byte" | "client_gone_mid_stream" | "client_gone_non_streaming" | "upstream_refused" | "upstream_unreachable" | "upstream_timeout" | "upstream_broke_off" | "lost";
         /**
+         * ChangeEmail
+         * @description The address from now on, and the password.
+         */
+        ChangeEmail: {
+            /** Email */
+            email: string;
+            /** Password */
+            password: string;
+        };
+        /**
+         * ChangePassword
+         * @description The password of now, and the one from now on.
+         */
+        ChangePassword: {
+            /** Current Password */
+            current_password: string;
+            /** New Password */
+            new_password: string;
+        };
+        /**
          * ChatMessage
          * @description One message. `content` is text, a list of parts, or null where the message only calls tools.
          */
@@ -716,6 +1014,14 @@ export interface components {
             stream_options?: components["schemas"]["StreamOptions"] | null;
         } & {
             [key: string]: unknown;
+        };
+        /**
+         * ConfirmTotp
+         * @description A code of the authenticator that was given the secret.
+         */
+        ConfirmTotp: {
+            /** Code */
+            code: string;
         };
         /**
          * CreateAdjustment
@@ -797,6 +1103,14 @@ export interface components {
             burst?: number | null;
         };
         /**
+         * DeleteMe
+         * @description The password, once more.
+         */
+        DeleteMe: {
+            /** Password */
+            password: string;
+        };
+        /**
          * EmbeddingsRequest
          * @description Texts, or token lists, to embed. Every other field of OpenAI's API is handed on untouched.
          */
@@ -810,6 +1124,16 @@ export interface components {
             input: string | (string[] | number[] | number[][]);
         } & {
             [key: string]: unknown;
+        };
+        /**
+         * EndTotp
+         * @description The password and one more code: the authenticator's, or a recovery code.
+         */
+        EndTotp: {
+            /** Password */
+            password: string;
+            /** Code */
+            code: string;
         };
         /**
          * ErrorDetail
@@ -1089,6 +1413,90 @@ export interface components {
             status?: "ok";
         };
         /**
+         * Mail
+         * @description A mail that was not sent.
+         */
+        Mail: {
+            /** Id */
+            id: string;
+            /** To */
+            to: string;
+            /** Subject */
+            subject: string;
+            /** Text */
+            text: string;
+            /** Html */
+            html: string;
+            /** Sent At */
+            sent_at: string;
+        };
+        /**
+         * Mailed
+         * @description Where a mail goes: what it says is told to nobody else.
+         */
+        Mailed: {
+            /** Email */
+            email: string;
+        };
+        /**
+         * MailedToken
+         * @description What was sent by mail.
+         */
+        MailedToken: {
+            /** Token */
+            token: string;
+        };
+        /**
+         * Mails
+         * @description The newest mails.
+         */
+        Mails: {
+            /** Mails */
+            mails: components["schemas"]["Mail"][];
+        };
+        /**
+         * Me
+         * @description A person. `org_id` is the organisation that this request works in, and `permissions` what it may do there.
+         */
+        Me: {
+            /** Id */
+            id: string;
+            /** Email */
+            email: string;
+            /** Name */
+            name: string;
+            /** Email Verified */
+            email_verified: boolean;
+            /** Totp Enabled */
+            totp_enabled: boolean;
+            /** Org Id */
+            org_id: string;
+            /** Permissions */
+            permissions: string[];
+            /** Memberships */
+            memberships: components["schemas"]["Membership"][];
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+        };
+        /**
+         * Membership
+         * @description Where a person belongs, and as what.
+         */
+        Membership: {
+            /** Org Id */
+            org_id: string;
+            /** Role */
+            role: string;
+        };
+        /**
          * Meta
          * @description What is told beside one thing: nothing yet.
          */
@@ -1154,6 +1562,16 @@ export interface components {
             per_request_nano_usd?: number | null;
         };
         /**
+         * NewPasswordWithToken
+         * @description A new password, and what was sent by mail.
+         */
+        NewPasswordWithToken: {
+            /** Token */
+            token: string;
+            /** Password */
+            password: string;
+        };
+        /**
          * NewRuleScope
          * @description Whom a rule is to be about: one, or with the id `*` each by itself. The organisation's own id may be left out.
          *
@@ -1213,6 +1631,21 @@ export interface components {
             data: components["schemas"]["Limit"];
             meta: components["schemas"]["Meta"];
         };
+        /** One[Mailed] */
+        One_Mailed_: {
+            data: components["schemas"]["Mailed"];
+            meta: components["schemas"]["Meta"];
+        };
+        /** One[Mails] */
+        One_Mails_: {
+            data: components["schemas"]["Mails"];
+            meta: components["schemas"]["Meta"];
+        };
+        /** One[Me] */
+        One_Me_: {
+            data: components["schemas"]["Me"];
+            meta: components["schemas"]["Meta"];
+        };
         /** One[OrgModel] */
         One_OrgModel_: {
             data: components["schemas"]["OrgModel"];
@@ -1221,6 +1654,16 @@ export interface components {
         /** One[Org] */
         One_Org_: {
             data: components["schemas"]["Org"];
+            meta: components["schemas"]["Meta"];
+        };
+        /** One[RecoveryCodes] */
+        One_RecoveryCodes_: {
+            data: components["schemas"]["RecoveryCodes"];
+            meta: components["schemas"]["Meta"];
+        };
+        /** One[TotpSecret] */
+        One_TotpSecret_: {
+            data: components["schemas"]["TotpSecret"];
             meta: components["schemas"]["Meta"];
         };
         /**
@@ -1388,6 +1831,14 @@ export interface components {
             };
         };
         /**
+         * RecoveryCodes
+         * @description Each works once in the place of a code. They are told this once.
+         */
+        RecoveryCodes: {
+            /** Recovery Codes */
+            recovery_codes: string[];
+        };
+        /**
          * RotateKey
          * @description How long the old key still works. A day, where nothing is said.
          */
@@ -1415,6 +1866,23 @@ export interface components {
          * @enum {string}
          */
         Scope: "chat:write" | "embeddings:write" | "models:read" | "models:write" | "keys:read" | "keys:write" | "usage:read" | "ledger:read" | "limits:read" | "limits:write" | "budgets:read" | "budgets:write" | "orgs:read" | "orgs:write";
+        /**
+         * SignUpForm
+         * @description Who signs up. `invitation` is the secret of an invitation, where accounts are made by invitation.
+         */
+        SignUpForm: {
+            /** Email */
+            email: string;
+            /** Password */
+            password: string;
+            /** Name */
+            name: string;
+            /**
+             * Invitation
+             * @default null
+             */
+            invitation?: string | null;
+        };
         /**
          * StreamOptions
          * @description Options of a stream. With `include_usage` the last event before the end mark tells the tokens used.
@@ -1444,6 +1912,16 @@ export interface components {
             ledger_least_nano_usd: number;
             /** Ledger Most Nano Usd */
             ledger_most_nano_usd: number;
+        };
+        /**
+         * TotpSecret
+         * @description What to give the authenticator: `uri` as a QR code, or `secret` to type. It is told this once.
+         */
+        TotpSecret: {
+            /** Secret */
+            secret: string;
+            /** Uri */
+            uri: string;
         };
         /**
          * Unit
@@ -1500,6 +1978,17 @@ export interface components {
              * @default null
              */
             burst?: number | null;
+        };
+        /**
+         * UpdateMe
+         * @description What to change.
+         */
+        UpdateMe: {
+            /**
+             * Name
+             * @default null
+             */
+            name?: string | null;
         };
         /**
          * UpdateOrg
@@ -1561,17 +2050,24 @@ export interface components {
     headers: never;
     pathItems: never;
 }
+export type Address = components['schemas']['Address'];
 export type Adjustment = components['schemas']['Adjustment'];
+export type BeginTotp = components['schemas']['BeginTotp'];
 export type Budget = components['schemas']['Budget'];
 export type BudgetCheck = components['schemas']['BudgetCheck'];
 export type Cause = components['schemas']['Cause'];
+export type ChangeEmail = components['schemas']['ChangeEmail'];
+export type ChangePassword = components['schemas']['ChangePassword'];
 export type ChatMessage = components['schemas']['ChatMessage'];
 export type ChatRequest = components['schemas']['ChatRequest'];
+export type ConfirmTotp = components['schemas']['ConfirmTotp'];
 export type CreateAdjustment = components['schemas']['CreateAdjustment'];
 export type CreateBudget = components['schemas']['CreateBudget'];
 export type CreateKey = components['schemas']['CreateKey'];
 export type CreateLimit = components['schemas']['CreateLimit'];
+export type DeleteMe = components['schemas']['DeleteMe'];
 export type EmbeddingsRequest = components['schemas']['EmbeddingsRequest'];
+export type EndTotp = components['schemas']['EndTotp'];
 export type ErrorDetail = components['schemas']['ErrorDetail'];
 export type ExplainCall = components['schemas']['ExplainCall'];
 export type Explanation = components['schemas']['Explanation'];
@@ -1585,11 +2081,18 @@ export type LedgerEntry = components['schemas']['LedgerEntry'];
 export type Level = components['schemas']['Level'];
 export type Limit = components['schemas']['Limit'];
 export type Live = components['schemas']['Live'];
+export type Mail = components['schemas']['Mail'];
+export type Mailed = components['schemas']['Mailed'];
+export type MailedToken = components['schemas']['MailedToken'];
+export type Mails = components['schemas']['Mails'];
+export type Me = components['schemas']['Me'];
+export type Membership = components['schemas']['Membership'];
 export type Meta = components['schemas']['Meta'];
 export type Mode = components['schemas']['Mode'];
 export type Model = components['schemas']['Model'];
 export type ModelList = components['schemas']['ModelList'];
 export type ModelPrice = components['schemas']['ModelPrice'];
+export type NewPasswordWithToken = components['schemas']['NewPasswordWithToken'];
 export type NewRuleScope = components['schemas']['NewRuleScope'];
 export type OneAdjustment = components['schemas']['One_Adjustment_'];
 export type OneBudget = components['schemas']['One_Budget_'];
@@ -1599,8 +2102,13 @@ export type OneKey = components['schemas']['One_Key_'];
 export type OneLedgerCheck = components['schemas']['One_LedgerCheck_'];
 export type OneLedgerEntry = components['schemas']['One_LedgerEntry_'];
 export type OneLimit = components['schemas']['One_Limit_'];
+export type OneMailed = components['schemas']['One_Mailed_'];
+export type OneMails = components['schemas']['One_Mails_'];
+export type OneMe = components['schemas']['One_Me_'];
 export type OneOrgModel = components['schemas']['One_OrgModel_'];
 export type OneOrg = components['schemas']['One_Org_'];
+export type OneRecoveryCodes = components['schemas']['One_RecoveryCodes_'];
+export type OneTotpSecret = components['schemas']['One_TotpSecret_'];
 export type OpenAiError = components['schemas']['OpenAIError'];
 export type OpenAiErrorBody = components['schemas']['OpenAIErrorBody'];
 export type Org = components['schemas']['Org'];
@@ -1617,15 +2125,19 @@ export type PageUsageLine = components['schemas']['Page_UsageLine_'];
 export type PassedThrough = components['schemas']['PassedThrough'];
 export type PutModel = components['schemas']['PutModel'];
 export type Ready = components['schemas']['Ready'];
+export type RecoveryCodes = components['schemas']['RecoveryCodes'];
 export type RotateKey = components['schemas']['RotateKey'];
 export type RuleScope = components['schemas']['RuleScope'];
 export type Scope = components['schemas']['Scope'];
+export type SignUpForm = components['schemas']['SignUpForm'];
 export type StreamOptions = components['schemas']['StreamOptions'];
 export type SubjectCheck = components['schemas']['SubjectCheck'];
+export type TotpSecret = components['schemas']['TotpSecret'];
 export type Unit = components['schemas']['Unit'];
 export type UpdateBudget = components['schemas']['UpdateBudget'];
 export type UpdateKey = components['schemas']['UpdateKey'];
 export type UpdateLimit = components['schemas']['UpdateLimit'];
+export type UpdateMe = components['schemas']['UpdateMe'];
 export type UpdateOrg = components['schemas']['UpdateOrg'];
 export type UsageLine = components['schemas']['UsageLine'];
 export type Verdict = components['schemas']['Verdict'];
@@ -5078,6 +5590,1165 @@ export interface operations {
             };
             /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    create_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SignUpForm"];
+            };
+        };
+        responses: {
+            /** @description Taken: a mail tells how it goes on. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["One_Mailed_"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key lacks the route's scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The body is over the limit. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The body is not application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A business rule says no. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A limit is reached. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    verify_email: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MailedToken"];
+            };
+        };
+        responses: {
+            /** @description Done; there is nothing to tell. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The state does not allow it now. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The body is over the limit. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The body is not application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A business rule says no. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    request_password_reset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Address"];
+            };
+        };
+        responses: {
+            /** @description Taken: a mail tells how it goes on. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["One_Mailed_"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The body is over the limit. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The body is not application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A limit is reached. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    reset_password: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewPasswordWithToken"];
+            };
+        };
+        responses: {
+            /** @description Done; there is nothing to tell. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The body is over the limit. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The body is not application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A business rule says no. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    get_me: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An ETag that you have: 304 tells that it is still the current one. */
+                "If-None-Match"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["One_Me_"];
+                };
+            };
+            /** @description You have this version already. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key is missing, wrong, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key lacks the route's scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A limit is reached. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    delete_me: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DeleteMe"];
+            };
+        };
+        responses: {
+            /** @description Done; there is nothing to tell. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key is missing, wrong, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key lacks the route's scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The state does not allow it now. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The body is over the limit. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The body is not application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A limit is reached. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    update_me: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description An ETag: the change is made only while this is the current version. */
+                "If-Match": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdateMe"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["One_Me_"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key is missing, wrong, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key lacks the route's scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description It has changed since it was read. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The body is over the limit. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The body is not application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description `If-Match` is missing. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A limit is reached. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    change_password: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Send the same value again to get the same answer again; the work is done once. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangePassword"];
+            };
+        };
+        responses: {
+            /** @description Done; there is nothing to tell. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key is missing, wrong, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key lacks the route's scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The state does not allow it now. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The body is over the limit. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The body is not application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A business rule says no. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A limit is reached. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    change_email: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Send the same value again to get the same answer again; the work is done once. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangeEmail"];
+            };
+        };
+        responses: {
+            /** @description Taken: a mail tells how it goes on. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["One_Mailed_"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key is missing, wrong, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key lacks the route's scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The state does not allow it now. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The body is over the limit. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The body is not application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A business rule says no. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A limit is reached. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    begin_totp: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Send the same value again to get the same answer again; the work is done once. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BeginTotp"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["One_TotpSecret_"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key is missing, wrong, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key lacks the route's scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The state does not allow it now. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The body is over the limit. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The body is not application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A business rule says no. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A limit is reached. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    confirm_totp: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Send the same value again to get the same answer again; the work is done once. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConfirmTotp"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["One_RecoveryCodes_"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key is missing, wrong, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key lacks the route's scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The state does not allow it now. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The body is over the limit. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The body is not application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A business rule says no. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A limit is reached. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    end_totp: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Send the same value again to get the same answer again; the work is done once. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EndTotp"];
+            };
+        };
+        responses: {
+            /** @description Done; there is nothing to tell. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key is missing, wrong, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key lacks the route's scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The state does not allow it now. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The body is over the limit. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The body is not application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A business rule says no. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A limit is reached. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    show_verify_email: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    show_reset_password: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    show_outbox: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["One_Mails_"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -14,9 +14,10 @@ from lib.gateway.accounts import Accounts
 from lib.gateway.call import Gateway
 from lib.http.idempotency import Sealer
 from lib.http.streaming import Streams
-from lib.identity.shield import Shield
 from lib.identity.passwords import Passwords
 from lib.identity.ports import Audit, Guard, Invitations
+from lib.identity.shield import Shield
+from lib.mail.outbox import Outbox
 from lib.mail.port import Mailer
 from lib.store.database import Database, Store
 
@@ -74,6 +75,7 @@ class Services:
     streams: Streams
     passwords: Passwords
     mailer: Mailer
+    outbox: Outbox | None
     guard: Guard
     audit: Audit
     invitations: Invitations

@@ -12,9 +12,9 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from lib.admission import ledger_check
 from lib.admission.policy_service import WantedScope
 from lib.admission.verification import Verdict
+from lib.http import render
 from lib.http.paging import PageQuery
 from lib.http.periods import Day
-from lib.http import render
 from lib.http.response import Finish, Response
 from lib.identity import addresses
 from lib.identity.passwords import MOST_BYTES

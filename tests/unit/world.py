@@ -13,6 +13,7 @@ from lib.admission.counters import Counted, Counter, Place
 from lib.admission.decision import Ask, Refusal
 from lib.admission.gate import Gate
 from lib.admission.usage_record import UsageRecord
+from lib.audit import events
 from lib.audit.audited import AuditedStore
 from lib.audit.chain import chain_key
 from lib.config import Config
@@ -30,10 +31,10 @@ from lib.http.openapi import document
 from lib.http.request import RawRequest
 from lib.http.response import Response
 from lib.http.router import Router
-from lib.identity.shield import Shield
 from lib.http.validate import validate
 from lib.identity.models import Principal
 from lib.identity.passwords import Cost, Passwords
+from lib.identity.shield import Shield
 from lib.services import Services
 from lib.store.d1 import D1Store
 from routes import ROUTES
@@ -41,7 +42,7 @@ from tests.unit.admission.sqlite_sql import SqliteSql
 from tests.unit.fakes import FakeClock, FakeKv, FakeSealer, FakeStreams, raw_request, run
 from tests.unit.gateway.fake_upstream import FakeUpstream
 from tests.unit.identity.counting_hasher import CountingHasher
-from tests.unit.identity.people import FakeAudit, FakeGuard, FakeInvitations, FakeMailer
+from tests.unit.identity.people import FakeGuard, FakeInvitations, FakeMailer, FakeOutbox
 from tests.unit.store.seeds import PEPPER, SeededKey, seed_key, seed_org
 from tests.unit.store.sqlite_binding import SqliteBinding, new_store
 
@@ -170,7 +171,7 @@ class People:
     hasher: CountingHasher
     mailer: FakeMailer
     guard: FakeGuard
-    audit: FakeAudit
+    outbox: FakeOutbox
 
 
 @dataclass
@@ -252,7 +253,7 @@ async def _new_world(config: Config, kv: FakeKv) -> World:
     denials = Denials(cache)
     clock, upstream, accounts, streams = FakeClock(), FakeUpstream(), Accounts(cache, denials), FakeStreams()
     gates = CoreGates(store, accounts, clock)
-    hasher, mailer, guard, audit = CountingHasher(), FakeMailer(), FakeGuard(), FakeAudit()
+    hasher, mailer, guard, outbox = CountingHasher(), FakeMailer(), FakeGuard(), FakeOutbox()
     key = await seed_key(database, await seed_org(database))
 
     async def check(services: Services) -> None:
@@ -272,14 +273,15 @@ async def _new_world(config: Config, kv: FakeKv) -> World:
         streams=streams,
         passwords=Passwords(hasher, config.secret, Cost(64, 1), config.account.password_min_length),
         mailer=mailer,
+        outbox=outbox,
         guard=guard,
-        audit=audit,
+        audit=events,
         invitations=FakeInvitations(),
         checks={"database": check},
         openapi=json_body.dump(DOCUMENT),
         docs_page=docs_page(DOCUMENT),
     )
-    people = People(hasher, mailer, guard, audit)
+    people = People(hasher, mailer, guard, outbox)
     return World(binding, services, clock, gates, upstream, key, kv, streams, people)
 
 
