@@ -50,10 +50,13 @@ _JOBS = {
     "sessions": ("select", "delete"),
     "signing_keys": ("select", "insert", "delete"),
 }
+# Their rows are only ever added. On PostgreSQL the Worker has no right to do more.
+_APPENDED = {"audit_events", "person_events"}
 
 
 def check_scope(scope: Scope, sql: str, values: Sequence[object]) -> None:
     """Raise TenantViolation unless the statement keeps to its scope."""
+    _check_appended(sql)
     if isinstance(scope, EveryOrg):
         _check_job(scope.table, sql)
         return
@@ -75,6 +78,14 @@ def _check_bound(found: frozenset[int], wanted: str, sql: str, values: Sequence[
     for place in found:
         if not 1 <= place <= len(values) or values[place - 1] != wanted:
             raise TenantViolation(f"?{place} is not the scope's own: {sql}")
+
+
+@cache
+def _check_appended(sql: str) -> None:
+    items = _parsed(sql)
+    appends = items[:1] in (["select"], ["insert"]) and "conflict" not in items
+    if not appends and not _APPENDED.isdisjoint([item for item in items[:3] if isinstance(item, str)]):
+        raise TenantViolation(f"a row of a log is never changed: {sql}")
 
 
 @cache
