@@ -12,10 +12,11 @@ from workers import WorkerEntrypoint
 from lib import failures
 from lib.runtime import event_loop, log
 from lib.runtime.gate_object import Gate
+from lib.runtime.guard_object import Guard
 from lib.runtime.jobs import daily, write_ledger
 from lib.runtime.worker import serve
 
-__all__ = ["Default", "Gate"]
+__all__ = ["Default", "Gate", "Guard"]
 
 event_loop.install()
 failures.report_to(log.warning)

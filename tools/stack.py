@@ -167,6 +167,7 @@ class Stack:
             "SIM_BASE_URL": f"{self.sim_url}/v1",
             "SIGN_UP": "open",
             "PUBLIC_URL": self.base_url,
+            "MAIL": "outbox",
         }
         # A file, since every user of the machine can read a command line.
         write_private(self.state.variables, render_env({**own, **self._variables}))

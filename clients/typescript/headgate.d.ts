@@ -1134,6 +1134,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/verify-email": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The page of a mail: confirm your address
+         * @description Its script sends what the link carries behind `#`, once a person presses the button.
+         */
+        get: operations["show_verify_email"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/reset-password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The page of a mail: choose a new password
+         * @description Its script sends what the link carries behind `#`, once a person presses the button.
+         */
+        get: operations["show_reset_password"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/dev/outbox": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show the mails that were kept instead of sent
+         * @description Only where `MAIL` is `outbox`, as in `make dev`. A page; with `Accept: application/json` data.
+         */
+        get: operations["show_outbox"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/livez": {
         parameters: {
             query?: never;
@@ -1895,6 +1955,24 @@ export interface components {
             status?: "ok";
         };
         /**
+         * Mail
+         * @description A mail that was not sent.
+         */
+        Mail: {
+            /** Id */
+            id: string;
+            /** To */
+            to: string;
+            /** Subject */
+            subject: string;
+            /** Text */
+            text: string;
+            /** Html */
+            html: string;
+            /** Sent At */
+            sent_at: string;
+        };
+        /**
          * Mailed
          * @description Where a mail goes: what it says is told to nobody else.
          */
@@ -1909,6 +1987,14 @@ export interface components {
         MailedToken: {
             /** Token */
             token: string;
+        };
+        /**
+         * Mails
+         * @description The newest mails.
+         */
+        Mails: {
+            /** Mails */
+            mails: components["schemas"]["Mail"][];
         };
         /**
          * Me
@@ -2136,6 +2222,11 @@ export interface components {
         /** One[Mailed] */
         One_Mailed_: {
             data: components["schemas"]["Mailed"];
+            meta: components["schemas"]["Meta"];
+        };
+        /** One[Mails] */
+        One_Mails_: {
+            data: components["schemas"]["Mails"];
             meta: components["schemas"]["Meta"];
         };
         /** One[Me] */
@@ -2936,8 +3027,10 @@ export type LedgerEntry = components['schemas']['LedgerEntry'];
 export type Level = components['schemas']['Level'];
 export type Limit = components['schemas']['Limit'];
 export type Live = components['schemas']['Live'];
+export type Mail = components['schemas']['Mail'];
 export type Mailed = components['schemas']['Mailed'];
 export type MailedToken = components['schemas']['MailedToken'];
+export type Mails = components['schemas']['Mails'];
 export type Me = components['schemas']['Me'];
 export type Member = components['schemas']['Member'];
 export type Membership = components['schemas']['Membership'];
@@ -2961,6 +3054,7 @@ export type OneLedgerCheck = components['schemas']['One_LedgerCheck_'];
 export type OneLedgerEntry = components['schemas']['One_LedgerEntry_'];
 export type OneLimit = components['schemas']['One_Limit_'];
 export type OneMailed = components['schemas']['One_Mailed_'];
+export type OneMails = components['schemas']['One_Mails_'];
 export type OneMe = components['schemas']['One_Me_'];
 export type OneMember = components['schemas']['One_Member_'];
 export type OneOrgModel = components['schemas']['One_OrgModel_'];
@@ -10576,6 +10670,89 @@ export interface operations {
             };
             /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    show_verify_email: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    show_reset_password: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    show_outbox: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["One_Mails_"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -17,6 +17,13 @@ LEAST_PASSWORD_WORK = 7 * 1024 * 5
 MOST_DOMAINS = 100
 _DOMAIN = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+")
 OPENAI_BASE_URL = "https://api.openai.com/v1"
+RESEND_URL = "https://api.resend.com/emails"
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+# A name has nothing in it that would have to be quoted in a mail's header.
+_SENDER = re.compile(
+    r"(?P<bare>[^\s<>@,;\"]{1,64}@[^\s<>@,;\"]{1,189})"
+    r"|(?P<name>[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}) <(?P<address>[^\s<>@,;\"]{1,64}@[^\s<>@,;\"]{1,189})>"
+)
 
 
 class ConfigError(Exception):
@@ -36,6 +43,35 @@ class SignUp(StrEnum):
     OPEN = "open"
     DOMAIN = "domain"
     INVITATION = "invitation"
+
+
+class MailKind(StrEnum):
+    """Who takes our mails: the variable MAIL."""
+
+    NONE = "none"
+    OUTBOX = "outbox"  # kept and shown at /dev/outbox, on a developer's machine only
+    CLOUDFLARE = "cloudflare"  # the binding EMAIL
+    HTTP = "http"  # a provider with Resend's API
+
+
+@dataclass(frozen=True, slots=True)
+class MailConfig:
+    """Settings of mail.
+
+    kind: MAIL. address, name: MAIL_FROM, `no-reply@example.com` or `Headgate <no-reply@example.com>`.
+    api_url, api_key: MAIL_API_URL and MAIL_API_KEY, of the provider.
+    """
+
+    kind: MailKind = MailKind.NONE
+    address: str = ""
+    name: str = ""
+    api_url: str = ""
+    api_key: str = field(default="", repr=False)
+
+    @property
+    def sender(self) -> str:
+        """Return address and name as they stand in a mail."""
+        return f"{self.name} <{self.address}>" if self.name else self.address
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +119,7 @@ class Config:
     upstream_timeout_seconds: UPSTREAM_TIMEOUT_SECONDS, how long one call to a provider may last, its stream included.
     output_floor_tokens: OUTPUT_FLOOR_TOKENS, the least output that a budget must cover where a client sets no maximum.
     ledger_retention_days: LEDGER_RETENTION_DAYS, how long single usage records stay in the store.
-    account, session: see there.
+    account, session, mail: see there.
     """
 
     secret: str = field(repr=False)
@@ -96,6 +132,7 @@ class Config:
     ledger_retention_days: int
     account: AccountConfig = AccountConfig()
     session: SessionConfig = SessionConfig()
+    mail: MailConfig = MailConfig()
 
 
 def read_config(variable: Callable[[str], str | None]) -> Config:
@@ -113,8 +150,9 @@ def read_config(variable: Callable[[str], str | None]) -> Config:
         upstream_timeout_seconds=_whole("UPSTREAM_TIMEOUT_SECONDS", variable, 600, 3600),
         output_floor_tokens=_whole("OUTPUT_FLOOR_TOKENS", variable, 64, 9999),
         ledger_retention_days=_whole("LEDGER_RETENTION_DAYS", variable, 90, 3650, least=7),
-        account=_account(variable),
+        account=(account := _account(variable)),
         session=_session(variable),
+        mail=_mail(variable, account.public_url),
     )
 
 
@@ -154,6 +192,34 @@ def _account(variable: Callable[[str], str | None]) -> AccountConfig:
     if config.password_memory_kib * config.password_passes < LEAST_PASSWORD_WORK:
         raise ConfigError(f"PASSWORD_MEMORY_KIB times PASSWORD_PASSES must be at least {LEAST_PASSWORD_WORK}")
     return config
+
+
+def _mail(variable: Callable[[str], str | None], public_url: str | None) -> MailConfig:
+    kind = _mail_kind(variable("MAIL"))
+    if kind is MailKind.NONE:
+        return MailConfig()
+    if kind is MailKind.OUTBOX and urlsplit(public_url or "").hostname not in LOOPBACK:
+        # It shows everybody's mails to anybody.
+        raise ConfigError("MAIL is outbox, which is for one's own machine: PUBLIC_URL must lead to 127.0.0.1")
+    if kind is MailKind.OUTBOX:
+        return MailConfig(kind)
+    sender = _SENDER.fullmatch(variable("MAIL_FROM") or "")
+    if sender is None:
+        raise ConfigError("MAIL_FROM must be an address, as in `Headgate <no-reply@example.com>`")
+    address, name = sender["bare"] or sender["address"], sender["name"] or ""
+    if kind is not MailKind.HTTP:
+        return MailConfig(kind, address, name)
+    api_key = variable("MAIL_API_KEY")
+    if not api_key:
+        raise ConfigError("MAIL is http, so MAIL_API_KEY must be set")
+    return MailConfig(kind, address, name, _base_url("MAIL_API_URL", variable("MAIL_API_URL") or RESEND_URL), api_key)
+
+
+def _mail_kind(text: str | None) -> MailKind:
+    try:
+        return MailKind(text or MailKind.NONE)
+    except ValueError:
+        raise ConfigError(f"MAIL must be {', '.join(MailKind)}") from None
 
 
 def _sign_up(text: str | None) -> SignUp:

@@ -60,6 +60,14 @@ class Failure(Enum):
     KV_WRITE = (
         "KV", Mode.OPEN, "nothing; the next isolate reads the store", "KV only saves a read",
     )  # fmt: skip
+    MAIL_UNSENT = (
+        "mail", Mode.CLOSED, "after two more attempts the log tells it; who waits for the mail asks again",
+        "the answer has begun: it must not tell who has an account",
+    )  # fmt: skip
+    GUARD_UNREACHABLE = (
+        "guard", Mode.CLOSED, "503 `guard_unavailable` with `Retry-After` to who signs in or resets; sessions go on",
+        "without a count a password could be guessed as fast as one can ask",
+    )  # fmt: skip
     CLOCK_SET_BACK = (
         "clock", Mode.STALE, "the gate's time stands still until the clock has caught up",
         "a window that is over must not open twice",

@@ -18,6 +18,7 @@ from lib.identity.passwords import Passwords
 from lib.identity.ports import Audit, Guard, Invitations
 from lib.identity.shield import Shield
 from lib.identity.signing_keys import SigningKeys
+from lib.mail.outbox import Outbox
 from lib.mail.port import Mailer
 from lib.store.database import Database, Store
 
@@ -76,6 +77,7 @@ class Services:
     tokens: SigningKeys
     passwords: Passwords
     mailer: Mailer
+    outbox: Outbox | None
     guard: Guard
     audit: Audit
     invitations: Invitations

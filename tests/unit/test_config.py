@@ -11,6 +11,8 @@ from lib.config import (
     OPENAI_BASE_URL,
     Config,
     ConfigError,
+    MailConfig,
+    MailKind,
     SignUp,
     StoreKind,
     read_config,
@@ -240,3 +242,57 @@ def test_a_bad_setting_of_accounts_is_named(name: str, text: str) -> None:
     """Also a cost for passwords that is below OWASP's least: 19 MiB with a single pass."""
     with pytest.raises(ConfigError, match="SIGN_UP" if name.startswith("SIGN") else name):
         read(REQUIRED | {name: text})
+
+
+def mail(**variables: str) -> MailConfig:
+    return read({**REQUIRED, **variables}).mail
+
+
+def test_mail_is_off_where_nothing_is_said() -> None:
+    """And says so when one should be sent: `NoMailer`."""
+    assert mail() == MailConfig(MailKind.NONE)
+
+
+def test_the_outbox_is_for_ones_own_machine() -> None:
+    """It shows everybody's mails to anybody, so no deployment that others reach has one."""
+    assert mail(MAIL="outbox", PUBLIC_URL="http://127.0.0.1:8787").kind is MailKind.OUTBOX
+    for url in ("https://headgate.example", "http://127.0.0.1.evil.example", ""):
+        with pytest.raises(ConfigError, match="MAIL is outbox"):
+            mail(MAIL="outbox", PUBLIC_URL=url)
+
+
+@pytest.mark.parametrize(
+    ("text", "address", "name"),
+    [
+        ("no-reply@b.example", "no-reply@b.example", ""),
+        ("Headgate at B <no-reply@b.example>", "no-reply@b.example", "Headgate at B"),
+    ],
+)
+def test_a_sender_is_an_address_with_or_without_a_name(text: str, address: str, name: str) -> None:
+    """As it stands in the mail."""
+    read_mail = mail(MAIL="cloudflare", MAIL_FROM=text)
+    assert (read_mail.address, read_mail.name, read_mail.sender) == (address, name, text)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "nobody", "<a@b.example>", "A\r\nBcc: x@y.example <a@b.example>", 'A" <a@b.example>', "a@b, c@d"]
+)
+def test_another_sender_is_refused(text: str) -> None:
+    """Whoever can set it wrongly is told before the first mail."""
+    with pytest.raises(ConfigError, match="MAIL_FROM"):
+        mail(MAIL="cloudflare", MAIL_FROM=text)
+
+
+def test_a_provider_needs_its_key() -> None:
+    """Its address is Resend's where nothing is said; the key never shows."""
+    with pytest.raises(ConfigError, match="MAIL_API_KEY"):
+        mail(MAIL="http", MAIL_FROM="a@b.example")
+    made = mail(MAIL="http", MAIL_FROM="a@b.example", MAIL_API_KEY="hunter2")
+    assert (made.api_url, made.api_key) == ("https://api.resend.com/emails", "hunter2")
+    assert "hunter2" not in repr(made)
+    other = mail(MAIL="http", MAIL_FROM="a@b.example", MAIL_API_KEY="k", MAIL_API_URL="https://mail.example/send")
+    assert other.api_url == "https://mail.example/send"
+    with pytest.raises(ConfigError, match="MAIL_API_URL"):
+        mail(MAIL="http", MAIL_FROM="a@b.example", MAIL_API_KEY="k", MAIL_API_URL="mail.example")
+    with pytest.raises(ConfigError, match="MAIL must be none"):
+        mail(MAIL="pigeon")

@@ -13,6 +13,7 @@ from lib.admission.counters import Counted, Counter, Place
 from lib.admission.decision import Ask, Refusal
 from lib.admission.gate import Gate
 from lib.admission.usage_record import UsageRecord
+from lib.audit import events
 from lib.audit.audited import AuditedStore
 from lib.audit.chain import chain_key
 from lib.config import Config
@@ -43,7 +44,7 @@ from tests.unit.fakes import FakeClock, FakeKv, FakeSealer, FakeStreams, raw_req
 from tests.unit.gateway.fake_upstream import FakeUpstream
 from tests.unit.identity.counting_hasher import CountingHasher
 from tests.unit.identity.cpython_signatures import CPythonSignatures
-from tests.unit.identity.people import FakeAudit, FakeGuard, FakeInvitations, FakeMailer
+from tests.unit.identity.people import FakeGuard, FakeInvitations, FakeMailer, FakeOutbox
 from tests.unit.store.seeds import PEPPER, SeededKey, seed_key, seed_org
 from tests.unit.store.sqlite_binding import SqliteBinding, new_store
 
@@ -173,7 +174,7 @@ class People:
     hasher: CountingHasher
     mailer: FakeMailer
     guard: FakeGuard
-    audit: FakeAudit
+    outbox: FakeOutbox
 
 
 @dataclass
@@ -258,7 +259,7 @@ async def _new_world(config: Config, kv: FakeKv) -> World:
     clock, upstream, accounts, streams = FakeClock(), FakeUpstream(), Accounts(cache, denials), FakeStreams()
     signatures = CPythonSignatures()
     gates = CoreGates(store, accounts, clock)
-    hasher, mailer, guard, audit = CountingHasher(), FakeMailer(), FakeGuard(), FakeAudit()
+    hasher, mailer, guard, outbox = CountingHasher(), FakeMailer(), FakeGuard(), FakeOutbox()
     key = await seed_key(database, await seed_org(database))
 
     async def check(services: Services) -> None:
@@ -279,14 +280,15 @@ async def _new_world(config: Config, kv: FakeKv) -> World:
         tokens=SigningKeys(signatures),
         passwords=Passwords(hasher, config.secret, Cost(64, 1), config.account.password_min_length),
         mailer=mailer,
+        outbox=outbox,
         guard=guard,
-        audit=audit,
+        audit=events,
         invitations=FakeInvitations(),
         checks={"database": check},
         openapi=json_body.dump(DOCUMENT),
         docs_page=docs_page(DOCUMENT),
     )
-    people = People(hasher, mailer, guard, audit)
+    people = People(hasher, mailer, guard, outbox)
     return World(binding, services, clock, gates, upstream, key, kv, streams, people)
 
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from lib.http.errors import TooManyRequests, Unavailable
 from lib.identity.context import Context
+from lib.mail.outbox import KeptMail
 from lib.mail.port import Message
-from lib.store.database import Statement
 from lib.store.schema import InvitationRow, UserRow
 from tests.unit.fakes import NOW
 
@@ -62,45 +61,13 @@ class FakeGuard:
 
 
 @dataclass
-class FakeAudit:
-    """Writes an event as the real log does, but for its chain."""
+class FakeOutbox:
+    """Mails that are kept instead of sent."""
 
-    count: int = 0
+    mails: list[KeptMail] = field(default_factory=list)
 
-    def person_event(
-        self, user_id: str, action: str, context: Context, now: datetime, *, result: str = "ok",
-        details: Mapping[str, str] | None = None,
-    ) -> list[Statement]:  # fmt: skip
-        self.count += 1
-        return [
-            Statement(
-                "INSERT INTO person_events (user_id, seq, id, action, actor, result, address, request_id, details,"
-                " previous_hash, hash, created_at, updated_at)"
-                " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, ?11, ?11)",
-                (
-                    user_id, self.count, f"event-{self.count}".ljust(36, "-"), action, f"user:{user_id}", result,
-                    context.address, context.request_id, str(details or {}), "0" * 64, now,
-                ),
-            )
-        ]  # fmt: skip
-
-    def org_event(
-        self, org_id: str, action: str, actor: str, context: Context, now: datetime, *, target: str | None = None,
-        details: Mapping[str, str] | None = None, only_if: Statement | None = None,
-    ) -> list[Statement]:  # fmt: skip
-        self.count += 1
-        asked = only_if or Statement("SELECT 1")
-        return [
-            Statement(
-                "INSERT INTO audit_events (org_id, seq, id, action, actor, target, result, address, request_id,"
-                " details, previous_hash, hash, created_at, updated_at)"
-                f" SELECT ?, ?, ?, ?, ?, ?, 'ok', ?, ?, ?, ?, ?, ?, ? WHERE EXISTS ({asked.sql})",
-                (
-                    org_id, self.count, f"event-{self.count}".ljust(36, "-"), action, actor, target, context.address,
-                    context.request_id, str(details or {}), "0" * 64, "0" * 64, now, now, *asked.values,
-                ),
-            )
-        ]  # fmt: skip
+    async def newest(self, most: int) -> Sequence[KeptMail]:
+        return self.mails[::-1][:most]
 
 
 @dataclass
