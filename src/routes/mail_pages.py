@@ -7,7 +7,7 @@ from typing import Any
 from lib.http.request import Validated
 from lib.http.response import Response
 from lib.http.route import Handler, NoQuery, Route
-from lib.mail.pages import CONTENT_SECURITY_POLICY, PAGES, MailPage
+from lib.mail.pages import CONTENT_SECURITY_POLICY, PAGES
 from lib.services import Services
 
 _HEADERS = {
@@ -18,27 +18,43 @@ _HEADERS = {
     "referrer-policy": "no-referrer",
     "cross-origin-opener-policy": "same-origin",
 }
+_HTML = {page.path: page.html() for page in PAGES}
+_TITLES = {page.path: page.title for page in PAGES}
 
 
-def _handler(page: MailPage) -> Handler:
-    html = page.html()
-
-    async def show(_services: Services, _request: Validated[None, NoQuery], _caller: Any) -> Response:
-        return Response(200, _HEADERS, html)
-
-    show.__name__ = "show" + page.path.replace("/", "_").replace("-", "_")
-    return show
+async def show_verify_email(_services: Services, _request: Validated[None, NoQuery], _caller: Any) -> Response:
+    """Show the page that confirms an address."""
+    return _shown("/verify-email")
 
 
-ROUTES = [
-    Route(
+async def show_reset_password(_services: Services, _request: Validated[None, NoQuery], _caller: Any) -> Response:
+    """Show the page that sets a new password."""
+    return _shown("/reset-password")
+
+
+async def show_accept_invitation(_services: Services, _request: Validated[None, NoQuery], _caller: Any) -> Response:
+    """Show the page that accepts an invitation."""
+    return _shown("/accept-invitation")
+
+
+def _shown(path: str) -> Response:
+    return Response(200, _HEADERS, _HTML[path])
+
+
+def _route(path: str, handler: Handler) -> Route:
+    return Route(
         method="GET",
-        path=page.path,
-        handler=_handler(page),
-        summary=f"The page of a mail: {page.title.lower()}",
+        path=path,
+        handler=handler,
+        summary=f"The page of a mail: {_TITLES[path].lower()}",
         description="Its script sends what the link carries behind `#`, once a person presses the button.",
         responses={200: None},
         permission=None,
     )
-    for page in PAGES
+
+
+ROUTES = [
+    _route("/verify-email", show_verify_email),
+    _route("/reset-password", show_reset_password),
+    _route("/accept-invitation", show_accept_invitation),
 ]

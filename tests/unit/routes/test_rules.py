@@ -21,6 +21,7 @@ from tests.unit.source_tree import modules
 # A route that anybody may call is listed here, by hand.
 PUBLIC = {
     *(("GET", path) for path in ("/livez", "/readyz", "/openapi.json", "/docs", "/.well-known/jwks.json")),
+    *(("GET", path) for path in ("/verify-email", "/reset-password", "/accept-invitation", "/dev/outbox")),
     *(("POST", path) for path in ("/api/v1/users", "/api/v1/sessions", "/api/v1/tokens")),
     *(
         ("POST", f"/api/v1/users/actions/{verb}")
@@ -109,7 +110,9 @@ def test_a_body_model_decides_about_unknown_fields(route: Route) -> None:
 @every_management_route
 def test_a_management_path_is_well_formed(route: Route) -> None:
     """`/api/v1/` plural nouns, nested at most two deep; actions as `/x/{id}/actions/verb`."""
-    path = r"/api/v1(/[a-z]+s|/usage|/me|/ledger|/operator)(/\{id(:path)?\}|/[a-z-]+s|/export)?(/actions/[a-z_]+)?"
+    path = (
+        r"/api/v1(/[a-z]+s|/usage|/me|/ledger|/audit|/operator)(/\{id(:path)?\}|/[a-z-]+s|/export)?(/actions/[a-z_]+)?"
+    )
     below = r"/api/v1/[a-z]+s/\{id\}/(?P<one>[a-z]+)s(/\{(?P=one)_id\})?(/actions/[a-z]+)?"
     assert re.fullmatch(rf"{path}|{below}|/api/v1/[a-z]+s/current", route.path)
 
