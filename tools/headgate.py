@@ -1,4 +1,4 @@
-"""The command line: ./headgate migrate up|down|status, ./headgate seed."""
+"""The command line: ./headgate migrate up|down|status, ./headgate seed, ./headgate verify-ledger."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ from tools.project import ROOT, ToolError
 from tools.seed import ADMIN_EMAIL, as_json, checked_email, new_credentials, required_secret, statements
 from tools.setup import set_up
 from tools.state import STORES, State, Store, store_named
+from tools.verify_ledger import asked, verify
 
 ABOUT = """\
-Change and seed Headgate's database.
+Change and seed Headgate's database, and verify its ledger.
 
 Which one: --store, or the variable STORE, says d1 (the default) or postgres. D1 is the local database in the folder
 --state, or with --remote the one at Cloudflare that wrangler.toml names. PostgreSQL is the one at DATABASE_URL
@@ -32,6 +33,10 @@ MIGRATE = "Apply, undo or list the migrations. docs/migrations.md tells how to w
 SEED = """\
 Make the first organisation, its administrator and an API key, and print them once. A database that has them already is
 not changed. For a database that is not in --state, HEADGATE_SECRET must be the deployment's own.
+"""
+VERIFY = """\
+Ask a running Headgate whether each budget's counter is the sum of its records, for all organisations. Exits with 0 only
+where all agree. docs/ledger.md tells what is compared. Needs the deployment's HEADGATE_SECRET, or a local --state.
 """
 
 
@@ -67,6 +72,14 @@ def parser() -> argparse.ArgumentParser:
         "seed", parents=[which], help="make the first organisation", description=SEED, formatter_class=plain
     )
     seeding.add_argument("--email", help=f"the administrator's (default: ADMIN_EMAIL, else {ADMIN_EMAIL})")
+    verifying = commands.add_parser(
+        "verify-ledger", help="compare counters with records", description=VERIFY, formatter_class=plain
+    )
+    verifying.add_argument("--url", help="where it is (default: what `make dev` runs)")
+    verifying.add_argument(
+        "--state", metavar="FOLDER", help="whose secret to use (default: STATE, else .wrangler/state)"
+    )
+    verifying.add_argument("--json", action="store_true", help="print all that was found, for programs")
     return top
 
 
@@ -174,6 +187,8 @@ def seed_place(place: Place, email: str | None) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
+    if options.command == "verify-ledger":
+        return verify(asked(options.url, options.state, os.environ), as_json=options.json)
     with place_of(options, os.environ) as place:
         if options.command == "seed":
             return seed_place(place, options.email)

@@ -2,7 +2,8 @@
 
 Only the wheel is downloaded; nothing of it is installed or run. Prices become whole nano-dollars a token, rounded up,
 so that a charge is never below the provider's. Models that are not charged by the token alone (images, audio, a search
-for every answer) are left out. Beside the prices stand the most tokens that a model takes and gives.
+for every answer) are left out. Beside the prices stand the most tokens that a model takes and gives, and what service
+tiers and long contexts cost. Prices of regions are left out: they belong to an address, and not to a model.
 
 Usage: python -m tools.make_prices [--check]
 
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import subprocess
 import sys
 import tempfile
@@ -28,6 +30,8 @@ PROVIDERS = ("openai",)
 MODES = ("chat", "embedding")
 PRICE_FILE = "litellm/model_prices_and_context_window_backup.json"
 NANO = 1_000_000_000
+TIERS = ("flex", "priority", "ultrafast")  # OpenAI's `service_tier`; batches are another API
+LONG = re.compile(r"_cost.*_above_(\d+)k_tokens")
 
 
 def download(version: str, folder: Path) -> Path:
@@ -58,7 +62,46 @@ def row(name: str, model: dict[str, Any]) -> str:
     # The limit of an embedding model is for each of many inputs, so it is none for a call.
     most_input = model.get("max_input_tokens") if model["mode"] == "chat" else None
     optional = [None if cached is None else nano(cached), most_input, model.get("max_output_tokens")]
-    return " ".join([name, *map(str, prices), *("-" if number is None else str(number) for number in optional)])
+    fixed = [name, *map(str, prices), *("-" if number is None else str(number) for number in optional)]
+    return " ".join([*fixed, *tiers(name, model)])
+
+
+def tiers(name: str, model: dict[str, Any]) -> list[str]:
+    """Return the columns for what costs other than usual: writing to a cache, long contexts, service tiers.
+
+    Raises ValueError where a model has several thresholds: a line holds one.
+    """
+    thresholds = {match[1] for key in model if (match := LONG.search(key))}
+    if len(thresholds) > 1:
+        raise ValueError(f"{name} has several thresholds for long contexts")
+    usual = rates(model, "")
+    columns = [f"write={usual[3]}"] if usual[3] != usual[0] else []
+    for tier in ("", *TIERS):
+        ending = f"_{tier}" if tier else ""
+        if tier and f"input_cost_per_token{ending}" in model:
+            columns.append(f"{tier}={','.join(map(str, rates(model, ending)))}")
+        above = [f"_above_{threshold}k_tokens{ending}" for threshold in thresholds]
+        long = [rates(model, suffix) for suffix in above if f"input_cost_per_token{suffix}" in model]
+        columns += [f"{tier or 'usual'}+={','.join(map(str, numbers))}" for numbers in long]
+    return columns + [f"after={threshold}000" for threshold in thresholds]
+
+
+def rates(model: dict[str, Any], suffix: str) -> list[int]:
+    """Return nano-dollars a token of input, output, cached input, and of what is written to a cache.
+
+    Where nothing else is told, reading from a cache and writing to one cost as input does, and output as usual. Writing
+    has two prices, by how long the cache lasts. Nobody can tell which is paid, so the dearer one is taken.
+    """
+    source = nano(model[f"input_cost_per_token{suffix}"])
+    output = model.get(f"output_cost_per_token{suffix}", model.get("output_cost_per_token", 0))
+    cached = model.get(f"cache_read_input_token_cost{suffix}")
+    writes = [model.get(f"cache_creation_input_token_cost{lasting}{suffix}") for lasting in ("", "_above_12hr")]
+    return [
+        source,
+        nano(output),
+        source if cached is None else nano(cached),
+        max([source, *(nano(price) for price in writes if price is not None)]),
+    ]
 
 
 def nano(dollars: Decimal | int) -> int:
@@ -71,6 +114,12 @@ def render(version: str, table: dict[str, dict[str, Any]]) -> str:
     head = f'"""Made by tools/make_prices.py from litellm {version} (MIT licence). Do not edit."""\n\n'
     head += f'VERSION = "litellm-{version}"\n\n'
     head += "# A model a line: name, nano-dollars a token for input, output, cached input; most tokens in, most out.\n"
+    head += (
+        "# Then, where there is such: what a token costs that is written to a cache; a service tier's price of input,\n"
+    )
+    head += (
+        "# output, cached input and input written to a cache; with + in a call with more input tokens than `after`.\n"
+    )
     blocks = [f'    "{provider}": """\\\n' + "\n".join(rows(table, provider)) + '\n""",\n' for provider in PROVIDERS]
     return head + "TABLES = {\n" + "".join(blocks) + "}\n"
 

@@ -33,7 +33,7 @@ STILL_THERE = ("already exists", "still in use", "could not bind")
 SETTINGS = {
     "listen_addresses": HOST,
     "unix_socket_directories": "",
-    "max_connections": "200",
+    "max_connections": "500",  # each request of the Worker that is under way has one, without Hyperdrive to share them
     "shared_buffers": "32MB",
     "dynamic_shared_memory_type": "mmap",  # in its folder: a crash leaves nothing behind elsewhere
     "io_method": "sync",  # no extra processes

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from lib.admission.verification import Entry, expect, reach
 from tools.soak_calls import INPUT, KINDS, OUTPUT, TIMEOUT_SECONDS, Json, Outcome, bound_of
 from tools.soak_rules import Budget, Rules
 
@@ -100,10 +101,10 @@ def check_budgets(rules: Rules, records: Iterable[Json], now_ms: int, found: Fin
     overshoot = 0
     for budget in rules.budgets.values():
         covered = [record for record in records if budget.covers(record)]
-        if budget.window.startswith("rolling"):
-            least, most = _rolling(covered, int(budget.window.partition(":")[2]) * 1000, now_ms)
-        else:
-            least = most = sum(record["cost_nano_usd"] for record in covered)
+        # All calls are made in one window, after the budgets are; no time passes between counters and records.
+        entries = map(_entry, covered)
+        least, most = expect(reach(budget.window, 0, 0, now_ms, slack_ms=0, bounded=True), entries, lambda _: None)
+        if not budget.window.startswith("rolling"):
             overshoot += max(0, most - budget.limit)
         difference = max(least - budget.spent, budget.spent - most, 0)
         if difference:
@@ -112,13 +113,9 @@ def check_budgets(rules: Rules, records: Iterable[Json], now_ms: int, found: Fin
     return overshoot
 
 
-def _rolling(records: Iterable[Json], width: int, now_ms: int) -> tuple[int, int]:
-    """What a rolling window may show: a call's begin is on record some moments before it is let in."""
-    ages = [(now_ms - _ms(record["started_at"]), record["cost_nano_usd"]) for record in records]
-    return (
-        sum(cost for age, cost in ages if age < width - 1_000),
-        sum(cost for age, cost in ages if age < width + 16_000),
-    )
+def _entry(record: Json) -> Entry:
+    lost, began = record["cause"] == "lost", _ms(record["started_at"])
+    return Entry(record["id"], "", record["cost_nano_usd"], began, record["duration_ms"], lost=lost)
 
 
 def _ms(text: str) -> int:

@@ -57,7 +57,7 @@ export class HeadgateError extends Error {
 
 interface Untyped {
   path?: Record<string, string>;
-  query?: Record<string, string | number | undefined>;
+  query?: Record<string, string | number | boolean | undefined>;
   header?: Record<string, string | undefined>;
   body?: unknown;
   signal?: AbortSignal;

@@ -19,7 +19,7 @@ export interface paths {
         put?: never;
         /**
          * Make a chat completion
-         * @description OpenAI's API. With `stream: true` the answer is a `text/event-stream`, ended by `[DONE]`.
+         * @description OpenAI's API. With `stream: true` the answer is a `text/event-stream`, ended by `[DONE]`. With the header `x-headgate-stream-cost: true` one event `headgate.cost` follows that.
          */
         post: operations["create_chat_completion"];
         delete?: never;
@@ -80,6 +80,30 @@ export interface paths {
         options?: never;
         head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/api/v1/orgs/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show the organisation
+         * @description Your own organisation, by its id or as `current`. There are no others to you.
+         */
+        get: operations["get_org"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change the organisation's name or time zone
+         * @description Your own organisation, by its id or as `current`. There are no others to you. Needs `If-Match` with its ETag. When the time zone changes, the windows of budgets that run keep what is spent. They end when they would have, or when their last day is over in the new zone too.
+         */
+        patch: operations["update_org"];
         trace?: never;
     };
     "/api/v1/keys": {
@@ -291,6 +315,51 @@ export interface paths {
         patch: operations["update_budget"];
         trace?: never;
     };
+    "/api/v1/budgets/{id}/adjustments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List a budget's adjustments
+         * @description Those that have expired are not among them. May be answered by a replica that lags behind. Send the `x-headgate-bookmark` that a write answered, and that write is in the list.
+         */
+        get: operations["list_adjustments"];
+        put?: never;
+        /**
+         * Top a budget up, or override its amount, for a while
+         * @description It holds from the answer on. All top-ups that hold are added; of overrides the newest that holds counts. A budget has at most 50 adjustments that have not expired, and comes to at most 2^53.
+         */
+        post: operations["create_adjustment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/budgets/{id}/adjustments/{adjustment_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show an adjustment of a budget */
+        get: operations["get_adjustment"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete an adjustment of a budget
+         * @description It no longer holds from the answer on. Calls that it let in go on.
+         */
+        delete: operations["delete_adjustment"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/budgets/actions/explain": {
         parameters: {
             query?: never;
@@ -328,6 +397,83 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/ledger": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List calls to models
+         * @description Newest first; all time where nothing is said. `Accept: application/x-ndjson` asks for the export.
+         */
+        get: operations["list_ledger"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/ledger/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export calls to models
+         * @description All that match, oldest first, one JSON object a line (NDJSON). A body that breaks off is not whole: ask again, with `from` set to the last line's `started_at`.
+         */
+        get: operations["export_ledger"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/ledger/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show a call to a model */
+        get: operations["get_entry"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/ledger/actions/verify": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Compare the budgets' counters with the ledger
+         * @description Nothing is changed. `docs/ledger.md` says what is compared, and what each verdict means.
+         */
+        post: operations["verify_ledger"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/usage/records": {
         parameters: {
             query?: never;
@@ -335,8 +481,31 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List requests to models */
+        /**
+         * List calls to models of some days
+         * @description The same records as `/api/v1/ledger`; the last 30 days where nothing is said.
+         */
         get: operations["list_records"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/operator/ledger-checks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Compare all organisations' budgets with the ledger
+         * @description What `./headgate verify-ledger` asks, with a token that it makes from HEADGATE_SECRET.
+         */
+        get: operations["list_ledger_checks"];
         put?: never;
         post?: never;
         delete?: never;
@@ -418,9 +587,32 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * Adjustment
+         * @description An adjustment of a budget. Without `expires_at` it holds until it is deleted.
+         */
+        Adjustment: {
+            /** Id */
+            id: string;
+            /** Budget Id */
+            budget_id: string;
+            kind: components["schemas"]["Kind"];
+            /** Amount Nano Usd */
+            amount_nano_usd: number;
+            /** Note */
+            note: string | null;
+            /** Expires At */
+            expires_at: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+        };
+        /**
          * Budget
          * @description A budget and what is spent of it now. `reserved_nano_usd` is held for requests that are under way.
          *
+         *     `effective_limit_nano_usd` is the amount that holds now: with all top-ups and overrides that have not expired.
          *     What is spent, held and left is null for a budget of each (`*`). `resets_at` is when the window ends; null for
          *     `total` and `rolling`, and for a budget of each.
          */
@@ -432,6 +624,8 @@ export interface components {
             window: string;
             /** Limit Nano Usd */
             limit_nano_usd: number;
+            /** Effective Limit Nano Usd */
+            effective_limit_nano_usd: number;
             mode: components["schemas"]["Mode"];
             /** Spent Nano Usd */
             spent_nano_usd: number | null;
@@ -451,6 +645,32 @@ export interface components {
              * Format: date-time
              */
             updated_at: string;
+        };
+        /**
+         * BudgetCheck
+         * @description What was found of one budget. Sums are over all its `subjects`; `found` are those that do not agree, 20 at most.
+         *
+         *     The ledger gives a range where a call began just before the window, or leaves a rolling one just now.
+         */
+        BudgetCheck: {
+            /** Budget Id */
+            budget_id: string;
+            scope: components["schemas"]["RuleScope"];
+            /** Window */
+            window: string;
+            verdict: components["schemas"]["Verdict"];
+            /** Reason */
+            reason: string | null;
+            /** Subjects */
+            subjects: number;
+            /** Counter Nano Usd */
+            counter_nano_usd: number;
+            /** Ledger Least Nano Usd */
+            ledger_least_nano_usd: number;
+            /** Ledger Most Nano Usd */
+            ledger_most_nano_usd: number;
+            /** Found */
+            found: components["schemas"]["SubjectCheck"][];
         };
         /**
          * Cause
@@ -496,6 +716,28 @@ export interface components {
             stream_options?: components["schemas"]["StreamOptions"] | null;
         } & {
             [key: string]: unknown;
+        };
+        /**
+         * CreateAdjustment
+         * @description An adjustment to make, in nano-dollars (10⁻⁹ USD). It holds until `expires_at`.
+         *
+         *     Without `expires_at`, a top-up of a budget by day, week or month ends with the window that runs now. All others hold
+         *     until they are deleted.
+         */
+        CreateAdjustment: {
+            kind: components["schemas"]["Kind"];
+            /** Amount Nano Usd */
+            amount_nano_usd: number;
+            /**
+             * Note
+             * @default null
+             */
+            note?: string | null;
+            /**
+             * Expires At
+             * @default null
+             */
+            expires_at?: string | null;
         };
         /**
          * CreateBudget
@@ -713,6 +955,92 @@ export interface components {
             secret: string;
         };
         /**
+         * Kind
+         * @description What an adjustment does: a top-up is added to the amount, an override takes its place.
+         * @enum {string}
+         */
+        Kind: "top_up" | "override";
+        /**
+         * LedgerCheck
+         * @description What was found of one organisation. `refused_records` are in its gate only: the store would not take them.
+         */
+        LedgerCheck: {
+            /** Org Id */
+            org_id: string;
+            verdict: components["schemas"]["Verdict"];
+            /** Refused Records */
+            refused_records: number;
+            /** Budgets */
+            budgets: components["schemas"]["BudgetCheck"][];
+        };
+        /**
+         * LedgerEntry
+         * @description One call to a model. `cause` tells why it ended; `cost_nano_usd` is null where its price is unknown.
+         *
+         *     `id` is the call's reservation. `team_id` to `end_user` are whom it was for, as far as that is known. `estimated`:
+         *     nobody has told what was used. `recorded_at` is when it came into the store.
+         */
+        LedgerEntry: {
+            /** Id */
+            id: string;
+            /** Org Id */
+            org_id: string;
+            /** Team Id */
+            team_id: string | null;
+            /** User Id */
+            user_id: string | null;
+            /** Key Id */
+            key_id: string;
+            /** End User */
+            end_user: string | null;
+            /** Endpoint */
+            endpoint: string;
+            /** Model */
+            model: string;
+            /** Provider */
+            provider: string;
+            /** Upstream Model */
+            upstream_model: string;
+            /** Streamed */
+            streamed: boolean;
+            cause: components["schemas"]["Cause"];
+            /** Status */
+            status: number | null;
+            /** Estimated */
+            estimated: boolean;
+            /** Input Tokens */
+            input_tokens: number;
+            /** Cached Input Tokens */
+            cached_input_tokens: number;
+            /** Output Tokens */
+            output_tokens: number;
+            /** Reasoning Tokens */
+            reasoning_tokens: number;
+            /** Cost Nano Usd */
+            cost_nano_usd: number | null;
+            /** Price Version */
+            price_version: string | null;
+            /** First Byte Ms */
+            first_byte_ms: number | null;
+            /** Duration Ms */
+            duration_ms: number;
+            /**
+             * Started At
+             * Format: date-time
+             */
+            started_at: string;
+            /**
+             * Recorded At
+             * Format: date-time
+             */
+            recorded_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+        };
+        /**
          * Level
          * @description Where on a call's way a rule counts.
          * @enum {string}
@@ -845,6 +1173,11 @@ export interface components {
              */
             model?: string | null;
         };
+        /** One[Adjustment] */
+        One_Adjustment_: {
+            data: components["schemas"]["Adjustment"];
+            meta: components["schemas"]["Meta"];
+        };
         /** One[Budget] */
         One_Budget_: {
             data: components["schemas"]["Budget"];
@@ -865,6 +1198,16 @@ export interface components {
             data: components["schemas"]["Key"];
             meta: components["schemas"]["Meta"];
         };
+        /** One[LedgerCheck] */
+        One_LedgerCheck_: {
+            data: components["schemas"]["LedgerCheck"];
+            meta: components["schemas"]["Meta"];
+        };
+        /** One[LedgerEntry] */
+        One_LedgerEntry_: {
+            data: components["schemas"]["LedgerEntry"];
+            meta: components["schemas"]["Meta"];
+        };
         /** One[Limit] */
         One_Limit_: {
             data: components["schemas"]["Limit"];
@@ -873,6 +1216,11 @@ export interface components {
         /** One[OrgModel] */
         One_OrgModel_: {
             data: components["schemas"]["OrgModel"];
+            meta: components["schemas"]["Meta"];
+        };
+        /** One[Org] */
+        One_Org_: {
+            data: components["schemas"]["Org"];
             meta: components["schemas"]["Meta"];
         };
         /**
@@ -895,6 +1243,28 @@ export interface components {
          */
         OpenAIErrorBody: {
             error: components["schemas"]["OpenAIError"];
+        };
+        /**
+         * Org
+         * @description An organisation. Its days, weeks and months begin at midnight in `time_zone`.
+         */
+        Org: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Time Zone */
+            time_zone: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
         };
         /**
          * OrgModel
@@ -929,6 +1299,12 @@ export interface components {
             /** Next Cursor */
             next_cursor: string | null;
         };
+        /** Page[Adjustment] */
+        Page_Adjustment_: {
+            /** Data */
+            data: components["schemas"]["Adjustment"][];
+            meta: components["schemas"]["PageMeta"];
+        };
         /** Page[Budget] */
         Page_Budget_: {
             /** Data */
@@ -941,6 +1317,18 @@ export interface components {
             data: components["schemas"]["Key"][];
             meta: components["schemas"]["PageMeta"];
         };
+        /** Page[LedgerCheck] */
+        Page_LedgerCheck_: {
+            /** Data */
+            data: components["schemas"]["LedgerCheck"][];
+            meta: components["schemas"]["PageMeta"];
+        };
+        /** Page[LedgerEntry] */
+        Page_LedgerEntry_: {
+            /** Data */
+            data: components["schemas"]["LedgerEntry"][];
+            meta: components["schemas"]["PageMeta"];
+        };
         /** Page[Limit] */
         Page_Limit_: {
             /** Data */
@@ -951,12 +1339,6 @@ export interface components {
         Page_OrgModel_: {
             /** Data */
             data: components["schemas"]["OrgModel"][];
-            meta: components["schemas"]["PageMeta"];
-        };
-        /** Page[UsageEntry] */
-        Page_UsageEntry_: {
-            /** Data */
-            data: components["schemas"]["UsageEntry"][];
             meta: components["schemas"]["PageMeta"];
         };
         /** Page[UsageLine] */
@@ -987,6 +1369,8 @@ export interface components {
         /**
          * Ready
          * @description Whether each dependency answers: `ok`, `failed`, or `timeout` after two seconds. Why is in the log.
+         *
+         *     `failures` counts what has failed since this isolate began, by the names in the log's `dependency_failed` lines.
          */
         Ready: {
             /**
@@ -997,6 +1381,10 @@ export interface components {
             /** Checks */
             checks: {
                 [key: string]: "ok" | "failed" | "timeout";
+            };
+            /** Failures */
+            failures: {
+                [key: string]: number;
             };
         };
         /**
@@ -1026,7 +1414,7 @@ export interface components {
          * @description What a key may do. The names are part of the API: they are stored, and clients send them.
          * @enum {string}
          */
-        Scope: "chat:write" | "embeddings:write" | "models:read" | "models:write" | "keys:read" | "keys:write" | "usage:read" | "limits:read" | "limits:write" | "budgets:read" | "budgets:write";
+        Scope: "chat:write" | "embeddings:write" | "models:read" | "models:write" | "keys:read" | "keys:write" | "usage:read" | "ledger:read" | "limits:read" | "limits:write" | "budgets:read" | "budgets:write" | "orgs:read" | "orgs:write";
         /**
          * StreamOptions
          * @description Options of a stream. With `include_usage` the last event before the end mark tells the tokens used.
@@ -1039,6 +1427,23 @@ export interface components {
             include_usage?: boolean | null;
         } & {
             [key: string]: unknown;
+        };
+        /**
+         * SubjectCheck
+         * @description One subject whose counter is not the ledger's. The counter was read before and after the ledger.
+         */
+        SubjectCheck: {
+            /** Subject */
+            subject: string;
+            verdict: components["schemas"]["Verdict"];
+            /** Counter Before Nano Usd */
+            counter_before_nano_usd: number;
+            /** Counter Nano Usd */
+            counter_nano_usd: number;
+            /** Ledger Least Nano Usd */
+            ledger_least_nano_usd: number;
+            /** Ledger Most Nano Usd */
+            ledger_most_nano_usd: number;
         };
         /**
          * Unit
@@ -1097,50 +1502,20 @@ export interface components {
             burst?: number | null;
         };
         /**
-         * UsageEntry
-         * @description One request to a model. `cause` tells why it ended; `cost_nano_usd` is null where its price is unknown.
+         * UpdateOrg
+         * @description What to change of an organisation; what is not named stays. `time_zone` is IANA's name, as `Europe/Berlin`.
          */
-        UsageEntry: {
-            /** Id */
-            id: string;
-            /** Key Id */
-            key_id: string;
-            /** Endpoint */
-            endpoint: string;
-            /** Model */
-            model: string;
-            /** Provider */
-            provider: string;
-            /** Upstream Model */
-            upstream_model: string;
-            /** Streamed */
-            streamed: boolean;
-            cause: components["schemas"]["Cause"];
-            /** Status */
-            status: number | null;
-            /** Estimated */
-            estimated: boolean;
-            /** Input Tokens */
-            input_tokens: number;
-            /** Cached Input Tokens */
-            cached_input_tokens: number;
-            /** Output Tokens */
-            output_tokens: number;
-            /** Reasoning Tokens */
-            reasoning_tokens: number;
-            /** Cost Nano Usd */
-            cost_nano_usd: number | null;
-            /** Price Version */
-            price_version: string | null;
-            /** First Byte Ms */
-            first_byte_ms: number | null;
-            /** Duration Ms */
-            duration_ms: number;
+        UpdateOrg: {
             /**
-             * Started At
-             * Format: date-time
+             * Name
+             * @default null
              */
-            started_at: string;
+            name?: string | null;
+            /**
+             * Time Zone
+             * @default null
+             */
+            time_zone?: string | null;
         };
         /**
          * UsageLine
@@ -1170,6 +1545,15 @@ export interface components {
             /** Unpriced Requests */
             unpriced_requests: number;
         };
+        /**
+         * Verdict
+         * @description What a comparison says, the best first.
+         *
+         *     BUSY: calls were settled all the while, and the counter was within what the ledger said.
+         *     UNVERIFIABLE: what the ledger has left gives a range only, and the counter is in it.
+         * @enum {string}
+         */
+        Verdict: "agrees" | "busy" | "unverifiable" | "differs";
     };
     responses: never;
     parameters: never;
@@ -1177,10 +1561,13 @@ export interface components {
     headers: never;
     pathItems: never;
 }
+export type Adjustment = components['schemas']['Adjustment'];
 export type Budget = components['schemas']['Budget'];
+export type BudgetCheck = components['schemas']['BudgetCheck'];
 export type Cause = components['schemas']['Cause'];
 export type ChatMessage = components['schemas']['ChatMessage'];
 export type ChatRequest = components['schemas']['ChatRequest'];
+export type CreateAdjustment = components['schemas']['CreateAdjustment'];
 export type CreateBudget = components['schemas']['CreateBudget'];
 export type CreateKey = components['schemas']['CreateKey'];
 export type CreateLimit = components['schemas']['CreateLimit'];
@@ -1192,6 +1579,9 @@ export type HeadgateErrorBody = components['schemas']['HeadgateErrorBody'];
 export type HeadgateErrorInfo = components['schemas']['HeadgateErrorInfo'];
 export type Key = components['schemas']['Key'];
 export type KeyWithSecret = components['schemas']['KeyWithSecret'];
+export type Kind = components['schemas']['Kind'];
+export type LedgerCheck = components['schemas']['LedgerCheck'];
+export type LedgerEntry = components['schemas']['LedgerEntry'];
 export type Level = components['schemas']['Level'];
 export type Limit = components['schemas']['Limit'];
 export type Live = components['schemas']['Live'];
@@ -1201,21 +1591,28 @@ export type Model = components['schemas']['Model'];
 export type ModelList = components['schemas']['ModelList'];
 export type ModelPrice = components['schemas']['ModelPrice'];
 export type NewRuleScope = components['schemas']['NewRuleScope'];
+export type OneAdjustment = components['schemas']['One_Adjustment_'];
 export type OneBudget = components['schemas']['One_Budget_'];
 export type OneExplanation = components['schemas']['One_Explanation_'];
 export type OneKeyWithSecret = components['schemas']['One_KeyWithSecret_'];
 export type OneKey = components['schemas']['One_Key_'];
+export type OneLedgerCheck = components['schemas']['One_LedgerCheck_'];
+export type OneLedgerEntry = components['schemas']['One_LedgerEntry_'];
 export type OneLimit = components['schemas']['One_Limit_'];
 export type OneOrgModel = components['schemas']['One_OrgModel_'];
+export type OneOrg = components['schemas']['One_Org_'];
 export type OpenAiError = components['schemas']['OpenAIError'];
 export type OpenAiErrorBody = components['schemas']['OpenAIErrorBody'];
+export type Org = components['schemas']['Org'];
 export type OrgModel = components['schemas']['OrgModel'];
 export type PageMeta = components['schemas']['PageMeta'];
+export type PageAdjustment = components['schemas']['Page_Adjustment_'];
 export type PageBudget = components['schemas']['Page_Budget_'];
 export type PageKey = components['schemas']['Page_Key_'];
+export type PageLedgerCheck = components['schemas']['Page_LedgerCheck_'];
+export type PageLedgerEntry = components['schemas']['Page_LedgerEntry_'];
 export type PageLimit = components['schemas']['Page_Limit_'];
 export type PageOrgModel = components['schemas']['Page_OrgModel_'];
-export type PageUsageEntry = components['schemas']['Page_UsageEntry_'];
 export type PageUsageLine = components['schemas']['Page_UsageLine_'];
 export type PassedThrough = components['schemas']['PassedThrough'];
 export type PutModel = components['schemas']['PutModel'];
@@ -1224,12 +1621,14 @@ export type RotateKey = components['schemas']['RotateKey'];
 export type RuleScope = components['schemas']['RuleScope'];
 export type Scope = components['schemas']['Scope'];
 export type StreamOptions = components['schemas']['StreamOptions'];
+export type SubjectCheck = components['schemas']['SubjectCheck'];
 export type Unit = components['schemas']['Unit'];
 export type UpdateBudget = components['schemas']['UpdateBudget'];
 export type UpdateKey = components['schemas']['UpdateKey'];
 export type UpdateLimit = components['schemas']['UpdateLimit'];
-export type UsageEntry = components['schemas']['UsageEntry'];
+export type UpdateOrg = components['schemas']['UpdateOrg'];
 export type UsageLine = components['schemas']['UsageLine'];
+export type Verdict = components['schemas']['Verdict'];
 export type $defs = Record<string, never>;
 export interface operations {
     create_chat_completion: {
@@ -1597,6 +1996,210 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["OpenAIErrorBody"];
+                };
+            };
+        };
+    };
+    get_org: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["One_Org_"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key is missing, wrong, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key lacks the route's scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description There is no such thing, or the caller may not know of it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A limit is reached. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    update_org: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description An ETag: the change is made only while this is the current version. */
+                "If-Match": string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdateOrg"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["One_Org_"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key is missing, wrong, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key lacks the route's scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description There is no such thing, or the caller may not know of it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description It has changed since it was read. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The body is over the limit. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The body is not application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A business rule says no. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description `If-Match` is missing. */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A limit is reached. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
         };
@@ -3486,6 +4089,356 @@ export interface operations {
             };
         };
     };
+    list_adjustments: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Adjustment_"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key is missing, wrong, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key lacks the route's scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description There is no such thing, or the caller may not know of it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A limit is reached. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    create_adjustment: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Send the same value again to get the same answer again; the work is done once. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateAdjustment"];
+            };
+        };
+        responses: {
+            /** @description Made. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["One_Adjustment_"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key is missing, wrong, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key lacks the route's scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description There is no such thing, or the caller may not know of it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The state does not allow it now. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The body is over the limit. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The body is not application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A business rule says no. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A limit is reached. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    get_adjustment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                adjustment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["One_Adjustment_"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key is missing, wrong, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key lacks the route's scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description There is no such thing, or the caller may not know of it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A limit is reached. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    delete_adjustment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                adjustment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done; there is nothing to tell. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key is missing, wrong, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key lacks the route's scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description There is no such thing, or the caller may not know of it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A limit is reached. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
     explain: {
         parameters: {
             query?: never;
@@ -3680,19 +4633,27 @@ export interface operations {
             };
         };
     };
-    list_records: {
+    list_ledger: {
         parameters: {
             query?: {
                 limit?: number;
                 cursor?: string;
-                /** @description First day, YYYY-MM-DD, UTC */
+                /** @description First day, or moment with offset */
                 from?: string;
-                /** @description Last day, YYYY-MM-DD, UTC */
+                /** @description Last day, or the moment after the last */
                 to?: string;
                 /** @description Only this model, as the client named it */
                 model?: string;
                 /** @description Only this API key */
                 key_id?: string;
+                /** @description Only for this end user */
+                end_user?: string;
+                /** @description Only this provider */
+                provider?: string;
+                /** @description Only calls that ended so */
+                cause?: "finished" | "client_gone_before_first_byte" | "client_gone_mid_stream" | "client_gone_non_streaming" | "upstream_refused" | "upstream_unreachable" | "upstream_timeout" | "upstream_broke_off" | "lost";
+                /** @description Only what is charged by an estimate, or what is not */
+                estimated?: boolean;
             };
             header?: never;
             path?: never;
@@ -3706,7 +4667,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_UsageEntry_"];
+                    "application/json": components["schemas"]["Page_LedgerEntry_"];
                 };
             };
             /** @description The request is malformed. */
@@ -3738,6 +4699,376 @@ export interface operations {
             };
             /** @description A limit is reached. `Retry-After` says when to try again. */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    export_ledger: {
+        parameters: {
+            query?: {
+                /** @description First day, or moment with offset */
+                from?: string;
+                /** @description Last day, or the moment after the last */
+                to?: string;
+                /** @description Only this model, as the client named it */
+                model?: string;
+                /** @description Only this API key */
+                key_id?: string;
+                /** @description Only for this end user */
+                end_user?: string;
+                /** @description Only this provider */
+                provider?: string;
+                /** @description Only calls that ended so */
+                cause?: "finished" | "client_gone_before_first_byte" | "client_gone_mid_stream" | "client_gone_non_streaming" | "upstream_refused" | "upstream_unreachable" | "upstream_timeout" | "upstream_broke_off" | "lost";
+                /** @description Only what is charged by an estimate, or what is not */
+                estimated?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": components["schemas"]["LedgerEntry"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key is missing, wrong, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key lacks the route's scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A limit is reached. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    get_entry: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["One_LedgerEntry_"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key is missing, wrong, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key lacks the route's scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description There is no such thing, or the caller may not know of it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A limit is reached. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    verify_ledger: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Send the same value again to get the same answer again; the work is done once. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["One_LedgerCheck_"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key is missing, wrong, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key lacks the route's scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The state does not allow it now. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A business rule says no. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A limit is reached. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    list_records: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string;
+                /** @description First day, YYYY-MM-DD, UTC */
+                from?: string;
+                /** @description Last day, YYYY-MM-DD, UTC */
+                to?: string;
+                /** @description Only this model, as the client named it */
+                model?: string;
+                /** @description Only this API key */
+                key_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_LedgerEntry_"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key is missing, wrong, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key lacks the route's scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A limit is reached. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    list_ledger_checks: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_LedgerCheck_"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key is missing, wrong, expired or revoked. */
+            401: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -3,7 +3,7 @@
  * `@ts-expect-error` must have an error. Nothing of this runs.
  */
 import type { Headgate } from "./client.ts";
-import type { CreateKey, Key, Scope, UsageEntry } from "./headgate.d.ts";
+import type { CreateKey, Key, Scope, LedgerEntry } from "./headgate.d.ts";
 
 export async function mistakes(headgate: Headgate): Promise<void> {
   // Names of fields in answers
@@ -65,6 +65,6 @@ export const unnamed: CreateKey = { scopes: ["chat:write"] };
 /** What is right must stay so: without `scopes`, and with a field that may be null. */
 export const named: CreateKey = { name: "x", expires_at: null };
 export const ends: Key["expires_at"] = null;
-export const status: UsageEntry["status"] = null;
+export const status: LedgerEntry["status"] = null;
 // @ts-expect-error - a request always has a model
-export const model: UsageEntry["model"] = null;
+export const model: LedgerEntry["model"] = null;

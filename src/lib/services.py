@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from lib.admission.counters import Counter
+from lib.admission.counters import Counted, Counter, Place
 from lib.admission.decision import Ask, Refusal
 from lib.clock import Clock
 from lib.config import Config
-from lib.gateway.account import Accounts
+from lib.gateway.accounts import Accounts
 from lib.gateway.call import Gateway
 from lib.http.idempotency import Sealer
+from lib.http.streaming import Streams
+from lib.identity.shield import Shield
 from lib.store.database import Database, Store
 
 
@@ -29,6 +31,18 @@ class OrgGates(Protocol):
 
     async def explain(self, org_id: str, ask: Ask) -> Refusal | None:
         """Return why a call would be refused now, or None. Nothing is counted."""
+        ...
+
+    async def accounts(self, org_id: str, budget_id: str, after: str, most: int) -> Counted | None:
+        """Return what a budget has counted, for the subjects behind `after`; None where the gate knows no such one."""
+        ...
+
+    async def places(self, org_id: str, call_ids: Sequence[str]) -> Mapping[str, Sequence[Place]]:
+        """Return the budgets on which calls count, by the call's id, as long as the gate remembers them: a day."""
+        ...
+
+    async def refused(self, org_id: str) -> int:
+        """Return how many records the store has refused for good."""
         ...
 
     async def counters(self, org_id: str) -> Mapping[str, Counter]:
@@ -49,9 +63,11 @@ class Services:
     database: Database
     pepper: bytes
     accounts: Accounts
+    shield: Shield
     gateway: Gateway
     gates: OrgGates
     sealer: Sealer
+    streams: Streams
     checks: Mapping[str, Callable[[Services], Awaitable[None]]]
     openapi: bytes
     docs_page: bytes

@@ -3,18 +3,38 @@
 from __future__ import annotations
 
 from lib.http.route import Route
-from routes import ai_models, budgets, chat, docs, embeddings, explanations, health, keys, limits, org_models, usage
+from routes import (
+    adjustments,
+    ai_models,
+    budgets,
+    chat,
+    docs,
+    embeddings,
+    explanations,
+    health,
+    keys,
+    ledger,
+    limits,
+    operator,
+    org_models,
+    orgs,
+    usage,
+)
 
 ROUTES: list[Route] = [
     *chat.ROUTES,
     *embeddings.ROUTES,
     *ai_models.ROUTES,
+    *orgs.ROUTES,
     *keys.ROUTES,
     *org_models.ROUTES,
     *limits.ROUTES,
     *budgets.ROUTES,
+    *adjustments.ROUTES,
     *explanations.ROUTES,
     *usage.ROUTES,
+    *ledger.ROUTES,
+    *operator.ROUTES,
     *health.ROUTES,
     *docs.ROUTES,
 ]

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from lib.admission import policy_service, policy_store
+from lib.admission import adjustment_store, policy_service, policy_store
 from lib.admission.counters import Counter
-from lib.admission.rules import EACH
+from lib.admission.rules import EACH, MOST_AMOUNT, effective
 from lib.http import etag, render
 from lib.http.paging import PageQuery, cut, decode_cursor
 from lib.http.request import Validated
@@ -38,7 +38,7 @@ _Window = Annotated[
     StringConstraints(pattern=r"^(total|day|week|month|rolling:[1-9][0-9]{0,8})$"),
     AfterValidator(_rolling),
 ]
-_NanoUsd = Annotated[int, Field(ge=0, le=2**53, strict=True)]
+_NanoUsd = Annotated[int, Field(ge=0, le=MOST_AMOUNT, strict=True)]
 
 
 class Mode(StrEnum):
@@ -71,6 +71,7 @@ class UpdateBudget(BaseModel):
 class Budget(BaseModel):
     """A budget and what is spent of it now. `reserved_nano_usd` is held for requests that are under way.
 
+    `effective_limit_nano_usd` is the amount that holds now: with all top-ups and overrides that have not expired.
     What is spent, held and left is null for a budget of each (`*`). `resets_at` is when the window ends; null for
     `total` and `rolling`, and for a budget of each.
     """
@@ -79,6 +80,7 @@ class Budget(BaseModel):
     scope: RuleScope
     window: str
     limit_nano_usd: int
+    effective_limit_nano_usd: int
     mode: Mode
     spent_nano_usd: int | None
     reserved_nano_usd: int | None
@@ -94,7 +96,8 @@ async def list_budgets(services: Services, request: Validated[None, PageQuery], 
     rows = await policy_store.list_budgets(services.database, principal.org_id, before, request.query.limit + 1)
     shown, more = cut(rows, request.query.limit, lambda row: [row.id])
     counters = await services.gates.counters(principal.org_id) if shown else {}
-    return render.page([_budget(row, counters) for row in shown], more)
+    amounts = await _amounts(services, shown)
+    return render.page([_budget(row, amounts[row.id], counters) for row in shown], more)
 
 
 async def create_budget(
@@ -135,7 +138,18 @@ async def delete_budget(services: Services, request: Validated[None, NoQuery], p
     return render.no_content()
 
 
-def _budget(row: BudgetRow, counters: Mapping[str, Counter]) -> Budget:
+async def _amounts(services: Services, rows: Sequence[BudgetRow]) -> Mapping[str, int]:
+    """Return what holds now of each of the budgets, which are sorted by id, newest first."""
+    if not rows:
+        return {}
+    adjusted = adjustment_store.by_budget(
+        await adjustment_store.adjustments_between(services.database, rows[0].org_id, rows[-1].id, rows[0].id)
+    )
+    now = adjustment_store.milliseconds(services.clock.now())
+    return {row.id: effective(row.limit_nano_usd, adjusted.get(row.id, ()), now) for row in rows}
+
+
+def _budget(row: BudgetRow, most: int, counters: Mapping[str, Counter]) -> Budget:
     counter = None if row.scope_id == EACH else counters.get(row.id, Counter(0, 0, None))
     resets_ms = counter.resets_at_ms if counter else None
     return Budget(
@@ -143,10 +157,11 @@ def _budget(row: BudgetRow, counters: Mapping[str, Counter]) -> Budget:
         scope=RuleScope(type=Level(row.scope_type), id=row.scope_id, model=row.scope_model),
         window=row.spend_window,
         limit_nano_usd=row.limit_nano_usd,
+        effective_limit_nano_usd=most,
         mode=Mode(row.mode),
         spent_nano_usd=counter.used if counter else None,
         reserved_nano_usd=counter.reserved if counter else None,
-        remaining_nano_usd=max(0, row.limit_nano_usd - counter.used - counter.reserved) if counter else None,
+        remaining_nano_usd=max(0, most - counter.used - counter.reserved) if counter else None,
         resets_at=None if resets_ms is None else datetime.fromtimestamp(resets_ms / 1000, UTC),
         created_at=row.created_at,
         updated_at=row.updated_at,
@@ -156,7 +171,8 @@ def _budget(row: BudgetRow, counters: Mapping[str, Counter]) -> Budget:
 async def _shown(
     services: Services, row: BudgetRow, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
-    shown = _budget(row, await services.gates.counters(row.org_id))
+    amounts = await _amounts(services, [row])
+    shown = _budget(row, amounts[row.id], await services.gates.counters(row.org_id))
     return render.data(shown, status=status, headers={"etag": etag.etag(row.version), **(headers or {})})
 
 

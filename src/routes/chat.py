@@ -8,6 +8,7 @@ from lib.gateway.formats import openai_chat
 from lib.gateway.formats.openai_chat import ChatRequest
 from lib.gateway.formats.openai_user import end_user
 from lib.gateway.settlement import Call
+from lib.gateway.telling import wants_cost_event
 from lib.gateway.usage_filter import UsageEventFilter
 from lib.http.request import Validated
 from lib.http.response import Response
@@ -27,6 +28,7 @@ async def create_chat_completion(
         output_estimate=openai_chat.output_estimate,
         completion=openai_chat.completion,
         new_filter=None if chat.wants_usage_event else UsageEventFilter,
+        tells_cost=bool(chat.stream) and wants_cost_event(request.headers),
     )
     model_request = ModelRequest(
         call=Call(
@@ -37,6 +39,7 @@ async def create_chat_completion(
             openai_chat.input_estimate(chat),
             lambda images: openai_chat.bound(chat, request.json, None, images),
             end_user(request.json),
+            openai_chat.service_tier(request.json),
         ),
         path="/chat/completions",
         body=lambda upstream_model, output: openai_chat.upstream_body(request.json, upstream_model, output),
@@ -52,7 +55,8 @@ ROUTES = [
         path="/v1/chat/completions",
         handler=create_chat_completion,
         summary="Make a chat completion",
-        description="OpenAI's API. With `stream: true` the answer is a `text/event-stream`, ended by `[DONE]`.",
+        description="OpenAI's API. With `stream: true` the answer is a `text/event-stream`, ended by `[DONE]`. With the"
+        " header `x-headgate-stream-cost: true` one event `headgate.cost` follows that.",
         responses={200: PassedThrough},
         permission=Scope.CHAT_WRITE,
         dialect=Dialect.OPENAI,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from lib.http import etag, render
 from lib.http.paging import PageQuery, cut, decode_cursor
@@ -17,20 +17,10 @@ from lib.identity.key_store import KeyRow
 from lib.identity.models import INFERENCE_SCOPES, Principal, Scope
 from lib.services import Services
 from lib.text import PRINTABLE
-from routes.schemas import RECENT, One, Page
+from routes.schemas import RECENT, One, Page, Time
 
 _AFTER_ALL = "~"  # sorts behind every id
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=PRINTABLE)]
-
-
-def _utc(time: datetime) -> datetime:
-    try:
-        return time.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("the time is outside the years 1 to 9999") from None
-
-
-Time = Annotated[AwareDatetime, AfterValidator(_utc)]
 
 
 class CreateKey(BaseModel):

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
+from lib.admission import ledger_check
 from lib.admission.policy_service import WantedScope
+from lib.admission.verification import Verdict
+from lib.http.paging import PageQuery
+from lib.http.periods import Day
 from lib.text import PRINTABLE
 
 Item = TypeVar("Item")
 _Name = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=PRINTABLE)]
 AFTER_ALL = "~"  # sorts behind every id
+
+
+def _utc(time: datetime) -> datetime:
+    try:
+        return time.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("the time is outside the years 1 to 9999") from None
+
+
+Time = Annotated[AwareDatetime, AfterValidator(_utc)]  # a moment that a client names
 
 # Said of each list that reads with `Read.RECENT`.
 RECENT = (
@@ -22,6 +37,15 @@ RECENT = (
 # Said of limits and budgets.
 NEW_RULE = "It holds from the answer on. An organisation has at most 200 of them."
 RULE_TAG = "The ETag is of the rule. What is used of it changes without a new one."
+
+
+class DaysQuery(PageQuery):
+    """Which records: whole UTC days from `from` to `to`, both included. The last 30 days where nothing is said."""
+
+    start: Annotated[Day | None, Field(alias="from", description="First day, YYYY-MM-DD, UTC")] = None
+    to: Annotated[Day | None, Field(description="Last day, YYYY-MM-DD, UTC")] = None
+    model: Annotated[str | None, Field(max_length=256, description="Only this model, as the client named it")] = None
+    key_id: Annotated[str | None, Field(max_length=36, description="Only this API key")] = None
 
 
 class PassedThrough(BaseModel):
@@ -88,3 +112,65 @@ class RuleScope(BaseModel):
     type: Level
     id: str
     model: str | None
+
+
+class SubjectCheck(BaseModel):
+    """One subject whose counter is not the ledger's. The counter was read before and after the ledger."""
+
+    model_config = ConfigDict(from_attributes=True)
+    subject: str
+    verdict: Verdict
+    counter_before_nano_usd: Annotated[int, Field(validation_alias="before")]
+    counter_nano_usd: Annotated[int, Field(validation_alias="after")]
+    ledger_least_nano_usd: Annotated[int, Field(validation_alias="least")]
+    ledger_most_nano_usd: Annotated[int, Field(validation_alias="most")]
+
+
+class BudgetCheck(BaseModel):
+    """What was found of one budget. Sums are over all its `subjects`; `found` are those that do not agree, 20 at most.
+
+    The ledger gives a range where a call began just before the window, or leaves a rolling one just now.
+    """
+
+    budget_id: str
+    scope: RuleScope
+    window: str
+    verdict: Verdict
+    reason: str | None
+    subjects: int
+    counter_nano_usd: int
+    ledger_least_nano_usd: int
+    ledger_most_nano_usd: int
+    found: list[SubjectCheck]
+
+    @classmethod
+    def of(cls, check: ledger_check.BudgetCheck) -> BudgetCheck:
+        """Return it as it is shown."""
+        row = check.row
+        return cls(
+            budget_id=row.id,
+            scope=RuleScope(type=Level(row.scope_type), id=row.scope_id, model=row.scope_model),
+            window=row.spend_window,
+            verdict=check.verdict,
+            reason=check.reason,
+            subjects=check.subjects,
+            counter_nano_usd=check.spent,
+            ledger_least_nano_usd=check.least,
+            ledger_most_nano_usd=check.most,
+            found=[SubjectCheck.model_validate(line) for line in check.found],
+        )
+
+
+class LedgerCheck(BaseModel):
+    """What was found of one organisation. `refused_records` are in its gate only: the store would not take them."""
+
+    org_id: str
+    verdict: Verdict
+    refused_records: int
+    budgets: list[BudgetCheck]
+
+    @classmethod
+    def of(cls, check: ledger_check.OrgCheck) -> LedgerCheck:
+        """Return it as it is shown."""
+        budgets = [BudgetCheck.of(budget) for budget in check.budgets]
+        return cls(org_id=check.org_id, verdict=check.verdict, refused_records=check.refused, budgets=budgets)

@@ -174,6 +174,20 @@ for (const word of ["late5", "cut5"]) {
   }
 }
 
+for (const usage of [false, true]) {
+  test(`the event that tells a stream's cost is not noticed, ${usage ? "native" : "filtered"}`, async () => {
+    const stream = await client.chat.completions.create(
+      { model: simModel("chunks30"), messages, stream: true, stream_options: { include_usage: usage } },
+      { headers: { "x-headgate-stream-cost": "true" } },
+    );
+    const { chunks, text, error } = await read(stream);
+
+    assert.equal(error, undefined);
+    assert.equal(text, fullText(30));
+    assert.ok(chunks.every((chunk) => chunk.object === "chat.completion.chunk"));
+  });
+}
+
 test("a client that stops reading stops the provider", async () => {
   const model = simModel("chunks1000-gap20");
   const stream = await client.chat.completions.create({ model, messages, stream: true });

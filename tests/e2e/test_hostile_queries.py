@@ -16,7 +16,7 @@ def cursor(value: Any) -> str:
     return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
 
 
-LISTS = ["/api/v1/keys", "/api/v1/models", "/api/v1/usage", "/api/v1/usage/records"]
+LISTS = ["/api/v1/keys", "/api/v1/models", "/api/v1/usage", "/api/v1/usage/records", "/api/v1/ledger"]
 MADE_UP: list[Any] = [None, {}, [1, 2, 3], ["a"] * 9]
 QUERIES = [
     *("limit=0", "limit=101", "limit=-1", "limit=x", "limit=1e2", "limit=", "limit=99999999999999999999", "limit=NaN"),

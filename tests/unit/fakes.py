@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from lib.http.errors import PayloadTooLarge
-from lib.http.request import RawRequest
+from lib.http.request import Departure, RawRequest
+from lib.http.streaming import ReaderLost
 from lib.ids import new_id
 
 T = TypeVar("T")
@@ -85,6 +86,75 @@ class FakeSealer:
             raise ValueError("wrong key or changed text")
         pad = hashlib.sha256(key).digest()
         return bytes(byte ^ pad[index % len(pad)] for index, byte in enumerate(hidden))
+
+
+@dataclass
+class FakeKv:
+    """KV as `lib.gateway.cache` sees it. `failure` is what every call raises; `slow` makes reads never answer."""
+
+    texts: dict[str, str] = field(default_factory=dict)
+    seconds: dict[str, int] = field(default_factory=dict)  # how long each is kept
+    reads: list[tuple[str, ...]] = field(default_factory=list)
+    failure: Exception | None = None
+    slow: bool = False
+
+    async def get(self, names: Sequence[str]) -> Mapping[str, str]:
+        self.reads.append(tuple(names))
+        await self._happen()
+        return {name: self.texts[name] for name in names if name in self.texts}
+
+    async def put(self, name: str, text: str, seconds: int) -> None:
+        await self._happen()
+        self.texts[name], self.seconds[name] = text, seconds
+
+    async def delete(self, name: str) -> None:
+        await self._happen()
+        self.texts.pop(name, None)
+
+    async def _happen(self) -> None:
+        if self.failure:
+            raise self.failure
+        await asyncio.sleep(60 if self.slow else 0)
+
+
+@dataclass
+class FakeStream:
+    """A body that is written: what has come through, and how it ended. `fails_at`: the client leaves then."""
+
+    pieces: list[bytes] = field(default_factory=list)
+    how: str = "open"
+    fails_at: int | None = None
+
+    @property
+    def body(self) -> FakeStream:
+        return self
+
+    @property
+    def native(self) -> bytes:
+        return b"".join(self.pieces)
+
+    async def write(self, piece: bytes) -> None:
+        if len(self.pieces) == self.fails_at:
+            raise ReaderLost
+        self.pieces.append(piece)
+
+    async def end(self) -> None:
+        self.how = "ended"
+
+    async def break_off(self) -> None:
+        self.how = "broken off"
+
+
+@dataclass
+class FakeStreams:
+    """Every body that was begun. `fails_at`: at which piece their clients leave."""
+
+    opened: list[FakeStream] = field(default_factory=list)
+    fails_at: int | None = None
+
+    def open(self, client: Departure) -> FakeStream:  # noqa: ARG002 - its leaving is scripted
+        self.opened.append(FakeStream(fails_at=self.fails_at))
+        return self.opened[-1]
 
 
 def raw_request(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,3 +17,40 @@ class Counter:
     used: int
     reserved: int
     resets_at_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What a budget has counted for one subject, in nano-dollars."""
+
+    subject: str
+    used: int
+    reserved: int
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What a budget has counted for some subjects, in their order, at `now_ms`.
+
+    `begin_ms` is that of the calendar's window; 0 for the others. `mixed`: the windows of some begin later.
+    """
+
+    now_ms: int
+    begin_ms: int
+    spent: Sequence[Spent]
+    mixed: bool
+
+    @classmethod
+    def of(cls, now_ms: int, told: Any) -> Counted:
+        """Read what `lib.admission.decision.Book.accounts_of` has told, also by way of JSON."""
+        begin, spent, mixed = told
+        return cls(now_ms, begin, [Spent(*one) for one in spent], mixed)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a call counts: on this budget, for this subject, in the window that begins then."""
+
+    rule: str
+    subject: str
+    begin_ms: int

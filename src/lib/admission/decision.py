@@ -131,8 +131,7 @@ class Book:
         granted = self._judge(now, ask, stops)
         if isinstance(granted, Refusal):
             return granted
-        output = ask.output_tokens if ask.output_tokens is not None else granted
-        bound = min(_bound(ask, output or 0) or 0, MOST_BOUND)
+        bound = reserved_for(ask, granted)
         reservation = Reservation(now, bound, ask.estimate, [], [], granted)
         for limit, subject, count in stops.limits:
             reservation.limits.append((limit.id, subject))
@@ -164,6 +163,11 @@ class Book:
             if wait:
                 return Refusal(f"{limit.unit}_limit_reached", limit.id, wait)
         return _afford(now, ask, stops.hard) if stops.hard else None
+
+    def refused_place(self, refusal: Refusal, ask: Ask) -> list[tuple[str, str | None, str | None]]:
+        """Return where a limit of requests refuses all calls alike: level, who, and model; nothing of other rules."""
+        limits = [limit for limit in self.policy.limits if limit.id == refusal.rule and limit.unit is Unit.REQUESTS]
+        return [(limit.scope.type, limit.scope.subject(ask.path), limit.scope.model) for limit in limits]
 
     def settle(self, now: int, held: Reservation, cost: int, tokens: int, *, before: int | None = None) -> None:
         """Replace what a call was given by what it used. `before` is what it was charged already, when it is corrected.
@@ -236,6 +240,24 @@ class Book:
                 used = Counter(max(0, account.used(now)), account.reserved(now), account.ends(now))
                 shown[budget.id] = used
         return shown
+
+    def accounts_of(
+        self, now: int, rule: str, after: str, most: int
+    ) -> tuple[int, list[tuple[str, int, int]], bool] | None:
+        """Return the begin of a budget's window, and the subjects behind `after` that it counts for, in their order.
+
+        Of each: who it is, what is spent and what is reserved. At last, whether the windows of some begin later: after
+        a change of the time zone those go on that had begun. None where there is no such budget.
+        """
+        budget = self.budgets.get(rule)
+        if budget is None:
+            return None
+        subjects = sorted({who for name, who in (*self.accounts, *self.kept) if name == rule and who > after})[:most]
+        known = ((who, self._account(rule, who)) for who in subjects)
+        accounts = [(who, one) for who, one in known if one is not None]
+        counting = [one for _, one in accounts if one.used(now) or one.reserved(now)]
+        begins = {one.window(now) for one in counting or [Account(budget, self.policy.time_zone, {})]}
+        return min(begins), [(who, one.used(now), one.reserved(now)) for who, one in accounts], len(begins) > 1
 
     def _stops(self, path: Path) -> Stops:
         key = tuple(path.items())
@@ -310,6 +332,12 @@ def _new_count(limit: Limit, kept: Mapping[int, int]) -> Count:
 
 def _amount(limit: Limit, estimate: int) -> int:
     return estimate if limit.unit is Unit.TOKENS else 1
+
+
+def reserved_for(ask: Ask, granted: int | None) -> int:
+    """Return what is reserved for a call that was let in, `granted` output tokens where it did not say itself."""
+    output = ask.output_tokens if ask.output_tokens is not None else granted
+    return min(_bound(ask, output or 0) or 0, MOST_BOUND)
 
 
 def _bound(ask: Ask, output_tokens: int) -> int | None:

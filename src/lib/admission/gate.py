@@ -95,6 +95,27 @@ class Gate:
         self._now = max(self._now, now_ms)
         return self._book.counters(self._now)
 
+    def accounts(
+        self, rule: str, after: str, most: int, now_ms: int
+    ) -> tuple[int, list[tuple[str, int, int]], bool] | None:
+        """Return what a budget has counted, by subject: see `decision.Book.accounts_of`."""
+        self._now = max(self._now, now_ms)
+        return self._book.accounts_of(self._now, rule, after, most)
+
+    def places(self, names: str) -> dict[str, list[tuple[str, str, int]]]:
+        """Return the budgets on which calls count: rule, subject, and the begin of its window, by the call's id.
+
+        `names` is a JSON array of ids. A call that no rule concerned is not there, nor one that ended a day ago.
+        """
+        self.fold()
+        found = self._sql.run(gate_sql.READ_PLACES, names)
+        return {name: Reservation.from_json(text).budgets for name, text in found}
+
+    def refused(self) -> int:
+        """Return how many records the store has refused for good."""
+        [[number]] = self._sql.run("SELECT count(*) FROM rejected")
+        return int(number)
+
     def explain(self, ask: Ask, now_ms: int) -> Refusal | None:
         """Return why a call would be refused now; None if it would be let in. Nothing is counted."""
         self._now = max(self._now, now_ms)
@@ -146,9 +167,7 @@ class Gate:
         answers: dict[str, list[object]] = {}
         parsed: list[Row] = from_json(rows)
         past = self._past_of(parsed)
-        passed_over = [
-            place for place, row in enumerate(parsed) if not self._take(row, past, answers, current=current)
-        ]
+        passed_over = [place for place, row in enumerate(parsed) if not self._take(row, past, answers, current=current)]
         if len(passed_over) < len(parsed):  # who is refused leaves no trace
             self._passed_over += [(self._noted, place) for place in passed_over]
             self._sql.run(gate_sql.NOTE, self._now, int(current), rows)
@@ -206,12 +225,16 @@ class Gate:
         return True
 
     def _answer(self, decided: Reservation | Refusal, ask: Ask) -> list[object]:
-        """Return `[code, rule, wait_ms, granted, standing]`; the code is "" for who is let in."""
+        """Return `[code, rule, wait_ms, granted, standing]`; the code is "" for who is let in.
+
+        A limit of requests that refuses adds its place, `[level, who, model or null]`: until `wait_ms` is over it
+        refuses every call there, so nobody needs to ask again.
+        """
         standing = self._book.standing(self._now, ask.path)
         rates = {unit: [rate.most, rate.left, rate.window_ms, rate.resets_ms] for unit, rate in standing.rates.items()}
         shown = [rates, standing.budget_left]
         if isinstance(decided, Refusal):
-            return [decided.code, decided.rule, decided.wait_ms, None, shown]
+            return [decided.code, decided.rule, decided.wait_ms, None, shown, *self._book.refused_place(decided, ask)]
         return ["", "", 0, decided.granted, shown]
 
     def _settle(self, name: str, record: dict[str, Any], ended: Past | None) -> bool:

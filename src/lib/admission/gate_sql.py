@@ -78,6 +78,7 @@ KEEP_RESERVATIONS = (
     " until_ms = excluded.until_ms"
 )
 READ_HELD = "SELECT id, held FROM reservations WHERE charged IS NULL"
+READ_PLACES = "SELECT id, held FROM reservations WHERE id IN (SELECT value FROM json_each(?1))"
 READ_ENDED = (
     "SELECT id, held, charged, final FROM reservations"
     " WHERE charged IS NOT NULL AND id IN (SELECT value FROM json_each(?1))"

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import astuple
 from typing import Any
 
+from lib.admission import adjustment_store
+from lib.admission.rules import Adjustment
+from lib.identity import org_store
 from lib.store.database import Database, Read, Statement
 from lib.store.rows import columns
-from lib.store.schema import BudgetRow, LimitRow, OrgRow
+from lib.store.schema import BudgetRow, LimitRow
 from lib.store.scope import Org
 
 MOST_LIMITS = 200
@@ -17,18 +21,18 @@ DEFAULT_TIME_ZONE = "UTC"
 
 _LIMIT = columns(LimitRow)
 _BUDGET = columns(BudgetRow)
-_ORG = columns(OrgRow)
 
 
 async def load_policy(database: Database, org_id: str) -> str:
     """Return an organisation's rules and time zone as the JSON text that its gate takes."""
-    org = await database.one(Org(org_id), OrgRow, f"SELECT {_ORG} FROM orgs WHERE id = ?", org_id)
+    org = await org_store.get_org(database, org_id)
     limits = await database.query(Org(org_id), LimitRow, f"SELECT {_LIMIT} FROM limits WHERE org_id = ?", org_id)
     budgets = await database.query(Org(org_id), BudgetRow, f"SELECT {_BUDGET} FROM budgets WHERE org_id = ?", org_id)
+    adjusted = adjustment_store.by_budget(await adjustment_store.all_adjustments(database, org_id))
     policy = {
         "time_zone": org.time_zone if org else DEFAULT_TIME_ZONE,
         "limits": [_limit(row) for row in sorted(limits, key=lambda row: row.id)],
-        "budgets": [_budget(row) for row in sorted(budgets, key=lambda row: row.id)],
+        "budgets": [_budget(row, adjusted.get(row.id, ())) for row in sorted(budgets, key=lambda row: row.id)],
     }
     return json.dumps(policy, ensure_ascii=False, separators=(",", ":"))
 
@@ -157,14 +161,15 @@ def _limit(row: LimitRow) -> dict[str, Any]:
     }
 
 
-def _budget(row: BudgetRow) -> dict[str, Any]:
-    return {
+def _budget(row: BudgetRow, adjustments: Sequence[Adjustment]) -> dict[str, Any]:
+    budget = {
         "id": row.id,
         "scope": _scope(row),
         "window": row.spend_window,
         "limit": row.limit_nano_usd,
         "mode": row.mode,
     }
+    return budget | {"adjustments": [astuple(one) for one in adjustments]} if adjustments else budget
 
 
 def _scope(row: LimitRow | BudgetRow) -> dict[str, str | None]:

@@ -7,13 +7,14 @@ scope on that path, and counts for every call that passes it. New levels need no
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 Path = Mapping[str, str]  # the name of a level → who stands there
 EACH = "*"
+MOST_AMOUNT = 2**53  # of a budget, in nano-dollars, with all that is added to it: what every JSON reader holds
 
 
 class Unit(StrEnum):
@@ -53,14 +54,36 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True)
+class Adjustment:
+    """What changes a budget's amount for a while: an override takes its place, a top-up is added.
+
+    It holds before `until_ms` (milliseconds since 1970); None: until it is deleted.
+    """
+
+    override: bool
+    amount: int
+    until_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Budget:
-    """So many nano-dollars in a window: `total`, `day`, `week`, `month` or `rolling:SECONDS`. A hard one refuses."""
+    """So many nano-dollars in a window: `total`, `day`, `week`, `month` or `rolling:SECONDS`. A hard one refuses.
+
+    `adjustments` are newest first.
+    """
 
     id: str
     scope: Scope
     window: str
     most: int
     hard: bool
+    adjustments: tuple[Adjustment, ...] = ()
+
+    def most_at(self, now: int) -> int:
+        """Return the amount at a moment: of the newest override that holds, or else its own; and all top-ups."""
+        if not self.adjustments:
+            return self.most
+        return effective(self.most, self.adjustments, now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +114,25 @@ def parse_policy(text: str) -> Policy:
             for entry in parsed["limits"]
         ),
         tuple(
-            Budget(entry["id"], _scope(entry), entry["window"], entry["limit"], entry["mode"] == "hard")
+            Budget(
+                entry["id"],
+                _scope(entry),
+                entry["window"],
+                entry["limit"],
+                entry["mode"] == "hard",
+                # A text from before there were adjustments has none.
+                tuple(Adjustment(*adjustment) for adjustment in entry.get("adjustments", ())),
+            )
             for entry in parsed["budgets"]
         ),
     )
+
+
+def effective(most: int, adjustments: Sequence[Adjustment], now: int) -> int:
+    """Return what a budget of `most` comes to at a moment, at most MOST_AMOUNT. `adjustments` are newest first."""
+    holding = [one for one in adjustments if one.until_ms is None or now < one.until_ms]
+    amount = next((one.amount for one in holding if one.override), most)
+    return min(MOST_AMOUNT, amount + sum(one.amount for one in holding if not one.override))
 
 
 def _scope(entry: Mapping[str, Any]) -> Scope:

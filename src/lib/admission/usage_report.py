@@ -8,8 +8,6 @@ from datetime import datetime
 from enum import StrEnum
 
 from lib.store.database import Database, Value
-from lib.store.rows import columns
-from lib.store.schema import UsageRecordRow
 from lib.store.scope import Org
 
 
@@ -23,7 +21,6 @@ class Group(StrEnum):
 
 ALL_GROUPS = tuple(Group)
 _SUMMED = ("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens")
-_COLUMNS = columns(UsageRecordRow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,20 +92,3 @@ async def report(
         f" FROM usage_records WHERE {conditions} GROUP BY 1, 2, 3{behind} ORDER BY 1, 2, 3 LIMIT ?{len(bound) + 1}"
     )
     return await database.query(Org(org_id), UsageSum, sql, *bound, limit)
-
-
-async def records(
-    database: Database, org_id: str, wanted: UsageFilter, before: Sequence[Value], limit: int
-) -> list[UsageRecordRow]:
-    """Return single records, newest first, older than the place `before` (a start time and an id)."""
-    conditions, bound = _conditions(org_id, wanted)
-    place = len(bound) + 1
-    return await database.query(
-        Org(org_id),
-        UsageRecordRow,
-        f"SELECT {_COLUMNS} FROM usage_records WHERE {conditions} AND (started_at, id) < (?{place}, ?{place + 1})"
-        f" ORDER BY started_at DESC, id DESC LIMIT ?{place + 2}",
-        *bound,
-        *before,
-        limit,
-    )

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 CALENDAR = ("day", "week", "month")
+# What else ZoneInfo takes is a path to a file.
+_ZONE = re.compile(r"[A-Za-z0-9+_-]{1,32}(/[A-Za-z0-9+_-]{1,32}){0,2}")
+MOST_ZONE_CHARACTERS = 64
+
+
+def is_zone(name: str) -> bool:
+    """Tell whether IANA has a time zone of this name."""
+    if len(name) > MOST_ZONE_CHARACTERS or not _ZONE.fullmatch(name):
+        return False
+    try:
+        ZoneInfo(name)
+    except (OSError, ValueError, LookupError):  # a folder, no zone's data, or nothing
+        return False
+    return True
 
 
 def window_of(window: str, zone: str, now_ms: int) -> tuple[int, int]:
@@ -31,6 +46,16 @@ def window_of(window: str, zone: str, now_ms: int) -> tuple[int, int]:
         following += timedelta(days=1)
         end = _begin(following, place)
     return start, end
+
+
+def day_of(zone: str, moment_ms: int) -> int:
+    """Return the number of the day that begins at a moment, as `date.toordinal` counts."""
+    return _date(moment_ms, ZoneInfo(zone)).toordinal()
+
+
+def begin_of(zone: str, day: int) -> int:
+    """Return when a day of that number begins for good."""
+    return _begin(date.fromordinal(day), ZoneInfo(zone))
 
 
 def _begin(day: date, place: ZoneInfo) -> int:

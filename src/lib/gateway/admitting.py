@@ -10,7 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from lib.gateway.telling import COST, REMAINING
 from lib.http.errors import PaymentRequired, TooManyRequests
+
+Place = tuple[str, str, str | None]  # a level, who stands there, and the model where a rule is only about that
 
 # The units of which OpenAI's headers speak.
 _OPENAI_UNITS = ("requests", "tokens")
@@ -25,10 +28,28 @@ _REFUSALS = {
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """A call that may go on. `output_tokens` is what it may produce for each choice, where its client did not say."""
+    """A call that may go on. `output_tokens` is what it may produce for each choice, where its client did not say.
+
+    `budget_left` is what is left of its tightest hard budget, after what was reserved for it; None where it has none.
+    """
 
     output_tokens: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    budget_left: int | None = None
+
+
+class RequestsRefused(TooManyRequests):
+    """A limit of requests refuses every call at `place` for `wait_ms`, whatever its size.
+
+    `rate` is the limit as `lib.admission.gate.Gate._answer` shows it.
+    """
+
+    def __init__(self, refusal: TooManyRequests, rule: str, place: Place, wait_ms: int, rate: Sequence[int]) -> None:
+        super().__init__(refusal.message, code=refusal.code, headers=refusal.headers, details=refusal.details)
+        self.rule = rule
+        self.place = place
+        self.wait_ms = wait_ms
+        self.rate = rate
 
 
 def admitted(answer: Sequence[Any] | None) -> Admitted:
@@ -36,22 +57,27 @@ def admitted(answer: Sequence[Any] | None) -> Admitted:
 
     Raises TooManyRequests or PaymentRequired, each with the headers that tell the caller where it stands.
     """
-    code, rule, wait_ms, granted, (rates, budget_left) = answer or _NO_ANSWER
+    code, rule, wait_ms, granted, (rates, budget_left), *place = answer or _NO_ANSWER
     headers = _headers(rates, budget_left)
+    if code:
+        headers[COST] = "0"
     if code in _REFUSALS:
         # A single call that is larger than the limit will not pass later either: no time is told.
         again = (
             {"retry-after": str(max(1, -(-wait_ms // 1000)))} if wait_ms > 0 or code.startswith("concurrent") else {}
         )
         message = f"{_REFUSALS[code]} The limit {rule} is reached."
-        raise TooManyRequests(message, code=code, headers={**headers, **again}, details=[{"limit_id": rule}])
+        refusal = TooManyRequests(message, code=code, headers={**headers, **again}, details=[{"limit_id": rule}])
+        if place and wait_ms > 0:
+            raise RequestsRefused(refusal, rule, tuple(place[0]), wait_ms, rates["requests"])
+        raise refusal
     if code == "cost_unknown":
         message = f"Nobody can tell what this call may cost at most, so the budget {rule} refuses it."
         raise PaymentRequired(message, code=code, headers=headers, details=[{"budget_id": rule}])
     if code:
         message = f"The budget {rule} does not cover this call."
         raise PaymentRequired(message, code=code, headers=headers, details=[{"budget_id": rule}])
-    return Admitted(granted, headers)
+    return Admitted(granted, headers, budget_left)
 
 
 def _headers(rates: Mapping[str, Sequence[int]], budget_left: int | None) -> dict[str, str]:
@@ -69,5 +95,5 @@ def _headers(rates: Mapping[str, Sequence[int]], budget_left: int | None) -> dic
     if policies:
         headers["ratelimit-policy"], headers["ratelimit"] = ", ".join(policies), ", ".join(standings)
     if budget_left is not None:
-        headers["x-headgate-budget-remaining"] = str(budget_left)
+        headers[REMAINING] = str(budget_left)
     return headers

@@ -9,11 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from lib.clock import Clock
 from lib.gateway import answer_headers
 from lib.gateway.account import Account
 from lib.gateway.catalogue import Target, resolve
+from lib.gateway.denials import Denials
 from lib.gateway.models import Cause, Completion, Usage
 from lib.gateway.providers import Provider
 from lib.gateway.redaction import redact
@@ -32,7 +34,7 @@ from lib.gateway.upstream import (
     UpstreamUnreachable,
 )
 from lib.http import json_body
-from lib.http.errors import BadGateway, BadRequest, GatewayTimeout, HeadgateError
+from lib.http.errors import BadGateway, BadRequest, GatewayTimeout, HeadgateError, NotFound
 from lib.http.request import Departure
 from lib.http.response import LogFacts, Response
 
@@ -62,16 +64,18 @@ class Gateway:
     clock: Clock
     timeout_seconds: int
     output_floor: int
+    denials: Denials
 
 
 @dataclass(frozen=True, slots=True)
 class StreamFormat:
-    """How to read a wire format's streams."""
+    """How to read a wire format's streams. With `tells_cost` an event behind the end mark says what the call costs."""
 
     usage: Callable[[bytes], Usage | None]
     output_estimate: Callable[[bytes], int]
     completion: Callable[[bytes], Completion]
     new_filter: Callable[[], StreamFilter] | None
+    tells_cost: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +102,8 @@ async def call_model(
 
     `opened` is awaited when the gate has let the request in: the store is needed no more, and the call may last long.
     """
-    target = resolve(request.call.model, account.routes, gateway.providers)
-    settlement = Settlement(gateway.gates, gateway.clock, account, request.call, target)
+    target = await _target(gateway, request.call.model, account)
+    settlement = Settlement(gateway.gates, gateway.clock, account, request.call, target, gateway.denials)
     admitted = await settlement.open(gateway.timeout_seconds, gateway.output_floor)
     try:
         await opened()
@@ -115,9 +119,20 @@ async def call_model(
         response = await _respond(request, target, settlement, answer)
     except (*_FAILURES, asyncio.CancelledError) as failure:
         error = _failed(failure, settlement, request.call)
-        error.headers.update(admitted.headers)
+        error.headers.update(settlement.headers)
         raise error from failure
-    return replace(response, headers={**response.headers, **admitted.headers}) if admitted.headers else response
+    return replace(response, headers={**response.headers, **settlement.headers}) if settlement.headers else response
+
+
+async def _target(gateway: Gateway, model: str, account: Account) -> Target:
+    """Return where a model's calls go. Only an account that the gate has confirmed is told that there is no such model:
+    an old one may lack what was made a moment ago, or be revoked.
+    """
+    try:
+        return resolve(model, account.routes, gateway.providers)
+    except NotFound:
+        await gateway.gates.confirm(account)
+        raise
 
 
 async def _respond(request: ModelRequest, target: Target, settlement: Settlement, answer: UpstreamAnswer) -> Response:
@@ -150,6 +165,7 @@ async def _refused(target: Target, settlement: Settlement, answer: UpstreamAnswe
         message = f"The provider answered with status {answer.status}."
         error = {"message": message, "type": "upstream_error", "param": None, "code": "upstream_error"}
         body, headers["content-type"] = json_body.dump({"error": error}), "application/json"
+    settlement.tell(Cause.UPSTREAM_REFUSED, Usage(), estimated=False)
     secrets = tuple(value.removeprefix("Bearer ") for value in target.provider.headers.values())
     return Response(answer.status, headers, redact(body, secrets), settlement.facts(), settle)
 
@@ -166,10 +182,12 @@ async def _whole(
     request: ModelRequest, settlement: Settlement, answer: UpstreamAnswer, headers: dict[str, str]
 ) -> Response:
     body: BufferedBody = await answer.read(MOST_ANSWER_BYTES)
+    text = body.to_bytes()
+    usage = request.usage(text)
+    known = usage or Usage(input=settlement.input_estimate, output=len(text) // 4)
+    settlement.tell(Cause.FINISHED, known, estimated=usage is None)
 
     async def settle() -> LogFacts:
-        usage = request.usage(body.to_bytes())
-        known = usage or Usage(input=settlement.input_estimate, output=len(body.to_bytes()) // 4)
         return await settlement.end(Cause.FINISHED, known, status=answer.status, estimated=usage is None)
 
     return Response(answer.status, headers, body, settlement.facts(), settle)
@@ -178,19 +196,36 @@ async def _whole(
 def _streamed(
     stream: StreamFormat, settlement: Settlement, answer: UpstreamAnswer, headers: dict[str, str]
 ) -> Response:
-    def ending(end: StreamEnd, text: bytes, unfinished: bytes) -> bytes:
-        if end is StreamEnd.CLIENT_GONE or (not unfinished and _said_all(end, stream.completion(text))):
-            return b""
-        return error_ending(unfinished, _late_error(end))
+    stream_filter = stream.new_filter() if stream.new_filter else None
+    completion = lru_cache(1)(stream.completion)
 
-    relay: Relay = answer.relay(ending, stream.new_filter() if stream.new_filter else None)
+    @lru_cache(1)
+    def used(text: bytes) -> tuple[Usage, bool]:
+        """Return what was used, and whether that is an estimate."""
+        usage = stream.usage(text)
+        known = usage or Usage(input=settlement.input_estimate, output=stream.output_estimate(text))
+        return known, usage is None
+
+    def ending(end: StreamEnd, text: bytes, unfinished: bytes) -> bytes:
+        if end is StreamEnd.CLIENT_GONE:
+            return b""
+        whole = not unfinished and _said_all(end, completion(text))
+        last = b"" if whole else error_ending(unfinished, _late_error(end))
+        # Behind the end mark alone: who reads on to the connection's end would take it for one more piece of text.
+        if not stream.tells_cost or completion(text) is not Completion.MARKED:
+            return last
+        known, estimated = used(text)
+        if whole and stream_filter:
+            last = stream_filter.end()
+        return last + settlement.tell(_cause(end, completion(text)), known, estimated=estimated).event()
+
+    relay: Relay = answer.relay(ending, stream_filter)
 
     async def settle() -> LogFacts:
         report = await relay.finished()
-        usage = stream.usage(report.text)
-        known = usage or Usage(input=settlement.input_estimate, output=stream.output_estimate(report.text))
-        cause = _cause(report.end, stream.completion(report.text))
-        return await settlement.end(cause, known, status=answer.status, estimated=usage is None)
+        known, estimated = used(report.text)
+        cause = _cause(report.end, completion(report.text))
+        return await settlement.end(cause, known, status=answer.status, estimated=estimated)
 
     return Response(answer.status, headers, relay.body, settlement.facts(), settle)
 
@@ -234,8 +269,11 @@ def _failed(failure: BaseException, settlement: Settlement, call: Call) -> Headg
         cause = Cause.CLIENT_GONE_BEFORE_FIRST_BYTE if call.streamed else Cause.CLIENT_GONE_NON_STREAMING
         charged = True
 
+    usage = settlement.without_answer(charged=charged)
+    settlement.tell(cause, usage, estimated=charged)
+
     async def settle() -> LogFacts:
-        return await settlement.end_without_answer(cause, charged=charged)
+        return await settlement.end(cause, usage, status=None, estimated=charged)
 
     error.finish = settle
     return error

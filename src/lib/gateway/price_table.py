@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from lib.gateway.bounds import Limits
-from lib.gateway.models import Price
+from lib.gateway.models import Price, Rates, Tariff
 from lib.gateway.price_data import TABLES, VERSION
 
 
@@ -13,11 +14,29 @@ def _parse(table: str) -> dict[str, tuple[Price, Limits]]:
     models = {}
     for line in table.splitlines():
         name, *columns = line.split(" ")
-        input_price, output_price, *optional = columns
+        input_price, output_price, *optional = columns[:5]
         cached, most_input, most_output = (None if column == "-" else int(column) for column in optional)
         price = Price(int(input_price), int(output_price), cached, VERSION)
-        models[name] = (price, Limits(most_input, most_output))
+        more = dict(column.split("=") for column in columns[5:])
+        models[name] = (_with_tiers(price, more) if more else price, Limits(most_input, most_output))
     return models
+
+
+def _with_tiers(price: Price, more: Mapping[str, str]) -> Price:
+    """Add what a line has behind its fixed columns: see the head of `price_data.py`."""
+    rates = {name: _rates(text) for name, text in more.items() if name not in ("write", "after")}
+    long = {name.removesuffix("+"): rate for name, rate in rates.items() if name.endswith("+")}
+    return replace(
+        price,
+        cache_write=int(more["write"]) if "write" in more else None,
+        long_after=int(more["after"]) if "after" in more else None,
+        long=long.pop("usual", None),
+        tiers={name: Tariff(rate, long.get(name)) for name, rate in rates.items() if not name.endswith("+")},
+    )
+
+
+def _rates(text: str) -> Rates:
+    return Rates(*(int(number) for number in text.split(",")))
 
 
 _MODELS = {provider: _parse(table) for provider, table in TABLES.items()}

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from lib.admission.decision import Ask
+from lib.admission.decision import Ask, reserved_for
 from lib.admission.usage_record import UsageRecord
 from lib.clock import Clock
 from lib.gateway.account import Account
-from lib.gateway.admitting import Admitted
+from lib.gateway.admitting import Admitted, RequestsRefused
 from lib.gateway.asking import ask_of, path_of
 from lib.gateway.bounds import Bound
 from lib.gateway.bounds_images import ImageRule
 from lib.gateway.catalogue import Target
-from lib.gateway.models import Cause, Usage
+from lib.gateway.denials import Denials
+from lib.gateway.models import FLEX, Cause, Usage
+from lib.gateway.telling import Charge
 from lib.store.dialect import time_text
 
 # What the deadline leaves for reading the rest of a stream and settling, after the provider's time is over.
@@ -24,13 +26,17 @@ GRACE_SECONDS = 60
 
 
 class Gates(Protocol):
-    """The organisations' gates. Both methods raise `Unavailable` when a gate can't be reached: nothing passes then."""
+    """The organisations' gates. All methods raise `Unavailable` when a gate can't be reached: nothing passes then."""
 
     async def open(self, account: Account, record: UsageRecord, deadline: datetime, ask: Callable[[], Ask]) -> Admitted:
         """Ask for a request to be let in, and open it. `ask` is called when the organisation has rules.
 
         Raises StaleAccount when the caller was judged by an old policy; TooManyRequests, PaymentRequired.
         """
+        ...
+
+    async def confirm(self, account: Account) -> None:
+        """Raise StaleAccount when the caller was judged by an old policy."""
         ...
 
     async def settle(self, record: UsageRecord) -> None:
@@ -43,7 +49,8 @@ class Call:
     """What the settlement must know of a request to a model. `input_estimate` is in tokens.
 
     `id` is the request's own: at most one record comes of one request. `bound` works out what it may take at most, by
-    the rule of its model for images; `end_user` is whom the client makes it for.
+    the rule of its model for images; `end_user` is whom the client makes it for; `tier` is the service tier that it
+    asks for.
     """
 
     id: str
@@ -53,22 +60,30 @@ class Call:
     input_estimate: int
     bound: Callable[[ImageRule | None], Bound]
     end_user: str | None = None
+    tier: str | None = None
 
 
 class Settlement:
     """The record of one call. `open` first; then exactly one of the ends."""
 
-    def __init__(self, gates: Gates, clock: Clock, account: Account, call: Call, target: Target) -> None:
+    def __init__(
+        self, gates: Gates, clock: Clock, account: Account, call: Call, target: Target, denials: Denials
+    ) -> None:
         now = clock.now()
         self._call = call
         self._target = target
         self._gates = gates
+        self._denials = denials
         self._clock = clock
         self._account = account
         self._price = target.price
         self._started = now
         self._first_byte_ms: int | None = None
-        guess = Usage(input=call.input_estimate)
+        self._asked: Ask | None = None
+        self._left: int | None = None  # of the tightest hard budget, once the call was let in
+        self._reserved = 0
+        self.headers: dict[str, str] = {}  # what the client is told: where it stands, and what it is charged
+        guess = self._tiered(Usage(input=call.input_estimate))
         self._record = UsageRecord(
             id=call.id,
             org_id=account.principal.org_id,
@@ -99,36 +114,65 @@ class Settlement:
         `floor` is the least output worth having, in tokens.
         """
         deadline = self._started + timedelta(seconds=timeout_seconds + GRACE_SECONDS)
-        return await self._gates.open(self._account, self._record, deadline, lambda: self._ask(floor))
+        asked_ms = int(self._started.timestamp() * 1000)
+        self._denials.check(self._account, self._path, asked_ms)
+        try:
+            admitted = await self._gates.open(self._account, self._record, deadline, lambda: self._ask(floor))
+        except RequestsRefused as refused:
+            self._denials.remember(self._account, refused, asked_ms)
+            raise
+        self.headers.update(admitted.headers)
+        self._left = admitted.budget_left
+        if self._asked and self._left is not None:
+            self._reserved = reserved_for(self._asked, admitted.output_tokens)
+        return admitted
+
+    def _path(self) -> dict[str, str]:
+        principal = self._account.principal
+        return path_of(principal.org_id, principal.key_id, self._call.model, self._call.end_user)
 
     def _ask(self, floor: int) -> Ask:
-        call, target, principal = self._call, self._target, self._account.principal
-        path = path_of(principal.org_id, principal.key_id, call.model, call.end_user)
+        call, target = self._call, self._target
         bound = call.bound(target.provider.image_rule(target.upstream_model))
-        return ask_of(path, target, bound, call.input_estimate, floor)
+        self._asked = ask_of(self._path(), target, bound, call.input_estimate, floor, call.tier)
+        return self._asked
 
     def first_byte(self) -> None:
         """Note that the provider has begun to answer."""
         self._first_byte_ms = self._elapsed_ms()
 
+    def tell(self, cause: Cause, usage: Usage, *, estimated: bool) -> Charge:
+        """Work out what `end` will charge, as far as the gate has told. A whole answer has it in its headers."""
+        cost = self._ended(cause, usage, None, estimated=estimated).cost_nano_usd
+        if cost is None and usage == Usage():
+            cost = 0
+        if cost is not None and estimated and self._reserved:
+            cost = min(cost, self._reserved)  # as the gate does
+        left = None if self._left is None else max(0, self._left + self._reserved - (cost or 0))
+        charge = Charge(cost, left, estimated)
+        self.headers.update(charge.headers())
+        return charge
+
     async def end(self, cause: Cause, usage: Usage, *, status: int | None, estimated: bool) -> Mapping[str, object]:
         """Settle with what was used; return the facts for the log line."""
-        self._record = self._record.ended(
+        self._record = self._ended(cause, usage, status, estimated=estimated)
+        await self._gates.settle(self._record)
+        return self.facts()
+
+    def without_answer(self, *, charged: bool) -> Usage:
+        """Return what a call has used that the provider never answered: its input, where it may have read that."""
+        return Usage(input=self._record.input_tokens) if charged else Usage()
+
+    def _ended(self, cause: Cause, usage: Usage, status: int | None, *, estimated: bool) -> UsageRecord:
+        return self._record.ended(
             cause,
-            usage,
+            self._tiered(usage),
             self._price,
             status=status,
             estimated=estimated,
             first_byte_ms=self._first_byte_ms,
             duration_ms=self._elapsed_ms(),
         )
-        await self._gates.settle(self._record)
-        return self.facts()
-
-    async def end_without_answer(self, cause: Cause, *, charged: bool) -> Mapping[str, object]:
-        """Settle a call that the provider never answered. Where it may have read the input, that is charged."""
-        usage = Usage(input=self._record.input_tokens) if charged else Usage()
-        return await self.end(cause, usage, status=None, estimated=charged)
 
     @property
     def answered(self) -> bool:
@@ -154,6 +198,11 @@ class Settlement:
             "estimated": record.estimated,
             "first_byte_ms": record.first_byte_ms,
         }
+
+    def _tiered(self, usage: Usage) -> Usage:
+        """Where the provider does not say which tier it has billed: the one that was asked for, but no discount."""
+        tier = self._call.tier
+        return usage if usage.tier or tier in (None, FLEX) else replace(usage, tier=tier)
 
     def _elapsed_ms(self) -> int:
         return max(0, round((self._clock.now() - self._started).total_seconds() * 1000))

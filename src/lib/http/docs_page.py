@@ -52,7 +52,8 @@ def _operation(method: str, path: str, operation: dict[str, Any]) -> str:
     parts = [f'<details><summary>{summary} <span class="quiet">{escape(operation["summary"])}</span></summary>']
     if operation.get("description"):
         parts.append(f"<p>{escape(operation['description'])}</p>")
-    parts.append(f"<p>Needs the scope <code>{escape(scope)}</code>.</p>" if scope else "<p>Needs no key.</p>")
+    needs = "an operator's token" if operation.get("security") else "no key"
+    parts.append(f"<p>Needs {f'the scope <code>{escape(scope)}</code>' if scope else needs}.</p>")
     if operation["parameters"]:
         parts.append("<table><tr><th>Parameter</th><th>In</th><th></th></tr>")
         parts.extend(_parameter(parameter) for parameter in operation["parameters"])
@@ -76,7 +77,8 @@ def _parameter(parameter: dict[str, Any]) -> str:
 
 
 def _link(content: dict[str, Any]) -> str:
-    name = content["application/json"]["schema"]["$ref"].rpartition("/")[2]
+    [media] = content.values()
+    name = media["schema"]["$ref"].rpartition("/")[2]
     return f'<a href="#{escape(name)}"><code>{escape(name)}</code></a>'
 
 

@@ -97,7 +97,10 @@ def document(routes: Sequence[Route]) -> Document:
         "paths": paths,
         "components": {
             "schemas": definitions,
-            "securitySchemes": {"apiKey": {"type": "http", "scheme": "bearer", "description": "An API key: `hg_…`"}},
+            "securitySchemes": {
+                "apiKey": {"type": "http", "scheme": "bearer", "description": "An API key: `hg_…`"},
+                "operatorToken": {"type": "http", "scheme": "bearer", "description": "Of `./headgate`: `hgo_…`"},
+            },
         },
     }
 
@@ -120,7 +123,7 @@ def _operation(route: Route, references: References) -> Document:
     operation: Document = {
         "operationId": getattr(route.handler, "__name__", route.summary),
         "summary": route.summary,
-        "tags": ["AI" if route.dialect is Dialect.OPENAI else "Management" if route.permission else "Service"],
+        "tags": [_tag(route)],
         "parameters": [*_path_parameters(route.path), *_query_parameters(route.query), *_header_parameters(route)],
         "responses": {str(status): _response(route, status, references) for status in route.responses},
     }
@@ -133,15 +136,23 @@ def _operation(route: Route, references: References) -> Document:
     if route.permission:
         operation["security"] = [{"apiKey": []}]
         operation["x-scope"] = str(route.permission)
+    if route.operator:
+        operation["security"] = [{"operatorToken": []}]
     operation["responses"].update(_error_responses(route, references))
     return operation
+
+
+def _tag(route: Route) -> str:
+    if route.dialect is Dialect.OPENAI:
+        return "AI"
+    return "Operator" if route.operator else "Management" if route.permission else "Service"
 
 
 def _response(route: Route, status: int, references: References) -> Document:
     model = route.responses[status]
     response: Document = {"description": _STATUS_TEXTS.get(status, "Not well.")}
     if model:
-        response["content"] = {"application/json": {"schema": references[(model, "serialization")]}}
+        response["content"] = {route.media_type: {"schema": references[(model, "serialization")]}}
     return response
 
 
@@ -156,6 +167,8 @@ def _possible_errors(route: Route) -> Iterable[int]:
     yield 400
     if route.permission:
         yield from (401, 403, 429, 503)
+    if route.operator:
+        yield from (401, 503)
     if route.body:
         yield from (413, 415)
     if "{" in route.path:
@@ -180,8 +193,17 @@ def _query_parameters(query: type[BaseModel]) -> list[Document]:
         parameter: Document = {"name": name, "in": "query", "required": name in required}
         if description := field.pop("description", None):
             parameter["description"] = description
-        parameters.append({**parameter, "schema": _without_null(field)})
+        parameters.append({**parameter, "schema": _without_null(_inlined(field, schema.get("$defs", {})))})
     return parameters
+
+
+def _inlined(field: Document, definitions: Document) -> Document:
+    """A parameter's schema stands alone: what it refers to is put in its place."""
+    if "$ref" in field:
+        found: Document = definitions[field["$ref"].rpartition("/")[2]]
+        return {name: value for name, value in found.items() if name not in ("title", "description")}
+    choices = field.get("anyOf")
+    return {**field, "anyOf": [_inlined(choice, definitions) for choice in choices]} if choices else field
 
 
 def _without_null(field: Document) -> Document:

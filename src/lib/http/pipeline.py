@@ -5,11 +5,15 @@ Each stage hands on a narrower value; there is no bag of request state.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from dataclasses import replace
 from typing import Any
 
+from lib import failures
+from lib.failures import Failure
 from lib.gateway.account import Account, StaleAccount
+from lib.gateway.accounts import Accounts
 from lib.http import idempotency, render
 from lib.http.errors import BadRequest, HeadgateError, InternalError, Unavailable
 from lib.http.request import RawRequest, Validated
@@ -17,7 +21,7 @@ from lib.http.response import Finish, LogFacts, Response
 from lib.http.route import Dialect, Route
 from lib.http.router import Router
 from lib.http.validate import check_uri, validate
-from lib.identity.authentication import authenticate, credential
+from lib.identity.authentication import authenticate, credential, require_operator
 from lib.identity.models import Principal
 from lib.services import Services
 from lib.store.database import Database, StoreUnavailable, UnstorableValue
@@ -41,11 +45,14 @@ async def handle(services: Services, router: Router, raw: RawRequest) -> Respons
         await database.close()
         raise
     cost, bookmark = database.cost, database.bookmark
+    finish = _closing(database, response.finish) if database.connected or response.finish else None
+    if services.accounts.unpublished:
+        finish = _publishing(services.accounts, finish)
     return replace(
         response,
         headers={**response.headers, BOOKMARK: bookmark} if bookmark else response.headers,
         facts={**facts, **response.facts, "db_queries": cost.queries, "db_ms": cost.milliseconds},
-        finish=_closing(database, response.finish) if database.connected else response.finish,
+        finish=finish,
     )
 
 
@@ -58,11 +65,14 @@ async def _answer(services: Services, router: Router, raw: RawRequest, facts: di
         facts["route"] = route.path
         # Who shows no credential at all is refused before a byte of the body is read.
         key = credential(raw) if route.permission is not None else None
+        if route.operator:
+            require_operator(services, raw)
         request = await validate(route, raw, path)
         return await _decide(services, route, request, key, facts)
     except HeadgateError as failure:
         return render.error(failure, dialect, raw.id)
     except StoreUnavailable as failure:
+        failures.note(Failure.STORE_AWAY, str(failure))
         facts["reason"] = str(failure)
         return render.error(Unavailable("The store can't be reached. Try again."), dialect, raw.id)
     except UnstorableValue as failure:
@@ -70,13 +80,31 @@ async def _answer(services: Services, router: Router, raw: RawRequest, facts: di
 
 
 def _closing(database: Database, finish: Finish | None) -> Finish:
-    """Close the connection when the answer has begun: no client waits for that."""
+    """Close the connection when the answer has begun: no client waits for that.
+
+    What is left to do may take minutes and need no store; where it does, it connects again, and that is closed too.
+    """
 
     async def close() -> LogFacts:
         await database.close()
-        return await finish() if finish else {}
+        try:
+            return await finish() if finish else {}
+        finally:
+            await database.close()
 
     return close
+
+
+def _publishing(accounts: Accounts, finish: Finish | None) -> Finish:
+    """Tell KV what was read, when the answer has begun: beside the rest, which may last as long as a stream."""
+
+    async def publish() -> LogFacts:
+        published = asyncio.ensure_future(accounts.publish())
+        facts = await finish() if finish else {}
+        await published
+        return facts
+
+    return publish
 
 
 def _bookmark(raw: RawRequest) -> str | None:
@@ -104,7 +132,7 @@ async def _decide(
     if key is None:
         return await route.handler(services, request, None)
     for _ in range(MOST_DECISIONS):
-        caller = await authenticate(services, route, key)
+        caller = await authenticate(services, route, key, request.headers)
         principal = caller.principal if isinstance(caller, Account) else caller
         facts.update(org_id=principal.org_id, principal=f"key:{principal.key_id}")
         try:

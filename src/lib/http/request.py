@@ -47,6 +47,7 @@ class Validated(Generic[Body, Query]):
     """A request whose parts match its route's declaration.
 
     `json` is the parsed body as it came, unknown fields included; `body` is what the route's model reads from it.
+    `head_only`: HEAD, so no body is sent, and a streamed one must not be begun.
     """
 
     id: str
@@ -56,3 +57,4 @@ class Validated(Generic[Body, Query]):
     client: Departure
     path: Mapping[str, str] = field(default_factory=dict)
     json: dict[str, object] = field(default_factory=dict)
+    head_only: bool = False

@@ -24,7 +24,16 @@ async def validate(route: Route, raw: RawRequest, path: Mapping[str, str]) -> Va
     body: BaseModel | None = None
     if route.body is not None:
         parsed, body = _body(route.body, await _read_json(route, raw))
-    return Validated(id=raw.id, body=body, query=query, headers=raw.headers, client=raw.client, path=path, json=parsed)
+    return Validated(
+        id=raw.id,
+        body=body,
+        query=query,
+        headers=raw.headers,
+        client=raw.client,
+        path=path,
+        json=parsed,
+        head_only=raw.method == "HEAD",
+    )
 
 
 def check_uri(raw: RawRequest) -> None:

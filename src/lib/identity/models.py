@@ -17,10 +17,13 @@ class Scope(StrEnum):
     KEYS_READ = "keys:read"
     KEYS_WRITE = "keys:write"
     USAGE_READ = "usage:read"
+    LEDGER_READ = "ledger:read"
     LIMITS_READ = "limits:read"
     LIMITS_WRITE = "limits:write"
     BUDGETS_READ = "budgets:read"
     BUDGETS_WRITE = "budgets:write"
+    ORGS_READ = "orgs:read"
+    ORGS_WRITE = "orgs:write"
 
 
 ALL_SCOPES = tuple(Scope)

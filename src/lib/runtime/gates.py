@@ -23,14 +23,16 @@ import js
 from pydantic_core import from_json
 from pyodide.ffi import JsException
 
-from lib.admission.counters import Counter
+from lib import failures
+from lib.admission.counters import Counted, Counter, Place
 from lib.admission.decision import Ask, Refusal
 from lib.admission.usage_record import UsageRecord
-from lib.gateway.account import MOST_CACHED, Account, Accounts, StaleAccount
+from lib.failures import Failure
+from lib.gateway.account import Account, StaleAccount
+from lib.gateway.accounts import MOST_CACHED, Accounts
 from lib.gateway.admitting import Admitted, admitted
 from lib.http import json_body
 from lib.http.errors import Unavailable
-from lib.runtime import log
 
 Answer = Sequence[Any]  # what the rules say of one call: see `lib.gateway.admitting`
 Told = tuple[int, Mapping[str, Answer]]  # the policy's version, and the answers by the calls' ids
@@ -105,9 +107,7 @@ class JsGates:
         asked = "" if self._ruleless.get(org_id) == version else f",{json_body.dump(ask()).decode()}"
         row = f'["{record.id}",{int(deadline.timestamp() * 1000)},{record.to_json()}{asked}]'
         current, answer = await self._open(org_id, record.id, row, version)
-        if current != version:
-            self._accounts.policy_is(org_id, current)
-            raise StaleAccount
+        self._confirm(account, current)
         if answer is None:
             self._note_ruleless(org_id, version)
         return admitted(answer)
@@ -131,7 +131,11 @@ class JsGates:
             queue.arrived([row], safely=True)
         except Unavailable:
             # Not lost: it stays for the next call, and else the gate charges what was written at the opening.
-            log.error("settlement_delayed", usage_id=record.id)
+            failures.note(Failure.SETTLEMENT_UNDELIVERED, f"the call {record.id}")
+
+    async def confirm(self, account: Account) -> None:
+        told = await self._call(self._stub(account.principal.org_id).batch(account.version or NO_VERSION, "[]"))
+        self._confirm(account, json.loads(told)[0] if isinstance(told, str) else int(told))
 
     async def changed(self, org_id: str) -> None:
         """An organisation's keys or models have changed in the store: from now on old copies are refused."""
@@ -186,10 +190,29 @@ class JsGates:
         parsed = json.loads(await self._call(self._stub(org_id).counters()))
         return {rule: Counter(*parts) for rule, parts in parsed.items()}
 
+    async def accounts(self, org_id: str, budget_id: str, after: str, most: int) -> Counted | None:
+        """Return what a budget has counted, for the subjects behind `after`; None where the gate knows no such one."""
+        now, told = json.loads(await self._call(self._stub(org_id).accounts(budget_id, after, most)))
+        return None if told is None else Counted.of(now, told)
+
+    async def places(self, org_id: str, call_ids: Sequence[str]) -> Mapping[str, Sequence[Place]]:
+        """Return the budgets on which calls count, by the call's id."""
+        told = json.loads(await self._call(self._stub(org_id).places(json.dumps(call_ids))))
+        return {name: [Place(*place) for place in places] for name, places in told.items()}
+
+    async def refused(self, org_id: str) -> int:
+        """Return how many records the store has refused for good."""
+        return int(await self._call(self._stub(org_id).refused()))
+
     async def explain(self, org_id: str, ask: Ask) -> Refusal | None:
         """Return why a call would be refused now, or None. Nothing is counted."""
         refusal = json.loads(await self._call(self._stub(org_id).explain(json_body.dump(ask).decode())))
         return Refusal(*refusal) if refusal else None
+
+    def _confirm(self, account: Account, current: int) -> None:
+        if current != (account.version or NO_VERSION):
+            self._accounts.policy_is(account.principal.org_id, current)
+            raise StaleAccount
 
     def _note_ruleless(self, org_id: str, version: int) -> None:
         if len(self._ruleless) >= MOST_CACHED:
@@ -211,7 +234,7 @@ class JsGates:
         try:
             return await promise
         except JsException as error:
-            log.error("gate_unreachable", reason=error.message)
+            failures.note(Failure.GATE_UNREACHABLE, str(error.message))
             raise _unavailable() from None
 
 

@@ -10,9 +10,11 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from lib.admission import usage_report
-from lib.admission.counters import Counter
+from lib.admission import ledger, ledger_sums, usage_report
+from lib.admission.counters import Counted, Counter, Place
 from lib.admission.decision import Ask, Refusal
+from lib.admission.ledger import LedgerFilter
+from lib.admission.ledger_sums import Wanted
 from lib.admission.usage_report import ALL_GROUPS, Group, UsageFilter
 from lib.services import Services
 from lib.store.database import Database, Read
@@ -116,6 +118,15 @@ class NoGates:
     async def counters(self, org_id: str) -> Mapping[str, Counter]:  # noqa: ARG002 - nothing counts for anybody
         return {}
 
+    async def accounts(self, org_id: str, budget_id: str, after: str, most: int) -> Counted | None:  # noqa: ARG002
+        return Counted(int(NOW.timestamp() * 1000), 0, [], mixed=False)
+
+    async def places(self, org_id: str, call_ids: Sequence[str]) -> Mapping[str, Sequence[Place]]:  # noqa: ARG002
+        return {}
+
+    async def refused(self, org_id: str) -> int:  # noqa: ARG002 - nothing was sent to any store
+        return 0
+
     async def explain(self, org_id: str, ask: Ask) -> Refusal | None:  # noqa: ARG002 - nothing is in anybody's way
         return None
 
@@ -134,7 +145,13 @@ async def _everything(services: Services, key: SeededKey) -> None:
     wide = UsageFilter(NOW - timedelta(days=400), NOW + timedelta(days=1))
     database, org = services.database, key.principal.org_id
     for wanted in (wide, replace(wide, key_id="key-50".ljust(36, "-"))):
-        await usage_report.records(database, org, wanted, (wide.end, "~"), 20)
+        records = LedgerFilter(wanted.start, wanted.end, key_id=wanted.key_id)
+        await ledger.newest(database, org, records, (wide.end, "~"), 20)
+        await ledger.oldest(database, org, records, (wide.start, ""), ledger.EXPORT_ROWS)
+        for model in (None, "m"):
+            of_key = Wanted("key", "key-50".ljust(36, "-"), model, wide.start, wide.end)
+            await ledger_sums.sums(database, org, of_key, 20)
+            await ledger_sums.unclear(database, org, of_key, 20)
         for groups in (ALL_GROUPS, (Group.DAY,), ()):
             await usage_report.report(database, org, wanted, groups, None, 20)
             await usage_report.report(database, org, wanted, groups, ("a", "b", "c"), 20)

@@ -50,6 +50,10 @@ class Connection:
         """Send a whole request, and leave the connection open."""
         self.send(post_bytes(path, self.host, key, body))
 
+    def wait(self, seconds: float) -> None:
+        """Read nothing for a while."""
+        time.sleep(seconds)
+
     def head(self) -> Head:
         """Read an answer's status line and headers."""
         text = self.until(b"\r\n\r\n").decode("latin-1")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.admission.rules import EACH, NO_POLICY, Budget, Limit, Path, Policy, Scope, Unit, parse_policy
+from lib.admission.rules import EACH, NO_POLICY, Adjustment, Budget, Limit, Path, Policy, Scope, Unit, parse_policy
 
 PATH = {"org": "o", "key": "k", "model": "m", "end_user": "u"}
 LEVELS = ("org", "team", "user", "key", "model", "end_user")
@@ -18,8 +18,15 @@ SCOPES = st.builds(Scope, st.sampled_from(LEVELS), NAMES, st.none() | st.sampled
 LIMITS = st.builds(
     Limit, st.text(), SCOPES, st.sampled_from(Unit), st.integers(1), st.integers(1), st.none() | st.integers(1)
 ).map(lambda limit: Limit(limit.id, limit.scope, limit.unit, limit.most, 0, None) if _at_once(limit) else limit)
+ADJUSTMENTS = st.builds(Adjustment, st.booleans(), st.integers(0, 99), st.none() | st.integers(0, 99))
 BUDGETS = st.builds(
-    Budget, st.text(), SCOPES, st.sampled_from(["total", "day", "rolling:60"]), st.integers(0), st.booleans()
+    Budget,
+    st.text(),
+    SCOPES,
+    st.sampled_from(["total", "day", "rolling:60"]),
+    st.integers(0),
+    st.booleans(),
+    st.lists(ADJUSTMENTS, max_size=4).map(tuple),
 )
 
 
@@ -80,6 +87,12 @@ def _text(policy: Policy) -> str:
             "window": budget.window,
             "limit": budget.most,
             "mode": "hard" if budget.hard else "soft",
+            # A budget without any may have no such member: so it was before there were adjustments.
+            **(
+                {"adjustments": [[one.override, one.amount, one.until_ms] for one in budget.adjustments]}
+                if budget.adjustments
+                else {}
+            ),
         }
         for budget in policy.budgets
     ]

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.admission import usage_report, usage_store
+from lib.admission import ledger, usage_report, usage_store
+from lib.admission.ledger import LedgerFilter
 from lib.admission.usage_record import UsageRecord
 from lib.admission.usage_report import ALL_GROUPS, Group, UsageFilter, UsageSum
 from lib.store.dialect import time_text
@@ -60,7 +61,8 @@ class Store:
     def records(
         self, wanted: UsageFilter = ALWAYS, before: tuple[datetime, str] = BEFORE_ALL, limit: int = 100
     ) -> list[UsageRecordRow]:
-        return run(usage_report.records(self.database, self.org, wanted, before, limit))
+        records = LedgerFilter(wanted.start, wanted.end, wanted.model, wanted.key_id)
+        return run(ledger.newest(self.database, self.org, records, before, limit))
 
 
 def expected(records: list[UsageRecord], groups: Sequence[Group]) -> list[UsageSum]:

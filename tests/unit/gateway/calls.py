@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -14,8 +14,9 @@ from lib.gateway.account import Account
 from lib.gateway.admitting import Admitted
 from lib.gateway.bounds import Bound
 from lib.gateway.call import Gateway, ModelRequest, StreamFormat, call_model
+from lib.gateway.denials import Denials
 from lib.gateway.formats import openai_chat
-from lib.gateway.models import ModelRoute, Price
+from lib.gateway.models import ModelRoute, Price, Rates, Tariff
 from lib.gateway.providers import Provider
 from lib.gateway.settlement import Call
 from lib.gateway.usage_filter import UsageEventFilter
@@ -30,9 +31,12 @@ SECRET = "sk-provider-secret-0123456789"
 PRICE = Price(input=100, output=400, cached_input=50, version="p-1")
 PROVIDER = Provider("sim", "https://provider.internal/v1", {"authorization": f"Bearer {SECRET}"}, {}, (), PRICE)
 UNPRICED = Provider("free", "https://free.internal", {}, {}, ())
+TIERS = {"priority": Tariff(Rates(300, 1200, 150, 300)), "flex": Tariff(Rates(50, 200, 25, 50))}
+TIERED = Provider("tiers", "https://tiers.internal", {}, {}, (), replace(PRICE, tiers=TIERS))
 ACCOUNT = Account(
     Principal("org-1", "key-1", frozenset(), None), {"mine": ModelRoute("mine", "sim", "theirs", None)}, version=3
 )
+PROVIDERS = {provider.name: provider for provider in (PROVIDER, UNPRICED, TIERED)}
 INPUT_ESTIMATE = 7
 BOUND = Bound(20, None, 1, has_output=True)
 
@@ -48,6 +52,7 @@ class FakeGates:
     failure: Exception | None = None
     opened: list[tuple[UsageRecord, datetime]] = field(default_factory=list)
     settled: list[UsageRecord] = field(default_factory=list)
+    confirmed: list[Account] = field(default_factory=list)
     asked: list[Ask] = field(default_factory=list)
     answer: Admitted = field(default_factory=Admitted)
 
@@ -59,6 +64,9 @@ class FakeGates:
         self.opened.append((record, deadline))
         self.asked.append(ask())
         return self.answer
+
+    async def confirm(self, account: Account) -> None:
+        self.confirmed.append(account)
 
     async def settle(self, record: UsageRecord) -> None:
         self.settled.append(record)
@@ -86,6 +94,8 @@ class Caller:
     answer: FakeAnswer | BaseException = field(default_factory=FakeAnswer)
     streamed: bool = False
     wants_usage: bool = False
+    wants_cost: bool = False
+    tier: str | None = None
     model: str = "sim/chat"
     gates: FakeGates = field(default_factory=FakeGates)
     clock: FakeClock = field(default_factory=FakeClock)
@@ -106,7 +116,7 @@ class Caller:
         return record
 
     async def _call(self) -> Outcome:
-        gateway = Gateway({"sim": PROVIDER, "free": UNPRICED}, self.upstream, self.gates, self.clock, 600, 64)
+        gateway = Gateway(PROVIDERS, self.upstream, self.gates, self.clock, 600, 64, Denials())
         try:
             response = await call_model(gateway, self._request(), ACCOUNT, FakeClient(), nothing)
         except HeadgateError as error:
@@ -121,6 +131,7 @@ class Caller:
             openai_chat.output_estimate,
             openai_chat.completion,
             None if self.wants_usage else UsageEventFilter,
+            self.wants_cost,
         )
         return ModelRequest(
             call=Call(
@@ -130,6 +141,7 @@ class Caller:
                 self.streamed,
                 INPUT_ESTIMATE,
                 lambda _images: BOUND,
+                tier=self.tier,
             ),
             path="/chat/completions",
             body=lambda upstream_model, output: json.dumps({"model": upstream_model, "output": output}).encode(),

@@ -245,8 +245,6 @@ UNPROVED: list[dict[str, object]] = [
     {"web_search_options": {}},
     {"plugins": [{"id": "web"}]},
     {"x" * 500: 1},
-    {"service_tier": "priority"},
-    {"service_tier": {}},
     {"prompt_cache_retention": "24h"},
     {"tools": [{"type": "web_search"}]},
     {"tools": [{"type": "function", "function": {"name": "f"}, "cache_control": {}}]},

@@ -152,7 +152,8 @@ def test_a_refusal_is_handed_on_and_costs_nothing(status: int) -> None:
     caller = Caller(FakeAnswer(status, headers, [json.dumps(error).encode()]))
     outcome = caller.call()
     assert (outcome.status, outcome.json) == (status, error)
-    assert dict(outcome.headers) == {name: headers[name] for name in headers if name != "server"}
+    kept = {name: headers[name] for name in headers if name != "server"}
+    assert dict(outcome.headers) == {**kept, "x-headgate-cost": "0"}
     record = caller.record
     assert (record.cause, record.status, record.estimated) == ("upstream_refused", status, False)
     assert (record.input_tokens, record.output_tokens, record.cost_nano_usd) == (0, 0, 0)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
+
 import pytest
 
 from lib.gateway import price_data
+from lib.gateway.models import FLEX, Rates
 from lib.gateway.price_table import limits, prices
 
 EVERY = [(provider, name) for provider in price_data.TABLES for name in prices(provider)]
@@ -26,6 +29,29 @@ def test_a_price_is_whole_and_not_negative(provider: str, name: str) -> None:
     assert all(type(number) is int and 0 <= number <= 10**9 for number in numbers)
     assert price.cached_input is None or price.cached_input <= price.input
     assert price.version == price_data.VERSION
+
+
+@pytest.mark.parametrize(("provider", "name"), EVERY, ids=[name for _, name in EVERY])
+def test_other_prices_are_whole_and_bounded_by_what_is_asked_for(provider: str, name: str) -> None:
+    """A flexible tier and a short call are never dearer: the bound rests on that. A model with free input, too."""
+    price = prices(provider)[name]
+    usual = price.billed(None, 1)
+    for tier, tariff in price.tiers.items():
+        for rates in (tariff.usual, tariff.long or tariff.usual):
+            assert all(type(number) is int and 0 < number < 10**9 for number in astuple(rates))
+        assert tier != FLEX or usual.dearest(tariff.usual) == usual
+        assert tier != FLEX or price.billed(None, 10**9).dearest(price.billed(FLEX, 10**9)) == price.billed(None, 10**9)
+    assert (price.long_after is None) == (price.long is None)
+    assert price.input or not price.output
+
+
+def test_known_tiers() -> None:
+    """gpt-5.4: priority costs twice as much, and more than 272,000 tokens of input make the whole call dearer."""
+    price = prices("openai")["gpt-5.4"]
+    assert price.billed("priority", 272_000) == Rates(5000, 30_000, 500, 5000)
+    assert price.billed("default", 272_000) == Rates(2500, 15_000, 250, 2500)
+    assert price.billed("default", 272_001) == Rates(5000, 22_500, 500, 5000)
+    assert price.billed("flex", 272_001) == Rates(2500, 11_250, 250, 2500)
 
 
 def test_an_unknown_provider_has_no_prices() -> None:

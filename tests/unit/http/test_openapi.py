@@ -149,7 +149,10 @@ def test_a_condition_can_be_sent_where_it_can_fail(method: str, path: str, opera
 def test_a_key_is_asked_for_where_a_scope_is_needed(method: str, path: str, operation: dict[str, Any]) -> None:
     """A client can tell from the document where it needs a key, and of what scope."""
     [route] = [r for r in ROUTES if (r.method.lower(), r.path.replace(":path}", "}")) == (method, path)]
-    if route.permission is None:
+    if route.operator:
+        assert operation["security"] == [{"operatorToken": []}]
+        assert {"401", "503"} <= set(operation["responses"])
+    elif route.permission is None:
         assert "security" not in operation
         assert "401" not in operation["responses"]
     else:

@@ -40,6 +40,7 @@ def test_a_budget_is_made_read_changed_and_deleted() -> None:
         "scope": {"type": "org", "id": world.org_id, "model": None},
         "window": "month",
         "limit_nano_usd": 1000,
+        "effective_limit_nano_usd": 1000,
         "mode": "hard",
         "spent_nano_usd": 0,
         "reserved_nano_usd": 0,
@@ -57,6 +58,7 @@ def test_a_budget_is_made_read_changed_and_deleted() -> None:
     assert changed.data == {
         **made,
         "limit_nano_usd": 0,
+        "effective_limit_nano_usd": 0,
         "remaining_nano_usd": 0,
         "mode": "soft",
         "updated_at": "2026-05-04T12:30:16.123456Z",

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.unit.world import new_world
 
 # How many texts are in the place of each list.
-LISTS = {"/api/v1/keys": 1, "/api/v1/models": 1, "/api/v1/usage": 3, "/api/v1/usage/records": 2}
+LISTS = {"/api/v1/keys": 1, "/api/v1/models": 1, "/api/v1/usage": 3, "/api/v1/usage/records": 2, "/api/v1/ledger": 2}
 # Texts that PostgreSQL can't hold; D1 refuses them too, so that both stores answer alike.
 UNSTORABLE = ["\0", "a\0b", "\ud800", "a\udfff", "\ude00\ud83d"]
 WRONG_TIMES = [

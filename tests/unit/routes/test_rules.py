@@ -32,7 +32,13 @@ every_management_route = pytest.mark.parametrize("route", MANAGEMENT, ids=name_o
 @every_route
 def test_a_route_names_a_permission_or_is_listed_as_public(route: Route) -> None:
     """Nothing is public by forgetting."""
-    assert (route.permission is None) == ((route.method, route.path) in PUBLIC)
+    assert (route.permission is None) == ((route.method, route.path) in PUBLIC or route.operator)
+
+
+@every_route
+def test_only_an_operator_route_is_called_with_an_operators_token(route: Route) -> None:
+    """It is known by its path, and no scope opens it."""
+    assert route.operator == route.path.startswith("/api/v1/operator/")
 
 
 @every_route
@@ -43,8 +49,8 @@ def test_a_permission_is_one_that_a_key_can_hold(route: Route) -> None:
 
 @every_route
 def test_reading_needs_no_more_than_reading(route: Route) -> None:
-    """GET asks for a `:read` scope, and so does a POST that only explains; every other method for a `:write` scope."""
-    reads = route.method == "GET" or route.path.endswith("/actions/explain")
+    """GET asks for a `:read` scope, and so does a POST that only looks; every other method for a `:write` scope."""
+    reads = route.method == "GET" or route.path.endswith(("/actions/explain", "/actions/verify"))
     if route.permission is not None:
         assert route.permission.endswith(":read" if reads else ":write")
 
@@ -89,7 +95,9 @@ def test_a_body_model_decides_about_unknown_fields(route: Route) -> None:
 @every_management_route
 def test_a_management_path_is_well_formed(route: Route) -> None:
     """`/api/v1/` plural nouns, nested at most two deep; actions as `/x/{id}/actions/verb`."""
-    assert re.fullmatch(r"/api/v1(/[a-z]+s|/usage)(/\{id(:path)?\}|/[a-z]+s)?(/actions/[a-z]+)?", route.path)
+    path = r"/api/v1(/[a-z]+s|/usage|/ledger|/operator)(/\{id(:path)?\}|/[a-z-]+s|/export)?(/actions/[a-z]+)?"
+    below = r"/api/v1/[a-z]+s/\{id\}/(?P<one>[a-z]+)s(/\{(?P=one)_id\})?"
+    assert re.fullmatch(f"{path}|{below}", route.path)
 
 
 @every_management_route

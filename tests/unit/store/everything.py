@@ -6,16 +6,26 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
-from lib.admission import policy_store, usage_report, usage_store
+from lib.admission import (
+    adjustment_store,
+    ledger,
+    ledger_check,
+    ledger_sums,
+    policy_store,
+    usage_report,
+    usage_store,
+)
+from lib.admission.ledger import LedgerFilter
+from lib.admission.ledger_sums import Wanted
 from lib.admission.usage_report import ALL_GROUPS, Group, UsageFilter
 from lib.gateway import model_store
 from lib.gateway.models import ModelRoute, Price
 from lib.http import idempotency, pipeline
 from lib.http.router import Router
-from lib.identity import key_service, key_store
+from lib.identity import key_service, key_store, org_store
 from lib.ids import new_id
 from lib.services import Services
-from lib.store.schema import BudgetRow, LimitRow
+from lib.store.schema import BudgetAdjustmentRow, BudgetRow, LimitRow
 from routes import ROUTES
 from tests.unit.fakes import NOW, raw_request
 from tests.unit.store.seeds import SeededKey, usage_record
@@ -66,7 +76,16 @@ async def _rules(services: Services, org: str) -> None:
     await policy_store.update_budget(database, budget, 1)
     await policy_store.list_budgets(database, org, "~", 20)
     await policy_store.get_budget(database, org, budget.id)
+    adjustment = BudgetAdjustmentRow(new_id(NOW), org, budget.id, "top_up", 5, "x", NOW, NOW, NOW)
+    await adjustment_store.insert_adjustment(database, adjustment)
+    await adjustment_store.list_adjustments(database, org, budget.id, "~", 20, NOW)
+    await adjustment_store.get_adjustment(database, org, budget.id, adjustment.id, NOW)
+    await adjustment_store.adjustments_between(database, org, budget.id, budget.id)
     await policy_store.load_policy(database, org)
+    await adjustment_store.delete_adjustment(database, org, budget.id, adjustment.id)
+    row = await org_store.get_org(database, org)
+    assert row is not None
+    await org_store.update_org(database, row, row.version)
     await policy_store.delete_limit(database, org, limit.id, None)
     await policy_store.delete_budget(database, org, budget.id, None)
 
@@ -83,7 +102,30 @@ async def _usage(services: Services, key: SeededKey) -> None:
         for groups in (ALL_GROUPS, (Group.DAY,), ()):
             await usage_report.report(database, org, wanted, groups, None, 20)
             await usage_report.report(database, org, wanted, groups, ("a", "b", "c"), 20)
-        await usage_report.records(database, org, wanted, (datetime.max.replace(tzinfo=UTC), "~"), 20)
+    await _ledger(services, key)
+
+
+async def _ledger(services: Services, key: SeededKey) -> None:
+    database, org = services.database, key.principal.org_id
+    for wanted in (
+        LedgerFilter(NOW, NOW),
+        LedgerFilter(NOW, NOW, model="m"),
+        LedgerFilter(NOW, NOW, key_id="k"),
+        LedgerFilter(NOW, NOW, "m", "k", "e", "p", "lost", estimated=True),
+    ):
+        await ledger.newest(database, org, wanted, (datetime.max.replace(tzinfo=UTC), "~"), 20)
+        await ledger.oldest(database, org, wanted, (NOW, ""), 20)
+    await ledger.find(database, org, new_id(NOW))
+    await ledger_sums.organisations(database, "", 5)
+    for level in ("org", "key", "model", "end_user"):
+        for who in (None, "x"):
+            for model in (None, "m") if level != "model" else (None,):
+                await ledger_sums.sums(database, org, Wanted(level, who, model, NOW, NOW), 20)
+                await ledger_sums.unclear(database, org, Wanted(level, who, model, NOW, NOW), 20)
+                if level in ledger_sums.OF_DAYS:
+                    days = Wanted(level, who, model, "2026-05-03", "2026-05-04")
+                    await ledger_sums.sums_of_days(database, org, days, 20)
+    await ledger_check.check_organisation(services, org)
 
 
 async def _once(services: Services, key: SeededKey) -> None:

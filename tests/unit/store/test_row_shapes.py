@@ -33,12 +33,14 @@ PROJECTIONS = {
     "lib.identity.key_store.KeyRow": Projection(("api_keys",)),
     "lib.identity.key_store._PrincipalRow": Projection(("api_keys",)),
     "lib.gateway.model_store.ModelRow": Projection(("models",), outer=("model_prices",)),
-    "lib.admission.usage_report.UsageRow": Projection(("usage_records",)),
+    "lib.admission.ledger_sums._Id": Projection(("orgs",)),
     "lib.http.idempotency._Row": Projection(("idempotent_answers",)),
 }
 # Types that are no rows of tables, and why no column stands behind their fields.
 AGGREGATES = {
     "lib.admission.usage_report.UsageSum": "sums and counts over the records of a group, and the group's own names",
+    "lib.admission.ledger_sums.SubjectSum": "a sum over the records or days of one subject",
+    "lib.admission.ledger_sums.UnclearRow": "a column whose name is the level's stands behind `subject`",
     "lib.gateway.model_store._Count": "count(*)",
 }
 

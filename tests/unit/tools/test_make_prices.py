@@ -52,6 +52,39 @@ def test_what_is_not_charged_by_the_token_alone_is_left_out(name: str, change: d
     assert rows({name: {**CHAT, **change}}, "openai") == []
 
 
+def test_other_prices_of_a_model_stand_behind() -> None:
+    """Service tiers, calls with a long input, and writing to a cache: the dearer, by how long the cache lasts."""
+    model = {
+        **CHAT,
+        "cache_creation_input_token_cost": Decimal("3e-06"),
+        "cache_creation_input_token_cost_above_12hr": Decimal("4e-06"),
+        "input_cost_per_token_above_272k_tokens": Decimal("5e-06"),
+        "output_cost_per_token_above_272k_tokens": Decimal("1.5e-05"),
+        "input_cost_per_token_priority": Decimal("6e-06"),
+        "input_cost_per_token_above_272k_tokens_priority": Decimal("7e-06"),
+        "cache_read_input_token_cost_above_272k_tokens_priority": Decimal("1e-06"),
+        "input_cost_per_token_batches": Decimal("1e-06"),
+        "input_cost_per_token_above_272k_tokens_batches": Decimal("1e-06"),
+        "input_cost_per_token_flex": Decimal("1.25e-06"),
+        "output_cost_per_token_flex": Decimal("5e-06"),
+    }
+    [line] = rows({"a": model}, "openai")
+    assert line.split(" ")[6:] == [
+        "write=4000",
+        "usual+=5000,15000,5000,5000",
+        "flex=1250,5000,1250,1250",
+        "priority=6000,10000,6000,6000",
+        "priority+=7000,10000,1000,7000",
+        "after=272000",
+    ]
+
+
+def test_a_model_has_one_threshold() -> None:
+    """A line holds no more: whoever makes the table must see it."""
+    with pytest.raises(ValueError, match="several thresholds"):
+        rows({"a": {**CHAT, **{f"input_cost_per_token_above_{n}k_tokens": Decimal(1) for n in (128, 200)}}}, "openai")
+
+
 def test_a_price_is_rounded_up() -> None:
     """So that a charge is never below the provider's."""
     assert [nano(Decimal(text)) for text in ("1e-9", "1.1e-9", "0")] == [1, 2, 0]

@@ -251,7 +251,7 @@ def test_it_is_made_for_text_of_all_kinds_and_listens_here_only(shared: Postgres
         assert shown == {"server_encoding": [["UTF8"]], "listen_addresses": [[HOST]], "fsync": [["on"]]}
         assert connection.run("SHOW unix_socket_directories") == [[""]]
         assert connection.run("SHOW password_encryption") == [["scram-sha-256"]]
-        assert connection.run("SHOW max_connections") == [["200"]]
+        assert connection.run("SHOW max_connections") == [["500"]]
 
 
 STARTS_AND_WAITS = """

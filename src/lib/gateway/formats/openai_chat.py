@@ -7,6 +7,7 @@ through as they came.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -96,6 +97,12 @@ def bound(
     return Bound(tokens, wanted, choices, has_output=True)
 
 
+def service_tier(json: Mapping[str, object]) -> str | None:
+    """Return the tier that a request asks for, None where it does not say; "" for what can be none."""
+    tier = json.get("service_tier")
+    return tier if tier is None or isinstance(tier, str) else ""
+
+
 def input_estimate(request: ChatRequest) -> int:
     """Return a rough count of the input tokens, for a call whose provider never told."""
     return sum(estimate_tokens(_content_bytes(message.content)) + 4 for message in request.messages)
@@ -103,13 +110,22 @@ def input_estimate(request: ChatRequest) -> int:
 
 def usage_of_answer(answer: bytes) -> Usage | None:
     """Return the usage that a whole (not streamed) answer tells, or None."""
-    return read_usage(_object(answer).get("usage"))
+    # The client waits for this, and a whole answer is long to parse. With a brace before it, the end of an object is an
+    # object: if it begins with a member of the outermost, and not of one inside.
+    for found in _USAGE.finditer(answer, max(0, len(answer) - _TAIL_BYTES)):
+        end = _object(b"{" + answer[found.start() :])
+        usage = read_usage(end.get("usage"), end.get("service_tier"))
+        if usage and (usage.tier or b'"service_tier"' not in answer):
+            return usage
+    told = _object(answer)
+    return read_usage(told.get("usage"), told.get("service_tier"))
 
 
 def usage_of_stream(text: bytes) -> Usage | None:
     """Return the usage that a stream tells last, or None. Only events near its end that have any are parsed."""
     for found in reversed(list(_USAGE.finditer(text, max(0, len(text) - _TAIL_BYTES)))):
-        usage = read_usage(_object(_data_around(text, found.start())).get("usage"))
+        event = _object(_data_around(text, found.start()))
+        usage = read_usage(event.get("usage"), event.get("service_tier"))
         if usage:
             return usage
     return None

@@ -31,7 +31,6 @@ _FIELDS = frozenset({
 # fmt: on
 # Other values of these cost more a token than the price table says.
 _VALUES: Mapping[str, tuple[object, ...]] = {
-    "service_tier": ("auto", "default", "flex"),
     "prompt_cache_retention": ("in_memory", "in-memory"),
     "modalities": (["text"],),
 }

@@ -7,8 +7,11 @@ from lib.gateway.models import Usage
 MOST_TOKENS = 100_000_000  # far more than any model takes; a provider that tells more is not believed
 
 
-def read_usage(value: object) -> Usage | None:
-    """Return the tokens that a `usage` object tells, or None when it is missing or makes no sense."""
+def read_usage(value: object, tier: object = None) -> Usage | None:
+    """Return the tokens that a `usage` object tells, or None when it is missing or makes no sense.
+
+    `tier` is the `service_tier` that stands beside it: the one that was billed.
+    """
     if not isinstance(value, dict):
         return None
     total_input, output = _count(value.get("prompt_tokens")), _count(value.get("completion_tokens", 0))
@@ -19,6 +22,8 @@ def read_usage(value: object) -> Usage | None:
         output=output,
         cached_input=_detail(value, "prompt_tokens_details", "cached_tokens"),
         reasoning=_detail(value, "completion_tokens_details", "reasoning_tokens"),
+        cache_write=_detail(value, "prompt_tokens_details", "cache_write_tokens"),
+        tier=tier if isinstance(tier, str) else None,
     )
 
 

@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 from lib.gateway.formats.openai_chat import (
     completion,
     output_estimate,
+    service_tier,
     usage_of_answer,
     usage_of_stream,
 )
+from lib.gateway.formats.openai_usage import read_usage
 from lib.gateway.models import Completion, Usage
 from tests.unit.strategies import JSON, LINE_ENDS
 
@@ -29,6 +31,40 @@ def stream(*values: object, line_end: bytes = b"\n", done: bool = True) -> bytes
 
 def delta(finish: object = None, index: int = 0, **content: object) -> dict[str, Any]:
     return {"choices": [{"index": index, "delta": content, "finish_reason": finish}]}
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["usage", "service_tier", "choices", "x"]), JSON | st.sampled_from([TOKENS, "flex"])
+    )
+)
+def test_a_whole_answer_tells_what_its_outermost_object_does(answer: dict[str, Any]) -> None:
+    """Wherever its members stand, and whatever stands inside others: looking at its end first is no guess."""
+    for value in (
+        answer,
+        {"inner": answer},
+        {"inner": [answer], "usage": TOKENS},
+        {**answer, "service_tier": "default"},
+    ):
+        text = json.dumps(value).encode()
+        assert usage_of_answer(text) == read_usage(value.get("usage"), value.get("service_tier"))
+
+
+@pytest.mark.parametrize("order", [["usage", "service_tier"], ["service_tier", "usage"]])
+def test_a_usage_tells_its_tier_and_what_was_written_to_a_cache(order: list[str]) -> None:
+    """In a whole answer, whichever comes first, and in a stream."""
+    usage = {**TOKENS, "prompt_tokens_details": {"cache_write_tokens": 2}}
+    members = {"usage": usage, "service_tier": "priority"}
+    expected = Usage(input=3, output=5, cache_write=2, tier="priority")
+    assert usage_of_answer(json.dumps({"id": "x", **{name: members[name] for name in order}}).encode()) == expected
+    assert usage_of_stream(stream({"choices": [], **{name: members[name] for name in order}})) == expected
+
+
+@pytest.mark.parametrize(("tier", "expected"), [(None, None), ("flex", "flex"), ({}, ""), (1, ""), ([], "")])
+def test_a_request_asks_for_a_tier(tier: object, expected: str | None) -> None:
+    """What can be none is one that nobody knows."""
+    assert service_tier({"service_tier": tier}) == expected
+    assert service_tier({}) is None
 
 
 def usage_event(usage: object) -> dict[str, object]:

@@ -1,0 +1,21 @@
+"""Organisations in the store."""
+
+from __future__ import annotations
+
+from lib.store.database import Database
+from lib.store.rows import columns
+from lib.store.schema import OrgRow
+from lib.store.scope import Org
+
+_ORG = columns(OrgRow)
+
+
+async def get_org(database: Database, org_id: str) -> OrgRow | None:
+    """Return an organisation, or None where there is none of this id."""
+    return await database.one(Org(org_id), OrgRow, f"SELECT {_ORG} FROM orgs WHERE id = ?", org_id)
+
+
+async def update_org(database: Database, row: OrgRow, version: int) -> bool:
+    """Write the name and time zone of an organisation that is still at `version`; tell whether it was."""
+    sql = "UPDATE orgs SET name = ?, time_zone = ?, version = version + 1, updated_at = ? WHERE id = ? AND version = ?"
+    return await database.execute(Org(row.id), sql, row.name, row.time_zone, row.updated_at, row.id, version) > 0

@@ -1,0 +1,145 @@
+"""`/api/v1/budgets/{id}/adjustments`: what is added to a budget, or takes its amount's place, for a while."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from lib.admission import adjustment_service, adjustment_store, policy_service
+from lib.admission.rules import MOST_AMOUNT
+from lib.http import render
+from lib.http.paging import PageQuery, cut, decode_cursor
+from lib.http.request import Validated
+from lib.http.response import Response
+from lib.http.route import NoQuery, Route
+from lib.identity.models import Principal, Scope
+from lib.services import Services
+from lib.store.schema import BudgetAdjustmentRow
+from lib.text import PRINTABLE
+from routes.schemas import AFTER_ALL, RECENT, One, Page, Time
+
+_Note = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=PRINTABLE)]
+
+
+class Kind(StrEnum):
+    """What an adjustment does: a top-up is added to the amount, an override takes its place."""
+
+    TOP_UP = "top_up"
+    OVERRIDE = "override"
+
+
+class CreateAdjustment(BaseModel):
+    """An adjustment to make, in nano-dollars (10⁻⁹ USD). It holds until `expires_at`.
+
+    Without `expires_at`, a top-up of a budget by day, week or month ends with the window that runs now. All others hold
+    until they are deleted.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+    kind: Kind
+    amount_nano_usd: Annotated[int, Field(ge=0, le=MOST_AMOUNT, strict=True)]
+    note: _Note | None = None
+    expires_at: Time | None = None
+
+
+class Adjustment(BaseModel):
+    """An adjustment of a budget. Without `expires_at` it holds until it is deleted."""
+
+    id: str
+    budget_id: str
+    kind: Kind
+    amount_nano_usd: int
+    note: str | None
+    expires_at: datetime | None
+    created_at: datetime
+
+
+async def list_adjustments(services: Services, request: Validated[None, PageQuery], principal: Principal) -> Response:
+    """List a budget's adjustments, newest first."""
+    [before] = decode_cursor(request.query.cursor, [AFTER_ALL])
+    budget = await policy_service.get_budget(services, principal, request.path["id"])
+    rows = await adjustment_store.list_adjustments(
+        services.database, principal.org_id, budget.id, before, request.query.limit + 1, services.clock.now()
+    )
+    shown, more = cut(rows, request.query.limit, lambda row: [row.id])
+    return render.page([_adjustment(row) for row in shown], more)
+
+
+async def create_adjustment(
+    services: Services, request: Validated[CreateAdjustment, NoQuery], principal: Principal
+) -> Response:
+    """Make an adjustment."""
+    budget = await policy_service.get_budget(services, principal, request.path["id"])
+    body = request.body
+    row = await adjustment_service.create(
+        services, principal, budget, body.kind, body.amount_nano_usd, body.note, body.expires_at
+    )
+    location = f"/api/v1/budgets/{budget.id}/adjustments/{row.id}"
+    return render.data(_adjustment(row), status=201, headers={"location": location})
+
+
+async def get_adjustment(services: Services, request: Validated[None, NoQuery], principal: Principal) -> Response:
+    """Show one adjustment."""
+    path = request.path
+    return render.data(
+        _adjustment(await adjustment_service.get(services, principal, path["id"], path["adjustment_id"]))
+    )
+
+
+async def delete_adjustment(services: Services, request: Validated[None, NoQuery], principal: Principal) -> Response:
+    """Delete an adjustment."""
+    await adjustment_service.delete(services, principal, request.path["id"], request.path["adjustment_id"])
+    return render.no_content()
+
+
+def _adjustment(row: BudgetAdjustmentRow) -> Adjustment:
+    return Adjustment.model_validate({name: getattr(row, name) for name in Adjustment.model_fields})
+
+
+ROUTES = [
+    Route(
+        method="GET",
+        path="/api/v1/budgets/{id}/adjustments",
+        handler=list_adjustments,
+        summary="List a budget's adjustments",
+        description=f"Those that have expired are not among them. {RECENT}",
+        responses={200: Page[Adjustment]},
+        permission=Scope.BUDGETS_READ,
+        query=PageQuery,
+    ),
+    Route(
+        method="POST",
+        path="/api/v1/budgets/{id}/adjustments",
+        handler=create_adjustment,
+        summary="Top a budget up, or override its amount, for a while",
+        description=(
+            "It holds from the answer on. All top-ups that hold are added; of overrides the newest that holds counts."
+            " A budget has at most 50 adjustments that have not expired, and comes to at most 2^53."
+        ),
+        responses={201: One[Adjustment]},
+        permission=Scope.BUDGETS_WRITE,
+        body=CreateAdjustment,
+        idempotent=True,
+        errors=(404, 422),
+    ),
+    Route(
+        method="GET",
+        path="/api/v1/budgets/{id}/adjustments/{adjustment_id}",
+        handler=get_adjustment,
+        summary="Show an adjustment of a budget",
+        responses={200: One[Adjustment]},
+        permission=Scope.BUDGETS_READ,
+    ),
+    Route(
+        method="DELETE",
+        path="/api/v1/budgets/{id}/adjustments/{adjustment_id}",
+        handler=delete_adjustment,
+        summary="Delete an adjustment of a budget",
+        description="It no longer holds from the answer on. Calls that it let in go on.",
+        responses={204: None},
+        permission=Scope.BUDGETS_WRITE,
+    ),
+]

@@ -1,0 +1,234 @@
+"""`/api/v1/ledger`: the records of an organisation's calls, one by one, all at once, and compared with its budgets."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from lib.admission import ledger, ledger_check
+from lib.admission.ledger import LedgerFilter, Place
+from lib.gateway.models import Cause
+from lib.http import json_body, render
+from lib.http.errors import BadRequest, NotFound
+from lib.http.paging import PageQuery, cut, decode_cursor
+from lib.http.periods import FIRST_MOMENT, LAST_MOMENT, Moment, days, span
+from lib.http.request import Validated
+from lib.http.response import LogFacts, Response
+from lib.http.route import NoQuery, Route
+from lib.http.streaming import ReaderLost, StreamedBody
+from lib.identity.models import Principal, Scope
+from lib.ids import is_id
+from lib.services import Services
+from lib.store.database import StoreUnavailable
+from lib.store.dialect import time_text
+from lib.store.schema import UsageRecordRow
+from routes.schemas import AFTER_ALL, DaysQuery, LedgerCheck, One, Page
+
+NDJSON = "application/x-ndjson"
+_BEFORE_ALL: Place = (FIRST_MOMENT, "")
+
+
+class LedgerFields(BaseModel):
+    """Which records. A day is meant with all its hours, by UTC; `to` as a moment is not included itself."""
+
+    model_config = ConfigDict(extra="forbid")
+    start: Annotated[Moment | None, Field(alias="from", description="First day, or moment with offset")] = None
+    to: Annotated[Moment | None, Field(description="Last day, or the moment after the last")] = None
+    model: Annotated[str | None, Field(max_length=256, description="Only this model, as the client named it")] = None
+    key_id: Annotated[str | None, Field(max_length=36, description="Only this API key")] = None
+    end_user: Annotated[str | None, Field(max_length=256, description="Only for this end user")] = None
+    provider: Annotated[str | None, Field(max_length=32, description="Only this provider")] = None
+    cause: Annotated[Cause | None, Field(description="Only calls that ended so")] = None
+    estimated: Annotated[bool | None, Field(description="Only what is charged by an estimate, or what is not")] = None
+
+    def filter(self) -> LedgerFilter:
+        """Return it as the ledger takes it. Raises BadRequest."""
+        start, end = span(self.start, self.to)
+        cause = self.cause.value if self.cause else None
+        return LedgerFilter(start, end, self.model, self.key_id, self.end_user, self.provider, cause, self.estimated)
+
+
+class LedgerQuery(LedgerFields, PageQuery):
+    """A page of them."""
+
+
+class LedgerEntry(BaseModel):
+    """One call to a model. `cause` tells why it ended; `cost_nano_usd` is null where its price is unknown.
+
+    `id` is the call's reservation. `team_id` to `end_user` are whom it was for, as far as that is known. `estimated`:
+    nobody has told what was used. `recorded_at` is when it came into the store.
+    """
+
+    model_config = ConfigDict(from_attributes=True)
+    id: str
+    org_id: str
+    team_id: str | None
+    user_id: str | None
+    key_id: str
+    end_user: str | None
+    endpoint: str
+    model: str
+    provider: str
+    upstream_model: str
+    streamed: bool
+    cause: Cause
+    status: int | None
+    estimated: bool
+    input_tokens: int
+    cached_input_tokens: int
+    output_tokens: int
+    reasoning_tokens: int
+    cost_nano_usd: int | None
+    price_version: str | None
+    first_byte_ms: int | None
+    duration_ms: int
+    started_at: datetime
+    recorded_at: Annotated[datetime, Field(validation_alias="created_at")]
+    updated_at: datetime
+
+
+async def list_ledger(services: Services, request: Validated[None, LedgerQuery], principal: Principal) -> Response:
+    """List calls to models, newest first. All that was settled before this request is in it."""
+    if NDJSON in (request.headers.get("accept") or "").lower():
+        if request.query.model_fields_set & {"cursor", "limit"}:
+            raise BadRequest(f"{NDJSON} has all records and no pages: leave `cursor` and `limit` out.", param="cursor")
+        return await export_ledger(services, request, principal)
+    return await _page(services, principal, request.query, request.query.filter())
+
+
+async def list_records(services: Services, request: Validated[None, DaysQuery], principal: Principal) -> Response:
+    """List calls to models, newest first."""
+    query = request.query
+    start, end = days(query.start, query.to, services.clock.now().date())
+    return await _page(services, principal, query, LedgerFilter(start, end, query.model, query.key_id))
+
+
+async def get_entry(services: Services, request: Validated[None, NoQuery], principal: Principal) -> Response:
+    """Show one call."""
+    record_id = request.path["id"]
+    await services.gates.flush(principal.org_id)
+    row = await ledger.find(services.database, principal.org_id, record_id) if is_id(record_id) else None
+    if row is None:
+        raise NotFound("There is no such record.")
+    return render.data(LedgerEntry.model_validate(row))
+
+
+async def export_ledger(
+    services: Services, request: Validated[None, LedgerFields] | Validated[None, LedgerQuery], principal: Principal
+) -> Response:
+    """Stream all calls, oldest first, one JSON object a line."""
+    wanted = request.query.filter()
+    await services.gates.flush(principal.org_id)
+    # Before the answer begins: where the store is away, that is an error and no broken body.
+    first = await ledger.oldest(services.database, principal.org_id, wanted, _BEFORE_ALL, ledger.EXPORT_ROWS)
+    headers = {**render.JSON, "content-type": NDJSON, "content-disposition": 'attachment; filename="ledger.ndjson"'}
+    if request.head_only:
+        return Response(200, headers)
+    stream = services.streams.open(request.client)
+    pages = ledger.following(services.database, principal.org_id, wanted, first)
+
+    async def finish() -> LogFacts:
+        return await _send(stream, pages)
+
+    return Response(200, headers, stream.body, finish=finish)
+
+
+async def verify_ledger(services: Services, _request: Validated[None, NoQuery], principal: Principal) -> Response:
+    """Compare each budget's counter with the ledger."""
+    return render.data(LedgerCheck.of(await ledger_check.check_organisation(services, principal.org_id)))
+
+
+async def _page(services: Services, principal: Principal, query: PageQuery, wanted: LedgerFilter) -> Response:
+    before = _place(decode_cursor(query.cursor, ["", AFTER_ALL]))
+    await services.gates.flush(principal.org_id)
+    rows = await ledger.newest(services.database, principal.org_id, wanted, before, query.limit + 1)
+    shown, more = cut(rows, query.limit, lambda row: [time_text(row.started_at), row.id])
+    return render.page([LedgerEntry.model_validate(row) for row in shown], more)
+
+
+async def _send(stream: StreamedBody, pages: AsyncIterator[list[UsageRecordRow]]) -> LogFacts:
+    """Write all pages. Whatever goes wrong, the body breaks off: one that ends in order is whole."""
+    sent = 0
+    try:
+        async for page in pages:
+            await stream.write(b"".join(json_body.dump(LedgerEntry.model_validate(row)) + b"\n" for row in page))
+            sent += len(page)
+        await stream.end()
+    except ReaderLost:
+        await stream.break_off()
+        return {"exported": sent, "export": "client_gone"}
+    except StoreUnavailable as failure:
+        await stream.break_off()
+        return {"exported": sent, "export": "store_unavailable", "reason": str(failure)}
+    except BaseException:
+        await stream.break_off()
+        raise
+    return {"exported": sent, "export": "whole"}
+
+
+def _place(cursor: Sequence[str]) -> Place:
+    """Read a start time and an id out of a cursor; without a time, the place behind all."""
+    try:
+        time = datetime.fromisoformat(cursor[0]).astimezone(UTC) if cursor[0] else LAST_MOMENT
+    except (ValueError, OverflowError):
+        raise BadRequest("The cursor is not one of ours.", param="cursor") from None
+    return time, cursor[1]
+
+
+ROUTES = [
+    Route(
+        method="GET",
+        path="/api/v1/ledger",
+        handler=list_ledger,
+        summary="List calls to models",
+        description=f"Newest first; all time where nothing is said. `Accept: {NDJSON}` asks for the export.",
+        responses={200: Page[LedgerEntry]},
+        permission=Scope.LEDGER_READ,
+        query=LedgerQuery,
+    ),
+    Route(
+        method="GET",
+        path="/api/v1/ledger/export",
+        handler=export_ledger,
+        summary="Export calls to models",
+        description=(
+            "All that match, oldest first, one JSON object a line (NDJSON). A body that breaks off is not whole: ask"
+            " again, with `from` set to the last line's `started_at`."
+        ),
+        responses={200: LedgerEntry},
+        media_type=NDJSON,
+        permission=Scope.LEDGER_READ,
+        query=LedgerFields,
+    ),
+    Route(
+        method="GET",
+        path="/api/v1/ledger/{id}",
+        handler=get_entry,
+        summary="Show a call to a model",
+        responses={200: One[LedgerEntry]},
+        permission=Scope.LEDGER_READ,
+    ),
+    Route(
+        method="POST",
+        path="/api/v1/ledger/actions/verify",
+        handler=verify_ledger,
+        summary="Compare the budgets' counters with the ledger",
+        description="Nothing is changed. `docs/ledger.md` says what is compared, and what each verdict means.",
+        responses={200: One[LedgerCheck]},
+        permission=Scope.LEDGER_READ,
+        idempotent=True,
+    ),
+    Route(
+        method="GET",
+        path="/api/v1/usage/records",
+        handler=list_records,
+        summary="List calls to models of some days",
+        description="The same records as `/api/v1/ledger`; the last 30 days where nothing is said.",
+        responses={200: Page[LedgerEntry]},
+        permission=Scope.USAGE_READ,
+        query=DaysQuery,
+    ),
+]
