@@ -9,13 +9,15 @@ from typing import Any
 
 from workers import WorkerEntrypoint
 
-from lib.runtime import event_loop
+from lib import failures
+from lib.runtime import event_loop, log
 from lib.runtime.gate_object import Gate
 from lib.runtime.worker import purge, serve
 
 __all__ = ["Default", "Gate"]
 
 event_loop.install()
+failures.report_to(log.warning)
 
 
 class Default(WorkerEntrypoint):

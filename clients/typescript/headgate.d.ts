@@ -987,6 +987,8 @@ export interface components {
         /**
          * Ready
          * @description Whether each dependency answers: `ok`, `failed`, or `timeout` after two seconds. Why is in the log.
+         *
+         *     `failures` counts what has failed since this isolate began, by the names in the log's `dependency_failed` lines.
          */
         Ready: {
             /**
@@ -997,6 +999,10 @@ export interface components {
             /** Checks */
             checks: {
                 [key: string]: "ok" | "failed" | "timeout";
+            };
+            /** Failures */
+            failures: {
+                [key: string]: number;
             };
         };
         /**

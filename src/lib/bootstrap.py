@@ -6,16 +6,19 @@ from typing import Any
 
 from lib.clock import SystemClock
 from lib.config import read_config
-from lib.gateway.account import Accounts
+from lib.gateway.accounts import Accounts
 from lib.gateway.call import Gateway
+from lib.gateway.denials import Denials
 from lib.gateway.providers import configured
 from lib.http import json_body
 from lib.http.docs_page import docs_page
 from lib.http.openapi import document
 from lib.http.router import Router
 from lib.identity.api_keys import derive
+from lib.identity.shield import Shield
 from lib.runtime.environment import variable_reader
 from lib.runtime.gates import JsGates
+from lib.runtime.kv import cache_of
 from lib.runtime.sealer import WebCryptoSealer
 from lib.runtime.stores import store_of
 from lib.runtime.upstream import JsUpstream
@@ -34,10 +37,18 @@ def bootstrap(env: Any) -> Services:
     config = read_config(variable_reader(env))
     clock = SystemClock()
     store = store_of(env)
-    accounts = Accounts()
+    cache = cache_of(env)
+    denials = Denials(cache)
+    accounts = Accounts(cache, denials)
     gates = JsGates(env.GATE, accounts)
     gateway = Gateway(
-        configured(config), JsUpstream(), gates, clock, config.upstream_timeout_seconds, config.output_floor_tokens
+        configured(config),
+        JsUpstream(),
+        gates,
+        clock,
+        config.upstream_timeout_seconds,
+        config.output_floor_tokens,
+        denials,
     )
 
     async def check_database(services: Services) -> None:
@@ -53,6 +64,7 @@ def bootstrap(env: Any) -> Services:
         database=store.open(),
         pepper=derive(config.secret, "api-key-pepper"),
         accounts=accounts,
+        shield=Shield(),
         gateway=gateway,
         gates=gates,
         sealer=WebCryptoSealer(),

@@ -10,9 +10,10 @@ from lib.admission.counters import Counter
 from lib.admission.decision import Ask, Refusal
 from lib.clock import Clock
 from lib.config import Config
-from lib.gateway.account import Accounts
+from lib.gateway.accounts import Accounts
 from lib.gateway.call import Gateway
 from lib.http.idempotency import Sealer
+from lib.identity.shield import Shield
 from lib.store.database import Database, Store
 
 
@@ -49,6 +50,7 @@ class Services:
     database: Database
     pepper: bytes
     accounts: Accounts
+    shield: Shield
     gateway: Gateway
     gates: OrgGates
     sealer: Sealer

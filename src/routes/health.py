@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
+from lib import failures
 from lib.http import render
 from lib.http.request import Validated
 from lib.http.response import Response
@@ -24,10 +25,14 @@ class Live(BaseModel):
 
 
 class Ready(BaseModel):
-    """Whether each dependency answers: `ok`, `failed`, or `timeout` after two seconds. Why is in the log."""
+    """Whether each dependency answers: `ok`, `failed`, or `timeout` after two seconds. Why is in the log.
+
+    `failures` counts what has failed since this isolate began, by the names in the log's `dependency_failed` lines.
+    """
 
     status: Literal["ok", "unavailable"]
     checks: dict[str, Literal["ok", "failed", "timeout"]]
+    failures: dict[str, int]
 
 
 async def live(_services: Services, _request: Validated[None, NoQuery], _caller: None) -> Response:
@@ -40,7 +45,11 @@ async def ready(services: Services, _request: Validated[None, NoQuery], _caller:
     names = list(services.checks)
     results = await asyncio.gather(*(_try(services, services.checks[name]) for name in names))
     well = all(result == "ok" for result in results)
-    body = Ready(status="ok" if well else "unavailable", checks=dict(zip(names, results, strict=True)))
+    body = Ready(
+        status="ok" if well else "unavailable",
+        checks=dict(zip(names, results, strict=True)),
+        failures=dict(failures.counts()),
+    )
     response = render.bare(body, status=200 if well else 503)
     if not well:
         response = Response(503, {**response.headers, "retry-after": "1"}, response.body, {"checks": body.checks})

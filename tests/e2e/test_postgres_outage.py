@@ -11,8 +11,10 @@ from threading import Event
 import httpx
 import pytest
 
+from lib.failures import Failure
 from tests.e2e.support.chosen import STORE
 from tests.e2e.support.headgate import Headgate, chat_body
+from tests.e2e.support.log import failures
 from tests.e2e.support.names import sim_model
 from tests.e2e.support.poll import until
 from tests.e2e.support.raw import Connection
@@ -77,6 +79,8 @@ def test_a_killed_server_is_a_503_and_service_resumes_by_itself(fragile: Stack, 
         assert own.as_key(key.secret).chat(model).status_code == 200
         assert own.get("/readyz").json()["checks"] == {"database": "failed", "gate": "ok"}
         assert_refusal(own.get(f"/api/v1/keys/{key.id}"))
+        for failure in (Failure.STORE_AWAY, Failure.STORE_LEDGER):
+            until(lambda: failure.name.lower() in failures(fragile), f"{failure} to be noted")  # noqa: B023 - used at once
         server_of(fragile).start()
         until(lambda: own.get("/api/v1/keys").status_code == 200, "an answer after PostgreSQL is back")
         time.sleep(1)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-import httpx
 import pytest
 
-from tests.e2e.support.headgate import Headgate, Json, chat_body
+from tests.e2e.support.headgate import Headgate, chat_body
+from tests.e2e.support.log import line_of, lines_of
 from tests.e2e.support.names import sim_model
 from tests.e2e.support.poll import until
 from tests.e2e.support.raw import Connection
@@ -21,24 +20,8 @@ from tools.stack import Stack
 NAMES = {
     *("level", "event", "request_id", "method", "route", "status", "answered_ms", "duration_ms", "org_id", "principal"),
     *("model", "provider", "streamed", "cause", "input_tokens", "output_tokens", "cost_nano_usd", "estimated"),
-    *("first_byte_ms", "error_code", "reason", "db_queries", "db_ms"),
+    *("first_byte_ms", "error_code", "reason", "db_queries", "db_ms", "denial"),
 }
-
-
-def lines(stack: Stack) -> list[Json]:
-    """The Worker's own lines."""
-    return [json.loads(line) for line in stack.log_path.read_text().splitlines() if line.startswith("{")]
-
-
-def lines_of(stack: Stack, request_id: str) -> list[Json]:
-    return [line for line in lines(stack) if line.get("request_id") == request_id]
-
-
-def line_of(stack: Stack, answer: httpx.Response) -> Json:
-    """The one line of a request, once it is over."""
-    request_id = answer.headers["x-headgate-request-id"]
-    [line] = until(lambda: lines_of(stack, request_id) or None, f"the line of request {request_id}")
-    return line
 
 
 @pytest.mark.parametrize("fields", [{}, {"stream": True}], ids=["whole", "stream"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -85,6 +85,35 @@ class FakeSealer:
             raise ValueError("wrong key or changed text")
         pad = hashlib.sha256(key).digest()
         return bytes(byte ^ pad[index % len(pad)] for index, byte in enumerate(hidden))
+
+
+@dataclass
+class FakeKv:
+    """KV as `lib.gateway.cache` sees it. `failure` is what every call raises; `slow` makes reads never answer."""
+
+    texts: dict[str, str] = field(default_factory=dict)
+    seconds: dict[str, int] = field(default_factory=dict)  # how long each is kept
+    reads: list[tuple[str, ...]] = field(default_factory=list)
+    failure: Exception | None = None
+    slow: bool = False
+
+    async def get(self, names: Sequence[str]) -> Mapping[str, str]:
+        self.reads.append(tuple(names))
+        await self._happen()
+        return {name: self.texts[name] for name in names if name in self.texts}
+
+    async def put(self, name: str, text: str, seconds: int) -> None:
+        await self._happen()
+        self.texts[name], self.seconds[name] = text, seconds
+
+    async def delete(self, name: str) -> None:
+        await self._happen()
+        self.texts.pop(name, None)
+
+    async def _happen(self) -> None:
+        if self.failure:
+            raise self.failure
+        await asyncio.sleep(60 if self.slow else 0)
 
 
 def raw_request(

@@ -14,9 +14,12 @@ from lib.admission.decision import Ask, Refusal
 from lib.admission.gate import Gate
 from lib.admission.usage_record import UsageRecord
 from lib.config import Config
-from lib.gateway.account import Account, Accounts, StaleAccount
+from lib.gateway.account import Account, StaleAccount
+from lib.gateway.accounts import Accounts
 from lib.gateway.admitting import Admitted, admitted
+from lib.gateway.cache import KvCache
 from lib.gateway.call import Gateway
+from lib.gateway.denials import Denials
 from lib.gateway.providers import configured
 from lib.http import json_body, pipeline
 from lib.http.docs_page import docs_page
@@ -24,11 +27,12 @@ from lib.http.openapi import document
 from lib.http.request import RawRequest
 from lib.http.response import Response
 from lib.http.router import Router
+from lib.identity.shield import Shield
 from lib.services import Services
 from lib.store.d1 import D1Store
 from routes import ROUTES
 from tests.unit.admission.sqlite_sql import SqliteSql
-from tests.unit.fakes import FakeClock, FakeSealer, raw_request, run
+from tests.unit.fakes import FakeClock, FakeKv, FakeSealer, raw_request, run
 from tests.unit.gateway.fake_upstream import FakeUpstream
 from tests.unit.store.seeds import PEPPER, SeededKey, seed_key, seed_org
 from tests.unit.store.sqlite_binding import SqliteBinding, new_store
@@ -54,6 +58,7 @@ class CoreGates:
         self._accounts = accounts
         self._clock = clock
         self.gates: dict[str, Gate] = {}
+        self.asked = 0  # how often somebody asked to be let in
         self.opened: list[UsageRecord] = []
         self.settled: list[UsageRecord] = []
         self.changes: list[str] = []
@@ -64,6 +69,7 @@ class CoreGates:
         return self.gates.setdefault(org_id, Gate(SqliteSql()))
 
     async def open(self, account: Account, record: UsageRecord, deadline: datetime, ask: Callable[[], Ask]) -> Admitted:
+        self.asked += 1
         if self.failure:
             raise self.failure
         org_id = account.principal.org_id
@@ -78,6 +84,15 @@ class CoreGates:
         granted = admitted(answers.get(record.id))
         self.opened.append(record)
         return granted
+
+    async def confirm(self, account: Account) -> None:
+        if self.failure:
+            raise self.failure
+        told = self.of(account.principal.org_id).handle(account.version or 0, "[]", self._now_ms())
+        current = json.loads(told)[0] if isinstance(told, str) else told
+        if current != account.version:
+            self._accounts.policy_is(account.principal.org_id, current)
+            raise StaleAccount
 
     async def settle(self, record: UsageRecord) -> None:
         self.settled.append(record)
@@ -138,6 +153,7 @@ class World:
     gates: CoreGates
     upstream: FakeUpstream
     key: SeededKey
+    kv: FakeKv
     facts: list[Mapping[str, object]] = field(default_factory=list)
 
     @property
@@ -178,10 +194,12 @@ def _body(response: Response) -> Any:
     return json.loads(text) if "json" in response.headers.get("content-type", "") else text
 
 
-async def _new_world(config: Config) -> World:
+async def _new_world(config: Config, kv: FakeKv) -> World:
     store, binding = new_store()
     database = store.open()
-    clock, upstream, accounts = FakeClock(), FakeUpstream(), Accounts()
+    cache = KvCache(kv, read_seconds=0.05, write_seconds=0.05)
+    denials = Denials(cache)
+    clock, upstream, accounts = FakeClock(), FakeUpstream(), Accounts(cache, denials)
     gates = CoreGates(store, accounts, clock)
     key = await seed_key(database, await seed_org(database))
 
@@ -195,16 +213,27 @@ async def _new_world(config: Config) -> World:
         database=database,
         pepper=PEPPER,
         accounts=accounts,
-        gateway=Gateway(configured(config), upstream, gates, clock, config.upstream_timeout_seconds, 64),
+        shield=Shield(),
+        gateway=Gateway(configured(config), upstream, gates, clock, config.upstream_timeout_seconds, 64, denials),
         gates=gates,
         sealer=FakeSealer(),
         checks={"database": check},
         openapi=json_body.dump(DOCUMENT),
         docs_page=docs_page(DOCUMENT),
     )
-    return World(binding, services, clock, gates, upstream, key)
+    return World(binding, services, clock, gates, upstream, key, kv)
 
 
 def new_world(**config: Any) -> World:
     """Return a fresh application; `config` changes its settings."""
-    return run(_new_world(replace(CONFIG, **config)))
+    return run(_new_world(replace(CONFIG, **config), FakeKv()))
+
+
+def cold(world: World) -> None:
+    """Forget what an isolate remembers: the next request meets a new one, with the same store, gates and KV."""
+    cache = KvCache(world.kv, read_seconds=0.05, write_seconds=0.05)
+    denials = Denials(cache)
+    accounts = Accounts(cache, denials)
+    world.gates._accounts = accounts
+    gateway = replace(world.services.gateway, denials=denials)
+    world.services = replace(world.services, accounts=accounts, gateway=gateway, shield=Shield())

@@ -165,6 +165,11 @@ class Book:
                 return Refusal(f"{limit.unit}_limit_reached", limit.id, wait)
         return _afford(now, ask, stops.hard) if stops.hard else None
 
+    def refused_place(self, refusal: Refusal, ask: Ask) -> list[tuple[str, str | None, str | None]]:
+        """Return where a limit of requests refuses all calls alike: level, who, and model; nothing of other rules."""
+        limits = [limit for limit in self.policy.limits if limit.id == refusal.rule and limit.unit is Unit.REQUESTS]
+        return [(limit.scope.type, limit.scope.subject(ask.path), limit.scope.model) for limit in limits]
+
     def settle(self, now: int, held: Reservation, cost: int, tokens: int, *, before: int | None = None) -> None:
         """Replace what a call was given by what it used. `before` is what it was charged already, when it is corrected.
 

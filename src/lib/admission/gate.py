@@ -146,9 +146,7 @@ class Gate:
         answers: dict[str, list[object]] = {}
         parsed: list[Row] = from_json(rows)
         past = self._past_of(parsed)
-        passed_over = [
-            place for place, row in enumerate(parsed) if not self._take(row, past, answers, current=current)
-        ]
+        passed_over = [place for place, row in enumerate(parsed) if not self._take(row, past, answers, current=current)]
         if len(passed_over) < len(parsed):  # who is refused leaves no trace
             self._passed_over += [(self._noted, place) for place in passed_over]
             self._sql.run(gate_sql.NOTE, self._now, int(current), rows)
@@ -206,12 +204,16 @@ class Gate:
         return True
 
     def _answer(self, decided: Reservation | Refusal, ask: Ask) -> list[object]:
-        """Return `[code, rule, wait_ms, granted, standing]`; the code is "" for who is let in."""
+        """Return `[code, rule, wait_ms, granted, standing]`; the code is "" for who is let in.
+
+        A limit of requests that refuses adds its place, `[level, who, model or null]`: until `wait_ms` is over it
+        refuses every call there, so nobody needs to ask again.
+        """
         standing = self._book.standing(self._now, ask.path)
         rates = {unit: [rate.most, rate.left, rate.window_ms, rate.resets_ms] for unit, rate in standing.rates.items()}
         shown = [rates, standing.budget_left]
         if isinstance(decided, Refusal):
-            return [decided.code, decided.rule, decided.wait_ms, None, shown]
+            return [decided.code, decided.rule, decided.wait_ms, None, shown, *self._book.refused_place(decided, ask)]
         return ["", "", 0, decided.granted, shown]
 
     def _settle(self, name: str, record: dict[str, Any], ended: Past | None) -> bool:

@@ -12,6 +12,8 @@ from typing import Any
 
 from lib.http.errors import PaymentRequired, TooManyRequests
 
+Place = tuple[str, str, str | None]  # a level, who stands there, and the model where a rule is only about that
+
 # The units of which OpenAI's headers speak.
 _OPENAI_UNITS = ("requests", "tokens")
 _NO_ANSWER: Sequence[Any] = ("", "", 0, None, ({}, None))
@@ -31,12 +33,26 @@ class Admitted:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+class RequestsRefused(TooManyRequests):
+    """A limit of requests refuses every call at `place` for `wait_ms`, whatever its size.
+
+    `rate` is the limit as `lib.admission.gate.Gate._answer` shows it.
+    """
+
+    def __init__(self, refusal: TooManyRequests, rule: str, place: Place, wait_ms: int, rate: Sequence[int]) -> None:
+        super().__init__(refusal.message, code=refusal.code, headers=refusal.headers, details=refusal.details)
+        self.rule = rule
+        self.place = place
+        self.wait_ms = wait_ms
+        self.rate = rate
+
+
 def admitted(answer: Sequence[Any] | None) -> Admitted:
     """Read the gate's answer (`lib.admission.gate.Gate._answer`); None where no rule was asked.
 
     Raises TooManyRequests or PaymentRequired, each with the headers that tell the caller where it stands.
     """
-    code, rule, wait_ms, granted, (rates, budget_left) = answer or _NO_ANSWER
+    code, rule, wait_ms, granted, (rates, budget_left), *place = answer or _NO_ANSWER
     headers = _headers(rates, budget_left)
     if code in _REFUSALS:
         # A single call that is larger than the limit will not pass later either: no time is told.
@@ -44,7 +60,10 @@ def admitted(answer: Sequence[Any] | None) -> Admitted:
             {"retry-after": str(max(1, -(-wait_ms // 1000)))} if wait_ms > 0 or code.startswith("concurrent") else {}
         )
         message = f"{_REFUSALS[code]} The limit {rule} is reached."
-        raise TooManyRequests(message, code=code, headers={**headers, **again}, details=[{"limit_id": rule}])
+        refusal = TooManyRequests(message, code=code, headers={**headers, **again}, details=[{"limit_id": rule}])
+        if place and wait_ms > 0:
+            raise RequestsRefused(refusal, rule, tuple(place[0]), wait_ms, rates["requests"])
+        raise refusal
     if code == "cost_unknown":
         message = f"Nobody can tell what this call may cost at most, so the budget {rule} refuses it."
         raise PaymentRequired(message, code=code, headers=headers, details=[{"budget_id": rule}])

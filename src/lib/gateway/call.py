@@ -14,6 +14,7 @@ from lib.clock import Clock
 from lib.gateway import answer_headers
 from lib.gateway.account import Account
 from lib.gateway.catalogue import Target, resolve
+from lib.gateway.denials import Denials
 from lib.gateway.models import Cause, Completion, Usage
 from lib.gateway.providers import Provider
 from lib.gateway.redaction import redact
@@ -32,7 +33,7 @@ from lib.gateway.upstream import (
     UpstreamUnreachable,
 )
 from lib.http import json_body
-from lib.http.errors import BadGateway, BadRequest, GatewayTimeout, HeadgateError
+from lib.http.errors import BadGateway, BadRequest, GatewayTimeout, HeadgateError, NotFound
 from lib.http.request import Departure
 from lib.http.response import LogFacts, Response
 
@@ -62,6 +63,7 @@ class Gateway:
     clock: Clock
     timeout_seconds: int
     output_floor: int
+    denials: Denials
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +100,8 @@ async def call_model(
 
     `opened` is awaited when the gate has let the request in: the store is needed no more, and the call may last long.
     """
-    target = resolve(request.call.model, account.routes, gateway.providers)
-    settlement = Settlement(gateway.gates, gateway.clock, account, request.call, target)
+    target = await _target(gateway, request.call.model, account)
+    settlement = Settlement(gateway.gates, gateway.clock, account, request.call, target, gateway.denials)
     admitted = await settlement.open(gateway.timeout_seconds, gateway.output_floor)
     try:
         await opened()
@@ -118,6 +120,17 @@ async def call_model(
         error.headers.update(admitted.headers)
         raise error from failure
     return replace(response, headers={**response.headers, **admitted.headers}) if admitted.headers else response
+
+
+async def _target(gateway: Gateway, model: str, account: Account) -> Target:
+    """Return where a model's calls go. Only an account that the gate has confirmed is told that there is no such model:
+    an old one may lack what was made a moment ago, or be revoked.
+    """
+    try:
+        return resolve(model, account.routes, gateway.providers)
+    except NotFound:
+        await gateway.gates.confirm(account)
+        raise
 
 
 async def _respond(request: ModelRequest, target: Target, settlement: Settlement, answer: UpstreamAnswer) -> Response:

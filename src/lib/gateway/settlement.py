@@ -11,11 +11,12 @@ from lib.admission.decision import Ask
 from lib.admission.usage_record import UsageRecord
 from lib.clock import Clock
 from lib.gateway.account import Account
-from lib.gateway.admitting import Admitted
+from lib.gateway.admitting import Admitted, RequestsRefused
 from lib.gateway.asking import ask_of, path_of
 from lib.gateway.bounds import Bound
 from lib.gateway.bounds_images import ImageRule
 from lib.gateway.catalogue import Target
+from lib.gateway.denials import Denials
 from lib.gateway.models import Cause, Usage
 from lib.store.dialect import time_text
 
@@ -24,13 +25,17 @@ GRACE_SECONDS = 60
 
 
 class Gates(Protocol):
-    """The organisations' gates. Both methods raise `Unavailable` when a gate can't be reached: nothing passes then."""
+    """The organisations' gates. All methods raise `Unavailable` when a gate can't be reached: nothing passes then."""
 
     async def open(self, account: Account, record: UsageRecord, deadline: datetime, ask: Callable[[], Ask]) -> Admitted:
         """Ask for a request to be let in, and open it. `ask` is called when the organisation has rules.
 
         Raises StaleAccount when the caller was judged by an old policy; TooManyRequests, PaymentRequired.
         """
+        ...
+
+    async def confirm(self, account: Account) -> None:
+        """Raise StaleAccount when the caller was judged by an old policy."""
         ...
 
     async def settle(self, record: UsageRecord) -> None:
@@ -58,11 +63,14 @@ class Call:
 class Settlement:
     """The record of one call. `open` first; then exactly one of the ends."""
 
-    def __init__(self, gates: Gates, clock: Clock, account: Account, call: Call, target: Target) -> None:
+    def __init__(
+        self, gates: Gates, clock: Clock, account: Account, call: Call, target: Target, denials: Denials
+    ) -> None:
         now = clock.now()
         self._call = call
         self._target = target
         self._gates = gates
+        self._denials = denials
         self._clock = clock
         self._account = account
         self._price = target.price
@@ -99,13 +107,22 @@ class Settlement:
         `floor` is the least output worth having, in tokens.
         """
         deadline = self._started + timedelta(seconds=timeout_seconds + GRACE_SECONDS)
-        return await self._gates.open(self._account, self._record, deadline, lambda: self._ask(floor))
+        asked_ms = int(self._started.timestamp() * 1000)
+        self._denials.check(self._account, self._path, asked_ms)
+        try:
+            return await self._gates.open(self._account, self._record, deadline, lambda: self._ask(floor))
+        except RequestsRefused as refused:
+            self._denials.remember(self._account, refused, asked_ms)
+            raise
+
+    def _path(self) -> dict[str, str]:
+        principal = self._account.principal
+        return path_of(principal.org_id, principal.key_id, self._call.model, self._call.end_user)
 
     def _ask(self, floor: int) -> Ask:
-        call, target, principal = self._call, self._target, self._account.principal
-        path = path_of(principal.org_id, principal.key_id, call.model, call.end_user)
+        call, target = self._call, self._target
         bound = call.bound(target.provider.image_rule(target.upstream_model))
-        return ask_of(path, target, bound, call.input_estimate, floor)
+        return ask_of(self._path(), target, bound, call.input_estimate, floor)
 
     def first_byte(self) -> None:
         """Note that the provider has begun to answer."""

@@ -5,11 +5,15 @@ Each stage hands on a narrower value; there is no bag of request state.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from dataclasses import replace
 from typing import Any
 
+from lib import failures
+from lib.failures import Failure
 from lib.gateway.account import Account, StaleAccount
+from lib.gateway.accounts import Accounts
 from lib.http import idempotency, render
 from lib.http.errors import BadRequest, HeadgateError, InternalError, Unavailable
 from lib.http.request import RawRequest, Validated
@@ -41,11 +45,14 @@ async def handle(services: Services, router: Router, raw: RawRequest) -> Respons
         await database.close()
         raise
     cost, bookmark = database.cost, database.bookmark
+    finish = _closing(database, response.finish) if database.connected else response.finish
+    if services.accounts.unpublished:
+        finish = _publishing(services.accounts, finish)
     return replace(
         response,
         headers={**response.headers, BOOKMARK: bookmark} if bookmark else response.headers,
         facts={**facts, **response.facts, "db_queries": cost.queries, "db_ms": cost.milliseconds},
-        finish=_closing(database, response.finish) if database.connected else response.finish,
+        finish=finish,
     )
 
 
@@ -63,6 +70,7 @@ async def _answer(services: Services, router: Router, raw: RawRequest, facts: di
     except HeadgateError as failure:
         return render.error(failure, dialect, raw.id)
     except StoreUnavailable as failure:
+        failures.note(Failure.STORE_AWAY, str(failure))
         facts["reason"] = str(failure)
         return render.error(Unavailable("The store can't be reached. Try again."), dialect, raw.id)
     except UnstorableValue as failure:
@@ -77,6 +85,18 @@ def _closing(database: Database, finish: Finish | None) -> Finish:
         return await finish() if finish else {}
 
     return close
+
+
+def _publishing(accounts: Accounts, finish: Finish | None) -> Finish:
+    """Tell KV what was read, when the answer has begun: beside the rest, which may last as long as a stream."""
+
+    async def publish() -> LogFacts:
+        published = asyncio.ensure_future(accounts.publish())
+        facts = await finish() if finish else {}
+        await published
+        return facts
+
+    return publish
 
 
 def _bookmark(raw: RawRequest) -> str | None:
@@ -104,7 +124,7 @@ async def _decide(
     if key is None:
         return await route.handler(services, request, None)
     for _ in range(MOST_DECISIONS):
-        caller = await authenticate(services, route, key)
+        caller = await authenticate(services, route, key, request.headers)
         principal = caller.principal if isinstance(caller, Account) else caller
         facts.update(org_id=principal.org_id, principal=f"key:{principal.key_id}")
         try:

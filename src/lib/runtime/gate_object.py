@@ -14,11 +14,14 @@ from typing import Any
 from pyodide.ffi import jsnull
 from workers import DurableObject
 
+from lib import failures
 from lib.admission import policy_store, usage_store
 from lib.admission.decision import Ask
 from lib.admission.gate import FLUSH_AFTER_MS
 from lib.admission.gate import Gate as GateCore
+from lib.admission.watch import Watch
 from lib.clock import SystemClock
+from lib.failures import Failure
 from lib.runtime import log
 from lib.runtime.stores import store_of
 from lib.store.database import Database, StoreError, StoreUnavailable
@@ -50,13 +53,14 @@ class Gate(DurableObject):
         self._org_id = str(ctx._ctx.id.name)  # as JsGates names it
         self._store = store_of(env._env)
         self._gate = GateCore(JsSql(self._storage.sql))
+        self._watch = Watch()
         self._alarm_ms: int | None = None
         self._readings = self._newest_reading = 0  # of the policy
 
     # Not `async`: nothing is awaited here, and a coroutine costs the platform a task. The same holds for the next two.
     def batch(self, version: int, rows: str) -> int | str:
         """Let requests in, and settle requests; see `lib.admission.gate.Gate.handle`."""
-        now_ms = _now_ms()
+        now_ms = self._watch.now(_now_ms())
         current = self._gate.handle(version, rows, now_ms)
         for rule, subject, part in self._gate.warnings:
             log.warning("budget_spent", org_id=self._org_id, budget_id=rule, subject=subject, percent=part)
@@ -100,15 +104,17 @@ class Gate(DurableObject):
 
     async def alarm(self, _info: Any = None) -> None:
         """Give up what is overdue, move what is settled. Never raises: the platform would stop trying at some point."""
+        now_ms = self._watch.now(_now_ms())
+        self._watch.rang(self._alarm_ms, now_ms)
         self._alarm_ms = None
-        self._gate.expire(_now_ms())
+        self._gate.expire(now_ms)
         try:
             await self._deliver()
             due = self._gate.next_alarm(_now_ms())
             if due is not None:
                 self._set_alarm(due)
         except StoreUnavailable as error:
-            log.warning("ledger_delayed", reason=str(error))
+            failures.note(Failure.STORE_LEDGER, str(error))
             self._set_alarm(_now_ms() + RETRY_MS)
 
     async def _deliver(self) -> bool:

@@ -23,14 +23,16 @@ import js
 from pydantic_core import from_json
 from pyodide.ffi import JsException
 
+from lib import failures
 from lib.admission.counters import Counter
 from lib.admission.decision import Ask, Refusal
 from lib.admission.usage_record import UsageRecord
-from lib.gateway.account import MOST_CACHED, Account, Accounts, StaleAccount
+from lib.failures import Failure
+from lib.gateway.account import Account, StaleAccount
+from lib.gateway.accounts import MOST_CACHED, Accounts
 from lib.gateway.admitting import Admitted, admitted
 from lib.http import json_body
 from lib.http.errors import Unavailable
-from lib.runtime import log
 
 Answer = Sequence[Any]  # what the rules say of one call: see `lib.gateway.admitting`
 Told = tuple[int, Mapping[str, Answer]]  # the policy's version, and the answers by the calls' ids
@@ -105,9 +107,7 @@ class JsGates:
         asked = "" if self._ruleless.get(org_id) == version else f",{json_body.dump(ask()).decode()}"
         row = f'["{record.id}",{int(deadline.timestamp() * 1000)},{record.to_json()}{asked}]'
         current, answer = await self._open(org_id, record.id, row, version)
-        if current != version:
-            self._accounts.policy_is(org_id, current)
-            raise StaleAccount
+        self._confirm(account, current)
         if answer is None:
             self._note_ruleless(org_id, version)
         return admitted(answer)
@@ -131,7 +131,11 @@ class JsGates:
             queue.arrived([row], safely=True)
         except Unavailable:
             # Not lost: it stays for the next call, and else the gate charges what was written at the opening.
-            log.error("settlement_delayed", usage_id=record.id)
+            failures.note(Failure.SETTLEMENT_UNDELIVERED, f"the call {record.id}")
+
+    async def confirm(self, account: Account) -> None:
+        told = await self._call(self._stub(account.principal.org_id).batch(account.version or NO_VERSION, "[]"))
+        self._confirm(account, json.loads(told)[0] if isinstance(told, str) else int(told))
 
     async def changed(self, org_id: str) -> None:
         """An organisation's keys or models have changed in the store: from now on old copies are refused."""
@@ -191,6 +195,11 @@ class JsGates:
         refusal = json.loads(await self._call(self._stub(org_id).explain(json_body.dump(ask).decode())))
         return Refusal(*refusal) if refusal else None
 
+    def _confirm(self, account: Account, current: int) -> None:
+        if current != (account.version or NO_VERSION):
+            self._accounts.policy_is(account.principal.org_id, current)
+            raise StaleAccount
+
     def _note_ruleless(self, org_id: str, version: int) -> None:
         if len(self._ruleless) >= MOST_CACHED:
             self._ruleless.clear()
@@ -211,7 +220,7 @@ class JsGates:
         try:
             return await promise
         except JsException as error:
-            log.error("gate_unreachable", reason=error.message)
+            failures.note(Failure.GATE_UNREACHABLE, str(error.message))
             raise _unavailable() from None
 
 

@@ -54,6 +54,18 @@ def stored_bytes(stack: Stack) -> bytes:
     return b"".join(path.read_bytes() for path in files)
 
 
+def gates(stack: Stack) -> set[str]:
+    """The names of the files of all gates that were ever called."""
+    return {path.name for path in _gates(stack)}
+
+
+def break_gates(stack: Stack) -> None:
+    """Write over the files of all gates, under their hands."""
+    for path in _gates(stack):
+        for file in path.parent.glob(path.name + "*"):
+            file.write_bytes(b"no database" * 1000)
+
+
 def _gates(stack: Stack) -> list[Path]:
     files = (_wrangler(stack) / "do/headgate-Gate").glob("*.sqlite")
     return [path for path in files if path.name != "metadata.sqlite"]

@@ -295,3 +295,22 @@ def test_ended_calls_are_forgotten_after_a_day() -> None:
     subject.expire(REMEMBERED_MS + 1)
     assert subject.sql.rows("SELECT * FROM reservations") == []
     assert subject.spent() == 7
+
+
+@pytest.mark.parametrize(
+    ("scope", "place"),
+    [
+        ({"type": "org", "id": "o", "model": None}, ["org", "o", None]),
+        ({"type": "key", "id": "*", "model": "m"}, ["key", "k", "m"]),
+    ],
+)
+def test_a_limit_of_requests_says_where_it_refuses(scope: dict[str, Any], place: list[str | None]) -> None:
+    """So that nobody need ask again before its time is over. Only there is one call like another."""
+    subject = Subject(REQUESTS | {"limit": 1, "scope": scope})
+    answers = subject.send(opening("a"), opening("b"))
+    assert (len(answers["a"]), answers["b"][:2], answers["b"][5:]) == (5, ["requests_limit_reached", "r"], [place])
+    assert answers["b"][2] > 0
+    for rule in (AT_ONCE | {"limit": 1}, REQUESTS | {"limit": 8, "unit": "tokens"}, BUDGET | {"limit": BOUND}):
+        answers = Subject(rule).send(opening("a"), opening("b"))
+        assert answers["b"][0]
+        assert len(answers["b"]) == 5

@@ -14,6 +14,7 @@ from lib.gateway.account import Account
 from lib.gateway.admitting import Admitted
 from lib.gateway.bounds import Bound
 from lib.gateway.call import Gateway, ModelRequest, StreamFormat, call_model
+from lib.gateway.denials import Denials
 from lib.gateway.formats import openai_chat
 from lib.gateway.models import ModelRoute, Price
 from lib.gateway.providers import Provider
@@ -48,6 +49,7 @@ class FakeGates:
     failure: Exception | None = None
     opened: list[tuple[UsageRecord, datetime]] = field(default_factory=list)
     settled: list[UsageRecord] = field(default_factory=list)
+    confirmed: list[Account] = field(default_factory=list)
     asked: list[Ask] = field(default_factory=list)
     answer: Admitted = field(default_factory=Admitted)
 
@@ -59,6 +61,9 @@ class FakeGates:
         self.opened.append((record, deadline))
         self.asked.append(ask())
         return self.answer
+
+    async def confirm(self, account: Account) -> None:
+        self.confirmed.append(account)
 
     async def settle(self, record: UsageRecord) -> None:
         self.settled.append(record)
@@ -106,7 +111,9 @@ class Caller:
         return record
 
     async def _call(self) -> Outcome:
-        gateway = Gateway({"sim": PROVIDER, "free": UNPRICED}, self.upstream, self.gates, self.clock, 600, 64)
+        gateway = Gateway(
+            {"sim": PROVIDER, "free": UNPRICED}, self.upstream, self.gates, self.clock, 600, 64, Denials()
+        )
         try:
             response = await call_model(gateway, self._request(), ACCOUNT, FakeClient(), nothing)
         except HeadgateError as error:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lib.gateway.admitting import Admitted, admitted
+from lib.gateway.admitting import Admitted, RequestsRefused, admitted
 from lib.http.errors import PaymentRequired, TooManyRequests
 
 RATES = {
@@ -68,3 +68,19 @@ def test_a_budget_refuses_for_good(code: str) -> None:
     error = raised.value
     assert (error.status, error.code, error.details) == (402, code, [{"budget_id": "bud-1"}])
     assert error.headers == {"x-headgate-budget-remaining": "12"}
+
+
+def test_a_refusal_that_holds_for_all_calls_at_a_place_says_so() -> None:
+    """The client is told the same; the place is for our own memory. Without a time it is none."""
+    answer: list[Any] = ["requests_limit_reached", "lim-1", 900, None, [RATES, None], ["key", "k", None]]
+    with pytest.raises(RequestsRefused) as raised:
+        admitted(answer)
+    refused = raised.value
+    assert (refused.rule, refused.place, refused.wait_ms) == ("lim-1", ("key", "k", None), 900)
+    assert (refused.code, refused.details) == ("requests_limit_reached", [{"limit_id": "lim-1"}])
+    assert list(refused.rate) == RATES["requests"]
+    assert refused.headers["retry-after"] == "1"
+    answer[2] = -1
+    with pytest.raises(TooManyRequests) as never:
+        admitted(answer)
+    assert not isinstance(never.value, RequestsRefused)

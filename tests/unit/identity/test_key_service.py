@@ -168,10 +168,10 @@ def test_an_isolate_that_cached_a_key_refuses_it_after_its_revocation() -> None:
     """The account is read anew because its organisation's version changed."""
     world = new_world()
     chatter = world.new_key("chat:write")
-    assert isinstance(run(world.services.accounts.find(world.services.database, chatter.secret_hash)), Account)
+    assert isinstance(run(world.services.accounts.find(world.services.database, chatter.secret_hash, NOW)), Account)
     run(key_store.revoke_key(world.services.database, world.org_id, chatter.principal.key_id, NOW))
     run(world.services.gates.changed(world.org_id))
-    assert run(world.services.accounts.find(world.services.database, chatter.secret_hash)) is None
+    assert run(world.services.accounts.find(world.services.database, chatter.secret_hash, NOW)) is None
 
 
 def _hash(world: World, row: KeyRow) -> str:

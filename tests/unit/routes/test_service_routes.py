@@ -7,9 +7,13 @@ from dataclasses import replace
 
 import pytest
 
+from lib import failures
+from lib.failures import Failure
 from lib.services import Services
 from routes import health
 from tests.unit.world import DOCUMENT, new_world
+
+CHECKED = {"database": "ok", "gate": "ok"}
 
 
 async def well(_services: Services) -> None:
@@ -42,7 +46,15 @@ def test_it_is_ready_when_every_dependency_answers() -> None:
     world = new_world()
     world.services = with_checks(world.services, database=well, gate=well)
     answer = world.ask("GET", "/readyz", key=None)
-    assert (answer.status, answer.body) == (200, {"status": "ok", "checks": {"database": "ok", "gate": "ok"}})
+    assert (answer.status, answer.body) == (200, {"status": "ok", "checks": CHECKED, "failures": {}})
+
+
+def test_it_tells_operators_what_has_failed() -> None:
+    """By name and number, since the isolate began; it may be ready all the same."""
+    failures.note(Failure.KV_READ, "not told here")
+    failures.note(Failure.KV_READ, "")
+    answer = new_world().ask("GET", "/readyz", key=None)
+    assert (answer.status, answer.body["failures"]) == (200, {"kv_read": 2})
 
 
 def test_it_is_not_ready_when_one_fails_or_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,7 +64,7 @@ def test_it_is_not_ready_when_one_fails_or_hangs(monkeypatch: pytest.MonkeyPatch
     world.services = with_checks(world.services, database=broken, gate=silent, other=well)
     answer = world.ask("GET", "/readyz", key=None)
     checks = {"database": "failed", "gate": "timeout", "other": "ok"}
-    assert (answer.status, answer.body) == (503, {"status": "unavailable", "checks": checks})
+    assert (answer.status, answer.body) == (503, {"status": "unavailable", "checks": checks, "failures": {}})
     assert answer.headers["retry-after"] == "1"
     assert "10.0.0.7" not in str(answer.body)
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from lib.gateway import account as account_module
+from lib.gateway import accounts as accounts_module
 from lib.gateway import model_store
-from lib.gateway.account import Account, Accounts
+from lib.gateway.account import Account
+from lib.gateway.accounts import Accounts
 from lib.gateway.models import ModelRoute
 from lib.identity import key_store
 from tests.unit.fakes import NOW, run
@@ -27,7 +28,7 @@ class Store:
         return await seed_key(self.database, await seed_org(self.database))
 
     def find(self, key_hash: str | None = None) -> Account | None:
-        return run(self.accounts.find(self.database, key_hash or self.key.secret_hash))
+        return run(self.accounts.find(self.database, key_hash or self.key.secret_hash, NOW))
 
     def put(self, model: str) -> None:
         run(model_store.put_model(self.database, self.org, ModelRoute(model, "sim", "chat", None), None, NOW))
@@ -88,7 +89,7 @@ def test_an_unknown_key_has_no_account() -> None:
 
 def test_the_cache_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """An isolate that sees ever new keys, or ever new organisations, does not grow without end."""
-    monkeypatch.setattr(account_module, "MOST_CACHED", 3)
+    monkeypatch.setattr(accounts_module, "MOST_CACHED", 3)
     store = Store()
     keys = [run(seed_key(store.database, store.org)) for _ in range(6)]
     for key in keys:

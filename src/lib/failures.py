@@ -1,0 +1,91 @@
+"""What happens when something that we need fails: one entry for each, named beside the call that may fail.
+
+`note` counts it and writes one line, `dependency_failed`. The table in docs/architecture.md is checked against this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from enum import Enum, StrEnum
+
+MOST_REASON = 300  # characters
+
+
+class Mode(StrEnum):
+    """What a failure does to the request that meets it."""
+
+    OPEN = "open"  # it goes on without what failed
+    CLOSED = "closed"  # it, or what it asks for, is refused
+    STALE = "stale"  # it goes on with what was known before
+
+
+class Failure(Enum):
+    """A dependency, what its failure does, what happens then, and why that is right."""
+
+    def __init__(self, dependency: str, mode: Mode, happens: str, why: str) -> None:
+        self.dependency = dependency
+        self.mode = mode
+        self.happens = happens
+        self.why = why
+
+    GATE_UNREACHABLE = (
+        "gate", Mode.CLOSED, "503 `gate_unavailable` with `Retry-After`", "what can't be recorded must not be spent",
+    )  # fmt: skip
+    SETTLEMENT_UNDELIVERED = (
+        "gate", Mode.CLOSED, "it waits for the next call; else the gate charges the bound at the deadline",
+        "what a lost settlement hides is never free",
+    )  # fmt: skip
+    STORE_AWAY = (
+        "store", Mode.CLOSED, "503 with `Retry-After` to an unknown caller, and to whoever manages",
+        "who can't be looked up is not let in",
+    )  # fmt: skip
+    STORE_LEDGER = (
+        "store", Mode.STALE, "calls of known accounts go on; their records wait in the gate, which tries again",
+        "the gate has all that it needs, and loses nothing",
+    )  # fmt: skip
+    KV_READ = (
+        "KV", Mode.OPEN, "after 250 ms, or at once when it fails, the store is asked", "KV only saves a read",
+    )  # fmt: skip
+    KV_STALE = (
+        "KV", Mode.STALE, "the gate refuses the old version in the same call; the store is asked, and KV told",
+        "every use of an account is confirmed by its gate",
+    )  # fmt: skip
+    KV_WRITE = (
+        "KV", Mode.OPEN, "nothing; the next isolate reads the store", "KV only saves a read",
+    )  # fmt: skip
+    CLOCK_SET_BACK = (
+        "clock", Mode.STALE, "the gate's time stands still until the clock has caught up",
+        "a window that is over must not open twice",
+    )  # fmt: skip
+    CLOCK_AHEAD = (
+        "clock", Mode.CLOSED, "calls under way are given up early, at their bounds; a settlement corrects them",
+        "a deadline can't be told from a jump, and a bound is never too little",
+    )  # fmt: skip
+
+
+_counts: dict[str, int] = {}
+_sinks: list[Callable[..., None]] = []
+
+
+def report_to(sink: Callable[..., None]) -> None:
+    """Have each failure written by `sink`, which takes an event's name and its facts."""
+    _sinks[:] = [sink]
+
+
+def note(failure: Failure, reason: str) -> None:
+    """Count a failure of this isolate, and write a line. `reason` is for operators; it never holds a secret."""
+    name = failure.name.lower()
+    _counts[name] = _counts.get(name, 0) + 1
+    for sink in _sinks:
+        sink(
+            "dependency_failed",
+            failure=name,
+            dependency=failure.dependency,
+            mode=failure.mode.value,
+            reason=reason[:MOST_REASON],
+        )
+
+
+def counts() -> Mapping[str, int]:
+    """Return how often each failure was met since this isolate began; those that never were are left out."""
+    return dict(_counts)

@@ -1,0 +1,49 @@
+"""An account as a text in KV: no secret, and no more than what the AI API must know of a caller."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+from lib.gateway.account import Account
+from lib.gateway.models import ModelRoute, Price
+from lib.identity.models import Principal
+
+FORM = 1  # another form than this one is not read, so that a deployment may change it
+
+
+def account_name(key_hash: str) -> str:
+    """Return the name in KV of a key's account. The hash is keyed: nobody can tell the key from it."""
+    return f"account:{key_hash}"
+
+
+def to_text(account: Account) -> str:
+    """Write an account. Its version must be known."""
+    caller = account.principal
+    ends = caller.expires_at.isoformat() if caller.expires_at else None
+    routes = [
+        [route.id, route.provider, route.upstream_model, _price(route.price)] for route in account.routes.values()
+    ]
+    parts = [FORM, account.version, [caller.org_id, caller.key_id, sorted(caller.scopes), ends], routes]
+    return json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
+
+
+def from_text(text: str, key_hash: str) -> Account | None:
+    """Read an account; None when it can't be read, or has another form."""
+    try:
+        form, version, (org_id, key_id, scopes, ends), routes = json.loads(text)
+        if form != FORM or not isinstance(version, int):
+            return None
+        principal = Principal(org_id, key_id, frozenset(scopes), datetime.fromisoformat(ends) if ends else None)
+        return Account(principal, {route[0]: _route(*route) for route in routes}, version, key_hash)
+    except (ValueError, TypeError, IndexError):
+        return None
+
+
+def _price(price: Price | None) -> list[object] | None:
+    return [price.input, price.output, price.cached_input, price.version, price.per_request] if price else None
+
+
+def _route(name: str, provider: str, upstream_model: str, price: list[Any] | None) -> ModelRoute:
+    return ModelRoute(name, provider, upstream_model, Price(*price) if price else None)

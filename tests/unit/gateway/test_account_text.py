@@ -1,0 +1,59 @@
+"""An account in KV: it comes back as it was, and what is no account is none."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lib.gateway.account import Account
+from lib.gateway.account_text import FORM, from_text, to_text
+from lib.gateway.models import ModelRoute, Price
+from lib.identity.models import Principal
+from tests.unit.fakes import NOW
+
+HASH = "ab" * 32
+PRICE = Price(1, 2, None, "row-1", 7)
+ROUTES = {"m": ModelRoute("m", "sim", "chat", None), "é/2": ModelRoute("é/2", "openai", "gpt", PRICE)}
+ACCOUNT = Account(Principal("org", "key", frozenset({"chat:write"}), NOW), ROUTES, 7, HASH)
+
+
+@pytest.mark.parametrize(
+    "account", [ACCOUNT, replace(ACCOUNT, routes={}, principal=Principal("o", "k", frozenset(), None))]
+)
+def test_an_account_comes_back_as_it_was(account: Account) -> None:
+    """With its prices, its end and its version."""
+    assert from_text(to_text(account), HASH) == account
+
+
+def test_the_text_has_no_secret() -> None:
+    """Not even the hash, which is the name that it stands under."""
+    assert HASH not in to_text(ACCOUNT)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "null", "{", "[]", "7", '"x"', "[1,2]"),
+        to_text(ACCOUNT).replace(f"[{FORM},", f"[{FORM + 1},", 1),
+        to_text(ACCOUNT).replace(",7,", ",null,", 1),
+        to_text(ACCOUNT).replace("2026-05-04T", "yesterday"),
+        json.dumps([FORM, 1, ["o", "k", [], None], [["m", "sim"]]]),
+        json.dumps([FORM, 1, ["o", "k", [], None], [[]]]),
+        json.dumps([FORM, 1, ["o", "k", [[]], None], []]),
+        json.dumps([FORM, 1, ["o", "k", [], None], [["m", "sim", "c", [1]]]]),
+        json.dumps([FORM, 1, ["o", "k", [], None], {"m": 1}]),
+    ],
+)
+def test_what_is_no_account_is_none(text: str) -> None:
+    """Another form, or a defect: the store has the right one."""
+    assert from_text(text, HASH) is None
+
+
+@given(st.text())
+def test_no_text_breaks_the_reader(text: str) -> None:
+    """Whatever is in KV."""
+    assert from_text(text, HASH) is None
