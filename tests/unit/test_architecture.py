@@ -29,6 +29,11 @@ INWARD = {
         "lib.store.schema",
     ),
     "lib.admission": ("lib.admission", "lib.failures", "lib.gateway.models", "lib.ids", "lib.store"),
+    "lib.audit": (
+        "lib.audit", "lib.identity.api_keys", "lib.identity.context", "lib.ids", "lib.store.database",
+        "lib.store.dialect", "lib.store.rows", "lib.store.schema", "lib.store.scope",
+    ),
+    "lib.identity.context": ("lib.http.request",),
     "lib.identity.models": (),
     "lib.identity.api_keys": (),
     "lib.identity.shield": (),
@@ -159,7 +164,14 @@ def test_randomness_for_secrets_and_ids_is_cryptographic() -> None:
 def test_sql_lives_in_the_stores() -> None:
     """Routes and the pipeline have no SQL of their own."""
     sql = re.compile(r"""["'](SELECT|INSERT|UPDATE|DELETE) """)
-    stores = ("lib.store", "lib.admission", "lib.identity.key_store", "lib.gateway.model_store", "lib.http.idempotency")
+    stores = (
+        "lib.store",
+        "lib.admission",
+        "lib.identity.key_store",
+        "lib.gateway.model_store",
+        "lib.http.idempotency",
+        "lib.audit.audit_store",
+    )
     found = [m.name for m in MODULES if sql.search(m.text) and not m.within(*stores, "lib.bootstrap", "lib.runtime")]
     assert not found
 
