@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from lib.audit.audited import AuditedStore
+from lib.audit.chain import chain_key
 from lib.clock import SystemClock
 from lib.config import read_config
 from lib.gateway.accounts import Accounts
@@ -37,7 +39,7 @@ def bootstrap(env: Any) -> Services:
     """Return the application's parts for one isolate. `env` holds the bindings. Raises ConfigError."""
     config = read_config(variable_reader(env))
     clock = SystemClock()
-    store = store_of(env)
+    store = AuditedStore(store_of(env), chain_key(config.secret))
     cache = cache_of(env)
     denials = Denials(cache)
     accounts = Accounts(cache, denials)

@@ -37,6 +37,11 @@ INWARD = {
     "lib.admission": (
         "lib.admission", "lib.failures", "lib.gateway.models", "lib.identity.org_store", "lib.ids", "lib.store",
     ),
+    "lib.audit": (
+        "lib.audit", "lib.identity.api_keys", "lib.identity.context", "lib.ids", "lib.store.database",
+        "lib.store.dialect", "lib.store.rows", "lib.store.schema", "lib.store.scope",
+    ),
+    "lib.identity.context": ("lib.http.request",),
     "lib.identity.models": (),
     "lib.identity.api_keys": (),
     "lib.identity.shield": (),
@@ -178,6 +183,7 @@ def test_sql_lives_in_the_stores() -> None:
         "lib.identity.key_store",
         "lib.identity.org_store",
         "lib.gateway.model_store",
+        "lib.audit.audit_store",
     )
     others = ("lib.http.idempotency", "lib.bootstrap", "lib.runtime")
     found = [m.name for m in MODULES if sql.search(m.text) and not m.within(*stores, *others)]

@@ -13,6 +13,8 @@ from lib.admission.counters import Counted, Counter, Place
 from lib.admission.decision import Ask, Refusal
 from lib.admission.gate import Gate
 from lib.admission.usage_record import UsageRecord
+from lib.audit.audited import AuditedStore
+from lib.audit.chain import chain_key
 from lib.config import Config
 from lib.gateway.account import Account, StaleAccount
 from lib.gateway.accounts import Accounts
@@ -222,7 +224,7 @@ async def _new_world(config: Config, kv: FakeKv) -> World:
     services = Services(
         config=config,
         clock=clock,
-        store=store,
+        store=AuditedStore(store, chain_key(config.secret)),
         database=database,
         pepper=PEPPER,
         accounts=accounts,

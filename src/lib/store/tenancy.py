@@ -45,10 +45,13 @@ _JOBS = {
     "revoked_tokens": ("select", "delete"),
     "sessions": ("select", "delete"),
 }
+# Their rows are only ever added. On PostgreSQL the Worker has no right to do more.
+_APPENDED = {"audit_events", "person_events"}
 
 
 def check_scope(scope: Scope, sql: str, values: Sequence[object]) -> None:
     """Raise TenantViolation unless the statement keeps to its scope."""
+    _check_appended(sql)
     if isinstance(scope, EveryOrg):
         _check_job(scope.table, sql)
         return
@@ -61,6 +64,14 @@ def check_scope(scope: Scope, sql: str, values: Sequence[object]) -> None:
     for place in found:
         if not 1 <= place <= len(values) or values[place - 1] != wanted:
             raise TenantViolation(f"?{place} is not the scope's own: {sql}")
+
+
+@cache
+def _check_appended(sql: str) -> None:
+    items = _parsed(sql)
+    appends = items[:1] in (["select"], ["insert"]) and "conflict" not in items
+    if not appends and not _APPENDED.isdisjoint([item for item in items[:3] if isinstance(item, str)]):
+        raise TenantViolation(f"a row of a log is never changed: {sql}")
 
 
 @cache

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from lib.store import database
@@ -26,6 +27,7 @@ class Call:
     statements: Sequence[Statement] = ()
     row: Row = field(default_factory=dict)
     read: Read = Read.LATEST
+    event: Mapping[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
         [identity] = (getattr(self.scope, name) for name in self.scope.__slots__)
@@ -35,6 +37,7 @@ class Call:
             "statements": [[each.sql, list(map(encode, each.values))] for each in self.statements],
             "row": [[name, kind.__name__] for name, kind in self.row.items()],
             "read": self.read.value,
+            "event": self.event,
         }
 
 
@@ -48,6 +51,12 @@ def execute(scope: Scope, sql: str, *values: Value) -> Call:
 
 def batch(scope: Scope, *statements: Statement) -> Call:
     return Call("batch", scope, statements)
+
+
+def audited(scope: Scope, action: str, now: datetime, *statements: Statement, only_if: Statement | None = None) -> Call:
+    """A group with an event of the audit log before it."""
+    condition = [only_if.sql, list(only_if.values)] if only_if else None
+    return Call("audited", scope, statements, event={"action": action, "now": encode(now), "only_if": condition})
 
 
 @dataclass(frozen=True)

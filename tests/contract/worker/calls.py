@@ -9,9 +9,14 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
+from lib.audit.audited import AuditedDatabase
+from lib.audit.chain import chain_key
+from lib.audit.events import org_event, person_event
+from lib.identity.context import Context
 from lib.store.database import Database, Read, Statement, StoreError
 from lib.store.scope import EveryOrg, Org, Person, Presented, Scope
 
+AUDIT_KEY = chain_key("s" * 32)
 SCOPES: Mapping[str, Any] = {kind.__name__: kind for kind in (Org, Person, Presented, EveryOrg)}
 TYPES: Mapping[str, Any] = {
     "str": str, "int": int, "float": float, "bool": bool, "datetime": datetime, "frozenset": frozenset[str]
@@ -64,6 +69,8 @@ async def _call(database: Database, call: Mapping[str, Any]) -> Any:
     statements = [Statement(sql, tuple(map(decode, values))) for sql, values in call["statements"]]
     if call["op"] == "batch":
         return await database.batch(scope, statements)
+    if call["op"] == "audited":
+        return await AuditedDatabase(database, AUDIT_KEY).batch(scope, [*_event(scope, call["event"]), *statements])
     if call["op"] in ("check", "close"):
         await getattr(database, call["op"])()
         return None
@@ -76,6 +83,16 @@ async def _call(database: Database, call: Mapping[str, Any]) -> Any:
         return list(map(_row, rows))
     row = await database.one(scope, row_type, statement.sql, *statement.values, read=read)
     return None if row is None else _row(row)
+
+
+def _event(scope: Scope, event: Mapping[str, Any]) -> list[Statement]:
+    """Return an event, which may have a condition: a statement whose values are texts and numbers."""
+    context, now = Context("r", "192.0.2.1"), decode(event["now"])
+    only_if = Statement(event["only_if"][0], tuple(event["only_if"][1])) if event["only_if"] else None
+    if isinstance(scope, Person):
+        return person_event(scope.id, event["action"], context, now, only_if=only_if)
+    assert isinstance(scope, Org)
+    return org_event(scope.id, event["action"], "system", context, now, only_if=only_if)
 
 
 def _row(row: Any) -> Sequence[Any]:

@@ -1,0 +1,151 @@
+"""The chain of the audit log: how a row's hash is made, and what a reader finds when rows were tampered with. No I/O.
+
+A row's hash is HMAC-SHA-256 over all that the row says, its number and the hash of the row before it. The key is
+derived from HEADGATE_SECRET, so whoever can write to the database, but does not know the secret, can neither change a
+row nor make one: changed, inserted, removed and reordered rows are found. Only rows cut off at the end leave a chain
+that is whole, so a reader compares its head with one that was noted earlier.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from lib.identity.api_keys import derive
+from lib.store.dialect import time_text
+from lib.store.schema import AuditEventRow, PersonEventRow
+
+FIRST_PREVIOUS = "0" * 64  # what the first row of a chain carries as the hash before it
+
+
+class Log(StrEnum):
+    """Which log a row is of; the value is its table."""
+
+    ORG = "audit_events"
+    PERSON = "person_events"
+
+    @property
+    def owner_column(self) -> str:
+        """Return the column that names whose row it is."""
+        return "org_id" if self is Log.ORG else "user_id"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What one row says, but for its place. `owner` is the organisation or the person; `details` is JSON text."""
+
+    log: Log
+    owner: str
+    id: str
+    action: str
+    actor: str
+    target: str | None
+    result: str
+    address: str | None
+    request_id: str | None
+    details: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The end of a chain: its last row's number and hash."""
+
+    seq: int
+    hash: str
+
+
+EMPTY = Head(0, FIRST_PREVIOUS)
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A row: an event at its place in a chain. `intact`: all columns that the hash does not cover are as they were."""
+
+    event: Event
+    seq: int
+    previous_hash: str
+    hash: str
+    intact: bool = True
+
+
+class Finding(StrEnum):
+    """What a reader can find."""
+
+    CHANGED = "changed"  # the row is not as it was written, or was made by somebody without the secret
+    MISSING = "missing"  # rows between this one and the one before it are gone
+    MISPLACED = "misplaced"  # the row before this one is not the one that was there when it was written
+    CUT = "cut"  # rows at the end are gone, or others stand there, compared with a head that was noted earlier
+
+
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """One finding: at which row of whose log."""
+
+    log: Log
+    owner: str
+    seq: int
+    finding: Finding
+
+
+def chain_key(secret: str) -> bytes:
+    """Return the key of the chains. `secret` is HEADGATE_SECRET."""
+    return derive(secret, "audit-chain")
+
+
+def link_of(row: AuditEventRow | PersonEventRow) -> Link:
+    """Return a stored row as a link."""
+    log, owner = (Log.ORG, row.org_id) if isinstance(row, AuditEventRow) else (Log.PERSON, row.user_id)
+    event = Event(
+        log, owner, row.id, row.action, row.actor, row.target, row.result, row.address, row.request_id, row.details,
+        row.created_at,
+    )  # fmt: skip
+    return Link(event, row.seq, row.previous_hash, row.hash, intact=row.updated_at == row.created_at)
+
+
+def linked(key: bytes, event: Event, head: Head) -> Link:
+    """Return the row that carries an event on from a head."""
+    seq = head.seq + 1
+    return Link(event, seq, head.hash, _hash(key, event, seq, head.hash))
+
+
+def flaws(key: bytes, log: Log, links: Iterable[Link], noted: Mapping[str, Head] | None = None) -> Iterator[Flaw]:
+    """Yield what is wrong with the chains of one log, whose rows come owner by owner, each in the order of `seq`.
+
+    `noted` are heads by owner that were read earlier: those rows must still be there, as they were.
+    """
+    heads: dict[str, Head] = {}
+    missed = {owner: head for owner, head in (noted or {}).items() if head != EMPTY}
+    for link in links:
+        owner = link.event.owner
+        yield from _flaws(key, link, heads.get(owner, EMPTY))
+        heads[owner] = Head(link.seq, link.hash)
+        if missed.get(owner) == heads[owner]:
+            del missed[owner]
+    for owner, head in missed.items():
+        yield Flaw(log, owner, head.seq, Finding.CUT)
+
+
+def _flaws(key: bytes, link: Link, before: Head) -> Iterator[Flaw]:
+    """Judge one row by the one before it, as that one stands there now: so one deed is one flaw."""
+    event = link.event
+    if not link.intact or not hmac.compare_digest(link.hash, _hash(key, event, link.seq, link.previous_hash)):
+        yield Flaw(event.log, event.owner, link.seq, Finding.CHANGED)
+    if link.seq > before.seq + 1:
+        yield Flaw(event.log, event.owner, link.seq, Finding.MISSING)
+    elif link.seq != before.seq + 1 or link.previous_hash != before.hash:
+        yield Flaw(event.log, event.owner, link.seq, Finding.MISPLACED)
+
+
+def _hash(key: bytes, event: Event, seq: int, previous_hash: str) -> str:
+    """JSON keeps apart what stands side by side: two different rows never give one text."""
+    parts = [
+        event.log, event.owner, seq, event.id, event.action, event.actor, event.target, event.result, event.address,
+        event.request_id, event.details, time_text(event.at), previous_hash,
+    ]  # fmt: skip
+    return hmac.new(key, json.dumps(parts).encode(), hashlib.sha256).hexdigest()

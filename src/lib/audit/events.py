@@ -1,0 +1,128 @@
+"""What is noted in the audit log. `org_event` and `person_event` return statements for the group that makes the change.
+
+    await services.database.batch(Org(org_id), [*change, *org_event(org_id, "key.revoke", …)])
+
+Whether the change happens may be up to a condition in it, as `WHERE version = ?`. The event must then have the same
+one: it goes before the change, and `only_if` finds a row exactly when the change will be made.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from lib.audit import audit_store
+from lib.audit.chain import Event, Log
+from lib.ids import new_id
+from lib.store.database import Statement
+
+if TYPE_CHECKING:
+    from lib.identity.context import Context
+
+Detail = str | int | bool | None
+
+OK, DENIED, FAILED = "ok", "denied", "failed"
+MOST_DETAILS = 16
+MOST_DETAIL = 200  # characters
+MOST_TEXT = 4_000
+# Our own secrets all look like this: keys, tokens, what is sent by mail.
+_SECRET = re.compile(r"hg[a-z]?_[0-9A-Za-z]{20,}")
+_HIDDEN = "[secret]"
+_FORBIDDEN_NAMES = ("password", "secret", "token", "code", "cookie")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventStatement(Statement):
+    """An event that has no place in its chain yet: `AuditedDatabase` gives it one when its group runs.
+
+    Without that it can't run: its places are not bound. `only_if` is a SELECT with places without numbers.
+    """
+
+    event: Event
+    only_if: Statement | None = None
+
+
+def org_event(
+    org_id: str,
+    action: str,
+    actor: str,
+    context: Context,
+    now: datetime,
+    *,
+    target: str | None = None,
+    result: str = OK,
+    details: Mapping[str, Detail] | None = None,
+    only_if: Statement | None = None,
+) -> list[Statement]:
+    """Note what was done in an organisation. `actor` is `key:<id>`, `user:<id>`, `operator`, `system` or `nobody`."""
+    return [_statement(Log.ORG, org_id, action, actor, context, now, target, result, details, only_if)]
+
+
+def person_event(
+    user_id: str,
+    action: str,
+    context: Context,
+    now: datetime,
+    *,
+    actor: str | None = None,
+    target: str | None = None,
+    result: str = OK,
+    details: Mapping[str, Detail] | None = None,
+    only_if: Statement | None = None,
+) -> list[Statement]:
+    """Note what a person has done, or what was tried in its name. Without an `actor`, the person is it."""
+    actor = actor or f"user:{user_id}"
+    return [_statement(Log.PERSON, user_id, action, actor, context, now, target, result, details, only_if)]
+
+
+def details_text(details: Mapping[str, Detail]) -> str:
+    """Return details as they are stored. What looks like a secret of ours is hidden, what is long is cut.
+
+    Raises ValueError for a name that says that its value is a secret: a defect of ours.
+    """
+    for name in details:
+        if name.lower().rpartition("_")[2] in _FORBIDDEN_NAMES:
+            raise ValueError(f"{name} does not belong into the audit log")
+    shown = {name[:64]: _shown(value) for name, value in list(details.items())[:MOST_DETAILS]}
+    text = json.dumps(shown, ensure_ascii=False, separators=(",", ":"))
+    return text if len(text) <= MOST_TEXT else '{"too_long":true}'
+
+
+def _shown(value: Detail) -> Detail:
+    return _SECRET.sub(_HIDDEN, value)[:MOST_DETAIL] if isinstance(value, str) else value
+
+
+def _cut(text: str | None, most: int) -> str | None:
+    return _SECRET.sub(_HIDDEN, text)[:most] if text else None
+
+
+def _statement(
+    log: Log,
+    owner: str,
+    action: str,
+    actor: str,
+    context: Context,
+    now: datetime,
+    target: str | None,
+    result: str,
+    details: Mapping[str, Detail] | None,
+    only_if: Statement | None,
+) -> EventStatement:
+    event = Event(
+        log=log,
+        owner=owner,
+        id=new_id(now),
+        action=action,
+        actor=actor,
+        target=_cut(target, 300),
+        result=result,
+        address=context.address,
+        request_id=context.request_id,
+        details=details_text(details or {}),
+        at=now,
+    )
+    return EventStatement(audit_store.UNPLACED, event=event, only_if=only_if)

@@ -1,0 +1,84 @@
+"""What may stand in the audit log, and what never does."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lib.audit.chain import Log
+from lib.audit.events import MOST_TEXT, EventStatement, details_text, org_event, person_event
+from lib.identity.api_keys import new_key
+from lib.identity.context import Context
+from lib.ids import new_id
+from tests.unit.fakes import NOW
+
+CONTEXT = Context("request", "2001:db8::1", "a browser")
+
+
+def test_an_event_of_an_organisation_says_who_did_what_to_which_from_where() -> None:
+    """And when, and with which result."""
+    [made] = org_event("o", "key.revoke", "user:u", CONTEXT, NOW, target="key:k", result="denied", details={"n": 1})
+    assert isinstance(made, EventStatement)
+    event = made.event
+    assert (event.log, event.owner, event.action, event.actor, event.target) == (
+        Log.ORG,
+        "o",
+        "key.revoke",
+        "user:u",
+        "key:k",
+    )
+    assert (event.result, event.address, event.request_id, event.details) == (
+        "denied",
+        "2001:db8::1",
+        "request",
+        '{"n":1}',
+    )
+    assert event.at == NOW
+
+
+def test_a_person_is_the_actor_of_its_own_events() -> None:
+    """Where nobody else is named: a stranger who tries to get in is not the person."""
+    [own], [strange] = (
+        person_event("u", "sign_in", CONTEXT, NOW),
+        person_event("u", "sign_in", CONTEXT, NOW, actor="nobody"),
+    )
+    assert isinstance(own, EventStatement)
+    assert isinstance(strange, EventStatement)
+    assert (own.event.actor, strange.event.actor) == ("user:u", "nobody")
+
+
+@pytest.mark.parametrize("name", ["password", "new_password", "refresh_token", "client_secret", "code", "Cookie"])
+def test_a_secret_has_no_name_in_the_log(name: str) -> None:
+    """A caller that tries is a defect, and its test fails."""
+    with pytest.raises(ValueError, match=name):
+        details_text({name: "x"})
+
+
+def test_what_looks_like_a_secret_of_ours_is_hidden() -> None:
+    """Whatever it is called, in the details and in the target."""
+    key = new_key()
+    text = details_text({"name": f"my {key} key"})
+    assert json.loads(text) == {"name": "my [secret] key"}
+    [made] = org_event("o", "x", "nobody", CONTEXT, NOW, target=f"key:{key}")
+    assert isinstance(made, EventStatement)
+    assert made.event.target == "key:[secret]"
+
+
+@given(st.dictionaries(st.text(max_size=100), st.text(max_size=1000) | st.integers() | st.booleans() | st.none()))
+def test_details_fit_their_column(details: dict[str, str | int | bool | None]) -> None:
+    """Whatever is in them, they are JSON of at most so many characters."""
+    details = {f"{name}_": value for name, value in details.items()}
+    text = details_text(details)
+    assert len(text) <= MOST_TEXT
+    assert isinstance(json.loads(text), dict)
+
+
+def test_a_long_target_is_cut_and_an_empty_one_is_none() -> None:
+    """The column takes 300 characters, and none that is empty."""
+    for target, kept in (("x" * 400, "x" * 300), ("", None)):
+        [made] = org_event(new_id(NOW), "x", "nobody", CONTEXT, NOW, target=target)
+        assert isinstance(made, EventStatement)
+        assert made.event.target == kept
