@@ -14,7 +14,7 @@ from lib import failures
 from lib.failures import Failure
 from lib.gateway.account import Account, StaleAccount
 from lib.gateway.accounts import Accounts
-from lib.http import idempotency, render
+from lib.http import browsers, idempotency, render
 from lib.http.errors import BadRequest, HeadgateError, InternalError, Unavailable
 from lib.http.request import RawRequest, Validated
 from lib.http.response import Finish, LogFacts, Response
@@ -60,6 +60,8 @@ async def _answer(services: Services, router: Router, raw: RawRequest, facts: di
     dialect = dialect_of(raw.path)
     try:
         check_uri(raw)
+        if raw.method == "OPTIONS" and dialect is Dialect.OPENAI and browsers.is_preflight(raw):
+            return browsers.preflight(raw)
         route, path = router.match(raw.method, raw.path)
         dialect = route.dialect
         facts["route"] = route.path
@@ -132,13 +134,19 @@ async def _decide(
     if key is None:
         return await route.handler(services, request, None)
     for _ in range(MOST_DECISIONS):
-        caller = await authenticate(services, route, key, request.headers)
-        principal = caller.principal if isinstance(caller, Account) else caller
-        facts.update(org_id=principal.org_id, principal=f"key:{principal.key_id}")
+        readable: dict[str, str] = {}
         try:
-            return await _run(services, route, request, caller, principal)
+            caller = await authenticate(services, route, key, request.headers)
+            principal = caller.principal if isinstance(caller, Account) else caller
+            facts.update(org_id=principal.org_id, principal=f"key:{principal.key_id}")
+            readable = browsers.headers(principal, request.headers)
+            response = await _run(services, route, request, caller, principal)
+            return replace(response, headers={**response.headers, **readable}) if readable else response
         except StaleAccount:
             continue
+        except HeadgateError as error:
+            error.headers.update(readable)
+            raise
     raise Unavailable("The organisation's policy is changing. Try again.")
 
 

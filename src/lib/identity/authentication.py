@@ -8,7 +8,7 @@ from lib.gateway.account import Account
 from lib.http.errors import Forbidden, TooManyRequests, Unauthorized
 from lib.http.request import Headers, RawRequest
 from lib.http.route import Freshness, Route
-from lib.identity import api_keys, key_store, operator_tokens
+from lib.identity import api_keys, bounds, key_store, operator_tokens
 from lib.identity.models import Principal
 from lib.identity.shield import Verdict, network_of
 from lib.services import Services
@@ -17,8 +17,6 @@ _MISSING = "You didn't provide an API key. Send it as `Authorization: Bearer YOU
 _NO_OPERATOR = "This is for the deployment's operator. The token is missing, wrong or has ended."
 _WRONG = "The API key is wrong, expired or revoked."
 _TOO_MANY = "Too many wrong API keys come from your network. Try again."
-# Written by Cloudflare's edge, whatever a client sends.
-_ADDRESS = "cf-connecting-ip"
 # How long a request waits for another that looks the same key up: two seconds in all.
 _WAITS_SECONDS = (0.01, 0.02, 0.04, 0.08, 0.15, 0.3, 0.6, 0.8)
 
@@ -56,11 +54,26 @@ async def authenticate(services: Services, route: Route, key: str, headers: Head
     if route.freshness is Freshness.GATE:
         caller = services.accounts.remembered(key_hash, services.clock.now())
     if caller is None:
-        caller = await _look_up(services, route.freshness, key_hash, network_of(headers.get(_ADDRESS)))
+        caller = await _look_up(services, route.freshness, key_hash, network_of(headers.get(bounds.ADDRESS)))
     principal = caller.principal if isinstance(caller, Account) else caller
     if route.permission is not None and not principal.may(route.permission):
         raise Forbidden(f"This key lacks the scope {route.permission}.")
+    await _check_bounds(services, caller, principal, headers)
     return caller
+
+
+async def _check_bounds(
+    services: Services, caller: Principal | Account, principal: Principal, headers: Headers
+) -> None:
+    """Raise Forbidden where the key may not be used from here. Only an account that its gate has confirmed is told so:
+    what an old one is bound to may have changed. Raises StaleAccount then.
+    """
+    try:
+        bounds.check(principal, headers)
+    except Forbidden:
+        if isinstance(caller, Account):
+            await services.gateway.gates.confirm(caller)
+        raise
 
 
 async def _look_up(services: Services, freshness: Freshness, key_hash: str, network: str) -> Principal | Account:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Literal
 
 
 class Scope(StrEnum):
@@ -16,6 +17,7 @@ class Scope(StrEnum):
     MODELS_WRITE = "models:write"
     KEYS_READ = "keys:read"
     KEYS_WRITE = "keys:write"
+    KEYS_MINT = "keys:mint"
     USAGE_READ = "usage:read"
     LEDGER_READ = "ledger:read"
     LIMITS_READ = "limits:read"
@@ -33,12 +35,25 @@ INFERENCE_SCOPES = (Scope.CHAT_WRITE, Scope.EMBEDDINGS_WRITE, Scope.MODELS_READ)
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A caller that has proved who it is. Times are UTC."""
+    """A caller that has proved who it is. Times are UTC.
+
+    Its calls count for `key_id`, and for the team and the person that the key belongs to. `models`, `ip_ranges` and
+    `origins` are what the key is bound to, None where it is not; `end_user` is for whom alone a browser's key is.
+    """
 
     org_id: str
     key_id: str
     scopes: frozenset[str]
     expires_at: datetime | None
+    user_id: str | None = None
+    team_id: str | None = None
+    role: str | None = None
+    session_id: str | None = None
+    kind: Literal["key", "browser_key", "token", "session", "operator"] = "key"
+    models: frozenset[str] | None = None
+    ip_ranges: frozenset[str] | None = None
+    origins: frozenset[str] | None = None
+    end_user: str | None = None
 
     def may(self, permission: str) -> bool:
         """Tell whether the caller holds `permission`. Denied unless its key says so."""

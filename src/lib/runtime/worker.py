@@ -18,6 +18,7 @@ from lib.http import idempotency, pipeline, render
 from lib.http.errors import Unavailable
 from lib.http.request import RawRequest
 from lib.http.response import Finish, LogFacts, NativeBody, Response
+from lib.identity import browser_keys
 from lib.ids import new_id
 from lib.runtime import log
 from lib.runtime.request import raw_request
@@ -54,7 +55,11 @@ async def purge(env: Any) -> None:
     """The daily work: delete what has run out."""
     services = _services_of(env).for_request()
     try:
-        log.info("purged", idempotent_answers=await idempotency.purge(services))
+        log.info(
+            "purged",
+            idempotent_answers=await idempotency.purge(services),
+            browser_key_budgets=await browser_keys.purge(services),
+        )
     finally:
         await services.database.close()
 

@@ -38,6 +38,7 @@ _PRESENTED = {
 }
 # What a job may do across organisations, by table. PostgreSQL has a policy for each: see migrations/postgres.
 _JOBS = {
+    "api_keys": ("select",),
     "idempotent_answers": ("select", "delete"),
     "mail_tokens": ("select", "delete"),
     "orgs": ("select",),

@@ -1,0 +1,81 @@
+"""What a key is bound to beside its scopes: models, IP ranges, origins, and an end user. Pure: no I/O.
+
+None means: not bound. A key bound to nothing at all (an empty set) may do nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Set
+from dataclasses import dataclass, replace
+
+from lib.http.errors import Forbidden
+from lib.http.request import Headers
+from lib.identity.addresses import parse_address, parse_range
+from lib.identity.models import Principal
+
+# Written by Cloudflare's edge, whatever a client sends.
+ADDRESS = "cf-connecting-ip"
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a key is bound to. Models are as clients name them, origins as browsers send them."""
+
+    models: frozenset[str] | None = None
+    ip_ranges: frozenset[str] | None = None
+    origins: frozenset[str] | None = None
+
+    def within(self, maker: Principal) -> Bounds:
+        """Return the bounds of a key that `maker` makes: where they say nothing, the maker's own.
+
+        Raises Forbidden where they are wider than those.
+        """
+        bounds = replace(
+            self,
+            models=maker.models if self.models is None else self.models,
+            ip_ranges=maker.ip_ranges if self.ip_ranges is None else self.ip_ranges,
+            origins=maker.origins if self.origins is None else self.origins,
+        )
+        require_within(maker, bounds)
+        return bounds
+
+
+def require_within(maker: Principal, bounds: Bounds, *, from_anywhere: bool = False) -> None:
+    """Raise Forbidden unless a key of these bounds gives no more than `maker` has; `from_anywhere`: but for its ranges."""
+    for what, own, other in (
+        ("models", maker.models, bounds.models),
+        ("origins", maker.origins, bounds.origins),
+    ):
+        if own is not None and (other is None or not other <= own):
+            raise Forbidden(f"Your key is bound to {what}, so it can't manage a key that has others.")
+    if not from_anywhere and maker.ip_ranges is not None and not _covered(bounds.ip_ranges, maker.ip_ranges):
+        raise Forbidden("Your key is bound to IP ranges, so it can't manage a key that works from elsewhere.")
+
+
+def may_call(models: Set[str] | None, model: str) -> bool:
+    """Tell whether a key that is bound to `models` may call a model, by the name that the client gives."""
+    return models is None or model in models
+
+
+def allowed_origin(principal: Principal, origin: str | None) -> str | None:
+    """Return the origin of a page that may use this key and read its answers; None for any other."""
+    return origin if origin is not None and principal.origins is not None and origin in principal.origins else None
+
+
+def check(principal: Principal, headers: Headers) -> None:
+    """Raise Forbidden where a key is used from an address, or by a page, that it is not bound to."""
+    if principal.ip_ranges is not None and not _holds(principal.ip_ranges, headers.get(ADDRESS)):
+        raise Forbidden("This key may not be used from your IP address.", code="ip_not_allowed")
+    if principal.origins is not None and allowed_origin(principal, headers.get("origin")) is None:
+        raise Forbidden("This key may not be used by this origin.", code="origin_not_allowed")
+
+
+def _holds(ranges: Iterable[str], address: str | None) -> bool:
+    found = parse_address(address) if address else None
+    return found is not None and any(parse_range(one).holds(found) for one in ranges)
+
+
+def _covered(inner: Iterable[str] | None, outer: Iterable[str]) -> bool:
+    """Tell whether each of the inner ranges is in one of the outer ones."""
+    around = [parse_range(one) for one in outer]
+    return inner is not None and all(any(each.holds(parse_range(one)) for each in around) for one in inner)
