@@ -271,7 +271,9 @@ CREATE POLICY own_person ON users
   USING (id = current_setting('headgate.user_id', true))
   WITH CHECK (id = current_setting('headgate.user_id', true));
 CREATE POLICY own_person ON memberships FOR SELECT USING (user_id = current_setting('headgate.user_id', true));
--- The members of an organisation, by name and address.
+-- The organisations where a person is a member, and the members of an organisation.
+CREATE POLICY own_memberships ON orgs FOR SELECT
+  USING (id IN (SELECT org_id FROM memberships WHERE user_id = current_setting('headgate.user_id', true)));
 CREATE POLICY fellow_members ON users FOR SELECT
   USING (id IN (SELECT user_id FROM memberships WHERE org_id = current_setting('headgate.org_id', true)));
 CREATE POLICY presented_email ON users FOR SELECT USING (email = current_setting('headgate.key_hash', true));

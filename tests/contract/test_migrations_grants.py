@@ -10,7 +10,7 @@ from tools.project import ToolError
 
 # The least that the application needs. A new table is not listed until the application uses it.
 GRANTS = {
-    "orgs": {"SELECT", "UPDATE"},
+    "orgs": {"SELECT", "INSERT", "UPDATE"},
     "api_keys": {"SELECT", "INSERT", "UPDATE"},
     "models": {"SELECT", "INSERT", "UPDATE", "DELETE"},
     "model_prices": {"SELECT", "INSERT"},
@@ -21,6 +21,22 @@ GRANTS = {
     "budgets": {"SELECT", "INSERT", "UPDATE", "DELETE"},
     "budget_adjustments": {"SELECT", "INSERT", "DELETE"},
     "idempotent_answers": {"SELECT", "INSERT", "UPDATE", "DELETE"},
+    "users": {"SELECT", "INSERT", "UPDATE"},
+    "memberships": {"SELECT", "INSERT", "UPDATE", "DELETE"},
+    "roles": {"SELECT", "INSERT", "UPDATE", "DELETE"},
+    "teams": {"SELECT", "INSERT", "UPDATE", "DELETE"},
+    "team_members": {"SELECT", "INSERT", "DELETE"},
+    "invitations": {"SELECT", "INSERT", "UPDATE"},
+    "sessions": {"SELECT", "INSERT", "UPDATE", "DELETE"},
+    "refresh_tokens": {"SELECT", "INSERT", "UPDATE", "DELETE"},
+    "revoked_tokens": {"SELECT", "INSERT", "DELETE"},
+    "mail_tokens": {"SELECT", "INSERT", "UPDATE", "DELETE"},
+    "recovery_codes": {"SELECT", "INSERT", "UPDATE", "DELETE"},
+    "logins": {"SELECT", "INSERT", "DELETE"},
+    "signing_keys": {"SELECT", "INSERT", "DELETE"},
+    # Nobody changes what was logged.
+    "audit_events": {"SELECT", "INSERT"},
+    "person_events": {"SELECT", "INSERT"},
 }
 TENANT_COLUMN = """
 SELECT c.relname::text AS name, CASE c.relname WHEN 'orgs' THEN 'id' ELSE 'org_id' END AS "column",
@@ -32,7 +48,17 @@ POLICIES = """
 SELECT tablename::text AS name, policyname::text AS policy, permissive, roles::text AS roles, cmd, qual, with_check
   FROM pg_policies WHERE schemaname = 'public'
 """
+PERSON_COLUMN = """
+SELECT c.relname::text AS name, CASE c.relname WHEN 'users' THEN 'id' ELSE 'user_id' END AS "column",
+    c.relrowsecurity AS enabled
+  FROM pg_class c WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace AND (c.relname = 'users'
+    OR EXISTS (SELECT FROM pg_attribute WHERE attrelid = c.oid AND attname = 'user_id' AND NOT attisdropped)
+    AND NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = c.oid AND attname = 'org_id' AND NOT attisdropped))
+"""
 ORG = "current_setting('headgate.org_id'::text, true)"
+PERSON = "current_setting('headgate.user_id'::text, true)"
+PRESENTED = "current_setting('headgate.key_hash'::text, true)"
+EVERY = "current_setting('headgate.every_org'::text, true)"
 
 
 @pytest.fixture(scope="module")
@@ -41,27 +67,28 @@ def migrated(module_database: FreshDatabase) -> FreshDatabase:
     return module_database
 
 
-def unprotected(url: str) -> list[str]:
-    """Tables that hold an organisation's rows and do not hide them, or hide them by another rule."""
-    policies = {row["name"]: row for row in query(url, POLICIES) if row["policy"] == "own_organisation"}
+def unprotected(url: str, tables: str = TENANT_COLUMN, policy: str = "own_organisation", owner: str = ORG) -> list[str]:
+    """Tables that hold somebody's rows and do not hide them, or hide them by another rule."""
+    policies = {row["name"]: row for row in query(url, POLICIES) if row["policy"] == policy}
     found = []
-    for table in query(url, TENANT_COLUMN):
-        rule = f"({table['column']} = {ORG})"
-        policy = policies.get(table["name"], {})
-        if [table["enabled"], *(policy.get(part) for part in ("cmd", "qual", "with_check"))] != [
-            True,
-            "ALL",
-            rule,
-            rule,
-        ]:
+    for table in query(url, tables):
+        rule = f"({table['column']} = {owner})"
+        own = policies.get(table["name"], {})
+        if [table["enabled"], *(own.get(part) for part in ("cmd", "qual", "with_check"))] != [True, "ALL", rule, rule]:
             found.append(table["name"])
     return found
 
 
 def test_every_tenant_table_hides_the_rows_of_others(migrated: FreshDatabase) -> None:
     """A later migration that adds a table with org_id and forgets its policy fails here."""
-    assert len(query(migrated.owner_url, TENANT_COLUMN)) >= 9
+    assert len(query(migrated.owner_url, TENANT_COLUMN)) >= 14
     assert unprotected(migrated.owner_url) == []
+
+
+def test_every_persons_table_hides_the_rows_of_others(migrated: FreshDatabase) -> None:
+    """A later migration that adds a table with user_id alone and forgets its policy fails here."""
+    assert len(query(migrated.owner_url, PERSON_COLUMN)) >= 8
+    assert unprotected(migrated.owner_url, PERSON_COLUMN, "own_person", PERSON) == []
 
 
 @pytest.mark.parametrize(
@@ -78,18 +105,30 @@ def test_a_forgotten_policy_would_be_noticed(database: FreshDatabase, forgotten:
     assert unprotected(database.owner_url) == ["things"]
 
 
-def test_other_policies_are_the_three_exceptions(migrated: FreshDatabase) -> None:
-    """Permissive policies add up, so each more is a hole to be looked at: a presented key, clearing old
-    answers, and the daily work, which must know which organisations there are.
-    """
-    others = [row for row in query(migrated.owner_url, POLICIES) if row["policy"] != "own_organisation"]
-    clearing = "(current_setting('headgate.every_org'::text, true) = 'idempotent_answers'::text)"
-    assert sorted((row["name"], row["cmd"], row["qual"]) for row in others) == [
-        ("api_keys", "SELECT", "(secret_hash = current_setting('headgate.key_hash'::text, true))"),
-        ("idempotent_answers", "DELETE", clearing),
-        ("idempotent_answers", "SELECT", clearing),
-        ("orgs", "SELECT", "(current_setting('headgate.every_org'::text, true) = 'orgs'::text)"),
-    ]
+# Permissive policies add up, so each more is a hole to be looked at: what somebody presents, who is a member where, the
+# jobs that clear what has ended and that must know which organisations there are, and the deployment's own keys.
+MEMBERSHIPS = "( SELECT memberships.{} FROM memberships WHERE (memberships.{} = {}))"
+BY_SECRET = ("api_keys", "invitations", "logins", "mail_tokens", "refresh_tokens", "sessions")
+CLEARED = ("idempotent_answers", "mail_tokens", "refresh_tokens", "revoked_tokens", "sessions")
+OTHERS = {
+    *((table, "SELECT", f"(secret_hash = {PRESENTED})", None) for table in BY_SECRET),
+    *((table, command, f"({EVERY} = '{table}'::text)", None) for table in CLEARED for command in ("SELECT", "DELETE")),
+    ("orgs", "SELECT", f"({EVERY} = 'orgs'::text)", None),
+    ("orgs", "SELECT", f"(id IN {MEMBERSHIPS.format('org_id', 'user_id', PERSON)})", None),
+    ("memberships", "SELECT", f"(user_id = {PERSON})", None),
+    ("users", "SELECT", f"(id IN {MEMBERSHIPS.format('user_id', 'org_id', ORG)})", None),
+    ("users", "SELECT", f"(email = {PRESENTED})", None),
+    ("signing_keys", "ALL", "true", "true"),
+}
+
+
+def test_other_policies_are_these_exceptions(migrated: FreshDatabase) -> None:
+    """And no more; none of them lets anybody write another's row."""
+    own = {("own_organisation", "ALL"), ("own_person", "ALL")}
+    others = [row for row in query(migrated.owner_url, POLICIES) if (row["policy"], row["cmd"]) not in own]
+    found = [(row["name"], row["cmd"], " ".join(row["qual"].split()), row["with_check"]) for row in others]
+    assert len(found) == len(OTHERS)
+    assert set(found) == OTHERS
 
 
 def test_grants_are_the_least(migrated: FreshDatabase) -> None:

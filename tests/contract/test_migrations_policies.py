@@ -12,8 +12,12 @@ from tools.project import ToolError
 from tools.seed import Credentials
 
 TABLES = [
-    "orgs", "api_keys", "models", "model_prices", "usage_records", "limits", "budgets", "idempotent_answers",
-]  # that it may read  # fmt: skip
+    "orgs", "api_keys", "models", "model_prices", "usage_records", "limits", "budgets", "memberships", "roles", "teams",
+    "team_members", "invitations", "audit_events", "idempotent_answers",
+]  # fmt: skip
+PERSONS_TABLES = [
+    "users", "sessions", "refresh_tokens", "revoked_tokens", "mail_tokens", "recovery_codes", "logins", "person_events",
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -57,12 +61,71 @@ def test_a_forgotten_where_shows_only_ones_own(
     assert as_worker(migrated, {}, sql) == as_worker(migrated, {"org_id": ""}, sql) == []
 
 
-@pytest.mark.parametrize("table", ["users", "memberships", "headgate_migrations"])
-def test_what_the_application_does_not_need_is_closed(
+def person_of(database: FreshDatabase, org: Credentials) -> str:
+    [row] = query(database.owner_url, f"SELECT user_id FROM memberships WHERE org_id = '{org.org_id}'")
+    return str(row["user_id"])
+
+
+@pytest.mark.parametrize("table", PERSONS_TABLES)
+def test_a_persons_rows_are_shown_to_that_person(
     migrated: FreshDatabase, two: tuple[Credentials, Credentials], table: str
 ) -> None:
-    with pytest.raises(ToolError, match=f"permission denied for table {table}"):
-        as_worker(migrated, {"org_id": two[0].org_id}, f"SELECT * FROM {table}")
+    """To no organisation either; but who is a member has a name and an address there."""
+    column = "id" if table == "users" else "user_id"
+    sql = f"SELECT {column} AS person FROM {table}"
+    assert len(query(migrated.owner_url, sql)) == 2
+    for org in two:
+        own = [{"person": person_of(migrated, org)}]
+        assert as_worker(migrated, {"user_id": own[0]["person"]}, sql) == own
+        assert as_worker(migrated, {"org_id": org.org_id}, sql) == (own if table == "users" else [])
+    assert as_worker(migrated, {}, sql) == as_worker(migrated, {"user_id": ""}, sql) == []
+
+
+def test_a_person_sees_where_it_belongs_and_cannot_change_that(
+    migrated: FreshDatabase, two: tuple[Credentials, Credentials]
+) -> None:
+    """The organisation's name and its own role there; not who else is a member."""
+    for org in two:
+        scope = {"user_id": person_of(migrated, org)}
+        assert as_worker(migrated, scope, "SELECT id FROM orgs") == [{"id": org.org_id}]
+        assert as_worker(migrated, scope, "SELECT org_id FROM memberships") == [{"org_id": org.org_id}]
+        assert as_worker(migrated, scope, "UPDATE memberships SET role = 'owner' RETURNING 1") == []
+        assert as_worker(migrated, scope, "UPDATE orgs SET name = 'mine' RETURNING 1") == []
+        assert as_worker(migrated, scope, "DELETE FROM memberships RETURNING 1") == []
+        for table in ("models", "api_keys", "roles", "teams", "audit_events"):
+            assert as_worker(migrated, scope, f"SELECT 1 FROM {table}") == []
+
+
+def test_an_organisation_cannot_change_its_members_accounts(
+    migrated: FreshDatabase, two: tuple[Credentials, Credentials]
+) -> None:
+    """They are their own."""
+    scope = {"org_id": two[0].org_id}
+    assert as_worker(migrated, scope, "UPDATE users SET name = 'x' RETURNING 1") == []
+    for table in ("users", "audit_events", "person_events"):
+        with pytest.raises(ToolError, match=f"permission denied for table {table}"):
+            as_worker(migrated, scope, f"DELETE FROM {table}")
+
+
+@pytest.mark.parametrize("table", ["invitations", "sessions", "refresh_tokens", "mail_tokens", "logins"])
+def test_a_presented_secret_opens_its_own_row_for_reading(
+    migrated: FreshDatabase, two: tuple[Credentials, Credentials], table: str
+) -> None:
+    """And nothing else; an address opens one account in the same way."""
+    [row] = query(migrated.owner_url, f"SELECT id, secret_hash FROM {table} WHERE secret_hash LIKE '{two[1].org_id}%'")
+    scope = {"key_hash": row["secret_hash"]}
+    assert as_worker(migrated, scope, f"SELECT id FROM {table}") == [{"id": row["id"]}]
+    assert as_worker(migrated, {"key_hash": "0" * 64}, f"SELECT id FROM {table}") == []
+    for other in ("users", "memberships", "orgs"):
+        assert as_worker(migrated, scope, f"SELECT 1 FROM {other}") == []
+    email = {"key_hash": two[1].admin_email}
+    assert as_worker(migrated, email, "SELECT email FROM users") == [{"email": two[1].admin_email}]
+    assert as_worker(migrated, email, f"SELECT 1 FROM {table}") == []
+
+
+def test_the_tools_own_tables_are_closed(migrated: FreshDatabase, two: tuple[Credentials, Credentials]) -> None:
+    with pytest.raises(ToolError, match="permission denied for table headgate_migrations"):
+        as_worker(migrated, {"org_id": two[0].org_id}, "SELECT * FROM headgate_migrations")
 
 
 def test_nothing_is_written_for_others(migrated: FreshDatabase, two: tuple[Credentials, Credentials]) -> None:
@@ -99,7 +162,7 @@ def test_clearing_old_answers_reads_and_deletes_only_those(database: FreshDataba
     for email in ("one@first.example", "two@second.example"):
         target.execute(rows_everywhere(email)[1])
     scope = {"every_org": "idempotent_answers"}
-    for table in TABLES[:-1]:
+    for table in [*TABLES[:-1], *PERSONS_TABLES]:
         assert as_worker(database, scope, f"SELECT 1 FROM {table}") == []
     assert as_worker(database, {"every_org": "models"}, "SELECT 1 FROM models") == []
     assert as_worker(database, scope, "UPDATE idempotent_answers SET answer = NULL RETURNING 1") == []

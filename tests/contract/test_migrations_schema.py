@@ -15,7 +15,8 @@ from tools.state import State
 
 NAMES = [
     "api_keys", "budgets", "idempotent_answers", "limits", "memberships", "model_prices", "models", "orgs",
-    "usage_records", "users",
+    "usage_records", "users", "roles", "teams", "team_members", "invitations", "sessions", "refresh_tokens",
+    "revoked_tokens", "mail_tokens", "recovery_codes", "logins", "audit_events", "person_events", "signing_keys",
 ]  # fmt: skip
 
 

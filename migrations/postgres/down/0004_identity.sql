@@ -26,6 +26,7 @@ ALTER TABLE api_keys DROP COLUMN team_id;
 ALTER TABLE api_keys DROP COLUMN user_id;
 ALTER TABLE api_keys DROP COLUMN kind;
 DROP POLICY fellow_members ON users;
+DROP POLICY own_memberships ON orgs;
 DROP POLICY own_person ON memberships;
 DROP INDEX memberships_by_custom_role;
 ALTER TABLE memberships DROP COLUMN version;

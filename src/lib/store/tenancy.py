@@ -10,9 +10,10 @@ organisation's rows is held to one organisation wherever it stands:
     ON CONFLICT DO UPDATE    the column is one of the conflict's, or WHERE says `table.org_id = excluded.org_id`
 
 Each such place must then be bound to the organisation of the scope. A person's own rows are held to the person in the
-same way, and what somebody presents (a key, an address) to that. The rules are strict and not complete: what they do
-not understand is refused, so a statement of ours may have to be written more plainly. Like row level security they
-guard against our own mistakes; what comes from outside is always bound and never part of a text.
+same way, and what somebody presents (a key, an address) to that. An organisation may read the people who are its
+members, and a person the organisations where it is one: joined to a membership that is held. The rules are strict and
+not complete: what they do not understand is refused, so a statement of ours may have to be written more plainly.
+Like row level security they guard against our own mistakes; what comes from outside is bound, never part of a text.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from lib.store.database import TenantViolation
 from lib.store.schema import PERSON_COLUMNS, TENANT_COLUMNS
 from lib.store.scope import EveryOrg, Org, Person, Scope
 from lib.store.sql_text import Item, UnreadableSql, parse
-from lib.store.tenancy_rules import NotHeld, places
+from lib.store.tenancy_rules import Link, NotHeld, places
 
 # By what somebody presents, before it is known whose it is.
 _PRESENTED = {
@@ -36,6 +37,9 @@ _PRESENTED = {
     "sessions": "secret_hash",
     "users": "email",
 }
+# What may be read of others: who is a member here, and where somebody is one. PostgreSQL has a policy for each.
+_MEMBERS = {"users": Link("id", "memberships", "user_id")}
+_MEMBER_OF = {"orgs": Link("id", "memberships", "org_id")}
 # What a job may do across organisations, by table. PostgreSQL has a policy for each: see migrations/postgres.
 _JOBS = {
     "api_keys": ("select",),
@@ -79,11 +83,9 @@ def _check_appended(sql: str) -> None:
 def _org_places(sql: str) -> frozenset[int]:
     """Return the places to which the organisation must be bound. Of people it may read who is a member."""
     items = _parsed(sql)
-    named = _guarded(items)
-    persons = named & PERSON_COLUMNS.keys() - TENANT_COLUMNS.keys()
-    if persons and not (persons == {"users"} and items[:1] == ["select"] and "memberships" in named):
+    if _guarded(items) & PERSON_COLUMNS.keys() - TENANT_COLUMNS.keys() - _MEMBERS.keys():
         raise TenantViolation(f"a person's rows are no organisation's: {sql}")
-    return _held(items, TENANT_COLUMNS, sql)
+    return _held(items, TENANT_COLUMNS, _MEMBERS, sql)
 
 
 @cache
@@ -91,9 +93,9 @@ def _person_places(sql: str) -> frozenset[int]:
     """Return the places to which the person must be bound. It may read where it is a member, and not write that."""
     items = _parsed(sql)
     named = _guarded(items)
-    if not named <= PERSON_COLUMNS.keys() or ("memberships" in named and items[:1] != ["select"]):
+    if not named <= PERSON_COLUMNS.keys() | _MEMBER_OF.keys() or ("memberships" in named and items[:1] != ["select"]):
         raise TenantViolation(f"an organisation's rows are no person's: {sql}")
-    return _held(items, PERSON_COLUMNS, sql)
+    return _held(items, PERSON_COLUMNS, _MEMBER_OF, sql)
 
 
 @cache
@@ -102,12 +104,12 @@ def _presented_places(sql: str) -> frozenset[int]:
     items = _parsed(sql)
     if items[:1] != ["select"] or not _guarded(items) <= _PRESENTED.keys():
         raise TenantViolation(f"who presents a secret may read its row, and no more: {sql}")
-    return _held(items, _PRESENTED, sql)
+    return _held(items, _PRESENTED, {}, sql)
 
 
-def _held(items: Sequence[Item], columns: Mapping[str, str], sql: str) -> frozenset[int]:
+def _held(items: Sequence[Item], columns: Mapping[str, str], links: Mapping[str, Link], sql: str) -> frozenset[int]:
     try:
-        return places(items, columns)
+        return places(items, columns, links)
     except NotHeld as reason:
         raise TenantViolation(f"{reason}: {sql}") from None
 

@@ -25,6 +25,15 @@ class NotHeld(Exception):
 
 
 @dataclass(frozen=True)
+class Link:
+    """How a table that is only read is held: its `column` is the `other` column of a row of `table` that is held."""
+
+    column: str
+    table: str
+    other: str
+
+
+@dataclass(frozen=True)
 class _Table:
     """A table, or what stands for one, where a level reads from it or writes to it."""
 
@@ -33,18 +42,22 @@ class _Table:
     conditions: list[list[Item]] = field(default_factory=list)  # of its own ON
 
 
-def places(items: Sequence[Item], columns: Mapping[str, str]) -> frozenset[int]:
-    """Return the numbers of the places that hold the statement's tables, by each table's column. Raises NotHeld."""
+def places(items: Sequence[Item], columns: Mapping[str, str], links: Mapping[str, Link]) -> frozenset[int]:
+    """Return the numbers of the places that hold the statement's tables: by each table's column, or by its link.
+
+    Raises NotHeld.
+    """
     if not items or items[0] not in ("select", "insert", "update", "delete"):
         raise NotHeld("it neither reads nor writes rows")
-    judge = _Judge(columns)
+    judge = _Judge(columns, links)
     judge.level(items)
     return frozenset(judge.places)
 
 
 class _Judge:
-    def __init__(self, columns: Mapping[str, str]) -> None:
+    def __init__(self, columns: Mapping[str, str], links: Mapping[str, Link]) -> None:
         self._columns = columns
+        self._links = links
         self.places: set[int] = set()
 
     def level(self, items: Sequence[Item]) -> None:
@@ -73,9 +86,11 @@ class _Judge:
         aliases = [table.alias for table in tables if table.alias]
         if len(set(aliases)) < len(aliases):
             raise NotHeld("two tables have one name")
-        named = [table for table in tables if table.name in self._columns]
+        named = [table for table in tables if table.name in self._columns or table.name in self._links]
         if self._mentions(items) != len(named):
             raise NotHeld("a table stands where none is expected")
+        if items[0] != "select" and tables and tables[0].name in self._links:
+            raise NotHeld(f"{tables[0].name} may only be read")
         if items[0] == "update":
             self._check_assignments(items, named[0].name if named and named[0] is tables[0] else "")
         held: set[str] = set()
@@ -88,7 +103,7 @@ class _Judge:
             held |= more
         loose = [table.name for table in named if table.alias not in held]
         if loose:
-            raise NotHeld(f"{loose[0]} is not held by its {self._columns[loose[0]]}")
+            raise NotHeld(f"{loose[0]} is not held")
         return held
 
     def _held(self, table: _Table, where: list[list[Item]], tables: list[_Table], held: set[str]) -> bool:
@@ -96,9 +111,17 @@ class _Judge:
             sides = split(condition, "=")
             if len(sides) == 2:
                 for own, other in (sides, sides[::-1]):
-                    if self._is_column(own, table, alone=len(tables) == 1) and self._anchors(other, tables, held):
+                    if self._holds(table, own, other, tables, held):
                         return True
         return False
+
+    def _holds(self, table: _Table, own: list[Item], other: list[Item], tables: list[_Table], held: set[str]) -> bool:
+        link = self._links.get(table.name)
+        if link is None:
+            return self._is_column(own, table, alone=len(tables) == 1) and self._anchors(other, tables, held)
+        return own == [table.alias, ".", link.column] and any(
+            row.name == link.table and row.alias in held and other == [row.alias, ".", link.other] for row in tables
+        )
 
     def _is_column(self, side: list[Item], table: _Table, *, alone: bool) -> bool:
         column = self._columns.get(table.name)
@@ -119,6 +142,8 @@ class _Judge:
             case _:
                 raise NotHeld("an INSERT lists its columns")
         column = self._columns.get(table)
+        if table in self._links:
+            raise NotHeld(f"{table} may only be read")
         if column is not None and column not in names:
             raise NotHeld(f"{table} is written without its {column}")
         self._inserted(rest, names.index(column) if column is not None else None)
@@ -165,7 +190,7 @@ class _Judge:
         """Count where a table is named on this level, but for the names before a column."""
         following = [*items[1:], ""]
         return sum(
-            isinstance(item, str) and item in self._columns and after != "."
+            isinstance(item, str) and (item in self._columns or item in self._links) and after != "."
             for item, after in zip(items, following, strict=False)
         )
 

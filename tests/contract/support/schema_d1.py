@@ -68,15 +68,15 @@ def _table(sql: str, columns: Rows, keys: Rows, indexes: Rows) -> Table:
     )
 
 
-def _checks_of_type(name: str) -> tuple[str, str]:
-    """Conditions that are a type of its own in PostgreSQL: JSON and boolean."""
-    return f"json_valid({name})", f"{name} IN (0, 1)"
+def _checks_of_type(name: str) -> tuple[str, str, str]:
+    """Conditions that are a type of its own in PostgreSQL: JSON, JSON or NULL, and boolean."""
+    return f"json_valid({name})", f"{name} IS NULL OR json_valid({name})", f"{name} IN (0, 1)"
 
 
 def _column(row: dict[str, Any], checks: list[str]) -> Column:
     name, default = row["name"], row["dflt_value"]
-    json, boolean = (text in checks for text in _checks_of_type(name))
-    if json:
+    json, perhaps_json, boolean = (text in checks for text in _checks_of_type(name))
+    if json or perhaps_json:
         kind = "jsonb"
     elif boolean:
         kind, default = "boolean", {"0": "false", "1": "true"}.get(default, default)

@@ -1,17 +1,18 @@
 """Statements put together from fragments, good and bad: what somebody might write by mistake, or to get around a wall.
 
-What is bound: the own organisation at ?1 and ?4, another one at ?2, ?3, ?5 and ?6.
+What is bound: one's own organisation, or a person, at ?1 and ?4, another one at ?2, ?3, ?5 and ?6.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from random import Random
 
-from lib.store.schema import TENANT_COLUMNS
+from lib.store.schema import PERSON_COLUMNS, TENANT_COLUMNS
 
-TABLES = ["users", *TENANT_COLUMNS, *TENANT_COLUMNS]
-ALIASES = ["a", "b", "users", "left", "excluded", "conflict", *TENANT_COLUMNS]
+ALIASES = ["a", "b", "users", "left", "excluded", "conflict"]
 JOINS = [", ", " JOIN ", " LEFT JOIN ", " LEFT OUTER JOIN ", " INNER JOIN ", " CROSS JOIN "]
 WILD_JOINS = [" RIGHT JOIN ", " FULL JOIN ", " NATURAL JOIN ", " NATURAL LEFT JOIN "]
 ODD_SOURCES = ["main.{}", "({})", '"{}"', "{} INDEXED BY x", "{} NOT INDEXED"]
@@ -30,39 +31,74 @@ WRAPPED = [
 SET = [
     "updated_at = 'x'", "created_at = 'x'", "created_at = {}.updated_at", "updated_at = 'a' IS DISTINCT FROM 'b'",
 ]  # fmt: skip
-WILD_SET = ["org_id = ?2", "id = ?2", "(updated_at, org_id) = ('x', ?2)", "(org_id) = (?2)"]
+WILD_SET = ["{own} = ?2", "id = ?2", "(updated_at, {own}) = ('x', ?2)", "({own}) = (?2)"]
 _HASH = f"'{'k' * 64}'"
-# For each table that is written: its columns with values that fit, but for the organisation's.
-WRITTEN = {
-    "models": ("org_id", {"id": "'m9'", "provider": "'p'", "upstream_model": "'u'", "created_at": "'t'"}),
-    "idempotent_answers": ("org_id", {"key_hash": _HASH, "request_hash": _HASH, "created_at": "'t'"}),
-    "memberships": ("org_id", {"user_id": f"'{'user-2'.ljust(36, '-')}'", "role": "'owner'", "created_at": "'t'"}),
-    "orgs": ("id", {"name": "'x'", "created_at": "'t'"}),
+Written = Mapping[str, tuple[str, dict[str, str]]]
+_ID = f"'{'n' * 36}'"
+_MADE = {"created_at": "'t'"}
+_ENDING = {"secret_hash": _HASH, "expires_at": "'t'", **_MADE}
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """What is written about: tables by whose rows they are, and the column that names it.
+
+    `linked` are a table that may only be read beside memberships, and the column of these that finds its row.
+    `written` has for each table that is written its columns with values that fit, but for the one that names the owner.
+    """
+
+    columns: Mapping[str, str]
+    column: str
+    linked: tuple[str, str]
+    strange: tuple[str, ...]  # tables of somebody else altogether
+    written: Written
+
+
+ORGS = Vocabulary(TENANT_COLUMNS, "org_id", ("users", "user_id"), ("sessions", "logins", "signing_keys"), {
+    "models": ("org_id", {"id": "'m9'", "provider": "'p'", "upstream_model": "'u'", **_MADE}),
+    "idempotent_answers": ("org_id", {"key_hash": _HASH, "request_hash": _HASH, **_MADE}),
+    "memberships": ("org_id", {"user_id": f"'{'user-2'.ljust(36, '-')}'", "role": "'owner'", **_MADE}),
+    "orgs": ("id", {"name": "'x'", **_MADE}),
     "model_prices": ("org_id", {
         "id": f"'{'theirs-price-0'.ljust(36, '-')}'", "input_nano_usd_per_token": "1", "output_nano_usd_per_token": "1",
-        "created_at": "'t'",
+        **_MADE,
     }),
-}  # fmt: skip
+    "roles": ("org_id", {"id": f"'{'theirs-role-0'.ljust(36, '-')}'", "name": "'x'", "permissions": "'[]'", **_MADE}),
+    "invitations": ("org_id", {"id": _ID, "email": "'a@b'", "role": "'viewer'", **_ENDING}),
+    "sessions": ("user_id", {"id": _ID, "seen_at": "'t'", **_ENDING}),
+})  # fmt: skip
+PERSONS = Vocabulary(PERSON_COLUMNS, "user_id", ("orgs", "org_id"), ("models", "audit_events", "api_keys"), {
+    "users": ("id", {"email": "'new@x.invalid'", "name": "'x'", **_MADE}),
+    "sessions": ("user_id", {"id": f"'{'user1-0'.ljust(36, '-')}'", "seen_at": "'t'", **_ENDING}),
+    "refresh_tokens": ("user_id", {"id": _ID, "family_id": _ID, **_ENDING}),
+    "revoked_tokens": ("user_id", {"jti_hash": f"'{'user1-0'.ljust(64, '-')}'", "expires_at": "'t'", **_MADE}),
+    "recovery_codes": ("user_id", {"code_hash": _HASH, **_MADE}),
+    "memberships": ("user_id", {"org_id": f"'{'other'.ljust(36, '-')}'", "role": "'owner'", **_MADE}),
+    "models": ("org_id", {"id": "'m9'", "provider": "'p'", "upstream_model": "'u'", **_MADE}),
+})  # fmt: skip
 CONFLICTS = [
     "ON CONFLICT DO NOTHING",
     "ON CONFLICT DO UPDATE SET {set}{where}",
     "ON CONFLICT (id) DO UPDATE SET {set}{where}",
-    "ON CONFLICT (org_id, id) DO UPDATE SET {set}{where}",
-    "ON CONFLICT (id) DO NOTHING ON CONFLICT (org_id, id) DO UPDATE SET {set}{where}",
-    "ON CONFLICT (id) WHERE {table}.org_id = excluded.org_id AND 1 DO UPDATE SET {set}{where}",
+    "ON CONFLICT ({own}, {key}) DO UPDATE SET {set}{where}",
+    "ON CONFLICT (id) DO NOTHING ON CONFLICT ({own}, {key}) DO UPDATE SET {set}{where}",
+    "ON CONFLICT (id) WHERE {table}.{own} = excluded.{own} AND 1 DO UPDATE SET {set}{where}",
 ]
 LIMITS = [
     "",
-    " WHERE {table}.org_id = excluded.org_id",
-    " WHERE {table}.org_id = ?1",
-    " WHERE 1 OR {table}.org_id = ?1",
+    " WHERE {table}.{own} = excluded.{own}",
+    " WHERE {table}.{own} = ?1",
+    " WHERE 1 OR {table}.{own} = ?1",
 ]
 
 
 class Writer:
-    """Writes statements, by one source of chance. Nearly all of them name the organisation somewhere."""
+    """Writes statements, by one source of chance. Nearly all of them name the owner somewhere."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, words: Vocabulary) -> None:
+        self._words = words
+        self._tables = [words.linked[0], *words.columns, *words.columns]
+        self._aliases = [*ALIASES, *words.columns]
         self._random = Random(seed)  # noqa: S311 - tests that can be repeated, no secrets
         self.pick = self._random.choice
 
@@ -80,16 +116,18 @@ class Writer:
 
     def insert(self) -> str:
         """Write an INSERT of values or of what is selected, with or without a way out of a conflict."""
-        table = self.pick(sorted(WRITTEN))
-        column, others = WRITTEN[table]
+        table = self.pick(sorted(self._words.written))
+        column, others = self._words.written[table]
         names = [column, *others, "updated_at"]
         self._random.shuffle(names)
         if self._often(25):
             names.append(column)
         verb = self.pick(["INSERT INTO"] * 12 + ["INSERT OR REPLACE INTO", "INSERT OR IGNORE INTO", "REPLACE INTO"])
         changed = self.pick([*SET, *SET, f"{column} = ?2", f"{SET[-1]}, {column} = ?2"]).format(table)
-        limit = self.pick(LIMITS).format(table=table)
-        conflict = self.pick(["", "", *CONFLICTS]).format(set=changed, where=limit, table=table)
+        limit = self.pick(LIMITS).format(table=table, own=column)
+        conflict = self.pick(["", "", *CONFLICTS]).format(
+            set=changed, where=limit, table=table, own=column, key=next(iter(others))
+        )
         listed = "" if self._often(20) else f" ({', '.join(names)})"
         body = self._values(names, column, others)
         return f"{verb} {table}{listed} {body} {conflict}{self._returning(table)}"
@@ -97,7 +135,10 @@ class Writer:
     def update(self) -> str:
         """Write an UPDATE, with or without a FROM."""
         target, name = self._source(0)
-        listed = [self.pick(WILD_SET if self._often(15) else SET).format(name) for _ in range(self.pick([1, 1, 2]))]
+        listed = [
+            self.pick(WILD_SET if self._often(15) else SET).format(name, own=self._words.column)
+            for _ in range(self.pick([1, 1, 2]))
+        ]
         names, text = [name], f"UPDATE {target} SET {', '.join(listed)}"
         if self._often(2):
             source, more = self._sources(1)
@@ -123,6 +164,8 @@ class Writer:
 
     def _sources(self, depth: int) -> tuple[str, list[str]]:
         """Write what stands behind FROM; return it with the names by which columns may call it."""
+        if self._often(4):
+            return self._linked()
         text, first = self._source(depth)
         names = [first]
         while self._often(2) and len(names) < 4:
@@ -131,13 +174,24 @@ class Writer:
             names.append(name)
             text += how + more
             if self._often(25):
-                text += self.pick([" USING (org_id)", " USING (created_at)"])
+                text += self.pick([f" USING ({self._words.column})", " USING (created_at)"])
             elif "JOIN" in how and not self._often(5):
                 text += f" ON {self._conditions(names[-self.pick([1, 1, 2]) :], depth)}"
         return text, names
 
+    def _linked(self) -> tuple[str, list[str]]:
+        """Write the table that is read beside memberships, mostly as it must be."""
+        table, column = self._words.linked
+        how = self.pick([*JOINS[1:], *JOINS[1:], *WILD_JOINS])
+        left, right = self.pick([("id", column)] * 6 + [("id", "org_id"), ("id", "user_id"), ("name", column)])
+        text = f"{table}.{left} = memberships.{right}"
+        if self._often(4):
+            text = self.pick([f"memberships.{right} = {table}.{left}", f"{text} AND 1", f"{text} OR 1", f"NOT {text}"])
+        first, second = self.pick([(table, "memberships"), ("memberships", table), ("memberships", table)])
+        return f"{first}{how}{second} ON {text}", ["memberships", *([table] if self._often(8) else [])]
+
     def _source(self, depth: int) -> tuple[str, str]:
-        alias, table = self.pick(ALIASES), self.pick(TABLES)
+        alias, table = self.pick(self._aliases), self.pick(self._words.strange if self._often(15) else self._tables)
         if depth and self._often(10):
             return f"({self.select(depth - 1)}) AS {alias}", alias
         if self._often(20):
@@ -163,9 +217,10 @@ class Writer:
         return text
 
     def _holding(self, name: str, names: list[str]) -> str:
-        column = TENANT_COLUMNS.get(name, "org_id") if not self._often(20) else self.pick(["org_id", "id"])
+        usual = self._words.columns.get(name, self._words.column)
+        column = usual if not self._often(20) else self.pick(["org_id", "user_id", "id"])
         own = column if len(names) == 1 and self._often(2) else f"{name}.{column}"
-        other = self.pick(["?1"] * 11 + ["?4", "?", "?2", "?01", f"{self.pick(names)}.org_id"])
+        other = self.pick(["?1"] * 11 + ["?4", "?", "?2", "?01", f"{self.pick(names)}.{self._words.column}"])
         text = f"{other} = {own}" if self._often(3) else f"{own} = {other}"
         if self._often(25):
             text = text.replace(" = ", self.pick([" IS ", " >= ", " == ", " <> "]))
@@ -199,7 +254,7 @@ class Writer:
     def _row(self, names: list[str], column: str, others: dict[str, str]) -> str:
         """Write the values of a row. `@` is for a table that it may be read from."""
         values = dict(others, updated_at="'t'")
-        own = self.pick(["?1"] * 14 + ["?2", "?4", "?", f"'{'other'.ljust(36, '-')}'", "?1 || ''", "@.org_id"])
+        own = self.pick(["?1"] * 14 + ["?2", "?4", "?", f"'{'other'.ljust(36, '-')}'", "?1 || ''", f"@.{column}"])
         listed = [own if name == column else values[name] for name in names]
         if self._often(12):
             listed[: self.pick([1, 1, 2])] = [self.pick(["(SELECT ?2)", "x.*", "@.*"])]

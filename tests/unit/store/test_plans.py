@@ -14,7 +14,9 @@ from tests.unit.world import new_world
 
 GROWING = (
     "usage_records", "api_keys", "models", "model_prices", "idempotent_answers", "orgs", "users", "memberships",
-    "limits", "budgets", "budget_adjustments",
+    "limits", "budgets", "roles", "teams", "team_members", "invitations", "sessions", "refresh_tokens",
+    "revoked_tokens", "mail_tokens", "recovery_codes", "logins", "audit_events", "person_events",
+    "budget_adjustments",
 )  # fmt: skip
 
 

@@ -23,7 +23,7 @@ from lib.store.database import (
     UniqueViolation,
 )
 from lib.store.postgres import PostgresStore
-from lib.store.scope import EveryOrg, Org, Presented, Scope
+from lib.store.scope import EveryOrg, Org, Person, Presented, Scope
 from tests.unit.fakes import run
 from tests.unit.store.fake_postgres import Answer, FakePostgres, Params, Refused, Rows
 
@@ -65,13 +65,14 @@ def texts(server: FakePostgres) -> list[list[str]]:
 @pytest.mark.parametrize(
     ("scope", "settings"),
     [
-        (Org("o" * 36), ["o" * 36, "", ""]),
-        (Presented("h" * 64), ["", "h" * 64, ""]),
-        (EveryOrg("idempotent_answers"), ["", "", "idempotent_answers"]),
+        (Org("o" * 36), ["o" * 36, "", "", ""]),
+        (Person("u" * 36), ["", "u" * 36, "", ""]),
+        (Presented("h" * 64), ["", "", "h" * 64, ""]),
+        (EveryOrg("idempotent_answers"), ["", "", "", "idempotent_answers"]),
     ],
 )
 def test_every_group_begins_with_its_scope(scope: Scope, settings: list[str]) -> None:
-    """All three settings, each time: a pooled connection may have been anybody's. Of this transaction only."""
+    """All four settings, each time: a pooled connection may have been anybody's. Of this transaction only."""
     server = serving()
     database = open_on(server, seconds=2.5)
     run(database.execute(scope, "WRITE"))
@@ -79,9 +80,10 @@ def test_every_group_begins_with_its_scope(scope: Scope, settings: list[str]) ->
     for group in server.groups:
         [(sql, params)] = [asked for asked in group if "set_config" in asked[0]]
         assert params == [*settings, "2500"]
-        for name in ("headgate.org_id", "headgate.key_hash", "headgate.every_org", "statement_timeout"):
+        names = ("org_id", "user_id", "key_hash", "every_org")
+        for name in (*(f"headgate.{name}" for name in names), "statement_timeout"):
             assert f"set_config('{name}', $" in sql
-        assert sql.count(", true)") == 4
+        assert sql.count(", true)") == 5
     assert server.groups[0][0][0] == server.groups[1][1][0]
 
 

@@ -39,7 +39,10 @@ HELD = [
     "SELECT * FROM models LEFT JOIN model_prices ON model_prices.org_id = models.org_id WHERE models.org_id = ?1",
     "SELECT * FROM models m JOIN model_prices p ON p.org_id = ?4 AND p.id = m.price_id WHERE m.org_id = p.org_id",
     "SELECT * FROM models, api_keys AS k WHERE models.org_id = ?1 AND k.org_id = models.org_id",
-    "SELECT * FROM users LEFT JOIN models ON models.org_id = ?1",
+    "SELECT * FROM json_each('[1]') AS j LEFT JOIN models ON models.org_id = ?1",
+    "SELECT u.name FROM memberships m JOIN users u ON u.id = m.user_id WHERE m.org_id = ?1",
+    "SELECT users.name FROM users, memberships WHERE memberships.org_id = ?1 AND memberships.user_id = users.id",
+    "SELECT m.role, u.name FROM memberships m LEFT JOIN users u ON u.id = m.user_id WHERE m.org_id = ?1",
     "SELECT * FROM models WHERE org_id = ?1 AND EXISTS (SELECT 1 FROM api_keys WHERE org_id = ?1)",
     "SELECT (SELECT count(*) FROM api_keys k WHERE k.org_id = ?1 AND k.id > models.id) FROM models WHERE org_id = ?1",
     "SELECT * FROM (SELECT id FROM models WHERE org_id = ?1) AS own WHERE own.id <> ''",
@@ -297,7 +300,7 @@ def test_what_the_application_asks_is_refused_for_anybody_else(
     scope: Scope, sql: str, values: Sequence[object]
 ) -> None:
     """The same text with the same values, but as another organisation, or with another key."""
-    other = Org("x" * 36) if isinstance(scope, Org) else Presented("x" * 64)
+    other = Presented("x" * 64) if isinstance(scope, Presented) else type(scope)("x" * 36)
     assert refusal(scope, sql, values) is None
     assert refusal(other, sql, values) is not None
 
@@ -340,6 +343,7 @@ def test_a_text_is_judged_for_each_set_of_values() -> None:
 
 
 HASH = "h" * 64
+_HASHED = ("invitations", "sessions", "refresh_tokens", "mail_tokens", "logins")
 
 
 @pytest.mark.parametrize(
@@ -357,6 +361,14 @@ HASH = "h" * 64
         ("UPDATE api_keys SET name = 'x' WHERE secret_hash = ?1", False),
         ("DELETE FROM api_keys WHERE secret_hash = ?1", False),
         (f"{KEY} VALUES (?2, ?2, 'n', 'p', ?1, '[]', 't', 't')", False),
+        *((f"SELECT id FROM {table} WHERE secret_hash = ?1", True) for table in _HASHED),
+        ("SELECT id FROM users WHERE email = ?1", True),
+        ("SELECT id FROM users WHERE id = ?1", False),
+        ("SELECT * FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.secret_hash = ?1", False),
+        ("SELECT * FROM sessions JOIN memberships m ON m.user_id = sessions.user_id WHERE secret_hash = ?1", False),
+        ("SELECT * FROM recovery_codes WHERE code_hash = ?1", False),
+        ("UPDATE refresh_tokens SET used_at = 't' WHERE secret_hash = ?1", False),
+        ("DELETE FROM sessions WHERE secret_hash = ?1", False),
     ],
 )
 def test_who_presents_a_key_may_read_that_key_and_no_more(sql: str, passes: bool) -> None:

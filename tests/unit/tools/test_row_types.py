@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -50,6 +51,10 @@ def migrations(tmp_path: Path) -> Make:
 
 def types(table: Table) -> dict[str, str]:
     return {column.name: column.type for column in table.columns}
+
+
+def listed(text: str) -> dict[str, str]:
+    return dict(re.findall(r'"(\w+)": "(\w+)"', text))
 
 
 def test_each_kind_of_column_has_its_type(migrations: Make) -> None:
@@ -111,7 +116,19 @@ def test_a_table_without_an_organisation_is_refused_unless_it_is_listed() -> Non
     columns = (Column("id", "str"),)
     with pytest.raises(ToolError, match="notes has no org_id"):
         render([Table("notes", columns)])
-    assert "users" not in render([Table("users", columns)]).partition("TENANT_COLUMNS")[2]
+    assert '"signing_keys"' not in render([Table("signing_keys", columns)])
+
+
+def test_a_persons_table_is_listed_as_a_persons() -> None:
+    """By the column that names it; a membership is its organisation's too, and who made a row does not own it."""
+    user, org = Column("user_id", "str"), Column("org_id", "str")
+    tables = [
+        Table("users", (Column("id", "str"),)), Table("visits", (user,)), Table("memberships", (org, user)),
+        Table("notes", (org, user)),
+    ]  # fmt: skip
+    tenants, _, persons = render(tables).partition("TENANT_COLUMNS")[2].partition("PERSON_COLUMNS")
+    assert listed(tenants) == {"memberships": "org_id", "notes": "org_id"}
+    assert listed(persons) == {"users": "id", "visits": "user_id", "memberships": "user_id"}
 
 
 @pytest.mark.parametrize(
@@ -151,13 +168,17 @@ def test_the_module_says_what_the_schema_says() -> None:
     assert schema.TENANT_COLUMNS["orgs"] == "id"
     assert schema.TENANT_COLUMNS["api_keys"] == "org_id"
     assert "users" not in schema.TENANT_COLUMNS
+    assert schema.PERSON_COLUMNS["users"] == "id"
+    assert schema.PERSON_COLUMNS["sessions"] == "user_id"
+    assert "api_keys" not in schema.PERSON_COLUMNS
 
 
 def test_no_override_is_left_over() -> None:
     """Each names a column that there is, and each shared table exists and has no `org_id`."""
     tables = {table.name: types(table) for table in read(row_types.MIGRATIONS)}
-    assert {(table, column): tables[table][column] for table, column in row_types.JSON_TYPES} == row_types.JSON_TYPES
-    assert all("org_id" not in tables[name] for name in row_types.SHARED)
+    found = {(table, column): tables[table][column].removesuffix(" | None") for table, column in row_types.JSON_TYPES}
+    assert found == row_types.JSON_TYPES
+    assert not any({"org_id", "user_id"} & tables[name].keys() for name in row_types.SHARED)
     assert set(row_types.SINGULARS) <= set(tables)
 
 

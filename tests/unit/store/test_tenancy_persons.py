@@ -1,0 +1,109 @@
+"""The wall on D1 around people: what a person may reach, and what an organisation may reach of people."""
+
+from __future__ import annotations
+
+import pytest
+
+from lib.store.scope import EveryOrg, Org, Person
+from tests.unit.store.test_tenancy import refusal
+from tests.unit.store.test_tenancy_leaks import PERSONS_VALUES, leak
+from tests.unit.store.two_orgs import OWN, TwoPersons, user
+
+OPEN = [
+    "SELECT * FROM sessions WHERE user_id = ?1",
+    "SELECT * FROM users WHERE id = ?1",
+    "SELECT s.id FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.user_id = ?1",
+    "SELECT role FROM memberships WHERE user_id = ?1",
+    "SELECT m.role, o.name FROM memberships m JOIN orgs o ON o.id = m.org_id WHERE m.user_id = ?1",
+    "UPDATE users SET name = 'x' WHERE id = ?1",
+    "UPDATE sessions SET user_agent = 'x' WHERE user_id = ?1 AND id <> ''",
+    "DELETE FROM recovery_codes WHERE user_id = ?1",
+]
+
+CLOSED = [
+    "SELECT * FROM sessions",
+    "SELECT * FROM sessions WHERE user_id = ?2",
+    "SELECT * FROM sessions WHERE user_id = ?1 OR 1",
+    "SELECT * FROM sessions s JOIN users u ON u.id = ?1",
+    "SELECT * FROM users WHERE email = ?1",
+    "SELECT * FROM memberships WHERE org_id = ?1",
+    "SELECT * FROM orgs",
+    "SELECT * FROM orgs WHERE id = ?1",
+    "SELECT * FROM orgs JOIN memberships m ON m.user_id = ?1",
+    "SELECT * FROM orgs o JOIN memberships m ON m.user_id = ?1 WHERE o.id = m.user_id",
+    "SELECT * FROM orgs o LEFT JOIN memberships m ON m.user_id = ?1 AND o.id = m.org_id",
+    "SELECT * FROM memberships m JOIN models ON models.org_id = m.org_id WHERE m.user_id = ?1",
+    "SELECT * FROM memberships m JOIN users u ON u.id <> m.user_id WHERE m.user_id = ?1",
+    "SELECT * FROM api_keys WHERE user_id = ?1",
+    "SELECT * FROM team_members WHERE user_id = ?1",
+    "UPDATE memberships SET role = 'owner' WHERE user_id = ?1",
+    "DELETE FROM memberships WHERE user_id = ?1",
+    "DELETE FROM sessions WHERE user_id IN (SELECT user_id FROM memberships WHERE user_id = ?1)",
+    "UPDATE orgs SET name = 'x' FROM memberships m WHERE m.user_id = ?1 AND orgs.id = m.org_id",
+    "UPDATE sessions SET user_id = ?2 WHERE user_id = ?1",
+    "UPDATE users SET name = 'x'",
+    "INSERT INTO memberships (user_id, org_id, role, created_at, updated_at) VALUES (?1, ?2, 'owner', 't', 't')",
+    "INSERT INTO recovery_codes (user_id, code_hash, created_at, updated_at) VALUES (?2, ?1, 't', 't')",
+    "INSERT INTO orgs (id, name, created_at, updated_at) VALUES (?1, 'x', 't', 't')",
+]
+
+MEMBERS = "memberships m JOIN users u ON u.id = m.user_id"
+STRANGERS = [
+    "SELECT * FROM users",
+    "SELECT * FROM users WHERE id = ?1",
+    "SELECT * FROM users, memberships WHERE memberships.org_id = ?1",
+    "SELECT * FROM users JOIN memberships ON memberships.org_id = ?1",
+    "SELECT * FROM users u JOIN memberships m ON m.org_id = ?1 AND (u.id = m.user_id OR 1)",
+    "SELECT * FROM users u JOIN memberships m ON m.org_id = ?1 WHERE u.id <> m.user_id",
+    "SELECT * FROM users u JOIN memberships m ON m.org_id = ?1 WHERE u.name = m.user_id",
+    "SELECT * FROM users u JOIN memberships m ON m.org_id = ?1 WHERE u.id = m.org_id",
+    "SELECT * FROM users u LEFT JOIN memberships m ON m.org_id = ?1 AND u.id = m.user_id",
+    f"SELECT * FROM {MEMBERS}",
+    f"SELECT * FROM {MEMBERS} WHERE m.user_id = ?1",
+    "SELECT * FROM team_members t JOIN users u ON u.id = t.user_id WHERE t.org_id = ?1",
+    "SELECT * FROM models m, users AS memberships, users u WHERE m.org_id = ?1 AND u.id = memberships.user_id",
+    "SELECT * FROM users WHERE id IN (SELECT user_id FROM memberships WHERE org_id = ?1)",
+    f"SELECT * FROM {MEMBERS} JOIN sessions s ON s.user_id = u.id WHERE m.org_id = ?1",
+    "SELECT * FROM sessions WHERE user_id = ?1",
+    "SELECT * FROM memberships m JOIN sessions s ON s.user_id = m.user_id WHERE m.org_id = ?1",
+    "SELECT (SELECT count(*) FROM logins) FROM models WHERE org_id = ?1",
+    "UPDATE users SET name = 'x' FROM memberships m WHERE m.org_id = ?1 AND users.id = m.user_id",
+    "DELETE FROM users WHERE id = ?1",
+    "DELETE FROM sessions WHERE user_id IN (SELECT user_id FROM memberships WHERE org_id = ?1)",
+    "INSERT INTO users (id, email, name, created_at, updated_at) VALUES (?1, 'e', 'n', 't', 't')",
+    "INSERT INTO sessions (id, user_id, secret_hash) VALUES (?2, ?1, 'x')",
+]
+
+
+@pytest.mark.parametrize("sql", OPEN)
+def test_a_persons_own_rows_are_open_to_it(sql: str) -> None:
+    """And where it is a member; each of these really runs."""
+    assert refusal(Person(user(0)), sql, PERSONS_VALUES) is None
+    grounds = TwoPersons(crowded=False), TwoPersons(crowded=True)
+    try:
+        assert grounds[0].run(sql, PERSONS_VALUES).error is None
+        assert leak(grounds, sql, PERSONS_VALUES) is None
+    finally:
+        for ground in grounds:
+            ground.close()
+
+
+@pytest.mark.parametrize("sql", CLOSED)
+def test_a_persons_statement_reaches_nobody_else(sql: str) -> None:
+    """Neither another person, nor an organisation's rows; and where it belongs is not for itself to write."""
+    assert refusal(Person(user(0)), sql, PERSONS_VALUES) is not None
+
+
+@pytest.mark.parametrize("sql", STRANGERS)
+def test_an_organisation_reads_its_members_accounts_and_no_more_of_people(sql: str) -> None:
+    """Joined to a membership of its own; never a session or a token, and it writes nothing of a person's."""
+    assert refusal(Org(OWN), sql) is not None
+
+
+@pytest.mark.parametrize("table", ["sessions", "refresh_tokens", "revoked_tokens", "mail_tokens"])
+def test_a_job_clears_what_has_ended_of_all_people(table: str) -> None:
+    """Of this table, and it writes nothing."""
+    assert refusal(EveryOrg(table), f"DELETE FROM {table} WHERE expires_at < ?") is None
+    assert refusal(EveryOrg(table), f"UPDATE {table} SET expires_at = ?") is not None
+    assert refusal(EveryOrg(table), "DELETE FROM users") is not None
+    assert refusal(EveryOrg("users"), "DELETE FROM users") is not None
