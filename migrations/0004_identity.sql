@@ -85,6 +85,7 @@ CREATE TABLE sessions (
   id TEXT PRIMARY KEY CHECK (length(id) = 36),
   user_id TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
   secret_hash TEXT NOT NULL UNIQUE CHECK (length(secret_hash) = 64),
+  active_org_id TEXT CHECK (length(active_org_id) = 36),
   user_agent TEXT CHECK (length(user_agent) <= 200),
   address TEXT CHECK (length(address) <= 64),
   seen_at TEXT NOT NULL,

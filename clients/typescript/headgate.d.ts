@@ -554,6 +554,129 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Get an access token and a refresh token
+         * @description The access token is a JWT of 15 minutes: send it as `Authorization: Bearer …`. A refresh token works once; when one comes a second time, all that came of the same sign-in ends.
+         */
+        post: operations["create_token"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tokens/current": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * End an access token and its refresh token
+         * @description They are refused from the answer on, everywhere.
+         */
+        delete: operations["revoke_token"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/.well-known/jwks.json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The public keys of access tokens */
+        get: operations["show_keys"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List your sessions */
+        get: operations["list_sessions"];
+        put?: never;
+        /**
+         * Sign a browser in
+         * @description Sets the cookie `__Host-headgate`. A session that the browser had before ends.
+         */
+        post: operations["create_session"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions/current": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show your session, with its CSRF token */
+        get: operations["get_session"];
+        put?: never;
+        post?: never;
+        /**
+         * Sign out
+         * @description It holds from the answer on.
+         */
+        delete: operations["end_current_session"];
+        options?: never;
+        head?: never;
+        /**
+         * Change to another organisation
+         * @description The session gets another cookie and another CSRF token.
+         */
+        patch: operations["switch_session"];
+        trace?: never;
+    };
+    "/api/v1/sessions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Sign out elsewhere, or everywhere
+         * @description `all` ends every session and every app's tokens, at once.
+         */
+        delete: operations["end_session"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/livez": {
         parameters: {
             query?: never;
@@ -1004,6 +1127,16 @@ export interface components {
          */
         KeyKind: "server" | "browser" | "person";
         /**
+         * KeySet
+         * @description Public keys (RFC 7517). A token's `kid` names the one that it is signed with.
+         */
+        KeySet: {
+            /** Keys */
+            keys: {
+                [key: string]: unknown;
+            }[];
+        };
+        /**
          * KeyWithSecret
          * @description A key that was just made. `secret` is told this once.
          */
@@ -1305,6 +1438,11 @@ export interface components {
              */
             model?: string | null;
         };
+        /**
+         * NewTokens
+         * @description How to get tokens.
+         */
+        NewTokens: components["schemas"]["PasswordGrant"] | components["schemas"]["RefreshGrant"];
         /** One[Adjustment] */
         One_Adjustment_: {
             data: components["schemas"]["Adjustment"];
@@ -1353,6 +1491,16 @@ export interface components {
         /** One[Org] */
         One_Org_: {
             data: components["schemas"]["Org"];
+            meta: components["schemas"]["Meta"];
+        };
+        /** One[OwnSession] */
+        One_OwnSession_: {
+            data: components["schemas"]["OwnSession"];
+            meta: components["schemas"]["Meta"];
+        };
+        /** One[Tokens] */
+        One_Tokens_: {
+            data: components["schemas"]["Tokens"];
             meta: components["schemas"]["Meta"];
         };
         /**
@@ -1424,6 +1572,41 @@ export interface components {
             updated_at: string;
         };
         /**
+         * OwnSession
+         * @description The caller's own session. Each change by its cookie needs `csrf_token` as the header `X-CSRF-Token`.
+         */
+        OwnSession: {
+            /** Id */
+            id: string;
+            /** Org Id */
+            org_id: string | null;
+            /** Current */
+            current: boolean;
+            /** User Agent */
+            user_agent: string | null;
+            /** Address */
+            address: string | null;
+            /**
+             * Seen At
+             * Format: date-time
+             */
+            seen_at: string;
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** User Id */
+            user_id: string;
+            /** Csrf Token */
+            csrf_token: string;
+        };
+        /**
          * PageMeta
          * @description What is told beside a list. `next_cursor` is null on the last page.
          */
@@ -1473,6 +1656,12 @@ export interface components {
             data: components["schemas"]["OrgModel"][];
             meta: components["schemas"]["PageMeta"];
         };
+        /** Page[Session] */
+        Page_Session_: {
+            /** Data */
+            data: components["schemas"]["Session"][];
+            meta: components["schemas"]["PageMeta"];
+        };
         /** Page[UsageLine] */
         Page_UsageLine_: {
             /** Data */
@@ -1485,6 +1674,31 @@ export interface components {
          */
         PassedThrough: {
             [key: string]: unknown;
+        };
+        /**
+         * PasswordGrant
+         * @description A person's own address and password. Without `org_id` the tokens are for the first organisation it joined.
+         */
+        PasswordGrant: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            grant_type: "password";
+            /** Email */
+            email: string;
+            /** Password */
+            password: string;
+            /**
+             * Totp Code
+             * @default null
+             */
+            totp_code?: string | null;
+            /**
+             * Org Id
+             * @default null
+             */
+            org_id?: string | null;
         };
         /**
          * PutModel
@@ -1518,6 +1732,24 @@ export interface components {
             failures: {
                 [key: string]: number;
             };
+        };
+        /**
+         * RefreshGrant
+         * @description A refresh token, which works once. `org_id` changes to another organisation.
+         */
+        RefreshGrant: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            grant_type: "refresh_token";
+            /** Refresh Token */
+            refresh_token: string;
+            /**
+             * Org Id
+             * @default null
+             */
+            org_id?: string | null;
         };
         /**
          * ReportLeak
@@ -1556,6 +1788,57 @@ export interface components {
          */
         Scope: "chat:write" | "embeddings:write" | "models:read" | "models:write" | "keys:read" | "keys:write" | "keys:mint" | "usage:read" | "ledger:read" | "limits:read" | "limits:write" | "budgets:read" | "budgets:write" | "orgs:read" | "orgs:write";
         /**
+         * Session
+         * @description A browser's session. `org_id` is the active organisation; null where the person is in none.
+         */
+        Session: {
+            /** Id */
+            id: string;
+            /** Org Id */
+            org_id: string | null;
+            /** Current */
+            current: boolean;
+            /** User Agent */
+            user_agent: string | null;
+            /** Address */
+            address: string | null;
+            /**
+             * Seen At
+             * Format: date-time
+             */
+            seen_at: string;
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+        };
+        /**
+         * SignIn
+         * @description A person's own address and password. Without `org_id` the first organisation it joined is the active one.
+         */
+        SignIn: {
+            /** Email */
+            email: string;
+            /** Password */
+            password: string;
+            /**
+             * Totp Code
+             * @default null
+             */
+            totp_code?: string | null;
+            /**
+             * Org Id
+             * @default null
+             */
+            org_id?: string | null;
+        };
+        /**
          * StreamOptions
          * @description Options of a stream. With `include_usage` the last event before the end mark tells the tokens used.
          */
@@ -1584,6 +1867,41 @@ export interface components {
             ledger_least_nano_usd: number;
             /** Ledger Most Nano Usd */
             ledger_most_nano_usd: number;
+        };
+        /**
+         * SwitchOrg
+         * @description The organisation to be active in from now on.
+         */
+        SwitchOrg: {
+            /** Org Id */
+            org_id: string;
+        };
+        /**
+         * Tokens
+         * @description Tokens of one person. `org_id` is null where it is in no organisation; `scope` is what it may do there.
+         */
+        Tokens: {
+            /** Access Token */
+            access_token: string;
+            /**
+             * Token Type
+             * @default Bearer
+             * @constant
+             */
+            token_type?: "Bearer";
+            /** Expires In */
+            expires_in: number;
+            /** Refresh Token */
+            refresh_token: string;
+            /**
+             * Refresh Expires At
+             * Format: date-time
+             */
+            refresh_expires_at: string;
+            /** Org Id */
+            org_id: string | null;
+            /** Scope */
+            scope: string;
         };
         /**
          * Unit
@@ -1729,6 +2047,7 @@ export type HeadgateErrorBody = components['schemas']['HeadgateErrorBody'];
 export type HeadgateErrorInfo = components['schemas']['HeadgateErrorInfo'];
 export type Key = components['schemas']['Key'];
 export type KeyKind = components['schemas']['KeyKind'];
+export type KeySet = components['schemas']['KeySet'];
 export type KeyWithSecret = components['schemas']['KeyWithSecret'];
 export type Kind = components['schemas']['Kind'];
 export type LedgerCheck = components['schemas']['LedgerCheck'];
@@ -1743,6 +2062,7 @@ export type Model = components['schemas']['Model'];
 export type ModelList = components['schemas']['ModelList'];
 export type ModelPrice = components['schemas']['ModelPrice'];
 export type NewRuleScope = components['schemas']['NewRuleScope'];
+export type NewTokens = components['schemas']['NewTokens'];
 export type OneAdjustment = components['schemas']['One_Adjustment_'];
 export type OneBudget = components['schemas']['One_Budget_'];
 export type OneExplanation = components['schemas']['One_Explanation_'];
@@ -1753,10 +2073,13 @@ export type OneLedgerEntry = components['schemas']['One_LedgerEntry_'];
 export type OneLimit = components['schemas']['One_Limit_'];
 export type OneOrgModel = components['schemas']['One_OrgModel_'];
 export type OneOrg = components['schemas']['One_Org_'];
+export type OneOwnSession = components['schemas']['One_OwnSession_'];
+export type OneTokens = components['schemas']['One_Tokens_'];
 export type OpenAiError = components['schemas']['OpenAIError'];
 export type OpenAiErrorBody = components['schemas']['OpenAIErrorBody'];
 export type Org = components['schemas']['Org'];
 export type OrgModel = components['schemas']['OrgModel'];
+export type OwnSession = components['schemas']['OwnSession'];
 export type PageMeta = components['schemas']['PageMeta'];
 export type PageAdjustment = components['schemas']['Page_Adjustment_'];
 export type PageBudget = components['schemas']['Page_Budget_'];
@@ -1765,16 +2088,23 @@ export type PageLedgerCheck = components['schemas']['Page_LedgerCheck_'];
 export type PageLedgerEntry = components['schemas']['Page_LedgerEntry_'];
 export type PageLimit = components['schemas']['Page_Limit_'];
 export type PageOrgModel = components['schemas']['Page_OrgModel_'];
+export type PageSession = components['schemas']['Page_Session_'];
 export type PageUsageLine = components['schemas']['Page_UsageLine_'];
 export type PassedThrough = components['schemas']['PassedThrough'];
+export type PasswordGrant = components['schemas']['PasswordGrant'];
 export type PutModel = components['schemas']['PutModel'];
 export type Ready = components['schemas']['Ready'];
+export type RefreshGrant = components['schemas']['RefreshGrant'];
 export type ReportLeak = components['schemas']['ReportLeak'];
 export type RotateKey = components['schemas']['RotateKey'];
 export type RuleScope = components['schemas']['RuleScope'];
 export type Scope = components['schemas']['Scope'];
+export type Session = components['schemas']['Session'];
+export type SignIn = components['schemas']['SignIn'];
 export type StreamOptions = components['schemas']['StreamOptions'];
 export type SubjectCheck = components['schemas']['SubjectCheck'];
+export type SwitchOrg = components['schemas']['SwitchOrg'];
+export type Tokens = components['schemas']['Tokens'];
 export type Unit = components['schemas']['Unit'];
 export type UpdateBudget = components['schemas']['UpdateBudget'];
 export type UpdateKey = components['schemas']['UpdateKey'];
@@ -1815,7 +2145,7 @@ export interface operations {
                     "application/json": components["schemas"]["OpenAIErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1824,7 +2154,7 @@ export interface operations {
                     "application/json": components["schemas"]["OpenAIErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1929,7 +2259,7 @@ export interface operations {
                     "application/json": components["schemas"]["OpenAIErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1938,7 +2268,7 @@ export interface operations {
                     "application/json": components["schemas"]["OpenAIErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2039,7 +2369,7 @@ export interface operations {
                     "application/json": components["schemas"]["OpenAIErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2048,7 +2378,7 @@ export interface operations {
                     "application/json": components["schemas"]["OpenAIErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2106,7 +2436,7 @@ export interface operations {
                     "application/json": components["schemas"]["OpenAIErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2115,7 +2445,7 @@ export interface operations {
                     "application/json": components["schemas"]["OpenAIErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2182,7 +2512,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2191,7 +2521,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2265,7 +2595,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2274,7 +2604,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2389,7 +2719,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2398,7 +2728,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2461,7 +2791,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2470,7 +2800,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2574,7 +2904,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2583,7 +2913,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2648,7 +2978,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2657,7 +2987,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2740,7 +3070,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2749,7 +3079,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2877,7 +3207,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2886,7 +3216,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2994,7 +3324,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3003,7 +3333,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3156,7 +3486,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3165,7 +3495,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3233,7 +3563,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3242,7 +3572,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3327,7 +3657,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3336,7 +3666,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3440,7 +3770,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3449,7 +3779,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3526,7 +3856,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3535,7 +3865,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3598,7 +3928,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3607,7 +3937,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3701,7 +4031,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3710,7 +4040,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3778,7 +4108,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3787,7 +4117,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3870,7 +4200,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3879,7 +4209,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3992,7 +4322,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4001,7 +4331,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4064,7 +4394,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4073,7 +4403,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4167,7 +4497,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4176,7 +4506,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4244,7 +4574,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4253,7 +4583,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4336,7 +4666,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4345,7 +4675,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4451,7 +4781,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4460,7 +4790,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4534,7 +4864,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4543,7 +4873,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4647,7 +4977,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4656,7 +4986,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4722,7 +5052,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4731,7 +5061,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4803,7 +5133,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4812,7 +5142,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4925,7 +5255,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4934,7 +5264,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5009,7 +5339,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5018,7 +5348,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5091,7 +5421,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5100,7 +5430,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5158,7 +5488,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5167,7 +5497,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5235,7 +5565,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5244,7 +5574,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5329,7 +5659,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5338,7 +5668,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key lacks the route's scope. */
+            /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5397,8 +5727,685 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The API key is missing, wrong, expired or revoked. */
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    create_token: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewTokens"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["One_Tokens_"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description There is no such thing, or the caller may not know of it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The body is over the limit. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The body is not application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A limit is reached. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    revoke_token: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done; there is nothing to tell. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The caller lacks the route's scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description There is no such thing, or the caller may not know of it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A limit is reached. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    show_keys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeySet"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    list_sessions: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Session_"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The caller lacks the route's scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A limit is reached. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    create_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SignIn"];
+            };
+        };
+        responses: {
+            /** @description Made. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["One_OwnSession_"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The caller lacks the route's scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description There is no such thing, or the caller may not know of it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The body is over the limit. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The body is not application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A limit is reached. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    get_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["One_OwnSession_"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The caller lacks the route's scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description There is no such thing, or the caller may not know of it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A limit is reached. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    end_current_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done; there is nothing to tell. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The caller lacks the route's scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description There is no such thing, or the caller may not know of it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A limit is reached. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    switch_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SwitchOrg"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["One_OwnSession_"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The caller lacks the route's scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description There is no such thing, or the caller may not know of it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The body is over the limit. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The body is not application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A limit is reached. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    end_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done; there is nothing to tell. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The caller lacks the route's scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description There is no such thing, or the caller may not know of it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A limit is reached. `Retry-After` says when to try again. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -85,6 +85,7 @@ CREATE TABLE sessions (
   id text COLLATE "C" PRIMARY KEY CHECK (length(id) = 36),
   user_id text COLLATE "C" NOT NULL REFERENCES users (id) ON DELETE CASCADE,
   secret_hash text COLLATE "C" NOT NULL UNIQUE CHECK (length(secret_hash) = 64),
+  active_org_id text COLLATE "C" CHECK (length(active_org_id) = 36),
   user_agent text COLLATE "C" CHECK (length(user_agent) <= 200),
   address text COLLATE "C" CHECK (length(address) <= 64),
   seen_at timestamptz NOT NULL,

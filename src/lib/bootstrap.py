@@ -18,10 +18,13 @@ from lib.http.openapi import document
 from lib.http.router import Router
 from lib.identity.api_keys import derive
 from lib.identity.shield import Shield
+from lib.identity.signing_keys import SigningKeys
+from lib.identity.unwired import NoAudit, NoGuard, no_sign_in
 from lib.runtime.environment import variable_reader
 from lib.runtime.gates import JsGates
 from lib.runtime.kv import cache_of
 from lib.runtime.sealer import WebCryptoSealer
+from lib.runtime.signatures import WebCryptoSignatures
 from lib.runtime.stores import store_of
 from lib.runtime.streams import JsStreams
 from lib.runtime.upstream import JsUpstream
@@ -72,6 +75,10 @@ def bootstrap(env: Any) -> Services:
         gates=gates,
         sealer=WebCryptoSealer(),
         streams=JsStreams(),
+        tokens=SigningKeys(WebCryptoSignatures()),
+        sign_in=no_sign_in,
+        guard=NoGuard(),
+        audit=NoAudit(),
         checks={"database": check_database, "gate": check_gate},
         openapi=_OPENAPI,
         docs_page=_DOCS_PAGE,

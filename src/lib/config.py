@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from urllib.parse import urlsplit
 
 MIN_SECRET_CHARACTERS = 32
+MOST_ORIGINS = 100
+# As browsers write it (RFC 6454, 6.2): lower case, no path. Without TLS only this machine's own pages may call.
+_ORIGIN = re.compile(r"(https://[a-z0-9.-]{1,253}|http://(localhost|127\.0\.0\.1))(:[1-9][0-9]{0,4})?")
 OPENAI_BASE_URL = "https://api.openai.com/v1"
 
 
@@ -23,6 +27,23 @@ class StoreKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class SessionConfig:
+    """Settings of what people sign in with.
+
+    issuer: PUBLIC_URL, where people reach this deployment; access tokens name it as who has made them.
+    cors_origins: CORS_ORIGINS, the origins whose pages may call this deployment, with credentials.
+    idle_minutes, days: SESSION_IDLE_MINUTES, SESSION_DAYS, after which a browser's session ends: unused, and at all.
+    refresh_days: REFRESH_DAYS, how long an app stays signed in at most.
+    """
+
+    issuer: str = "urn:headgate"
+    cors_origins: frozenset[str] = frozenset()
+    idle_minutes: int = 1440
+    days: int = 14
+    refresh_days: int = 30
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """Settings; the names in upper case are the environment's.
 
@@ -31,6 +52,7 @@ class Config:
     simulated one: without its address) is not offered.
     upstream_timeout_seconds: UPSTREAM_TIMEOUT_SECONDS, how long one call to a provider may last, its stream included.
     output_floor_tokens: OUTPUT_FLOOR_TOKENS, the least output that a budget must cover where a client sets no maximum.
+    session: see there.
     """
 
     secret: str = field(repr=False)
@@ -40,6 +62,7 @@ class Config:
     sim_api_key: str = field(repr=False)
     upstream_timeout_seconds: int
     output_floor_tokens: int
+    session: SessionConfig = SessionConfig()
 
 
 def read_config(variable: Callable[[str], str | None]) -> Config:
@@ -56,7 +79,27 @@ def read_config(variable: Callable[[str], str | None]) -> Config:
         sim_api_key=variable("SIM_API_KEY") or "sim",
         upstream_timeout_seconds=_whole("UPSTREAM_TIMEOUT_SECONDS", variable, 600, 3600),
         output_floor_tokens=_whole("OUTPUT_FLOOR_TOKENS", variable, 64, 9999),
+        session=_session(variable),
     )
+
+
+def _session(variable: Callable[[str], str | None]) -> SessionConfig:
+    public_url = variable("PUBLIC_URL")
+    return SessionConfig(
+        issuer=_base_url("PUBLIC_URL", public_url) if public_url else SessionConfig().issuer,
+        cors_origins=_origins("CORS_ORIGINS", variable("CORS_ORIGINS") or ""),
+        idle_minutes=_whole("SESSION_IDLE_MINUTES", variable, 1440, 9999),
+        days=_whole("SESSION_DAYS", variable, 14, 90),
+        refresh_days=_whole("REFRESH_DAYS", variable, 30, 365),
+    )
+
+
+def _origins(name: str, text: str) -> frozenset[str]:
+    """Read a list with commas. `*` is no origin: with credentials it would let in every page there is."""
+    origins = [origin.strip() for origin in text.split(",") if origin.strip()]
+    if len(origins) > MOST_ORIGINS or not all(_ORIGIN.fullmatch(origin) for origin in origins):
+        raise ConfigError(f"{name} must list at most {MOST_ORIGINS} origins as browsers send them: https://example.com")
+    return frozenset(origins)
 
 
 def read_store(variable: Callable[[str], str | None]) -> StoreKind:

@@ -14,7 +14,9 @@ from lib.gateway.accounts import Accounts
 from lib.gateway.call import Gateway
 from lib.http.idempotency import Sealer
 from lib.http.streaming import Streams
+from lib.identity.ports import Audit, Guard, SignIn
 from lib.identity.shield import Shield
+from lib.identity.signing_keys import SigningKeys
 from lib.store.database import Database, Store
 
 
@@ -54,7 +56,8 @@ class OrgGates(Protocol):
 class Services:
     """The application's parts. The requests of an isolate share all of them but `database`, which is one request's own.
 
-    `checks` are the dependencies that `/readyz` tries, by name; each raises when its dependency is not well.
+    `tokens` to `audit` are for people who sign in. `checks` are the dependencies that `/readyz` tries, by name; each
+    raises when its dependency is not well.
     """
 
     config: Config
@@ -68,6 +71,10 @@ class Services:
     gates: OrgGates
     sealer: Sealer
     streams: Streams
+    tokens: SigningKeys
+    sign_in: SignIn
+    guard: Guard
+    audit: Audit
     checks: Mapping[str, Callable[[Services], Awaitable[None]]]
     openapi: bytes
     docs_page: bytes

@@ -19,6 +19,8 @@ from routes import (
     operator,
     org_models,
     orgs,
+    sessions,
+    tokens,
     usage,
 )
 
@@ -37,6 +39,8 @@ ROUTES: list[Route] = [
     *usage.ROUTES,
     *ledger.ROUTES,
     *operator.ROUTES,
+    *tokens.ROUTES,
+    *sessions.ROUTES,
     *health.ROUTES,
     *docs.ROUTES,
 ]

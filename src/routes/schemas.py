@@ -17,6 +17,13 @@ from lib.text import PRINTABLE
 
 Item = TypeVar("Item")
 _Name = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=PRINTABLE)]
+Id = Annotated[str, StringConstraints(min_length=36, max_length=36, pattern=r"^[0-9a-f-]+$")]
+Email = Annotated[
+    str, StringConstraints(strip_whitespace=True, to_lower=True, min_length=3, max_length=254, pattern=PRINTABLE)
+]
+# As it is typed: what it may be is judged where one is chosen.
+Password = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
+Code = Annotated[str, StringConstraints(strip_whitespace=True, min_length=6, max_length=64, pattern=PRINTABLE)]
 AFTER_ALL = "~"  # sorts behind every id
 
 

@@ -119,3 +119,55 @@ def test_another_store_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="STORE must be d1 or postgres") as caught:
         read_store({"STORE": text}.get)
     assert "hunter2" not in str(caught.value)
+
+
+def test_sessions_have_defaults() -> None:
+    """A deployment that says nothing has no foreign pages, and sessions of a day and a fortnight."""
+    session = read(REQUIRED).session
+    assert (session.issuer, session.cors_origins) == ("urn:headgate", frozenset())
+    assert (session.idle_minutes, session.days, session.refresh_days) == (1440, 14, 30)
+
+
+def test_what_sessions_can_be_told() -> None:
+    """The deployment's address without a slash at its end; a list of origins with spaces and empty places."""
+    session = read(
+        REQUIRED
+        | {
+            "PUBLIC_URL": "https://headgate.example/",
+            "CORS_ORIGINS": "https://app.example, http://localhost:3000,,http://127.0.0.1",
+            "SESSION_IDLE_MINUTES": "30",
+            "SESSION_DAYS": "1",
+            "REFRESH_DAYS": "90",
+        }
+    ).session
+    assert session.issuer == "https://headgate.example"
+    assert session.cors_origins == {"https://app.example", "http://localhost:3000", "http://127.0.0.1"}
+    assert (session.idle_minutes, session.days, session.refresh_days) == (30, 1, 90)
+
+
+@pytest.mark.parametrize(
+    "origins",
+    [
+        "*", "null", "app.example", "http://app.example", "https://app.example/", "https://*.example",
+        "https://App.example",
+        "https://app.example:0", "https://u@app.example", ",".join(f"https://a{n}.example" for n in range(101)),
+    ],
+)  # fmt: skip
+def test_origins_that_are_none(origins: str) -> None:
+    """No `*`, no plain HTTP but to this machine, nothing that no browser sends."""
+    with pytest.raises(ConfigError, match="CORS_ORIGINS"):
+        read(REQUIRED | {"CORS_ORIGINS": origins})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SESSION_IDLE_MINUTES", "0"),
+        ("SESSION_DAYS", "91"),
+        ("REFRESH_DAYS", "366"),
+        ("PUBLIC_URL", "headgate.example"),
+    ],
+)
+def test_settings_of_sessions_that_are_wrong(name: str, value: str) -> None:
+    with pytest.raises(ConfigError, match=name):
+        read(REQUIRED | {name: value})

@@ -30,12 +30,15 @@ from lib.http.request import RawRequest
 from lib.http.response import Response
 from lib.http.router import Router
 from lib.identity.shield import Shield
+from lib.identity.signing_keys import SigningKeys
 from lib.services import Services
 from lib.store.d1 import D1Store
 from routes import ROUTES
 from tests.unit.admission.sqlite_sql import SqliteSql
 from tests.unit.fakes import FakeClock, FakeKv, FakeSealer, FakeStreams, raw_request, run
 from tests.unit.gateway.fake_upstream import FakeUpstream
+from tests.unit.identity.cpython_signatures import CPythonSignatures
+from tests.unit.identity.fake_parts import FakeAudit, FakeGuard, FakeSignIn
 from tests.unit.store.seeds import PEPPER, SeededKey, seed_key, seed_org
 from tests.unit.store.sqlite_binding import SqliteBinding, new_store
 
@@ -215,6 +218,7 @@ async def _new_world(config: Config, kv: FakeKv) -> World:
     cache = KvCache(kv, read_seconds=0.05, write_seconds=0.05)
     denials = Denials(cache)
     clock, upstream, accounts, streams = FakeClock(), FakeUpstream(), Accounts(cache, denials), FakeStreams()
+    signatures = CPythonSignatures()
     gates = CoreGates(store, accounts, clock)
     key = await seed_key(database, await seed_org(database))
 
@@ -233,6 +237,10 @@ async def _new_world(config: Config, kv: FakeKv) -> World:
         gates=gates,
         sealer=FakeSealer(),
         streams=streams,
+        tokens=SigningKeys(signatures),
+        sign_in=FakeSignIn(),
+        guard=FakeGuard(),
+        audit=FakeAudit(),
         checks={"database": check},
         openapi=json_body.dump(DOCUMENT),
         docs_page=docs_page(DOCUMENT),

@@ -13,7 +13,7 @@ from lib.identity.models import Principal
 class Account:
     """A caller as of one version of its organisation's policy; None when that version is not known yet.
 
-    `key_hash` is the keyed hash by which its key is found.
+    `key_hash` is the keyed hash by which its key is found; "" where it is a person's, of which KV is told nothing.
     """
 
     principal: Principal

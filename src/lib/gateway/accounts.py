@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 from lib import failures
@@ -13,6 +14,7 @@ from lib.gateway.account_text import account_name, from_text, to_text
 from lib.gateway.cache import Cache, NoCache
 from lib.gateway.denials import Denials, denial_name
 from lib.identity import key_store
+from lib.identity.models import Principal
 from lib.store.database import Database
 
 MOST_CACHED = 5_000
@@ -49,6 +51,25 @@ class Accounts:
         if account is None and key_hash not in self._cached:
             account = await self._from_cache(key_hash, now)
         return account or await self._from_store(database, key_hash)
+
+    async def of_person(
+        self, database: Database, name: str | None, find: Callable[[], Awaitable[Principal | None]]
+    ) -> Account | None:
+        """Return the account of somebody who has signed in, or None where `find` finds nobody. KV is not told of it.
+
+        Kept in memory by `name`, as a key's is, where there is one.
+        """
+        versions = dict(self._versions)  # before the read, as below
+        principal = await find()
+        if name is not None:
+            self._cached.pop(name, None)
+        if principal is None:
+            return None
+        routes = await model_store.routes_of(database, principal.org_id)
+        account = Account(principal, routes, versions.get(principal.org_id))
+        if name is not None:
+            self._keep(name, account)
+        return account
 
     def policy_is(self, org_id: str, version: int) -> None:
         """Note the current version of an organisation's policy, as its gate tells it."""

@@ -84,7 +84,7 @@ class Denials:
         )
         self._keep(account.principal.org_id, refused.place, denial)
         told = self._published.get(account.key_hash, 0)
-        lasting = refused.wait_ms >= SHORTEST_SECONDS * 1000 + CLOCKS_APART_MS
+        lasting = account.key_hash and refused.wait_ms >= SHORTEST_SECONDS * 1000 + CLOCKS_APART_MS
         if lasting and abs(told - until_ms) > CLOCKS_APART_MS:
             _bound(self._published, MOST_ORGS * MOST_PLACES)
             self._published[account.key_hash] = until_ms

@@ -7,12 +7,13 @@ to every origin, and without leave to send cookies.
 
 from __future__ import annotations
 
+from lib.http.cors import PREFLIGHT_SECONDS
 from lib.http.request import Headers, RawRequest
 from lib.http.response import Response
+from lib.http.router import Router
 from lib.identity.bounds import allowed_origin
 from lib.identity.models import Principal
 
-_PREFLIGHT_SECONDS = "600"
 _SENT = (
     "authorization, content-type, idempotency-key, x-headgate-stream-cost, x-stainless-arch, x-stainless-lang,"
     " x-stainless-os, x-stainless-package-version, x-stainless-retry-count, x-stainless-runtime,"
@@ -25,21 +26,15 @@ _EXPOSED = (
 )
 
 
-def is_preflight(raw: RawRequest) -> bool:
-    """Tell whether a browser asks whether a page may send a request."""
-    headers = raw.headers
-    return headers.get("origin") is not None and headers.get("access-control-request-method") is not None
-
-
-def preflight(raw: RawRequest) -> Response:
-    """Answer such a question about the AI API."""
+def preflight(raw: RawRequest, router: Router) -> Response:
+    """Answer a browser that asks whether a page may call the AI API. Raises NotFound."""
     return Response(
         204,
         {
             "access-control-allow-origin": raw.headers.get("origin") or "null",
-            "access-control-allow-methods": "GET, POST",
+            "access-control-allow-methods": ", ".join(router.methods(raw.path)),
             "access-control-allow-headers": _SENT,
-            "access-control-max-age": _PREFLIGHT_SECONDS,
+            "access-control-max-age": str(PREFLIGHT_SECONDS),
             "vary": "origin",
         },
     )

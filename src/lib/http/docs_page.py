@@ -6,6 +6,8 @@ import json
 from html import escape
 from typing import Any
 
+from lib.identity.models import SELF
+
 CONTENT_SECURITY_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
 
 _STYLE = """
@@ -46,14 +48,18 @@ def docs_page(document: dict[str, Any]) -> bytes:
     ).encode()
 
 
+def _needs(scope: str) -> str:
+    return "somebody who has signed in" if scope == SELF else f"the scope <code>{escape(scope)}</code>"
+
+
 def _operation(method: str, path: str, operation: dict[str, Any]) -> str:
     scope = operation.get("x-scope")
+    no_scope = "an operator's token" if operation.get("security") else "no key"
     summary = f'<span class="method">{method.upper()}</span> <code>{escape(path)}</code>'
     parts = [f'<details><summary>{summary} <span class="quiet">{escape(operation["summary"])}</span></summary>']
     if operation.get("description"):
         parts.append(f"<p>{escape(operation['description'])}</p>")
-    needs = "an operator's token" if operation.get("security") else "no key"
-    parts.append(f"<p>Needs {f'the scope <code>{escape(scope)}</code>' if scope else needs}.</p>")
+    parts.append(f"<p>Needs {_needs(scope) if scope else no_scope}.</p>")
     if operation["parameters"]:
         parts.append("<table><tr><th>Parameter</th><th>In</th><th></th></tr>")
         parts.extend(_parameter(parameter) for parameter in operation["parameters"])

@@ -9,7 +9,9 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from lib.http.cookies import SESSION_COOKIE
 from lib.http.route import Dialect, NoQuery, Route
+from lib.identity.models import SELF
 
 VERSION = "0.1.0"
 Document = dict[str, Any]
@@ -19,8 +21,8 @@ _REF = "#/components/schemas/{model}"
 # What every route can answer, by whether it needs a key and whether it has a body.
 _ERRORS = {
     400: "The request is malformed.",
-    401: "The API key is missing, wrong, expired or revoked.",
-    403: "The API key lacks the route's scope.",
+    401: "The API key, token or session is missing, wrong, expired or revoked.",
+    403: "The caller lacks the route's scope.",
     404: "There is no such thing, or the caller may not know of it.",
     409: "The state does not allow it now.",
     412: "It has changed since it was read.",
@@ -33,6 +35,8 @@ _ERRORS = {
     503: "A part that is needed can't be reached. `Retry-After` says when to try again.",
     504: "The provider did not answer in time.",
 }
+_TOKEN_TEXT = "An access token of `POST /api/v1/tokens`."  # noqa: S105 - a text
+_SESSION_TEXT = "A browser's session, of `POST /api/v1/sessions`. What changes something needs `X-CSRF-Token` too."
 _STATUS_TEXTS = {
     200: "Done.",
     201: "Made.",
@@ -99,6 +103,8 @@ def document(routes: Sequence[Route]) -> Document:
             "schemas": definitions,
             "securitySchemes": {
                 "apiKey": {"type": "http", "scheme": "bearer", "description": "An API key: `hg_…`"},
+                "accessToken": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": _TOKEN_TEXT},
+                "session": {"type": "apiKey", "in": "cookie", "name": SESSION_COOKIE, "description": _SESSION_TEXT},
                 "operatorToken": {"type": "http", "scheme": "bearer", "description": "Of `./headgate`: `hgo_…`"},
             },
         },
@@ -134,7 +140,8 @@ def _operation(route: Route, references: References) -> Document:
         operation["requestBody"] = {"required": True, "content": content}
         operation["x-max-body-bytes"] = route.max_body_bytes
     if route.permission:
-        operation["security"] = [{"apiKey": []}]
+        people: list[Document] = [{"accessToken": []}, {"session": []}]
+        operation["security"] = people if route.permission == SELF else [{"apiKey": []}, *people]
         operation["x-scope"] = str(route.permission)
     if route.operator:
         operation["security"] = [{"operatorToken": []}]

@@ -14,14 +14,16 @@ from lib import failures
 from lib.failures import Failure
 from lib.gateway.account import Account, StaleAccount
 from lib.gateway.accounts import Accounts
-from lib.http import browsers, idempotency, render
+from lib.http import browsers, cors, idempotency, render
 from lib.http.errors import BadRequest, HeadgateError, InternalError, Unavailable
 from lib.http.request import RawRequest, Validated
 from lib.http.response import Finish, LogFacts, Response
 from lib.http.route import Dialect, Route
 from lib.http.router import Router
 from lib.http.validate import check_uri, validate
-from lib.identity.authentication import authenticate, credential, require_operator
+from lib.identity import credentials
+from lib.identity.authentication import authenticate, require_operator
+from lib.identity.credentials import Credential
 from lib.identity.models import Principal
 from lib.services import Services
 from lib.store.database import Database, StoreUnavailable, UnstorableValue
@@ -50,7 +52,11 @@ async def handle(services: Services, router: Router, raw: RawRequest) -> Respons
         finish = _publishing(services.accounts, finish)
     return replace(
         response,
-        headers={**response.headers, BOOKMARK: bookmark} if bookmark else response.headers,
+        headers={
+            **response.headers,
+            **({BOOKMARK: bookmark} if bookmark else {}),
+            **cors.headers(raw.headers.get("origin"), services.config.session.cors_origins),
+        },
         facts={**facts, **response.facts, "db_queries": cost.queries, "db_ms": cost.milliseconds},
         finish=finish,
     )
@@ -60,17 +66,17 @@ async def _answer(services: Services, router: Router, raw: RawRequest, facts: di
     dialect = dialect_of(raw.path)
     try:
         check_uri(raw)
-        if raw.method == "OPTIONS" and dialect is Dialect.OPENAI and browsers.is_preflight(raw):
-            return browsers.preflight(raw)
+        if cors.is_preflight(raw):
+            return _preflight(services, router, raw, dialect)
         route, path = router.match(raw.method, raw.path)
         dialect = route.dialect
         facts["route"] = route.path
         # Who shows no credential at all is refused before a byte of the body is read.
-        key = credential(raw) if route.permission is not None else None
+        credential = credentials.read(services, raw) if route.permission is not None else None
         if route.operator:
             require_operator(services, raw)
         request = await validate(route, raw, path)
-        return await _decide(services, route, request, key, facts)
+        return await _decide(services, route, request, credential, facts)
     except HeadgateError as failure:
         return render.error(failure, dialect, raw.id)
     except StoreUnavailable as failure:
@@ -79,6 +85,14 @@ async def _answer(services: Services, router: Router, raw: RawRequest, facts: di
         return render.error(Unavailable("The store can't be reached. Try again."), dialect, raw.id)
     except UnstorableValue as failure:
         return render.error(BadRequest(f"A value can't be stored: {failure}."), dialect, raw.id)
+
+
+def _preflight(services: Services, router: Router, raw: RawRequest, dialect: Dialect) -> Response:
+    """Answer by the deployment's list of origins; on the AI API also to others, whose pages may have a key of theirs."""
+    origins = services.config.session.cors_origins
+    if dialect is Dialect.OPENAI and raw.headers.get("origin") not in origins:
+        return browsers.preflight(raw, router)
+    return cors.preflight(raw, router, origins)
 
 
 def _closing(database: Database, finish: Finish | None) -> Finish:
@@ -129,16 +143,20 @@ def dialect_of(path: str) -> Dialect:
 
 
 async def _decide(
-    services: Services, route: Route, request: Validated[Any, Any], key: str | None, facts: dict[str, object]
+    services: Services,
+    route: Route,
+    request: Validated[Any, Any],
+    credential: Credential | None,
+    facts: dict[str, object],
 ) -> Response:
-    if key is None:
+    if credential is None:
         return await route.handler(services, request, None)
     for _ in range(MOST_DECISIONS):
         readable: dict[str, str] = {}
         try:
-            caller = await authenticate(services, route, key, request.headers)
+            caller = await authenticate(services, route, credential, request.headers)
             principal = caller.principal if isinstance(caller, Account) else caller
-            facts.update(org_id=principal.org_id, principal=f"key:{principal.key_id}")
+            facts.update(org_id=principal.org_id, principal=principal.actor)
             readable = browsers.headers(principal, request.headers)
             response = await _run(services, route, request, caller, principal)
             return replace(response, headers={**response.headers, **readable}) if readable else response

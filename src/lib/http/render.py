@@ -27,9 +27,9 @@ def page(values: list[BaseModel], next_cursor: str | None) -> Response:
     return Response(200, JSON, json_body.dump({"data": values, "meta": {"next_cursor": next_cursor}}))
 
 
-def bare(value: BaseModel, *, status: int = 200) -> Response:
+def bare(value: BaseModel, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Answer with one thing and no envelope, as the AI API does."""
-    return Response(status, JSON, json_body.dump(value))
+    return Response(status, {**JSON, **(headers or {})}, json_body.dump(value))
 
 
 def no_content() -> Response:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from urllib.parse import unquote
 
 from lib.http.errors import MethodNotAllowed, NotFound
@@ -38,8 +38,12 @@ class Router:
         methods, parameters = self._find(path)
         route = methods.get("GET" if method == "HEAD" else method)
         if route is None:
-            raise MethodNotAllowed([*methods, *(["HEAD"] if "GET" in methods else [])])
+            raise MethodNotAllowed(_with_head(methods))
         return route, parameters
+
+    def methods(self, path: str) -> list[str]:
+        """Return what may be asked of a path. Raises NotFound."""
+        return sorted(_with_head(self._find(path)[0]))
 
     def _find(self, path: str) -> tuple[dict[str, Route], dict[str, str]]:
         fixed = self._fixed.get(path)
@@ -50,6 +54,10 @@ class Router:
             if found:
                 return methods, {name: _decode(value) for name, value in found.groupdict().items()}
         raise NotFound("There is nothing at this path.")
+
+
+def _with_head(methods: Mapping[str, Route]) -> list[str]:
+    return [*methods, *(["HEAD"] if "GET" in methods else [])]
 
 
 def _compile(path: str) -> re.Pattern[str]:

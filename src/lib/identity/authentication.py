@@ -3,36 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 
 from lib.gateway.account import Account
 from lib.http.errors import Forbidden, TooManyRequests, Unauthorized
 from lib.http.request import Headers, RawRequest
 from lib.http.route import Freshness, Route
-from lib.identity import api_keys, bounds, key_store, operator_tokens
-from lib.identity.models import Principal
+from lib.identity import bounds, operator_tokens
+from lib.identity.credentials import Credential, Kind
+from lib.identity.models import SELF, Principal
 from lib.identity.shield import Verdict, network_of
 from lib.services import Services
 
-_MISSING = "You didn't provide an API key. Send it as `Authorization: Bearer YOUR_KEY`."
 _NO_OPERATOR = "This is for the deployment's operator. The token is missing, wrong or has ended."
-_WRONG = "The API key is wrong, expired or revoked."
-_TOO_MANY = "Too many wrong API keys come from your network. Try again."
+_TOO_MANY = "Too many wrong keys come from your network. Try again."
 # How long a request waits for another that looks the same key up: two seconds in all.
 _WAITS_SECONDS = (0.01, 0.02, 0.04, 0.08, 0.15, 0.3, 0.6, 0.8)
-
-
-def credential(raw: RawRequest) -> str:
-    """Return the API key that a request carries. Raises Unauthorized where there is none, or nothing that can be one.
-
-    The shape is checked before anything is read or asked: an invented key costs us nothing.
-    """
-    header = raw.headers.get("authorization")
-    if not header:
-        raise Unauthorized(_MISSING, code="missing_api_key")
-    scheme, _, key = header.partition(" ")
-    if scheme.lower() != "bearer" or not api_keys.is_key(key.strip()):
-        raise Unauthorized(_WRONG)
-    return key.strip()
 
 
 def require_operator(services: Services, raw: RawRequest) -> None:
@@ -43,21 +29,22 @@ def require_operator(services: Services, raw: RawRequest) -> None:
         raise Unauthorized(_NO_OPERATOR, code="invalid_operator_token")
 
 
-async def authenticate(services: Services, route: Route, key: str, headers: Headers) -> Principal | Account:
+async def authenticate(
+    services: Services, route: Route, credential: Credential, headers: Headers
+) -> Principal | Account:
     """Return the caller: its account on routes that a gate confirms, its principal elsewhere.
 
-    Raises Unauthorized, or Forbidden when the key lacks the route's permission; TooManyRequests when so many wrong keys
-    come from the caller's network that a key which is not known yet is not looked up.
+    Raises Unauthorized, or Forbidden when the caller lacks the route's permission; TooManyRequests when so many wrong
+    credentials come from its network that one which is not known yet is not looked up.
     """
-    key_hash = api_keys.key_hash(key, services.pepper)
     caller: Principal | Account | None = None
-    if route.freshness is Freshness.GATE:
-        caller = services.accounts.remembered(key_hash, services.clock.now())
+    if route.freshness is Freshness.GATE and credential.kind is not Kind.SESSION:
+        caller = services.accounts.remembered(credential.name, services.clock.now())
     if caller is None:
-        caller = await _look_up(services, route.freshness, key_hash, network_of(headers.get(bounds.ADDRESS)))
+        caller = await _look_up(services, route.freshness, credential, network_of(headers.get(bounds.ADDRESS)))
     principal = caller.principal if isinstance(caller, Account) else caller
     if route.permission is not None and not principal.may(route.permission):
-        raise Forbidden(f"This key lacks the scope {route.permission}.")
+        raise Forbidden(_lacking(principal, route.permission))
     await _check_bounds(services, caller, principal, headers)
     return caller
 
@@ -76,43 +63,58 @@ async def _check_bounds(
         raise
 
 
-async def _look_up(services: Services, freshness: Freshness, key_hash: str, network: str) -> Principal | Account:
+def _lacking(principal: Principal, permission: str) -> str:
+    if permission == SELF:
+        return "This is for people who have signed in, not for keys."
+    return f"{'You lack' if principal.is_person else 'This key lacks'} the scope {permission}."
+
+
+async def _look_up(
+    services: Services, freshness: Freshness, credential: Credential, network: str
+) -> Principal | Account:
     """Find a caller that is not in memory, past the shield: see `lib.identity.shield`."""
-    shield, clock = services.shield, services.clock
-    await _pass(services, key_hash, network)
+    shield, clock, name = services.shield, services.clock, credential.name
+    await _pass(services, credential, network)
     try:
-        caller = await _find(services, freshness, key_hash)
+        caller = await _find(services, freshness, credential)
     except BaseException:
-        shield.failed(network, key_hash, clock.now().timestamp())
+        shield.failed(network, name, clock.now().timestamp())
         raise
     if caller is None:
-        shield.not_found(key_hash, clock.now().timestamp())
-        raise Unauthorized(_WRONG)
-    shield.found(network, key_hash, clock.now().timestamp())
+        shield.not_found(name, clock.now().timestamp())
+        raise credential.refusal
+    shield.found(network, name, clock.now().timestamp())
     return caller
 
 
-async def _pass(services: Services, key_hash: str, network: str) -> None:
-    """Return when the key may be looked up. Raises Unauthorized or TooManyRequests."""
+async def _pass(services: Services, credential: Credential, network: str) -> None:
+    """Return when the credential may be looked up. Raises Unauthorized or TooManyRequests."""
     waits = iter(_WAITS_SECONDS)
     verdict, wait = Verdict.WAIT, 0.0
     while verdict is Verdict.WAIT:
         now = services.clock.now().timestamp()
         patient = (wait := next(waits, 0.0)) > 0
-        verdict = services.shield.judge(network, key_hash, now, patient=patient)
+        verdict = services.shield.judge(network, credential.name, now, patient=patient)
         if verdict is Verdict.WAIT:
             await asyncio.sleep(wait)
     if verdict is Verdict.WRONG:
-        raise Unauthorized(_WRONG)
+        raise credential.refusal
     if verdict is Verdict.TOO_MANY:
         raise TooManyRequests(_TOO_MANY, code="too_many_wrong_keys", headers={"retry-after": "1"})
 
 
-async def _find(services: Services, freshness: Freshness, key_hash: str) -> Principal | Account | None:
+async def _find(services: Services, freshness: Freshness, credential: Credential) -> Principal | Account | None:
     """Return the caller as the store knows it, or KV where a gate will confirm it; None when it has expired."""
     now = services.clock.now()
     if freshness is Freshness.GATE:
-        account = await services.accounts.find(services.database, key_hash, now)
+        account = await _account(services, credential, now)
         return account if account and not account.principal.expired(now) else None
-    principal = await key_store.find_principal(services.database, key_hash)
+    principal = await credential.find(services)
     return principal if principal and not principal.expired(now) else None
+
+
+async def _account(services: Services, credential: Credential, now: datetime) -> Account | None:
+    if credential.kind is Kind.KEY:
+        return await services.accounts.find(services.database, credential.name, now)
+    name = credential.name if credential.kind is Kind.TOKEN else None
+    return await services.accounts.of_person(services.database, name, lambda: credential.find(services))

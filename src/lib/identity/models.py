@@ -29,6 +29,10 @@ class Scope(StrEnum):
 
 
 ALL_SCOPES = tuple(Scope)
+# A route's permission that every person has who has signed in, and no key.
+SELF = "self"
+# The active organisation, and the key, of a person who is in none.
+NONE = ""
 # What a key gets when its maker names no scopes: enough to call models, nothing that manages.
 INFERENCE_SCOPES = (Scope.CHAT_WRITE, Scope.EMBEDDINGS_WRITE, Scope.MODELS_READ)
 
@@ -37,8 +41,12 @@ INFERENCE_SCOPES = (Scope.CHAT_WRITE, Scope.EMBEDDINGS_WRITE, Scope.MODELS_READ)
 class Principal:
     """A caller that has proved who it is. Times are UTC.
 
-    Its calls count for `key_id`, and for the team and the person that the key belongs to. `models`, `ip_ranges` and
-    `origins` are what the key is bound to, None where it is not; `end_user` is for whom alone a browser's key is.
+    A member's own calls are counted on the key `key_id` that was made with its membership, whatever it has signed in
+    with. `session_id` is of its session, or of the family of its refresh tokens. `expires_at` is the end of a key: a
+    person's rights do not end with a session, so a key that it makes may last longer than that.
+
+    Calls count for the team and the person too that the key belongs to. `models`, `ip_ranges` and `origins` are what a
+    key is bound to, None where it is not; `end_user` is for whom alone a browser's key is.
     """
 
     org_id: str
@@ -55,9 +63,19 @@ class Principal:
     origins: frozenset[str] | None = None
     end_user: str | None = None
 
+    @property
+    def actor(self) -> str:
+        """How logs name the caller."""
+        return f"user:{self.user_id}" if self.is_person else f"key:{self.key_id}"
+
+    @property
+    def is_person(self) -> bool:
+        """Tell whether this is somebody who has signed in, and not a key."""
+        return self.user_id is not None and self.kind in ("token", "session")
+
     def may(self, permission: str) -> bool:
-        """Tell whether the caller holds `permission`. Denied unless its key says so."""
-        return permission in self.scopes
+        """Tell whether the caller holds `permission`. Denied unless its key or its role says so."""
+        return self.is_person if permission == SELF else permission in self.scopes
 
     def expired(self, now: datetime) -> bool:
         """Tell whether the credential has run out at `now`."""

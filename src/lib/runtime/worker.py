@@ -18,7 +18,7 @@ from lib.http import idempotency, pipeline, render
 from lib.http.errors import Unavailable
 from lib.http.request import RawRequest
 from lib.http.response import Finish, LogFacts, NativeBody, Response
-from lib.identity import browser_keys
+from lib.identity import browser_keys, housekeeping
 from lib.ids import new_id
 from lib.runtime import log
 from lib.runtime.request import raw_request
@@ -55,10 +55,10 @@ async def purge(env: Any) -> None:
     """The daily work: delete what has run out."""
     services = _services_of(env).for_request()
     try:
+        answers = await idempotency.purge(services)
+        budgets = await browser_keys.purge(services)
         log.info(
-            "purged",
-            idempotent_answers=await idempotency.purge(services),
-            browser_key_budgets=await browser_keys.purge(services),
+            "purged", idempotent_answers=answers, browser_key_budgets=budgets, **await housekeeping.purge(services)
         )
     finally:
         await services.database.close()

@@ -298,6 +298,7 @@ class SessionRow:
     id: str
     user_id: str
     secret_hash: str
+    active_org_id: str | None
     user_agent: str | None
     address: str | None
     seen_at: datetime

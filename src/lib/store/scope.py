@@ -24,6 +24,14 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
+class Member:
+    """A person's own rows and one organisation's, together: to read who somebody is there. Not to write."""
+
+    org_id: str
+    user_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Presented:
     """The one row whose hash (of a key, session, token or login) or address somebody has presented, before it is known
     whose it is. To read, not to write.
@@ -34,9 +42,11 @@ class Presented:
 
 @dataclass(frozen=True, slots=True)
 class EveryOrg:
-    """One table across all organisations: for jobs such as the daily clean-up. To read and to delete."""
+    """One table across all organisations: for jobs such as the daily clean-up. To read and to delete; keys that belong
+    to the deployment are also made so.
+    """
 
     table: str
 
 
-Scope = Org | Person | Presented | EveryOrg
+Scope = Org | Person | Member | Presented | EveryOrg

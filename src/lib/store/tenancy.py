@@ -23,7 +23,7 @@ from functools import cache
 
 from lib.store.database import TenantViolation
 from lib.store.schema import PERSON_COLUMNS, TENANT_COLUMNS
-from lib.store.scope import EveryOrg, Org, Person, Scope
+from lib.store.scope import EveryOrg, Member, Org, Person, Scope
 from lib.store.sql_text import Item, UnreadableSql, parse
 from lib.store.tenancy_rules import Link, NotHeld, places
 
@@ -49,6 +49,7 @@ _JOBS = {
     "refresh_tokens": ("select", "delete"),
     "revoked_tokens": ("select", "delete"),
     "sessions": ("select", "delete"),
+    "signing_keys": ("select", "insert", "delete"),
 }
 # Their rows are only ever added. On PostgreSQL the Worker has no right to do more.
 _APPENDED = {"audit_events", "person_events"}
@@ -60,12 +61,21 @@ def check_scope(scope: Scope, sql: str, values: Sequence[object]) -> None:
     if isinstance(scope, EveryOrg):
         _check_job(scope.table, sql)
         return
+    if isinstance(scope, Member):
+        in_org, own = _member_places(sql)
+        _check_bound(in_org, scope.org_id, sql, values)
+        _check_bound(own, scope.user_id, sql, values)
+        return
     if isinstance(scope, Org):
         wanted, found = scope.id, _org_places(sql)
     elif isinstance(scope, Person):
         wanted, found = scope.id, _person_places(sql)
     else:
         wanted, found = scope.key_hash, _presented_places(sql)
+    _check_bound(found, wanted, sql, values)
+
+
+def _check_bound(found: frozenset[int], wanted: str, sql: str, values: Sequence[object]) -> None:
     for place in found:
         if not 1 <= place <= len(values) or values[place - 1] != wanted:
             raise TenantViolation(f"?{place} is not the scope's own: {sql}")
@@ -96,6 +106,15 @@ def _person_places(sql: str) -> frozenset[int]:
     if not named <= PERSON_COLUMNS.keys() | _MEMBER_OF.keys() or ("memberships" in named and items[:1] != ["select"]):
         raise TenantViolation(f"an organisation's rows are no person's: {sql}")
     return _held(items, PERSON_COLUMNS, _MEMBER_OF, sql)
+
+
+@cache
+def _member_places(sql: str) -> tuple[frozenset[int], frozenset[int]]:
+    """Return the places to which the organisation must be bound, and those of the person. Both hold a membership."""
+    items = _parsed(sql)
+    if items[:1] != ["select"]:
+        raise TenantViolation(f"as a member one may read, and no more: {sql}")
+    return _held(items, TENANT_COLUMNS, {}, sql), _held(items, PERSON_COLUMNS, {}, sql)
 
 
 @cache

@@ -231,6 +231,8 @@ def _conditions(items: Sequence[Item]) -> list[list[Item]]:
 
 
 def _joined(clause: list[Item]) -> list[list[Item]]:
+    while clause and isinstance(clause[-1], str) and clause[-1] in _JOINS:  # the next join's own word
+        clause = clause[:-1]
     return [] if "or" in clause else split(clause, "and")
 
 

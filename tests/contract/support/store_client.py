@@ -30,10 +30,10 @@ class Call:
     event: Mapping[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
-        [identity] = (getattr(self.scope, name) for name in self.scope.__slots__)
+        identities = (getattr(self.scope, name) for name in self.scope.__slots__)
         return {
             "op": self.op,
-            "scope": [type(self.scope).__name__, identity],
+            "scope": [type(self.scope).__name__, *identities],
             "statements": [[each.sql, list(map(encode, each.values))] for each in self.statements],
             "row": [[name, kind.__name__] for name, kind in self.row.items()],
             "read": self.read.value,

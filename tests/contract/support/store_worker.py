@@ -78,7 +78,8 @@ def _project(folder: Path, hyperdrives: list[str]) -> Path:
     shutil.copy(WORKER / "entry.py", source)
     package = source / WORKER.relative_to(ROOT)
     package.mkdir(parents=True)
-    shutil.copy(WORKER / "calls.py", package)
+    for module in ("calls.py", "signing.py"):
+        shutil.copy(WORKER / module, package)
     (folder / "python_modules").symlink_to(PYTHON_MODULES)
     real = wrangler_toml()
     [d1] = real["d1_databases"]

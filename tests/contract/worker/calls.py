@@ -14,10 +14,10 @@ from lib.audit.chain import chain_key
 from lib.audit.events import org_event, person_event
 from lib.identity.context import Context
 from lib.store.database import Database, Read, Statement, StoreError
-from lib.store.scope import EveryOrg, Org, Person, Presented, Scope
+from lib.store.scope import EveryOrg, Member, Org, Person, Presented, Scope
 
 AUDIT_KEY = chain_key("s" * 32)
-SCOPES: Mapping[str, Any] = {kind.__name__: kind for kind in (Org, Person, Presented, EveryOrg)}
+SCOPES: Mapping[str, Any] = {kind.__name__: kind for kind in (Org, Person, Member, Presented, EveryOrg)}
 TYPES: Mapping[str, Any] = {
     "str": str, "int": int, "float": float, "bool": bool, "datetime": datetime, "frozenset": frozenset[str]
 }  # fmt: skip
@@ -65,7 +65,8 @@ async def _outcome(database: Database, call: Mapping[str, Any]) -> dict[str, Any
 
 
 async def _call(database: Database, call: Mapping[str, Any]) -> Any:
-    scope: Scope = SCOPES[call["scope"][0]](call["scope"][1])
+    kind, *identities = call["scope"]
+    scope: Scope = SCOPES[kind](*identities)
     statements = [Statement(sql, tuple(map(decode, values))) for sql, values in call["statements"]]
     if call["op"] == "batch":
         return await database.batch(scope, statements)

@@ -1,4 +1,7 @@
-"""A Worker for tests only: the Database port over HTTP, on D1 and on PostgreSQL. It is no part of what is deployed."""
+"""A Worker for tests only: the Database port over HTTP, on D1 and on PostgreSQL, and the platform's signatures.
+
+It is no part of what is deployed.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,7 @@ from lib.store.database import Store
 from lib.store.postgres import PostgresStore
 from lib.store.session import Bound, Result
 from tests.contract.worker.calls import perform
+from tests.contract.worker.signing import judge
 
 DELAY_MS = 1500
 
@@ -53,6 +57,8 @@ class Default(WorkerEntrypoint):  # type: ignore[misc] # the platform's, which h
     async def _answer(self, request: Any) -> str:
         try:
             asked = json.loads(await request.text())
+            if "signatures" in asked:
+                return json.dumps(await judge(asked["signatures"]))
             return json.dumps(await perform(self._store(asked).open(asked["bookmark"]), asked))
         except Exception:  # noqa: BLE001 - the test shall see it
             return json.dumps({"broke": traceback.format_exc()})

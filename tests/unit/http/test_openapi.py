@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from lib.http.openapi import document
+from lib.identity.models import SELF
 from routes import ROUTES
 from tests.unit.source_tree import ROOT, SRC
 
@@ -154,9 +155,10 @@ def test_a_key_is_asked_for_where_a_scope_is_needed(method: str, path: str, oper
         assert {"401", "503"} <= set(operation["responses"])
     elif route.permission is None:
         assert "security" not in operation
-        assert "401" not in operation["responses"]
+        assert ("401" in operation["responses"]) == (401 in route.errors)
     else:
-        assert operation["security"] == [{"apiKey": []}]
+        keys: list[object] = [] if route.permission == SELF else [{"apiKey": []}]
+        assert operation["security"] == [*keys, {"accessToken": []}, {"session": []}]
         assert operation["x-scope"] == route.permission
         assert {"401", "403", "429", "503"} <= set(operation["responses"])
     assert ("requestBody" in operation) == (route.body is not None)

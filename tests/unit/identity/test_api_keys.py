@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.identity import api_keys
+from lib.identity import opaque
 from lib.identity.api_keys import derive, is_key, key_hash, new_key, shown_prefix
 
 DIGITS = string.digits + string.ascii_uppercase + string.ascii_lowercase
@@ -42,7 +42,7 @@ def test_any_single_character_that_is_changed_is_noticed(place: int, digit: str)
 @given(st.text(DIGITS, min_size=32, max_size=32), st.integers(0, 31), st.sampled_from(DIGITS))
 def test_it_is_noticed_in_any_key(random: str, place: int, digit: str) -> None:
     """A CRC-32 finds every change of one byte, not almost every."""
-    key = "hg_" + random + api_keys._checksum(random)
+    key = "hg_" + random + opaque._checksum(random)
     assert is_key(key)
     changed = key[: 3 + place] + digit + key[4 + place :]
     assert is_key(changed) == (changed == key)

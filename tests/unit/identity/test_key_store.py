@@ -66,7 +66,9 @@ def test_another_organisations_key_is_not_there() -> None:
     group = key_store.replace_statements(org, foreign, 1, key_row(org, new_key()), LATER, LATER)
     assert store.group(group) == [0, 0]
     assert store.row(store.other) == before
-    assert [row.id for row in run(key_store.list_keys(store.database, org, SERVER, "~", 10))] == [store.own.principal.key_id]
+    assert [row.id for row in run(key_store.list_keys(store.database, org, SERVER, "~", 10))] == [
+        store.own.principal.key_id
+    ]
 
 
 def test_an_update_needs_the_current_version() -> None:

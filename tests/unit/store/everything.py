@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from lib.admission import (
     adjustment_store,
     ledger,
@@ -22,15 +24,30 @@ from lib.admission.usage_report import ALL_GROUPS, Group, UsageFilter
 from lib.gateway import model_store
 from lib.gateway.models import ModelRoute, Price
 from lib.http import idempotency, pipeline
+from lib.http.errors import Unauthorized
 from lib.http.router import Router
-from lib.identity import browser_keys, key_service, key_store, leaks, org_store, owner_store
+from lib.identity import (
+    access_tokens,
+    browser_keys,
+    grants,
+    housekeeping,
+    jwt,
+    key_service,
+    key_store,
+    leaks,
+    org_store,
+    owner_store,
+    people,
+    session_store,
+    sessions,
+)
 from lib.identity.context import Context
 from lib.ids import new_id
 from lib.services import Services
 from lib.store.schema import BudgetAdjustmentRow, BudgetRow, LimitRow
 from routes import ROUTES
 from tests.unit.fakes import NOW, FakeClock, raw_request
-from tests.unit.store.seeds import SeededKey, usage_record
+from tests.unit.store.seeds import SeededKey, seed_person, usage_record
 
 _ROUTER = Router(ROUTES)
 
@@ -43,6 +60,7 @@ async def use_everything(services: Services, key: SeededKey) -> None:
     await _rules(services, key.principal.org_id)
     await _usage(services, key)
     await _once(services, key)
+    await _people(services, key.principal.org_id)
 
 
 async def _keys(services: Services, key: SeededKey) -> None:
@@ -164,3 +182,29 @@ async def _post(services: Services, key: SeededKey, repeat_key: str, body: Mappi
     response = await pipeline.handle(services, _ROUTER, raw)
     if response.finish:
         await response.finish()
+
+
+async def _people(services: Services, org: str) -> None:
+    """Sign in as a browser and as an app, use both, and end them; then the daily work."""
+    user = await seed_person(services.database, org)
+    await people.choose_org(services, user.id, None)
+    begun = await sessions.begin(services, user.id, org, _CONTEXT, None)
+    begun = await sessions.begin(services, user.id, org, _CONTEXT, begun.cookie)
+    principal = await sessions.find(services, begun.cookie)
+    assert principal is not None
+    await session_store.touch(services.database, user.id, begun.shown.id, NOW)
+    await sessions.list_all(services, user.id, "~", 20)
+    await sessions.renew(services, principal, org)
+    granted = await grants.grant(services, user.id, org, _CONTEXT)
+    await grants.refresh(services, granted.refresh_token, None, _CONTEXT)
+    token = access_tokens.read(jwt.parse(granted.access_token), services.config.session, services.clock.now())
+    assert await access_tokens.principal_of(services, token) is not None
+    with pytest.raises(Unauthorized):
+        await grants.refresh(services, granted.refresh_token, None, _CONTEXT)
+    await grants.revoke(services, token, _CONTEXT)
+    await sessions.end(services, principal, begun.shown.id, _CONTEXT)
+    await sessions.sign_out_everywhere(services, user.id, _CONTEXT)
+    await housekeeping.purge(services)
+
+
+_CONTEXT = Context("request", "192.0.2.1", "a browser")

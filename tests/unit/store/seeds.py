@@ -14,7 +14,9 @@ from lib.identity.models import ALL_SCOPES, Principal
 from lib.ids import new_id
 from lib.store.database import Database
 from lib.store.dialect import time_text
-from lib.store.scope import Org
+from lib.store.rows import columns
+from lib.store.schema import UserRow
+from lib.store.scope import Org, Person
 from tests.unit.fakes import NOW
 
 PEPPER = b"p" * 32
@@ -59,6 +61,26 @@ async def seed_key(
     row = key_row(org_id, secret, scopes, ends)
     await database.batch(Org(org_id), [key_store.insert(row, NOW)])
     return SeededKey(Principal(org_id, row.id, frozenset(scopes), ends), secret, row.secret_hash)
+
+
+async def seed_person(
+    database: Database, org_id: str | None = None, role: str = "owner", email: str = "ada@example.com"
+) -> UserRow:
+    """Make an account, and where an organisation is named its membership there."""
+    user_id = new_id(NOW)
+    sql = "INSERT INTO users (id, email, name, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?4)"
+    await database.execute(Person(user_id), sql, user_id, email, "Ada", NOW)
+    if org_id is not None:
+        await seed_membership(database, org_id, user_id, role)
+    row = await database.one(Person(user_id), UserRow, f"SELECT {columns(UserRow)} FROM users WHERE id = ?", user_id)
+    assert row is not None
+    return row
+
+
+async def seed_membership(database: Database, org_id: str, user_id: str, role: str = "owner") -> None:
+    """Make somebody a member."""
+    sql = "INSERT INTO memberships (org_id, user_id, role, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?4)"
+    await database.execute(Org(org_id), sql, org_id, user_id, role, NOW)
 
 
 def usage_record(org_id: str, key_id: str, **changes: object) -> UsageRecord:

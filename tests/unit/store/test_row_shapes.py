@@ -33,6 +33,8 @@ PROJECTIONS = {
     "lib.identity.key_store.KeyRow": Projection(("api_keys",)),
     "lib.identity.key_store._PrincipalRow": Projection(("api_keys",)),
     "lib.gateway.model_store.ModelRow": Projection(("models",), outer=("model_prices",)),
+    "lib.identity.person_store._OrgRow": Projection(("memberships",)),
+    "lib.identity.session_store.ShownSession": Projection(("sessions",)),
     "lib.admission.ledger_sums._Id": Projection(("orgs",)),
     "lib.http.idempotency._Row": Projection(("idempotent_answers",)),
 }
@@ -42,6 +44,9 @@ AGGREGATES = {
     "lib.admission.ledger_sums.SubjectSum": "a sum over the records or days of one subject",
     "lib.admission.ledger_sums.UnclearRow": "a column whose name is the level's stands behind `subject`",
     "lib.gateway.model_store._Count": "count(*)",
+    "lib.identity.person_store.PersonRow": "columns of four tables, under names that tell those apart",
+    "lib.identity.person_store.SessionPersonRow": "the same, and its session's",
+    "lib.identity.person_store.TokenRow": "the same, and two counts",
 }
 
 TABLES = {table.name: table for table in read(MIGRATIONS)}

@@ -1,0 +1,93 @@
+"""Access tokens: JWTs of 15 minutes that say who calls, where, and what it may do there at most (RFC 9068)."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from lib.config import SessionConfig
+from lib.identity import jwt, people, person_store
+from lib.identity.jwt import InvalidToken, Token
+from lib.identity.models import Principal
+from lib.ids import is_id, milliseconds_of, new_id
+
+if TYPE_CHECKING:
+    from lib.services import Services
+
+KIND = "at+jwt"
+AUDIENCE = "headgate"
+LIFE = timedelta(minutes=15)
+MOST_CLAIM = 4_000
+
+
+@dataclass(frozen=True, slots=True)
+class AccessToken:
+    """What a token says. `org_id` is "" where the person is active in none; `family_id` is of its refresh tokens."""
+
+    user_id: str
+    org_id: str
+    scopes: frozenset[str]
+    family_id: str
+    jti: str
+    expires_at: datetime
+
+    @property
+    def jti_hash(self) -> str:
+        """By what it is revoked."""
+        return hashlib.sha256(self.jti.encode()).hexdigest()
+
+    @property
+    def made_at(self) -> datetime:
+        """When it was made, to the millisecond: `iat` is in seconds, which is too coarse to tell what came first."""
+        return datetime.fromtimestamp((milliseconds_of(self.jti) or 0) / 1000, UTC)
+
+
+async def issue(services: Services, user_id: str, org_id: str, scopes: frozenset[str], family_id: str) -> str:
+    """Return a new access token."""
+    now = services.clock.now()
+    signing = await services.tokens.signing(services)
+    seconds = int(now.timestamp())
+    claims = {
+        "iss": services.config.session.issuer,
+        "aud": AUDIENCE,
+        "sub": user_id,
+        "org": org_id,
+        "scope": " ".join(sorted(scopes)),
+        "sid": family_id,
+        "jti": new_id(now),
+        "iat": seconds,
+        "exp": seconds + int(LIFE.total_seconds()),
+    }
+    return await jwt.issue(services.tokens.signatures, signing.key, signing.private_jwk, KIND, claims)
+
+
+def read(token: Token, config: SessionConfig, now: datetime) -> AccessToken:
+    """Return what a token of ours says, if it is of this time. Raises InvalidToken. Its signature is not looked at."""
+    if token.header.get("typ") != KIND:
+        raise InvalidToken("another kind of token")
+    claims = jwt.claims_of(token)
+    jwt.check_claims(claims, issuer=config.issuer, audience=AUDIENCE, now=now)
+    texts = [claims.get(name) for name in ("sub", "org", "scope", "sid", "jti")]
+    if not all(isinstance(text, str) and len(text) <= MOST_CLAIM for text in texts):
+        raise InvalidToken("a claim is missing")
+    user_id, org_id, scope, family_id, jti = map(str, texts)
+    if not all(map(is_id, (user_id, family_id, jti))) or (org_id and not is_id(org_id)):
+        raise InvalidToken("an id is none")
+    expires_at = datetime.fromtimestamp(claims["exp"], UTC)
+    return AccessToken(user_id, org_id, frozenset(scope.split()), family_id, jti, expires_at)
+
+
+async def principal_of(services: Services, said: AccessToken) -> Principal | None:
+    """Return who a token speaks for whose signature is good; None where it was revoked, or its family was."""
+    row = await person_store.find_by_token(services.database, said.user_id, said.org_id, said.jti_hash, said.family_id)
+    if row is None or row.revoked or not row.alive or people.is_over(row, said.made_at):
+        return None
+    return people.principal_of(row, said.org_id, "token", said.family_id, said.scopes)
+
+
+async def verify(services: Services, token: Token) -> None:
+    """Raise InvalidToken unless one of our keys has signed it."""
+    key = await services.tokens.verifying(services, token)
+    await jwt.verify(services.tokens.signatures, token, [key])

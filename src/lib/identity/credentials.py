@@ -1,0 +1,117 @@
+"""What a request shows to say who sends it: an API key, an access token, or the cookie of a browser's session.
+
+Read before the body and before the store: what can't be right costs us nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from lib.http import cookies
+from lib.http.errors import Unauthorized
+from lib.http.request import Headers, RawRequest
+from lib.identity import access_tokens, api_keys, csrf, jwt, key_store, sessions
+from lib.identity.access_tokens import AccessToken
+from lib.identity.jwt import InvalidToken, Token
+from lib.identity.models import Principal
+from lib.identity.sessions import Cookie
+
+if TYPE_CHECKING:
+    from lib.services import Services
+
+_MISSING = "You didn't provide an API key. Send it as `Authorization: Bearer YOUR_KEY`."
+_WRONG_KEY = "The API key is wrong, expired or revoked."
+_WRONG_TOKEN = "The access token is wrong, has ended or was revoked."  # noqa: S105 - a message
+
+
+class Kind(Enum):
+    """What it is, and so how long it may be remembered whom it speaks for."""
+
+    KEY = "key"  # until a gate says that it is old; also in KV
+    TOKEN = "token"  # noqa: S105 - until a gate says that it is old
+    SESSION = "session"  # not at all: each use must be seen, or a session in use would end as an unused one
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """Something shown. `name` is a hash to remember it by, of which nobody can make the credential again.
+
+    `find` returns whom it speaks for, or None where it is wrong; `refusal` is what whoever shows a wrong one is told.
+    """
+
+    name: str
+    kind: Kind
+    find: Callable[[Services], Awaitable[Principal | None]]
+    refusal: Unauthorized
+
+
+def read(services: Services, raw: RawRequest) -> Credential:
+    """Return what a request shows. Raises Unauthorized where there is nothing that can be right, and Forbidden where a
+    browser may have sent its cookie for another's page.
+    """
+    header = raw.headers.get("authorization")
+    if not header:
+        return _of_session(services, raw)
+    scheme, _, text = header.partition(" ")
+    text = text.strip()
+    if scheme.lower() == "bearer" and text.count(".") == 2:
+        return _of_token(services, text)
+    if scheme.lower() != "bearer" or not api_keys.is_key(text):
+        raise Unauthorized(_WRONG_KEY)
+    name = api_keys.key_hash(text, services.pepper)
+
+    async def find(services: Services) -> Principal | None:
+        return await key_store.find_principal(services.database, name)
+
+    return Credential(name, Kind.KEY, find, Unauthorized(_WRONG_KEY))
+
+
+def access_token(services: Services, headers: Headers) -> tuple[Token, AccessToken]:
+    """Return the access token of a request, by its looks: its signature is not looked at. Raises InvalidToken."""
+    token = jwt.parse((headers.get("authorization") or "").partition(" ")[2].strip())
+    return token, access_tokens.read(token, services.config.session, services.clock.now())
+
+
+def cookie_of(headers: Headers) -> Cookie | None:
+    """Return the session's cookie, where there is one that can be ours."""
+    value = cookies.read(headers.get("cookie"))
+    return sessions.read_cookie(value) if value else None
+
+
+def _of_token(services: Services, text: str) -> Credential:
+    refusal = Unauthorized(_WRONG_TOKEN, code="invalid_token")
+    try:
+        token = jwt.parse(text)
+        # Its end too, at each request: only the rest is remembered.
+        said = access_tokens.read(token, services.config.session, services.clock.now())
+    except InvalidToken:
+        raise refusal from None
+
+    async def find(services: Services) -> Principal | None:
+        try:
+            await access_tokens.verify(services, token)
+        except InvalidToken:
+            return None
+        return await access_tokens.principal_of(services, said)
+
+    return Credential(hashlib.sha256(text.encode()).hexdigest(), Kind.TOKEN, find, refusal)
+
+
+def _of_session(services: Services, raw: RawRequest) -> Credential:
+    cookie = cookie_of(raw.headers)
+    if cookie is None:
+        raise Unauthorized(_MISSING, code="missing_api_key")
+    if raw.method not in csrf.SAFE_METHODS:
+        csrf.check_origin(raw.headers, services.config.session)
+        csrf.check_token(raw.headers, cookie.secret, sessions.csrf_key(services.config.secret))
+
+    async def find(services: Services) -> Principal | None:
+        return await sessions.find(services, cookie)
+
+    name = api_keys.key_hash(cookie.value, services.pepper)
+    refusal = Unauthorized(sessions.WRONG, code="invalid_session")
+    return Credential(name, Kind.SESSION, find, refusal)

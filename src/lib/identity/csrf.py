@@ -1,0 +1,50 @@
+"""Requests that another site makes a browser send (CSRF): told by where they come from, and by a token that only our
+own pages know. No I/O.
+
+Whatever a browser sends of its own accord, cookies included, proves nobody's will. So a change by cookie needs both: no
+word of the browser's that the page is another's (OWASP, Fetch Metadata and Origin), and `X-CSRF-Token`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from urllib.parse import urlsplit
+
+from lib.config import SessionConfig
+from lib.http.errors import Forbidden
+from lib.http.request import Headers
+
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+TOKEN_HEADER = "x-csrf-token"  # noqa: S105 - the name of a header
+
+
+def token_of(secret: str, key: bytes) -> str:
+    """Return the token of a session: a keyed hash of its secret, so it ends with that and need not be stored."""
+    return hmac.new(key, secret.encode(), hashlib.sha256).hexdigest()
+
+
+def check_token(headers: Headers, secret: str, key: bytes) -> None:
+    """Raise Forbidden unless the request shows its session's token."""
+    shown = (headers.get(TOKEN_HEADER) or "").encode()
+    if not hmac.compare_digest(shown, token_of(secret, key).encode()):
+        raise Forbidden("Send the session's `csrf_token` as `X-CSRF-Token`.", code="csrf_token_missing")
+
+
+def check_origin(headers: Headers, config: SessionConfig) -> None:
+    """Raise Forbidden where the browser says that the page is neither ours nor on the list of CORS_ORIGINS.
+
+    Every browser says where a change comes from. What says nothing is no browser, and holds its cookie by its own will.
+    """
+    origin, site = headers.get("origin"), headers.get("sec-fetch-site")
+    if origin is not None and origin in config.cors_origins:
+        return
+    foreign = site != "same-origin" if site is not None else origin not in (None, own_origin(config))
+    if foreign:
+        raise Forbidden("This page may not do that: its origin is not allowed.", code="origin_not_allowed")
+
+
+def own_origin(config: SessionConfig) -> str | None:
+    """Return the origin of PUBLIC_URL; None where it is not set."""
+    parts = urlsplit(config.issuer)
+    return f"{parts.scheme}://{parts.netloc}" if parts.netloc else None

@@ -1,0 +1,128 @@
+"""How an app gets its tokens: by a password, or by a refresh token, which works once.
+
+A refresh token that comes a second time was stolen, or its thief was first: nobody can tell, so the family ends, with
+its access tokens, and the person's log says so (RFC 9700, 4.14).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from lib.http.errors import Unauthorized
+from lib.identity import access_tokens, people, person_store, token_store
+from lib.identity.access_tokens import AccessToken
+from lib.identity.api_keys import key_hash
+from lib.identity.context import Context
+from lib.identity.opaque import is_secret, new_secret
+from lib.ids import new_id
+from lib.store.schema import RefreshTokenRow
+from lib.store.scope import Person
+
+if TYPE_CHECKING:
+    from lib.services import Services
+
+PREFIX = "hgr_"
+GUARDED = "refresh"
+_WRONG = "The refresh token is wrong, has ended, or was used before."
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What an app gets. `scopes` is what the person may do in `org_id`, which is "" where it is in none."""
+
+    access_token: str
+    refresh_token: str
+    org_id: str
+    scopes: frozenset[str]
+    refresh_expires_at: datetime
+
+
+async def grant(services: Services, user_id: str, org_id: str, context: Context) -> Grant:
+    """Begin a family for a person who has just proved who it is."""
+    now = services.clock.now()
+    secret = new_secret(PREFIX)
+    row = RefreshTokenRow(
+        id=new_id(now),
+        user_id=user_id,
+        family_id=new_id(now),
+        active_org_id=org_id or None,
+        secret_hash=key_hash(secret, services.pepper),
+        expires_at=now + timedelta(days=services.config.session.refresh_days),
+        used_at=None,
+        revoked_at=None,
+        created_at=now,
+        updated_at=now,
+    )
+    group = [
+        token_store.insert(row),
+        *services.audit.person_event(user_id, "token.granted", context, now, details={"family": row.family_id}),
+    ]
+    await services.database.batch(Person(user_id), group)
+    return await _granted(services, row, secret, org_id)
+
+
+async def refresh(services: Services, secret: str, wanted_org: str | None, context: Context) -> Grant:
+    """Use a refresh token up; return the next tokens of its family. Raises Unauthorized; NotFound for `wanted_org`."""
+    await services.guard.check(GUARDED, "", context.address)
+    row = await _find(services, secret)
+    if row is None:
+        await services.guard.failed(GUARDED, "", context.address)
+        raise _refused()
+    now = services.clock.now()
+    if row.used_at is not None and row.revoked_at is None:
+        await _stolen(services, row, context)
+        raise _refused()
+    person = await person_store.find_person(services.database, row.user_id, row.active_org_id or "")
+    if row.revoked_at is not None or row.expires_at <= now or person is None or people.is_over(person, row.created_at):
+        raise _refused()
+    still = wanted_org or (row.active_org_id if person.role is not None else None)
+    org_id = await people.choose_org(services, row.user_id, still)
+    new = new_secret(PREFIX)
+    secret_hash = key_hash(new, services.pepper)
+    if not await token_store.rotate(services.database, row, new_id(now), secret_hash, org_id or None, now):
+        await _stolen(services, row, context)  # somebody was first, a moment ago
+        raise _refused()
+    return await _granted(services, row, new, org_id)
+
+
+async def revoke(services: Services, token: AccessToken, context: Context) -> None:
+    """End an access token and its family at once. The gate of its organisation is told last: see `sessions`."""
+    now = services.clock.now()
+    group = [
+        token_store.revoke_access(token.user_id, token.jti_hash, token.expires_at, now),
+        token_store.revoke_family(token.user_id, token.family_id, now),
+        *services.audit.person_event(token.user_id, "token.revoked", context, now, details={"family": token.family_id}),
+    ]
+    await services.database.batch(Person(token.user_id), group)
+    if token.org_id:
+        await services.gates.changed(token.org_id)
+
+
+async def _find(services: Services, secret: str) -> RefreshTokenRow | None:
+    if not is_secret(PREFIX, secret):
+        return None
+    return await token_store.find(services.database, key_hash(secret, services.pepper))
+
+
+async def _stolen(services: Services, row: RefreshTokenRow, context: Context) -> None:
+    now = services.clock.now()
+    details = {"family": row.family_id}
+    group = [
+        token_store.revoke_family(row.user_id, row.family_id, now),
+        *services.audit.person_event(row.user_id, "token.reused", context, now, result="denied", details=details),
+    ]
+    await services.database.batch(Person(row.user_id), group)
+    await people.gates_changed(services, row.user_id)
+
+
+async def _granted(services: Services, row: RefreshTokenRow, secret: str, org_id: str) -> Grant:
+    person = await person_store.find_person(services.database, row.user_id, org_id)
+    scopes = people.scopes_of(person) if person is not None else frozenset()
+    access = await access_tokens.issue(services, row.user_id, org_id, scopes, row.family_id)
+    return Grant(access, secret, org_id, scopes, row.expires_at)
+
+
+def _refused() -> Unauthorized:
+    return Unauthorized(_WRONG, code="invalid_refresh_token")

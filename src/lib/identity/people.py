@@ -1,0 +1,88 @@
+"""From a person, as the store knows it, to a principal: who may what, where, and what its calls are counted on."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal
+
+from lib.http.errors import NotFound
+from lib.identity import person_store
+from lib.identity.models import NONE, Principal
+from lib.identity.person_store import PersonRow
+from lib.identity.policy import permissions_of
+from lib.ids import new_id
+
+if TYPE_CHECKING:
+    from lib.services import Services
+
+
+def principal_of(
+    row: PersonRow, org_id: str, kind: Literal["token", "session"], session_id: str, most: frozenset[str] | None = None
+) -> Principal:
+    """Return who a person is where it has signed in: with no rights where it is no member (any more).
+
+    `most` is what its token may do at most. What its role may do now counts all the same.
+    """
+    if row.role is None or row.key_id is None:
+        return Principal(NONE, NONE, frozenset(), None, user_id=row.user_id, kind=kind, session_id=session_id)
+    scopes = scopes_of(row)
+    return Principal(
+        org_id=org_id,
+        key_id=row.key_id,
+        scopes=scopes if most is None else scopes & most,
+        expires_at=None,
+        user_id=row.user_id,
+        role=row.role,
+        kind=kind,
+        session_id=session_id,
+    )
+
+
+def scopes_of(row: PersonRow) -> frozenset[str]:
+    """Return what a person may do in the organisation where it was looked up."""
+    if row.role is None:
+        return frozenset()
+    custom = None if row.custom_role_id is None else row.permissions or frozenset()
+    return permissions_of(row.role, custom)
+
+
+def is_over(row: PersonRow, begun_at: datetime) -> bool:
+    """Tell whether what a person began at that time holds no more: it has signed out everywhere, or is deleted.
+
+    Compared by milliseconds, which is all that a token knows of its time.
+    """
+    return row.deleted_at is not None or (row.signed_out_at is not None and _ms(begun_at) < _ms(row.signed_out_at))
+
+
+def _ms(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)
+
+
+async def choose_org(services: Services, user_id: str, wanted: str | None) -> str:
+    """Return the organisation to be active in: the wanted one, else the first that the person joined, else none.
+
+    Raises NotFound where it is no member of the wanted one.
+    """
+    orgs = await person_store.orgs_of(services.database, user_id)
+    if wanted is not None and wanted not in orgs:
+        raise NotFound("There is no such organisation.")
+    org_id = wanted or next(iter(orgs), NONE)
+    if org_id:
+        await ensure_key(services, org_id, user_id)
+    return org_id
+
+
+async def ensure_key(services: Services, org_id: str, user_id: str) -> None:
+    """Make the key that a member's calls are counted on, where there is none. Nobody ever has its secret."""
+    now = services.clock.now()
+    place = f"person\0{org_id}\0{user_id}".encode()
+    secret_hash = hmac.new(services.pepper, place, hashlib.sha256).hexdigest()
+    await person_store.ensure_key(services.database, org_id, user_id, new_id(now), secret_hash, now)
+
+
+async def gates_changed(services: Services, user_id: str) -> None:
+    """Have each organisation's gate send back callers that were judged before: what this person holds is read anew."""
+    for org_id in await person_store.orgs_of(services.database, user_id):
+        await services.gates.changed(org_id)

@@ -1,0 +1,132 @@
+"""The keys of access tokens: made, published before they sign, and kept until nothing that they signed lives.
+
+    ── published ──▶ signs, for 30 days ──▶ still published, for a day ──▶ deleted
+       LEAD before                          tokens live for minutes
+
+The daily job makes the next key a few days before the last one stops, so a job that fails once is no harm; and where
+there is none that signs (a new deployment), the first who needs one makes it.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from lib.identity import signing_key_store
+from lib.identity.api_keys import derive
+from lib.identity.jwk import VerifyingKey, verifying_key
+from lib.identity.jwt import InvalidToken, Signatures, Token, chosen_key
+from lib.ids import new_id
+from lib.store.schema import SigningKeyRow
+
+if TYPE_CHECKING:
+    from lib.services import Services
+
+ALGORITHM = "ES256"  # every JWT library has it
+SIGNS = timedelta(days=30)
+LEAD = timedelta(days=3)
+KEPT = timedelta(days=1)
+# How old the isolate's copy may be, and how soon a key that it does not know lets it look again: an invented id in a
+# token must not be a way to have the store read at each request.
+FRESH = timedelta(minutes=5)
+LOOK_AGAIN = timedelta(seconds=10)
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """A key that may sign now."""
+
+    key: VerifyingKey
+    private_jwk: Mapping[str, Any]
+
+
+class SigningKeys:
+    """The isolate's copy of the deployment's keys. `signatures` is the platform's cryptography."""
+
+    def __init__(self, signatures: Signatures) -> None:
+        self.signatures = signatures
+        self._rows: list[SigningKeyRow] = []
+        self._read_at: datetime | None = None
+        self._opened: dict[str, Mapping[str, Any]] = {}
+
+    async def published(self, services: Services, older: timedelta = FRESH) -> list[SigningKeyRow]:
+        """Return the keys that tokens may be verified with, as the store had them at most `older` ago."""
+        now = services.clock.now()
+        if self._read_at is None or not timedelta() <= now - self._read_at < older:
+            self._rows = await signing_key_store.keys(services.database, now)
+            self._read_at = now
+        return [row for row in self._rows if row.expires_at > now]
+
+    async def verifying(self, services: Services, token: Token) -> VerifyingKey:
+        """Return the key that a token names. Raises InvalidToken."""
+        keys = [_verifying(row) for row in await self.published(services)]
+        if token.key_id not in {key.id for key in keys}:
+            keys = [_verifying(row) for row in await self.published(services, LOOK_AGAIN)]
+        if token.key_id is None:
+            raise InvalidToken("it names no key")
+        return chosen_key(token, keys)
+
+    async def signing(self, services: Services) -> SigningKey:
+        """Return the key to sign with now: of those that may, the newest."""
+        now = services.clock.now()
+        row = _current(await self.published(services), now)
+        if row is None:
+            row = _current(await self.published(services, timedelta()), now) or await self._make(services, now)
+        return SigningKey(_verifying(row), await self._private(services, row))
+
+    async def rotate(self, services: Services) -> int:
+        """Make the next key when it is time, and delete the old ones; return how many were deleted. The daily job."""
+        now = services.clock.now()
+        rows = await self.published(services, timedelta())
+        last = max((row.signs_until_at for row in rows), default=now)
+        if last <= now + LEAD:
+            await self._make(services, max(last, now))
+        return await signing_key_store.purge(services.database, now)
+
+    async def _make(self, services: Services, signs_from: datetime) -> SigningKeyRow:
+        now = services.clock.now()
+        public, private = await self.signatures.new_key(ALGORITHM)
+        sealed = await services.sealer.seal(_sealing_key(services), json.dumps(private).encode())
+        row = SigningKeyRow(
+            id=new_id(now),
+            algorithm=ALGORITHM,
+            public_jwk=json.dumps(public),
+            private_sealed=base64.b64encode(sealed).decode(),
+            signs_from_at=signs_from,
+            signs_until_at=signs_from + SIGNS,
+            expires_at=signs_from + SIGNS + KEPT,
+            created_at=now,
+            updated_at=now,
+        )
+        await signing_key_store.insert(services.database, row)
+        self._read_at = None
+        return row
+
+    async def _private(self, services: Services, row: SigningKeyRow) -> Mapping[str, Any]:
+        """Open a private key, once in an isolate."""
+        if row.id not in self._opened:
+            opened = await services.sealer.open(_sealing_key(services), base64.b64decode(row.private_sealed))
+            self._opened = {row.id: json.loads(opened)}
+        return self._opened[row.id]
+
+
+def public_jwk(row: SigningKeyRow) -> dict[str, Any]:
+    """Return a key as it is published (RFC 7517)."""
+    return {**json.loads(row.public_jwk), "kid": row.id, "alg": row.algorithm, "use": "sig"}
+
+
+def _verifying(row: SigningKeyRow) -> VerifyingKey:
+    return verifying_key(public_jwk(row))
+
+
+def _current(rows: list[SigningKeyRow], now: datetime) -> SigningKeyRow | None:
+    able = [row for row in rows if row.signs_from_at <= now < row.signs_until_at]
+    return max(able, key=lambda row: (row.signs_from_at, row.id), default=None)
+
+
+def _sealing_key(services: Services) -> bytes:
+    return derive(services.config.secret, "signing-keys")

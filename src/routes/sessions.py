@@ -1,0 +1,204 @@
+"""`/api/v1/sessions`: what browsers sign in with."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from lib.http import cookies, render
+from lib.http.paging import PageQuery, cut, decode_cursor
+from lib.http.request import Validated
+from lib.http.response import Response
+from lib.http.route import NoQuery, Route
+from lib.identity import credentials, csrf, people, sessions
+from lib.identity.context import context_of
+from lib.identity.models import SELF, Principal
+from lib.identity.session_store import ShownSession
+from lib.identity.sessions import NewSession
+from lib.services import Services
+from routes.schemas import AFTER_ALL, Code, Email, Id, One, Page, Password
+
+ALL = "all"
+
+
+class SignIn(BaseModel):
+    """A person's own address and password. Without `org_id` the first organisation it joined is the active one."""
+
+    model_config = ConfigDict(extra="forbid")
+    email: Email
+    password: Password
+    totp_code: Code | None = None
+    org_id: Id | None = None
+
+
+class SwitchOrg(BaseModel):
+    """The organisation to be active in from now on."""
+
+    model_config = ConfigDict(extra="forbid")
+    org_id: Id
+
+
+class Session(BaseModel):
+    """A browser's session. `org_id` is the active organisation; null where the person is in none."""
+
+    id: str
+    org_id: str | None
+    current: bool
+    user_agent: str | None
+    address: str | None
+    seen_at: datetime
+    expires_at: datetime
+    created_at: datetime
+
+
+class OwnSession(Session):
+    """The caller's own session. Each change by its cookie needs `csrf_token` as the header `X-CSRF-Token`."""
+
+    user_id: str
+    csrf_token: str
+
+
+async def create_session(services: Services, request: Validated[SignIn, NoQuery], _caller: None) -> Response:
+    """Sign a browser in."""
+    # Nobody is signed in yet whose token could be asked for, but a stranger's page must not choose who is.
+    csrf.check_origin(request.headers, services.config.session)
+    body, context = request.body, context_of(request)
+    user = await services.sign_in(services, body.email, body.password, body.totp_code, context)
+    org_id = await people.choose_org(services, user.id, body.org_id)
+    old = credentials.cookie_of(request.headers)
+    return _begun(services, await sessions.begin(services, user.id, org_id, context, old), status=201)
+
+
+async def list_sessions(services: Services, request: Validated[None, PageQuery], principal: Principal) -> Response:
+    """List one's own sessions, newest first."""
+    [before] = decode_cursor(request.query.cursor, [AFTER_ALL])
+    rows = await sessions.list_all(services, str(principal.user_id), before, request.query.limit + 1)
+    shown, more = cut(rows, request.query.limit, lambda row: [row.id])
+    return render.page([Session(**_fields(row, principal.session_id)) for row in shown], more)
+
+
+async def get_session(services: Services, request: Validated[None, NoQuery], principal: Principal) -> Response:
+    """Show one's own session, with what changes by it need."""
+    row = await sessions.get(services, principal, sessions.signed_in(principal))
+    cookie = credentials.cookie_of(request.headers)
+    secret = cookie.secret if cookie else ""
+    token = csrf.token_of(secret, sessions.csrf_key(services.config.secret))
+    fields = _fields(row, row.id)
+    return render.data(OwnSession(**fields, user_id=str(principal.user_id), csrf_token=token))
+
+
+async def switch_session(services: Services, request: Validated[SwitchOrg, NoQuery], principal: Principal) -> Response:
+    """Change to another organisation: with its rights comes another cookie."""
+    sessions.signed_in(principal)
+    org_id = await people.choose_org(services, str(principal.user_id), request.body.org_id)
+    return _begun(services, await sessions.renew(services, principal, org_id))
+
+
+async def end_current_session(services: Services, request: Validated[None, NoQuery], principal: Principal) -> Response:
+    """Sign out here."""
+    await sessions.end(services, principal, sessions.signed_in(principal), context_of(request))
+    return _ended()
+
+
+async def end_session(services: Services, request: Validated[None, NoQuery], principal: Principal) -> Response:
+    """Sign out elsewhere, or everywhere."""
+    wanted, context = request.path["id"], context_of(request)
+    if wanted == ALL:
+        await sessions.sign_out_everywhere(services, str(principal.user_id), context)
+        return _ended()
+    await sessions.end(services, principal, wanted, context)
+    own = principal.kind == "session" and wanted == principal.session_id
+    return _ended() if own else render.no_content()
+
+
+def _begun(services: Services, new: NewSession, status: int = 200) -> Response:
+    seconds = int((new.shown.expires_at - services.clock.now()).total_seconds())
+    headers = {"set-cookie": cookies.setting(new.cookie.value, seconds)}
+    if status == 201:
+        headers["location"] = f"/api/v1/sessions/{new.shown.id}"
+    fields = _fields(new.shown, new.shown.id)
+    body = OwnSession(**fields, user_id=new.cookie.user_id, csrf_token=new.csrf_token)
+    return render.data(body, status=status, headers=headers)
+
+
+def _ended() -> Response:
+    response = render.no_content()
+    return Response(response.status, {**response.headers, "set-cookie": cookies.clearing()})
+
+
+def _fields(row: ShownSession, own_id: str | None) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "org_id": row.active_org_id,
+        "current": row.id == own_id,
+        "user_agent": row.user_agent,
+        "address": row.address,
+        "seen_at": row.seen_at,
+        "expires_at": row.expires_at,
+        "created_at": row.created_at,
+    }
+
+
+ROUTES = [
+    Route(
+        method="POST",
+        path="/api/v1/sessions",
+        handler=create_session,
+        summary="Sign a browser in",
+        description="Sets the cookie `__Host-headgate`. A session that the browser had before ends.",
+        responses={201: One[OwnSession]},
+        permission=None,
+        body=SignIn,
+        errors=(401, 403, 404, 429, 503),
+    ),
+    Route(
+        method="GET",
+        path="/api/v1/sessions",
+        handler=list_sessions,
+        summary="List your sessions",
+        responses={200: Page[Session]},
+        permission=SELF,
+        query=PageQuery,
+    ),
+    Route(
+        method="GET",
+        path="/api/v1/sessions/current",
+        handler=get_session,
+        summary="Show your session, with its CSRF token",
+        responses={200: One[OwnSession]},
+        permission=SELF,
+        errors=(404,),
+    ),
+    Route(
+        method="PATCH",
+        path="/api/v1/sessions/current",
+        handler=switch_session,
+        summary="Change to another organisation",
+        description="The session gets another cookie and another CSRF token.",
+        responses={200: One[OwnSession]},
+        permission=SELF,
+        body=SwitchOrg,
+        errors=(404,),
+    ),
+    Route(
+        method="DELETE",
+        path="/api/v1/sessions/current",
+        handler=end_current_session,
+        summary="Sign out",
+        description="It holds from the answer on.",
+        responses={204: None},
+        permission=SELF,
+        errors=(404,),
+    ),
+    Route(
+        method="DELETE",
+        path="/api/v1/sessions/{id}",
+        handler=end_session,
+        summary="Sign out elsewhere, or everywhere",
+        description="`all` ends every session and every app's tokens, at once.",
+        responses={204: None},
+        permission=SELF,
+    ),
+]
