@@ -53,7 +53,7 @@ CREATE INDEX team_members_by_team ON team_members (team_id);
 ALTER TABLE api_keys ADD COLUMN kind TEXT NOT NULL DEFAULT 'server' CHECK (kind IN ('server', 'browser', 'person'));
 ALTER TABLE api_keys ADD COLUMN user_id TEXT REFERENCES users (id) ON DELETE SET NULL;
 ALTER TABLE api_keys ADD COLUMN team_id TEXT REFERENCES teams (id) ON DELETE SET NULL;
-ALTER TABLE api_keys ADD COLUMN models TEXT CHECK (models IS NULL OR json_valid(models));
+ALTER TABLE api_keys ADD COLUMN model_names TEXT CHECK (model_names IS NULL OR json_valid(model_names));
 ALTER TABLE api_keys ADD COLUMN ip_ranges TEXT CHECK (ip_ranges IS NULL OR json_valid(ip_ranges));
 ALTER TABLE api_keys ADD COLUMN origins TEXT CHECK (origins IS NULL OR json_valid(origins));
 ALTER TABLE api_keys ADD COLUMN end_user TEXT CHECK (length(end_user) BETWEEN 1 AND 256);

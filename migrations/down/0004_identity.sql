@@ -19,7 +19,7 @@ ALTER TABLE api_keys DROP COLUMN leaked_at;
 ALTER TABLE api_keys DROP COLUMN end_user;
 ALTER TABLE api_keys DROP COLUMN origins;
 ALTER TABLE api_keys DROP COLUMN ip_ranges;
-ALTER TABLE api_keys DROP COLUMN models;
+ALTER TABLE api_keys DROP COLUMN model_names;
 ALTER TABLE api_keys DROP COLUMN team_id;
 ALTER TABLE api_keys DROP COLUMN user_id;
 ALTER TABLE api_keys DROP COLUMN kind;

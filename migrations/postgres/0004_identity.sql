@@ -53,7 +53,7 @@ CREATE INDEX team_members_by_team ON team_members (team_id);
 ALTER TABLE api_keys ADD COLUMN kind text COLLATE "C" NOT NULL DEFAULT 'server' CHECK (kind IN ('server', 'browser', 'person'));
 ALTER TABLE api_keys ADD COLUMN user_id text COLLATE "C" REFERENCES users (id) ON DELETE SET NULL;
 ALTER TABLE api_keys ADD COLUMN team_id text COLLATE "C" REFERENCES teams (id) ON DELETE SET NULL;
-ALTER TABLE api_keys ADD COLUMN models jsonb;
+ALTER TABLE api_keys ADD COLUMN model_names jsonb;
 ALTER TABLE api_keys ADD COLUMN ip_ranges jsonb;
 ALTER TABLE api_keys ADD COLUMN origins jsonb;
 ALTER TABLE api_keys ADD COLUMN end_user text COLLATE "C" CHECK (length(end_user) BETWEEN 1 AND 256);

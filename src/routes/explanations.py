@@ -54,7 +54,7 @@ async def explain(services: Services, request: Validated[ExplainCall, NoQuery], 
     body = request.body
     row = await key_service.get(services, principal, body.key_id or principal.key_id)
     routes = await model_store.routes_of(services.database, principal.org_id)
-    target = resolve(body.model, routes, services.gateway.providers, row.models)
+    target = resolve(body.model, routes, services.gateway.providers, row.model_names)
     path = path_of(
         principal.org_id, row.id, body.model, row.end_user or body.end_user, team_id=row.team_id, user_id=row.user_id
     )

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from lib.http import etag, render
 from lib.http.response import Response
-from lib.identity.addresses import MOST_RANGE, parse_range
+from lib.identity.ip_ranges import MOST_RANGE, parse_range
 from lib.identity.key_store import KeyRow
 from lib.text import PRINTABLE
 
@@ -107,5 +107,5 @@ def key_made(row: KeyRow, secret: str) -> Response:
 
 
 def _fields(row: KeyRow) -> dict[str, object]:
-    fields = {name: getattr(row, name) for name in Key.model_fields}
+    fields = {name: getattr(row, name) for name in Key.model_fields if name != "models"} | {"models": row.model_names}
     return {name: sorted(value) if isinstance(value, frozenset) else value for name, value in fields.items()}

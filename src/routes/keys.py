@@ -101,7 +101,7 @@ async def update_key(services: Services, request: Validated[UpdateKey, NoQuery],
     fields = request.body.model_fields_set
     name = request.body.name or row.name
     expires_at = request.body.expires_at if "expires_at" in fields else row.expires_at
-    models = _set(request.body.models) if "models" in fields else row.models
+    models = _set(request.body.models) if "models" in fields else row.model_names
     ip_ranges = _set(request.body.ip_ranges) if "ip_ranges" in fields else row.ip_ranges
     bounds = Bounds(models, ip_ranges, row.origins)
     return key_shown(await key_service.update(services, principal, row, name, expires_at, bounds))

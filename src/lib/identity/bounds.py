@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from lib.http.errors import Forbidden
 from lib.http.request import Headers
-from lib.identity.addresses import parse_address, parse_range
+from lib.identity.ip_ranges import parse_address, parse_range
 from lib.identity.models import Principal
 
 # Written by Cloudflare's edge, whatever a client sends.

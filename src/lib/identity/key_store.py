@@ -34,7 +34,7 @@ class KeyRow:
     kind: str
     user_id: str | None
     team_id: str | None
-    models: frozenset[str] | None
+    model_names: frozenset[str] | None
     ip_ranges: frozenset[str] | None
     origins: frozenset[str] | None
     end_user: str | None
@@ -42,7 +42,7 @@ class KeyRow:
 
     @property
     def bounds(self) -> Bounds:
-        return Bounds(self.models, self.ip_ranges, self.origins)
+        return Bounds(self.model_names, self.ip_ranges, self.origins)
 
 
 _COLUMNS = columns(KeyRow)
@@ -86,7 +86,7 @@ class _PrincipalRow:
     kind: str
     user_id: str | None
     team_id: str | None
-    models: frozenset[str] | None
+    model_names: frozenset[str] | None
     ip_ranges: frozenset[str] | None
     origins: frozenset[str] | None
     end_user: str | None
@@ -94,7 +94,7 @@ class _PrincipalRow:
 
 _INSERTED = (
     "id, org_id, created_by_key_id, name, prefix, secret_hash, scopes, expires_at, created_at, updated_at, kind,"
-    " user_id, team_id, models, ip_ranges, origins, end_user"
+    " user_id, team_id, model_names, ip_ranges, origins, end_user"
 )
 
 
@@ -117,7 +117,7 @@ async def find_principal(database: Database, secret_hash: str) -> Principal | No
         user_id=row.user_id,
         team_id=row.team_id,
         kind="browser_key" if row.kind == BROWSER else "key",
-        models=row.models,
+        models=row.model_names,
         ip_ranges=row.ip_ranges,
         origins=row.origins,
         end_user=row.end_user,
@@ -187,7 +187,7 @@ def replace_statements(
     return [
         Statement(
             f"INSERT INTO api_keys ({_INSERTED}) SELECT ?1, org_id, ?2, name, ?3, ?4, scopes, expires_at, ?5, ?5, kind,"
-            " user_id, team_id, models, ip_ranges, origins, end_user FROM api_keys"
+            " user_id, team_id, model_names, ip_ranges, origins, end_user FROM api_keys"
             " WHERE org_id = ?6 AND id = ?7 AND version = ?8 AND revoked_at IS NULL",
             (new.id, new.created_by_key_id, new.prefix, new.secret_hash, now, org_id, old_id, version),
         ),
@@ -213,7 +213,7 @@ async def update_key(
     """Change a key that is still at `version`; tell whether it was."""
     changed = await database.execute(
         Org(org_id),
-        "UPDATE api_keys SET name = ?, expires_at = ?, models = ?, ip_ranges = ?, version = version + 1, updated_at = ?"
+        "UPDATE api_keys SET name = ?, expires_at = ?, model_names = ?, ip_ranges = ?, version = version + 1, updated_at = ?"
         " WHERE org_id = ? AND id = ? AND version = ? AND revoked_at IS NULL",
         name,
         expires_at,

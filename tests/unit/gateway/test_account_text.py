@@ -32,8 +32,8 @@ BOUND = Principal(
     origins=frozenset(),
     end_user="Zoë",
 )
-KEY = ["o", "k", [], None, "key", None, None]
-NO_BOUNDS = [None, None, None, None]
+KEY: list[object] = ["o", "k", [], None, "key", None, None]
+NO_BOUNDS: list[object] = [None, None, None, None]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from lib.store import d1
 from lib.store.database import Database, TenantViolation
-from lib.store.scope import EveryOrg, Org, Presented, Scope
+from lib.store.scope import EveryOrg, Member, Org, Person, Presented, Scope
 from lib.store.tenancy import check_scope
 from tests.unit.fakes import run
 from tests.unit.store.everything import use_everything
@@ -288,7 +288,7 @@ def refusal(scope: Scope, sql: str, values: Sequence[object] = VALUES) -> Tenant
 def test_all_that_the_application_asks_passes() -> None:
     """It ran: with fewer statements than these the list would be worth nothing."""
     assert len(ASKED) > 40
-    assert {type(scope) for scope, _, _ in ASKED} == {Org, Presented, EveryOrg}
+    assert {type(scope) for scope, _, _ in ASKED} == {Org, Person, Member, Presented, EveryOrg}
 
 
 @pytest.mark.parametrize(
@@ -300,7 +300,12 @@ def test_what_the_application_asks_is_refused_for_anybody_else(
     scope: Scope, sql: str, values: Sequence[object]
 ) -> None:
     """The same text with the same values, but as another organisation, or with another key."""
-    other = Presented("x" * 64) if isinstance(scope, Presented) else type(scope)("x" * 36)
+    stranger = "x" * 36
+    other: Scope = Presented("x" * 64) if isinstance(scope, Presented) else Org(stranger)
+    if isinstance(scope, Member):
+        other = Member(stranger, stranger)
+    elif isinstance(scope, Person):
+        other = Person(stranger)
     assert refusal(scope, sql, values) is None
     assert refusal(other, sql, values) is not None
 
