@@ -17,11 +17,9 @@ def path_of(
     user_id: str | None = None,
 ) -> dict[str, str]:
     """Return the levels that a call passes: whose its key is, as far as that is known, and for whom it is made."""
-    path = {"org": org_id, "key": key_id, "model": model}
-    for level, who in (("team", team_id), ("user", user_id), ("end_user", end_user)):
-        if who is not None:
-            path[level] = who
-    return path
+    others = {"team": team_id, "user": user_id, "end_user": end_user}
+    known = {level: who for level, who in others.items() if who is not None}
+    return {"org": org_id, "key": key_id, "model": model, **known}
 
 
 def ask_of(

@@ -88,7 +88,7 @@ async def _answer(services: Services, router: Router, raw: RawRequest, facts: di
 
 
 def _preflight(services: Services, router: Router, raw: RawRequest, dialect: Dialect) -> Response:
-    """Answer by the deployment's list of origins; on the AI API also to others, whose pages may have a key of theirs."""
+    """Answer by the deployment's list of origins; on the AI API also to others: their pages may have a key."""
     origins = services.config.session.cors_origins
     if dialect is Dialect.OPENAI and raw.headers.get("origin") not in origins:
         return browsers.preflight(raw, router)

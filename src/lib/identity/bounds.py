@@ -40,8 +40,14 @@ class Bounds:
         return bounds
 
 
+UNBOUND = Bounds()
+
+
 def require_within(maker: Principal, bounds: Bounds, *, from_anywhere: bool = False) -> None:
-    """Raise Forbidden unless a key of these bounds gives no more than `maker` has; `from_anywhere`: but for its ranges."""
+    """Raise Forbidden unless a key of these bounds gives no more than `maker` has.
+
+    `from_anywhere`: its IP ranges may be others.
+    """
     for what, own, other in (
         ("models", maker.models, bounds.models),
         ("origins", maker.origins, bounds.origins),

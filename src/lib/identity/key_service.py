@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from lib.http.errors import Conflict, NotFound, PreconditionFailed
 from lib.identity import api_keys, key_rules, key_store
-from lib.identity.bounds import Bounds, require_within
+from lib.identity.bounds import UNBOUND, Bounds, require_within
 from lib.identity.key_store import KeyRow, NewKey, Successor
 from lib.identity.models import Principal
 from lib.ids import is_id, new_id
@@ -24,7 +24,7 @@ async def create(
     name: str,
     scopes: Sequence[str],
     expires_at: datetime | None,
-    bounds: Bounds = Bounds(),
+    bounds: Bounds = UNBOUND,
     team_id: str | None = None,
 ) -> tuple[KeyRow, str]:
     """Make a key; return it and its secret, which nobody can read again.

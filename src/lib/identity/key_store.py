@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 
-from lib.identity.bounds import Bounds
+from lib.identity.bounds import UNBOUND, Bounds
 from lib.identity.models import Principal
 from lib.store.database import Database, Read, Statement, Value
 from lib.store.rows import columns
@@ -63,7 +63,7 @@ class NewKey:
     kind: str = SERVER
     user_id: str | None = None
     team_id: str | None = None
-    bounds: Bounds = Bounds()
+    bounds: Bounds = UNBOUND
     end_user: str | None = None
 
 
@@ -159,7 +159,8 @@ def insert_with_budget(key: NewKey, budget_id: str, now: datetime) -> Statement:
     """Return the statement that writes a new key where the budget that was made for it is there."""
     places = ", ".join(f"?{number}" for number in (*range(1, 10), *range(9, 17)))
     return Statement(
-        f"INSERT INTO api_keys ({_INSERTED}) SELECT {places} FROM budgets WHERE budgets.org_id = ?2 AND budgets.id = ?17",
+        f"INSERT INTO api_keys ({_INSERTED}) SELECT {places} FROM budgets"
+        " WHERE budgets.org_id = ?2 AND budgets.id = ?17",
         (*_values(key, now), budget_id),
     )
 
@@ -213,8 +214,8 @@ async def update_key(
     """Change a key that is still at `version`; tell whether it was."""
     changed = await database.execute(
         Org(org_id),
-        "UPDATE api_keys SET name = ?, expires_at = ?, model_names = ?, ip_ranges = ?, version = version + 1, updated_at = ?"
-        " WHERE org_id = ? AND id = ? AND version = ? AND revoked_at IS NULL",
+        "UPDATE api_keys SET name = ?, expires_at = ?, model_names = ?, ip_ranges = ?, version = version + 1,"
+        " updated_at = ? WHERE org_id = ? AND id = ? AND version = ? AND revoked_at IS NULL",
         name,
         expires_at,
         _json(bounds.models),

@@ -118,7 +118,7 @@ def test_it_is_not_wider_than_the_key_that_mints_it() -> None:
     """But for the IP ranges, which are a server's; and it belongs to the same team."""
     world = new_world()
     team = new_team(world)
-    bounds = {"models": ["sim/chat", "sim/b"], "ip_ranges": ["203.0.113.0/24"], "team_id": team}
+    bounds: dict[str, Any] = {"models": ["sim/chat", "sim/b"], "ip_ranges": ["203.0.113.0/24"], "team_id": team}
     maker = new_key(world, scopes=["keys:mint", "chat:write"], **bounds)
 
     def mint(**fields: Any) -> Any:
@@ -128,7 +128,8 @@ def test_it_is_not_wider_than_the_key_that_mints_it() -> None:
     made = mint(ip_ranges=["198.51.100.9"]).data
     assert (made["team_id"], made["ip_ranges"]) == (team, ["198.51.100.9"])
     assert mint().data["ip_ranges"] is None
-    ending = new_key(world, scopes=["keys:mint", "chat:write"], expires_at=str(world.clock.now() + timedelta(minutes=9)))
+    soon = str(world.clock.now() + timedelta(minutes=9))
+    ending = new_key(world, scopes=["keys:mint", "chat:write"], expires_at=soon)
     assert world.ask("POST", "/api/v1/keys/actions/mint", MINT, key=ending["secret"]).status == 403
 
 
@@ -152,7 +153,8 @@ def test_lists_are_of_one_kind() -> None:
     def listed(query: str = "") -> list[str]:
         return [key["id"] for key in world.ask("GET", f"/api/v1/keys{query}").body["data"]]
 
-    assert listed() == listed("?kind=server") == [server["id"], world.key.principal.key_id]
+    assert listed() == listed("?kind=server")
+    assert set(listed()) == {server["id"], world.key.principal.key_id}
     assert listed("?kind=browser") == [browser["id"]]
     assert listed("?kind=person") == []
     assert world.ask("GET", "/api/v1/keys?kind=all").status == 400
@@ -164,9 +166,9 @@ def test_lists_are_of_one_kind() -> None:
         *({"minutes": wrong} for wrong in (0, 61, "5", 1.5, None)),
         *({"budget_nano_usd": wrong} for wrong in (0, -1, 2**53 + 1, "5")),
         *({"end_user": wrong} for wrong in ("", "x" * 129, "a\nb", 5)),
-        *({"models": wrong} for wrong in ([], None)),
+        *({"models": []}, {"models": None}),
         *({"origins": wrong} for wrong in ([], None, ["*"], ["null"], ["https://a.example/"], ["https://A.example"])),
-        *({"origins": [wrong]} for wrong in ("http://a.example", "https://a.example:443", "https://a@b.example", "a.example")),
+        *({"origins": [wrong]} for wrong in ("http://a.example", "https://a.example:443", "https://a@b.c", "a.b")),
         *({"scopes": []}, {"expires_at": None}),
     ],
     ids=str,

@@ -12,9 +12,12 @@ from lib.identity.ip_ranges import parse_address, parse_range
 
 V4 = st.integers(0, 2**32 - 1).map(ipaddress.IPv4Address)
 V6 = st.integers(0, 2**128 - 1).map(ipaddress.IPv6Address).filter(lambda each: each.ipv4_mapped is None)
+MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")  # IPv4 addresses inside IPv6 ones: a test of their own
 NETWORKS = st.one_of(
     st.tuples(V4, st.integers(0, 32)).map(lambda each: ipaddress.ip_network(each, strict=False)),
-    st.tuples(V6, st.integers(0, 128)).map(lambda each: ipaddress.ip_network(each, strict=False)),
+    st.tuples(V6, st.integers(0, 128))
+    .map(lambda each: ipaddress.ip_network(each, strict=False))
+    .filter(lambda each: not each.overlaps(MAPPED)),
 )
 
 
@@ -51,8 +54,16 @@ def test_an_ipv4_address_inside_an_ipv6_one_is_that_address(spelling: str) -> No
     [
         *("", "/", "10", "10.0.0", "10.0.0.0.0", "10.0.0.256", "010.0.0.1", "10.0.0.-1", "1e1.0.0.1", "0x0a.0.0.1"),
         *("10.0.0.0/33", "10.0.0.0/", "10.0.0.0/08", "10.0.0.0/-1", "10.0.0.0/8/8", "10.0.0.0/1_0", "10.0.0.1/8"),
-        *(":", ":::", "1::2::3", "1:2:3:4:5:6:7", "1:2:3:4:5:6:7:8:9", "1:2:3:4:5:6:7:8::", "g::", "12345::", "::1%eth0"),
-        *("::10.0.0.256", "10.0.0.1::", "2001:db8::/129", "2001:db8::1/64", "１０.0.0.1", "10.0.0.0\n", " 10.0.0.0"),
+        *(":", ":::", "1::2::3", "1:2:3:4:5:6:7", "1:2:3:4:5:6:7:8:9", "1:2:3:4:5:6:7:8::", "g::", "12345::", "::1%e"),
+        *(
+            "::10.0.0.256",
+            "10.0.0.1::",
+            "2001:db8::/129",
+            "2001:db8::1/64",
+            "\uff11\uff10.0.0.1",
+            "10.0.0.0\n",
+            " 10.0.0.0",
+        ),
         "0" * 60,
     ],
 )

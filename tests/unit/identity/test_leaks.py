@@ -46,7 +46,8 @@ def test_nobody_is_told_whether_there_was_such_a_key() -> None:
     world = new_world()
     revoked = new_key(world)
     world.ask("DELETE", f"/api/v1/keys/{revoked['id']}")
-    answers = [report(world, text) for text in (invented(), "hg_x", "anything", revoked["secret"], new_key(world)["secret"])]
+    texts = [invented(), "hg_x", "anything", revoked["secret"], new_key(world)["secret"]]
+    answers = [report(world, text) for text in texts]
     assert {(answer.status, answer.body) for answer in answers} == {(204, b"")}
     assert world.ask("GET", f"/api/v1/keys/{revoked['id']}").data["leaked_at"] is None
 
