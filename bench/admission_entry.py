@@ -30,7 +30,9 @@ from lib.runtime import worker
 from lib.runtime.gates import JsGates
 from lib.services import Services
 
-__all__ = ["Default", "Gate"]
+__all__ = ["Default", "Gate", "Guard"]
+
+Guard = entry.Guard
 
 NONE, ASKED, CARRIED, DECIDED, UNSETTLED = "none", "asked", "carried", "decided", "unsettled"
 DECIDE = "/__bench/decide/"

@@ -44,9 +44,13 @@ const headgate :Workerd.Worker = (
   bindings = [
     {variables},
     (name = "GATE", durableObjectNamespace = "Gate"),
+    (name = "GUARD", durableObjectNamespace = "Guard"),
     {store}
   ],
-  durableObjectNamespaces = [(className = "Gate", uniqueKey = "Gate", enableSql = true)],
+  durableObjectNamespaces = [
+    (className = "Gate", uniqueKey = "Gate", enableSql = true),
+    (className = "Guard", uniqueKey = "Guard", enableSql = true)
+  ],
   durableObjectStorage = (localDisk = "disk")
 );
 const passthrough :Workerd.Worker = (

@@ -11,9 +11,9 @@ import js
 import pyodide_js  # type: ignore[import-not-found]  # exists only in Pyodide
 
 from entry import Default as Headgate
-from entry import Gate
+from entry import Gate, Guard
 
-__all__ = ["Default", "Gate"]
+__all__ = ["Default", "Gate", "Guard"]
 
 PATH = "/__bench/memory"
 _MALLINFO_BYTES = 40  # ten 32-bit numbers

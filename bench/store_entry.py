@@ -48,6 +48,6 @@ ROUTES.append(
     )
 )
 
-from entry import Default, Gate  # noqa: E402 - it makes the router from what ROUTES then holds
+from entry import Default, Gate, Guard  # noqa: E402 - it makes the router from what ROUTES then holds
 
-__all__ = ["Default", "Gate"]
+__all__ = ["Default", "Gate", "Guard"]

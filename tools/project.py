@@ -36,6 +36,7 @@ class Toolchain:
     npm: dict[str, str]
     worker_python: str
     worker_platform: str
+    worker_alone: frozenset[str]
 
     def worker_pip_options(self) -> list[str]:
         """What tells pip to choose wheels for Pyodide instead of this machine."""
@@ -61,6 +62,7 @@ def read_toolchain(document: dict[str, Any]) -> Toolchain:
         npm=table["npm"],
         worker_python=table["worker"]["python"],
         worker_platform=table["worker"]["platform"],
+        worker_alone=frozenset(table["worker"].get("alone", ())),
     )
 
 

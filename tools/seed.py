@@ -16,13 +16,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
-from argon2 import PasswordHasher
-
-from lib.config import MIN_SECRET_CHARACTERS
+from lib.config import MIN_SECRET_CHARACTERS, AccountConfig
 from lib.identity import api_keys
+from lib.identity.home_store import PERSON_NAME, PERSON_PREFIX
 from lib.identity.models import ALL_SCOPES
+from lib.identity.passwords import Cost, Passwords
 from lib.ids import new_id
 from lib.store.dialect import time_text
+from tools.password_hasher import CffiArgon2
 from tools.project import ToolError
 
 ADMIN_EMAIL = "admin@headgate.example"
@@ -70,10 +71,8 @@ def statements(made: Credentials, secret: str) -> str:
                 "id": user_id,
                 "email": made.admin_email,
                 "name": "Administrator",
-                # OWASP's parameters for Argon2id: 19 MiB, two passes, one lane.
-                "password_hash": PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1).hash(
-                    made.admin_password
-                ),
+                "password_hash": _password_hash(made.admin_password, secret),
+                "email_verified_at": now,
             },
         ),
         ("memberships", {"org_id": made.org_id, "user_id": user_id, "role": "owner"}),
@@ -88,8 +87,28 @@ def statements(made: Credentials, secret: str) -> str:
                 "scopes": json.dumps(sorted(ALL_SCOPES)),
             },
         ),
+        (
+            "api_keys",
+            {
+                "id": new_id(moment),
+                "org_id": made.org_id,
+                "name": PERSON_NAME,
+                "prefix": PERSON_PREFIX,
+                "secret_hash": secrets.token_hex(32),  # of nothing that anybody could present
+                "scopes": "[]",
+                "kind": "person",
+                "user_id": user_id,
+            },
+        ),
     ]
     return "\n".join(_insert(table, {**row, "created_at": now, "updated_at": now}) for table, row in rows) + "\n"
+
+
+def _password_hash(password: str, secret: str) -> str:
+    """Return what the Worker would store, at the default cost; at another, it is made anew at the first sign-in."""
+    default = AccountConfig()
+    cost = Cost(default.password_memory_kib, default.password_passes)
+    return Passwords(CffiArgon2(), secret, cost, default.password_min_length).hash(password)
 
 
 def seed_statements(secret: str, email: str = ADMIN_EMAIL) -> tuple[Credentials, str]:

@@ -135,6 +135,14 @@ class Stack:
         if self._worker is not None:
             self._worker.kill()
 
+    def run_daily_work(self) -> None:
+        """Have the Worker do what the platform's cron has it do once a day, and wait for it. Raises ToolError."""
+        with urllib.request.urlopen(
+            f"http://{HOST}:{self._worker_port}/cdn-cgi/local/scheduled", timeout=120
+        ) as answer:
+            if answer.status != 200:
+                raise ToolError(f"the daily work failed: {answer.status}")
+
     def exit_code(self) -> int | None:
         """None while wrangler runs."""
         return self._worker.exit_code() if self._worker is not None else 0
@@ -154,7 +162,13 @@ class Stack:
         self.admin_password = credentials["admin_password"]
 
     def _start_worker(self) -> None:
-        own = {**self.state.secrets(), "SIM_BASE_URL": f"{self.sim_url}/v1"}
+        own = {
+            **self.state.secrets(),
+            "SIM_BASE_URL": f"{self.sim_url}/v1",
+            "SIGN_UP": "open",
+            "PUBLIC_URL": self.base_url,
+            "MAIL": "outbox",
+        }
         # A file, since every user of the machine can read a command line.
         write_private(self.state.variables, render_env({**own, **self._variables}))
         command = node.wrangler(

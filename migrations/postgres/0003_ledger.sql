@@ -31,7 +31,7 @@ CREATE TABLE usage_days (
 );
 
 -- How far the work on an organisation's records has come: all days before `summed_until` are in usage_days, and of those
--- before `pruned_until` there are no single records any more.
+-- before `pruned_until` single records may be gone, so they are never summed anew.
 CREATE TABLE usage_marks (
   org_id text COLLATE "C" PRIMARY KEY REFERENCES orgs (id) ON DELETE CASCADE,
   summed_until text COLLATE "C" NOT NULL CHECK (length(summed_until) = 10),

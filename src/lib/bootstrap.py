@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from lib.audit import events
 from lib.audit.audited import AuditedStore
 from lib.audit.chain import chain_key
 from lib.clock import SystemClock
@@ -16,13 +17,18 @@ from lib.http import json_body
 from lib.http.docs_page import docs_page
 from lib.http.openapi import document
 from lib.http.router import Router
+from lib.identity import invitation_service
 from lib.identity.api_keys import derive
+from lib.identity.guard import ObjectGuard
+from lib.identity.passwords import Cost, Passwords
 from lib.identity.shield import Shield
 from lib.identity.signing_keys import SigningKeys
-from lib.identity.unwired import NoAudit, NoGuard, no_sign_in
+from lib.runtime.argon2 import CtypesArgon2
 from lib.runtime.environment import variable_reader
 from lib.runtime.gates import JsGates
+from lib.runtime.guard import JsGuardObjects
 from lib.runtime.kv import cache_of
+from lib.runtime.mail import mail_of
 from lib.runtime.sealer import WebCryptoSealer
 from lib.runtime.signatures import WebCryptoSignatures
 from lib.runtime.stores import store_of
@@ -44,6 +50,7 @@ def bootstrap(env: Any) -> Services:
     clock = SystemClock()
     store = AuditedStore(store_of(env), chain_key(config.secret))
     cache = cache_of(env)
+    mailer, outbox = mail_of(env, config.mail, clock)
     denials = Denials(cache)
     accounts = Accounts(cache, denials)
     gates = JsGates(env.GATE, accounts)
@@ -76,9 +83,17 @@ def bootstrap(env: Any) -> Services:
         sealer=WebCryptoSealer(),
         streams=JsStreams(),
         tokens=SigningKeys(WebCryptoSignatures()),
-        sign_in=no_sign_in,
-        guard=NoGuard(),
-        audit=NoAudit(),
+        passwords=Passwords(
+            CtypesArgon2(),
+            config.secret,
+            Cost(config.account.password_memory_kib, config.account.password_passes),
+            config.account.password_min_length,
+        ),
+        mailer=mailer,
+        outbox=outbox,
+        guard=ObjectGuard(JsGuardObjects(env.GUARD), derive(config.secret, "guard")),
+        audit=events,
+        invitations=invitation_service,
         checks={"database": check_database, "gate": check_gate},
         openapi=_OPENAPI,
         docs_page=_DOCS_PAGE,

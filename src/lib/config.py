@@ -12,7 +12,18 @@ MIN_SECRET_CHARACTERS = 32
 MOST_ORIGINS = 100
 # As browsers write it (RFC 6454, 6.2): lower case, no path. Without TLS only this machine's own pages may call.
 _ORIGIN = re.compile(r"(https://[a-z0-9.-]{1,253}|http://(localhost|127\.0\.0\.1))(:[1-9][0-9]{0,4})?")
+# OWASP's weakest advice for Argon2id: 7 MiB and five passes.
+LEAST_PASSWORD_WORK = 7 * 1024 * 5
+MOST_DOMAINS = 100
+_DOMAIN = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+")
 OPENAI_BASE_URL = "https://api.openai.com/v1"
+RESEND_URL = "https://api.resend.com/emails"
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+# A name has nothing in it that would have to be quoted in a mail's header.
+_SENDER = re.compile(
+    r"(?P<bare>[^\s<>@,;\"]{1,64}@[^\s<>@,;\"]{1,189})"
+    r"|(?P<name>[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}) <(?P<address>[^\s<>@,;\"]{1,64}@[^\s<>@,;\"]{1,189})>"
+)
 
 
 class ConfigError(Exception):
@@ -24,6 +35,61 @@ class StoreKind(StrEnum):
 
     D1 = "d1"
     POSTGRES = "postgres"
+
+
+class SignUp(StrEnum):
+    """Who may make an account: the variable SIGN_UP. With an invitation everybody may."""
+
+    OPEN = "open"
+    DOMAIN = "domain"
+    INVITATION = "invitation"
+
+
+class MailKind(StrEnum):
+    """Who takes our mails: the variable MAIL."""
+
+    NONE = "none"
+    OUTBOX = "outbox"  # kept and shown at /dev/outbox, on a developer's machine only
+    CLOUDFLARE = "cloudflare"  # the binding EMAIL
+    HTTP = "http"  # a provider with Resend's API
+
+
+@dataclass(frozen=True, slots=True)
+class MailConfig:
+    """Settings of mail.
+
+    kind: MAIL. address, name: MAIL_FROM, `no-reply@example.com` or `Headgate <no-reply@example.com>`.
+    api_url, api_key: MAIL_API_URL and MAIL_API_KEY, of the provider.
+    """
+
+    kind: MailKind = MailKind.NONE
+    address: str = ""
+    name: str = ""
+    api_url: str = ""
+    api_key: str = field(default="", repr=False)
+
+    @property
+    def sender(self) -> str:
+        """Return address and name as they stand in a mail."""
+        return f"{self.name} <{self.address}>" if self.name else self.address
+
+
+@dataclass(frozen=True, slots=True)
+class AccountConfig:
+    """Settings of people's accounts.
+
+    sign_up: SIGN_UP, who may make an account. sign_up_domains: SIGN_UP_DOMAINS, the domains of addresses for `domain`.
+    password_min_length: PASSWORD_MIN_LENGTH, in characters. password_memory_kib, password_passes:
+    PASSWORD_MEMORY_KIB, PASSWORD_PASSES, what one hash costs (Argon2id).
+    public_url: PUBLIC_URL, where people reach this deployment; links in mails lead there and nowhere else.
+    """
+
+    sign_up: SignUp = SignUp.INVITATION
+    sign_up_domains: frozenset[str] = frozenset()
+    password_min_length: int = 12
+    password_memory_kib: int = 19 * 1024
+    password_passes: int = 2
+    public_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +118,8 @@ class Config:
     simulated one: without its address) is not offered.
     upstream_timeout_seconds: UPSTREAM_TIMEOUT_SECONDS, how long one call to a provider may last, its stream included.
     output_floor_tokens: OUTPUT_FLOOR_TOKENS, the least output that a budget must cover where a client sets no maximum.
-    session: see there.
+    ledger_retention_days: LEDGER_RETENTION_DAYS, how long single usage records stay in the store.
+    account, session, mail: see there.
     """
 
     secret: str = field(repr=False)
@@ -62,7 +129,10 @@ class Config:
     sim_api_key: str = field(repr=False)
     upstream_timeout_seconds: int
     output_floor_tokens: int
+    ledger_retention_days: int
+    account: AccountConfig = AccountConfig()
     session: SessionConfig = SessionConfig()
+    mail: MailConfig = MailConfig()
 
 
 def read_config(variable: Callable[[str], str | None]) -> Config:
@@ -79,7 +149,10 @@ def read_config(variable: Callable[[str], str | None]) -> Config:
         sim_api_key=variable("SIM_API_KEY") or "sim",
         upstream_timeout_seconds=_whole("UPSTREAM_TIMEOUT_SECONDS", variable, 600, 3600),
         output_floor_tokens=_whole("OUTPUT_FLOOR_TOKENS", variable, 64, 9999),
+        ledger_retention_days=_whole("LEDGER_RETENTION_DAYS", variable, 90, 3650, least=7),
+        account=(account := _account(variable)),
         session=_session(variable),
+        mail=_mail(variable, account.public_url),
     )
 
 
@@ -102,6 +175,67 @@ def _origins(name: str, text: str) -> frozenset[str]:
     return frozenset(origins)
 
 
+def _account(variable: Callable[[str], str | None]) -> AccountConfig:
+    sign_up = _sign_up(variable("SIGN_UP"))
+    domains = _domains(variable("SIGN_UP_DOMAINS") or "")
+    if sign_up is SignUp.DOMAIN and not domains:
+        raise ConfigError("SIGN_UP is domain, so SIGN_UP_DOMAINS must list one")
+    public_url = variable("PUBLIC_URL")
+    config = AccountConfig(
+        sign_up=sign_up,
+        sign_up_domains=domains,
+        password_min_length=_whole("PASSWORD_MIN_LENGTH", variable, 12, 128, least=8),
+        password_memory_kib=_whole("PASSWORD_MEMORY_KIB", variable, 19 * 1024, 65_536, least=7 * 1024),
+        password_passes=_whole("PASSWORD_PASSES", variable, 2, 20),
+        public_url=_base_url("PUBLIC_URL", public_url) if public_url else None,
+    )
+    if config.password_memory_kib * config.password_passes < LEAST_PASSWORD_WORK:
+        raise ConfigError(f"PASSWORD_MEMORY_KIB times PASSWORD_PASSES must be at least {LEAST_PASSWORD_WORK}")
+    return config
+
+
+def _mail(variable: Callable[[str], str | None], public_url: str | None) -> MailConfig:
+    kind = _mail_kind(variable("MAIL"))
+    if kind is MailKind.NONE:
+        return MailConfig()
+    if kind is MailKind.OUTBOX and urlsplit(public_url or "").hostname not in LOOPBACK:
+        # It shows everybody's mails to anybody.
+        raise ConfigError("MAIL is outbox, which is for one's own machine: PUBLIC_URL must lead to 127.0.0.1")
+    if kind is MailKind.OUTBOX:
+        return MailConfig(kind)
+    sender = _SENDER.fullmatch(variable("MAIL_FROM") or "")
+    if sender is None:
+        raise ConfigError("MAIL_FROM must be an address, as in `Headgate <no-reply@example.com>`")
+    address, name = sender["bare"] or sender["address"], sender["name"] or ""
+    if kind is not MailKind.HTTP:
+        return MailConfig(kind, address, name)
+    api_key = variable("MAIL_API_KEY")
+    if not api_key:
+        raise ConfigError("MAIL is http, so MAIL_API_KEY must be set")
+    return MailConfig(kind, address, name, _base_url("MAIL_API_URL", variable("MAIL_API_URL") or RESEND_URL), api_key)
+
+
+def _mail_kind(text: str | None) -> MailKind:
+    try:
+        return MailKind(text or MailKind.NONE)
+    except ValueError:
+        raise ConfigError(f"MAIL must be {', '.join(MailKind)}") from None
+
+
+def _sign_up(text: str | None) -> SignUp:
+    try:
+        return SignUp(text or SignUp.INVITATION)
+    except ValueError:
+        raise ConfigError(f"SIGN_UP must be {', '.join(SignUp)}") from None
+
+
+def _domains(text: str) -> frozenset[str]:
+    domains = [domain.strip().lower() for domain in text.split(",") if domain.strip()]
+    if len(domains) > MOST_DOMAINS or not all(_DOMAIN.fullmatch(domain) for domain in domains):
+        raise ConfigError(f"SIGN_UP_DOMAINS must be at most {MOST_DOMAINS} domains with commas between them")
+    return frozenset(domains)
+
+
 def read_store(variable: Callable[[str], str | None]) -> StoreKind:
     """Return which store is chosen; D1 where nothing is said. Raises ConfigError."""
     try:
@@ -121,8 +255,8 @@ def _base_url(name: str, text: str) -> str:
     return text.rstrip("/")
 
 
-def _whole(name: str, variable: Callable[[str], str | None], default: int, most: int) -> int:
+def _whole(name: str, variable: Callable[[str], str | None], default: int, most: int, least: int = 1) -> int:
     text = variable(name) or str(default)
-    if not (text.isascii() and text.isdigit() and len(text) <= 4 and 1 <= int(text) <= most):
-        raise ConfigError(f"{name} must be a whole number from 1 to {most}")
+    if not (text.isascii() and text.isdigit() and len(text) <= 5 and least <= int(text) <= most):
+        raise ConfigError(f"{name} must be a whole number from {least} to {most}")
     return int(text)

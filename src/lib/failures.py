@@ -43,6 +43,13 @@ class Failure(Enum):
         "store", Mode.STALE, "calls of known accounts go on; their records wait in the gate, which tries again",
         "the gate has all that it needs, and loses nothing",
     )  # fmt: skip
+    QUEUE_AWAY = (
+        "queue", Mode.OPEN, "the gate writes its records to the store itself", "the queue only saves statements",
+    )  # fmt: skip
+    ARCHIVE_AWAY = (
+        "R2", Mode.STALE, "no usage record is deleted; the next day's run tries again",
+        "what is not in the archive must stay in the store",
+    )  # fmt: skip
     KV_READ = (
         "KV", Mode.OPEN, "after 250 ms, or at once when it fails, the store is asked", "KV only saves a read",
     )  # fmt: skip
@@ -52,6 +59,14 @@ class Failure(Enum):
     )  # fmt: skip
     KV_WRITE = (
         "KV", Mode.OPEN, "nothing; the next isolate reads the store", "KV only saves a read",
+    )  # fmt: skip
+    MAIL_UNSENT = (
+        "mail", Mode.CLOSED, "after two more attempts the log tells it; who waits for the mail asks again",
+        "the answer has begun: it must not tell who has an account",
+    )  # fmt: skip
+    GUARD_UNREACHABLE = (
+        "guard", Mode.CLOSED, "503 `guard_unavailable` with `Retry-After` to who signs in or resets; sessions go on",
+        "without a count a password could be guessed as fast as one can ask",
     )  # fmt: skip
     CLOCK_SET_BACK = (
         "clock", Mode.STALE, "the gate's time stands still until the clock has caught up",

@@ -14,9 +14,12 @@ from lib.gateway.accounts import Accounts
 from lib.gateway.call import Gateway
 from lib.http.idempotency import Sealer
 from lib.http.streaming import Streams
-from lib.identity.ports import Audit, Guard, SignIn
+from lib.identity.passwords import Passwords
+from lib.identity.ports import Audit, Guard, Invitations
 from lib.identity.shield import Shield
 from lib.identity.signing_keys import SigningKeys
+from lib.mail.outbox import Outbox
+from lib.mail.port import Mailer
 from lib.store.database import Database, Store
 
 
@@ -56,8 +59,8 @@ class OrgGates(Protocol):
 class Services:
     """The application's parts. The requests of an isolate share all of them but `database`, which is one request's own.
 
-    `tokens` to `audit` are for people who sign in. `checks` are the dependencies that `/readyz` tries, by name; each
-    raises when its dependency is not well.
+    `tokens` to `invitations` are for people's accounts. `checks` are the dependencies that `/readyz` tries, by name;
+    each raises when its dependency is not well.
     """
 
     config: Config
@@ -72,9 +75,12 @@ class Services:
     sealer: Sealer
     streams: Streams
     tokens: SigningKeys
-    sign_in: SignIn
+    passwords: Passwords
+    mailer: Mailer
+    outbox: Outbox | None
     guard: Guard
     audit: Audit
+    invitations: Invitations
     checks: Mapping[str, Callable[[Services], Awaitable[None]]]
     openapi: bytes
     docs_page: bytes

@@ -1,4 +1,4 @@
-"""`/api/v1/orgs`: the organisation that a key belongs to."""
+"""`/api/v1/orgs`: organisations, as their members and keys see them."""
 
 from __future__ import annotations
 
@@ -8,18 +8,27 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from lib.http import etag, render
+from lib.http.paging import PageQuery, cut, decode_cursor
 from lib.http.request import Validated
 from lib.http.response import Response
 from lib.http.route import NoQuery, Route
-from lib.identity import org_service
-from lib.identity.models import Principal, Scope
+from lib.identity import member_service, member_store, org_service
+from lib.identity.context import context_of
+from lib.identity.models import SELF, Principal, Scope
 from lib.services import Services
 from lib.store.schema import OrgRow
 from lib.text import PRINTABLE
-from routes.schemas import One
+from routes.schemas import One, Page
 
 _Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=PRINTABLE)]
 _Zone = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=PRINTABLE)]
+
+
+class CreateOrg(BaseModel):
+    """An organisation to make. Who makes it owns it."""
+
+    model_config = ConfigDict(extra="forbid")
+    name: _Name
 
 
 class UpdateOrg(BaseModel):
@@ -40,6 +49,37 @@ class Org(BaseModel):
     updated_at: datetime
 
 
+class OwnOrg(BaseModel):
+    """An organisation where the caller is a member, and as what. `custom_role_id` stands in the place of `role`."""
+
+    id: str
+    name: str
+    role: str
+    custom_role_id: str | None
+    created_at: datetime
+
+
+async def list_orgs(services: Services, request: Validated[None, PageQuery], principal: Principal) -> Response:
+    """List the organisations where the caller is a member, the oldest first."""
+    [after] = decode_cursor(request.query.cursor, [""])
+    limit = request.query.limit
+    rows = await member_store.list_orgs(services.database, str(principal.user_id), after, limit + 1)
+    shown, more = cut(rows, limit, lambda row: [row.id])
+    return render.page([OwnOrg(**{name: getattr(row, name) for name in OwnOrg.model_fields}) for row in shown], more)
+
+
+async def create_org(services: Services, request: Validated[CreateOrg, NoQuery], principal: Principal) -> Response:
+    """Make an organisation."""
+    row = await org_service.create(services, principal, request.body.name, context_of(request))
+    return _shown(row, 201)
+
+
+async def leave_org(services: Services, request: Validated[None, NoQuery], principal: Principal) -> Response:
+    """Leave the organisation."""
+    await member_service.leave(services, principal, request.path["id"], context_of(request))
+    return render.no_content()
+
+
 async def get_org(services: Services, request: Validated[None, NoQuery], principal: Principal) -> Response:
     """Show the organisation."""
     return _shown(await org_service.get(services, principal, request.path["id"]))
@@ -55,14 +95,46 @@ async def update_org(services: Services, request: Validated[UpdateOrg, NoQuery],
     )
 
 
-def _shown(row: OrgRow) -> Response:
+def _shown(row: OrgRow, status: int = 200) -> Response:
     shown = Org.model_validate({name: getattr(row, name) for name in Org.model_fields})
-    return render.data(shown, headers={"etag": etag.etag(row.version)})
+    made = {"location": f"/api/v1/orgs/{row.id}"} if status == 201 else {}
+    return render.data(shown, status=status, headers={"etag": etag.etag(row.version), **made})
 
 
-_OWN = "Your own organisation, by its id or as `current`. There are no others to you."
+_OWN = "The organisation in which you are active, by its id or as `current`. There are no others to you."
 
 ROUTES = [
+    Route(
+        method="GET",
+        path="/api/v1/orgs",
+        handler=list_orgs,
+        summary="List your organisations",
+        description="To act in another than the active one, switch the session or ask for tokens with its `org_id`.",
+        responses={200: Page[OwnOrg]},
+        permission=SELF,
+        query=PageQuery,
+    ),
+    Route(
+        method="POST",
+        path="/api/v1/orgs",
+        handler=create_org,
+        summary="Make an organisation",
+        description="You are its owner. The active organisation stays what it is.",
+        responses={201: One[Org]},
+        permission=SELF,
+        body=CreateOrg,
+        idempotent=True,
+    ),
+    Route(
+        method="POST",
+        path="/api/v1/orgs/{id}/actions/leave",
+        handler=leave_org,
+        summary="Leave the organisation",
+        description="At once. The last owner can't.",
+        responses={204: None},
+        permission=SELF,
+        idempotent=True,
+    ),
     Route(
         method="GET",
         path="/api/v1/orgs/{id}",

@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Generic, TypeVar
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from lib.admission import ledger_check
 from lib.admission.policy_service import WantedScope
 from lib.admission.verification import Verdict
+from lib.http import render
 from lib.http.paging import PageQuery
 from lib.http.periods import Day
+from lib.http.response import Finish, Response
+from lib.identity import addresses
+from lib.identity.passwords import MOST_BYTES
+from lib.identity.policy import Role
 from lib.text import PRINTABLE
 
 Item = TypeVar("Item")
+Email = Annotated[str, StringConstraints(max_length=300), AfterValidator(addresses.normal)]
+PersonName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=PRINTABLE)]
+# A password that is to be right, and one that is to be chosen: how long it must be is the deployment's to say, and how
+# long it may be is counted in bytes (lib/identity/passwords.py).
+GivenPassword = Annotated[str, StringConstraints(min_length=1, max_length=MOST_BYTES)]
+NewPassword = GivenPassword
+Secret = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=PRINTABLE)]
 _Name = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=PRINTABLE)]
 Id = Annotated[str, StringConstraints(min_length=36, max_length=36, pattern=r"^[0-9a-f-]+$")]
-Email = Annotated[
-    str, StringConstraints(strip_whitespace=True, to_lower=True, min_length=3, max_length=254, pattern=PRINTABLE)
-]
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=PRINTABLE)]
 # As it is typed: what it may be is judged where one is chosen.
 Password = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
 Code = Annotated[str, StringConstraints(strip_whitespace=True, min_length=6, max_length=64, pattern=PRINTABLE)]
@@ -44,6 +55,20 @@ RECENT = (
 # Said of limits and budgets.
 NEW_RULE = "It holds from the answer on. An organisation has at most 200 of them."
 RULE_TAG = "The ETag is of the rule. What is used of it changes without a new one."
+
+
+class GivenRole(BaseModel):
+    """What somebody is to be: `role`, or in its place one of the organisation's own roles."""
+
+    model_config = ConfigDict(extra="forbid")
+    role: Role | None = None
+    custom_role_id: Id | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> GivenRole:
+        if (self.role is None) == (self.custom_role_id is None):
+            raise ValueError("name either role or custom_role_id")
+        return self
 
 
 class DaysQuery(PageQuery):
@@ -83,6 +108,17 @@ class Page(BaseModel, Generic[Item]):
 
     data: list[Item]
     meta: PageMeta
+
+
+class Mailed(BaseModel):
+    """Where a mail goes: what it says is told to nobody else."""
+
+    email: str
+
+
+def mailed(email: str, finish: Finish) -> Response:
+    """Answer that a mail goes to an address. Whether one does, and which, is decided in `finish`."""
+    return replace(render.data(Mailed(email=email), status=202), finish=finish)
 
 
 class Level(StrEnum):

@@ -12,7 +12,7 @@ from lib.http.paging import PageQuery, cut, decode_cursor
 from lib.http.request import Validated
 from lib.http.response import Response
 from lib.http.route import NoQuery, Route
-from lib.identity import credentials, csrf, people, sessions
+from lib.identity import accounts, credentials, csrf, people, sessions
 from lib.identity.context import context_of
 from lib.identity.models import SELF, Principal
 from lib.identity.session_store import ShownSession
@@ -65,7 +65,7 @@ async def create_session(services: Services, request: Validated[SignIn, NoQuery]
     # Nobody is signed in yet whose token could be asked for, but a stranger's page must not choose who is.
     csrf.check_origin(request.headers, services.config.session)
     body, context = request.body, context_of(request)
-    user = await services.sign_in(services, body.email, body.password, body.totp_code, context)
+    user = await accounts.sign_in(services, body.email, body.password, body.totp_code, context)
     org_id = await people.choose_org(services, user.id, body.org_id)
     old = credentials.cookie_of(request.headers)
     return _begun(services, await sessions.begin(services, user.id, org_id, context, old), status=201)

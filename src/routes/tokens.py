@@ -12,7 +12,7 @@ from lib.http.errors import NotFound
 from lib.http.request import Validated
 from lib.http.response import Response
 from lib.http.route import NoQuery, Route
-from lib.identity import access_tokens, credentials, grants, people, signing_keys
+from lib.identity import access_tokens, accounts, credentials, grants, people, signing_keys
 from lib.identity.context import context_of
 from lib.identity.grants import Grant
 from lib.identity.models import SELF, Principal
@@ -70,7 +70,7 @@ async def create_token(services: Services, request: Validated[NewTokens, NoQuery
     wanted, context = request.body.root, context_of(request)
     if isinstance(wanted, RefreshGrant):
         return _granted(await grants.refresh(services, wanted.refresh_token, wanted.org_id, context))
-    user = await services.sign_in(services, wanted.email, wanted.password, wanted.totp_code, context)
+    user = await accounts.sign_in(services, wanted.email, wanted.password, wanted.totp_code, context)
     org_id = await people.choose_org(services, user.id, wanted.org_id)
     return _granted(await grants.grant(services, user.id, org_id, context))
 
@@ -87,6 +87,9 @@ async def revoke_token(services: Services, request: Validated[None, NoQuery], pr
 async def show_keys(services: Services, _request: Validated[None, NoQuery], _caller: None) -> Response:
     """Publish the keys that access tokens are verified with."""
     rows = await services.tokens.published(services)
+    if not rows:  # a new deployment
+        await services.tokens.signing(services)
+        rows = await services.tokens.published(services)
     body = KeySet(keys=[signing_keys.public_jwk(row) for row in rows])
     return render.bare(body, headers={"cache-control": f"public, max-age={JWKS_SECONDS}"})
 

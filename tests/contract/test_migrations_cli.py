@@ -13,6 +13,7 @@ import pytest
 from tests.contract.support.databases import FreshDatabase, query
 from tests.contract.support.rows import SECRET
 from tools.migrations import D1_FOLDER
+from tools.postgres import Postgres
 from tools.project import ROOT
 from tools.state import State
 
@@ -51,6 +52,8 @@ def test_a_local_database_from_nothing_to_seeded_and_back(store: str, tmp_path: 
     again = headgate("seed", *where).stdout
     assert json.loads(seeded.stdout)["org_id"] in again
     assert json.loads(seeded.stdout)["api_key"] not in again
+    audited = headgate("verify-audit", *where)
+    assert (audited.returncode, audited.stdout) == (0, "0 rows in 0 logs: all as they were written.\n")
     undone = "".join(f"undid {name}\n" for name in NAMES[::-1])
     assert headgate("migrate", "down", "--steps", str(len(NAMES)), *where).stdout == undone
     behind = headgate("migrate", "status", "--check", *where)
@@ -119,20 +122,50 @@ def test_a_wrong_password_is_not_repeated(database: FreshDatabase) -> None:
     assert "hunter2" not in done.stderr
 
 
-def test_a_state_in_use_is_left_alone(tmp_path: Path) -> None:
-    """`make dev` runs there."""
+@pytest.mark.parametrize("store", ["d1", "postgres"])
+def test_a_state_in_use_is_left_alone(store: str, tmp_path: Path) -> None:
+    """`make dev` runs there. Who only reads may do so beside it."""
     state = State(tmp_path / "state")
+    where = ("--store", store, "--state", str(state.folder))
+    assert headgate("migrate", "up", *where).returncode == 0
+    server = Postgres(state.postgres, lambda _line, _stream: None)
     state.hold()
     try:
-        done = headgate("migrate", "up", "--state", str(state.folder))
+        if store == "postgres":
+            server.start()
+        done = headgate("migrate", "up", *where)
+        audited = headgate("verify-audit", *where)
     finally:
+        server.stop()
         state.release()
     assert (done.returncode, "is in use by another run" in done.stderr) == (1, True)
+    assert (audited.returncode, audited.stderr) == (0, "")
+
+
+def test_verifying_the_audit_log_needs_what_it_says(tmp_path: Path) -> None:
+    """The deployment's secret, and a file that is what it should be."""
+    refused = headgate("verify-audit", "--remote")
+    assert (refused.returncode, "HEADGATE_SECRET must be set" in refused.stderr) == (1, True)
+    (tmp_path / "heads.json").write_text("[]", encoding="utf-8")
+    where = ("--state", str(tmp_path / "state"), "--heads", str(tmp_path / "heads.json"))
+    wrong = headgate("verify-audit", *where)
+    assert (wrong.returncode, "is not what `verify-audit --json` has printed" in wrong.stderr) == (1, True)
 
 
 def test_help_tells_each_option() -> None:
     shown = "".join(
-        headgate(*words, "--help").stdout for words in ([], ["migrate", "down"], ["migrate", "status"], ["seed"])
+        headgate(*words, "--help").stdout
+        for words in ([], ["migrate", "down"], ["migrate", "status"], ["seed"], ["verify-audit"])
     )
-    for word in ("DATABASE_URL", "--remote", "--steps", "--yes", "--check", "--email", "HEADGATE_SECRET", "STATE"):
+    for word in (
+        "DATABASE_URL",
+        "--remote",
+        "--steps",
+        "--yes",
+        "--check",
+        "--email",
+        "HEADGATE_SECRET",
+        "STATE",
+        "--heads",
+    ):
         assert word in shown

@@ -19,7 +19,7 @@ from tools.state import State
 ROWS = (
     "SELECT orgs.id AS org_id, users.email AS admin_email, role, secret_hash, scopes FROM orgs"
     " JOIN memberships ON memberships.org_id = orgs.id JOIN users ON users.id = memberships.user_id"
-    " JOIN api_keys ON api_keys.org_id = orgs.id"
+    " JOIN api_keys ON api_keys.org_id = orgs.id AND kind = 'server'"
 )
 
 

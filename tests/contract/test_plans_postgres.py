@@ -13,7 +13,7 @@ from tools.postgres_target import PostgresTarget
 
 GROWING = {
     "usage_records", "api_keys", "models", "model_prices", "idempotent_answers", "orgs", "users", "memberships",
-    "limits", "budgets",
+    "limits", "budgets", "usage_days", "usage_marks",
 }  # fmt: skip
 STATEMENTS = statements_on_d1()
 
@@ -54,7 +54,11 @@ def test_every_statement_ran_on_both(plans: list[Explained]) -> None:
 @each()
 def test_no_statement_reads_a_growing_table_from_end_to_end(plan: Explained) -> None:
     """Neither the table itself, nor an index: each is searched for one value, or by a job for what is old or next."""
-    behind = {"DELETE FROM idempotent_answers WHERE created_at <": " < ", "SELECT id FROM orgs WHERE id >": " > "}
+    behind = {
+        "DELETE FROM idempotent_answers WHERE created_at <": " < ",
+        "DELETE FROM mail_tokens WHERE expires_at <": " < ",
+        "SELECT id FROM orgs WHERE id >": " > ",
+    }
     wanted = next((sign for start, sign in behind.items() if plan.sql.startswith(start)), " = ")
     assert not plan.read_whole & GROWING, str(plan)
     assert all(wanted in condition for condition in plan.indexes.values()), str(plan)
@@ -63,7 +67,7 @@ def test_no_statement_reads_a_growing_table_from_end_to_end(plan: Explained) -> 
 @each("FROM usage_records", "started_at >= ")
 def test_usage_is_read_by_organisation_and_time(plan: Explained) -> None:
     """Not the organisation's whole history: the index is searched for the time too."""
-    [condition] = plan.indexes.values()
+    [condition] = [found for name, found in plan.indexes.items() if name.startswith("usage_records")]
     assert "org_id = " in condition, str(plan)
     assert "started_at >= " in condition, str(plan)
     assert "started_at < " in condition, str(plan)
@@ -72,7 +76,8 @@ def test_usage_is_read_by_organisation_and_time(plan: Explained) -> None:
 @each("FROM usage_records", "key_id = ?4")
 def test_a_report_on_one_key_uses_the_keys_own_index(plan: Explained) -> None:
     """An organisation with thousands of keys and a report on one of them, on every page."""
-    assert list(plan.indexes) == ["usage_records_by_key"], str(plan)
+    [index] = [name for name in plan.indexes if name.startswith("usage_records")]
+    assert index == "usage_records_by_key", str(plan)
 
 
 @each("ORDER BY id")

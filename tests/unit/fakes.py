@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
+from lib.admission.archive import ArchiveUnavailable
 from lib.http.errors import PayloadTooLarge
 from lib.http.request import Departure, RawRequest
 from lib.http.streaming import ReaderLost
@@ -155,6 +156,19 @@ class FakeStreams:
     def open(self, client: Departure) -> FakeStream:  # noqa: ARG002 - its leaving is scripted
         self.opened.append(FakeStream(fails_at=self.fails_at))
         return self.opened[-1]
+
+
+@dataclass
+class FakeArchive:
+    """Implements `lib.admission.archive.Archive`. `failure` is what the next write ends with, before it is done."""
+
+    objects: dict[str, bytes] = field(default_factory=dict)
+    failure: str | None = None
+
+    async def put(self, name: str, body: bytes) -> None:
+        if self.failure is not None:
+            raise ArchiveUnavailable(self.failure)
+        self.objects[name] = body
 
 
 def raw_request(

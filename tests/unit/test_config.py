@@ -6,7 +6,18 @@ from collections.abc import Mapping
 
 import pytest
 
-from lib.config import MIN_SECRET_CHARACTERS, OPENAI_BASE_URL, Config, ConfigError, StoreKind, read_config, read_store
+from lib.config import (
+    MIN_SECRET_CHARACTERS,
+    OPENAI_BASE_URL,
+    Config,
+    ConfigError,
+    MailConfig,
+    MailKind,
+    SignUp,
+    StoreKind,
+    read_config,
+    read_store,
+)
 
 SECRET = "s3cret-" * 6
 REQUIRED = {"HEADGATE_SECRET": SECRET}
@@ -70,6 +81,18 @@ def test_a_slash_at_the_end_of_an_address_does_not_matter(address: str) -> None:
 def test_addresses_of_every_kind_are_taken(address: str) -> None:
     """IPv4, IPv6, a port, a path."""
     assert read({**REQUIRED, "SIM_BASE_URL": address}).sim_base_url == address
+
+
+@pytest.mark.parametrize("text", ["6", "3651", "0", "-7", "7.5", "week"])
+def test_a_retention_that_is_none_is_named(text: str) -> None:
+    """A whole number of days from 7 to 3650; a record can be corrected for a day, and a store be away for some."""
+    with pytest.raises(ConfigError, match="LEDGER_RETENTION_DAYS must be a whole number from 7 to 3650"):
+        read({**REQUIRED, "LEDGER_RETENTION_DAYS": text})
+
+
+@pytest.mark.parametrize(("text", "days"), [(None, 90), ("", 90), ("7", 7), ("3650", 3650)])
+def test_a_retention_that_is_one_is_taken(text: str | None, days: int) -> None:
+    assert read({**REQUIRED, "LEDGER_RETENTION_DAYS": text}).ledger_retention_days == days
 
 
 @pytest.mark.parametrize("text", ["0", "3601", "-1", "1.5", "ten", "1e2", " 60", "٦٠", "²", "9" * 5000])
@@ -171,3 +194,105 @@ def test_origins_that_are_none(origins: str) -> None:
 def test_settings_of_sessions_that_are_wrong(name: str, value: str) -> None:
     with pytest.raises(ConfigError, match=name):
         read(REQUIRED | {name: value})
+
+
+def test_accounts_have_safe_defaults() -> None:
+    """Only who is invited makes an account; OWASP's cost for Argon2id; no links without an address of our own."""
+    account = read(REQUIRED).account
+    assert (account.sign_up, account.sign_up_domains, account.public_url) == (SignUp.INVITATION, frozenset(), None)
+    assert (account.password_min_length, account.password_memory_kib, account.password_passes) == (12, 19_456, 2)
+
+
+def test_accounts_are_configured() -> None:
+    """Domains without regard to case and spaces, addresses without a slash at their end."""
+    variables = {
+        "SIGN_UP": "domain",
+        "SIGN_UP_DOMAINS": " Acme.example, sub.acme.example,",
+        "PASSWORD_MIN_LENGTH": "15",
+        "PASSWORD_MEMORY_KIB": "65536",
+        "PASSWORD_PASSES": "1",
+        "PUBLIC_URL": "https://ai.acme.example/",
+    }
+    account = read(REQUIRED | variables).account
+    assert account.sign_up_domains == {"acme.example", "sub.acme.example"}
+    assert (account.password_min_length, account.password_memory_kib, account.password_passes) == (15, 65_536, 1)
+    assert account.public_url == "https://ai.acme.example"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("SIGN_UP", "everybody"),
+        ("SIGN_UP", "domain"),
+        ("SIGN_UP_DOMAINS", "acme"),
+        ("SIGN_UP_DOMAINS", "@acme.example"),
+        ("SIGN_UP_DOMAINS", "acme.example;evil.example"),
+        ("SIGN_UP_DOMAINS", "*.example"),
+        ("SIGN_UP_DOMAINS", ",".join(f"d{number}.example" for number in range(101))),
+        ("PASSWORD_MIN_LENGTH", "7"),
+        ("PASSWORD_MIN_LENGTH", "129"),
+        ("PASSWORD_MEMORY_KIB", "7167"),
+        ("PASSWORD_MEMORY_KIB", "65537"),
+        ("PASSWORD_PASSES", "0"),
+        ("PASSWORD_PASSES", "1"),
+        ("PUBLIC_URL", "ai.acme.example"),
+    ],
+)
+def test_a_bad_setting_of_accounts_is_named(name: str, text: str) -> None:
+    """Also a cost for passwords that is below OWASP's least: 19 MiB with a single pass."""
+    with pytest.raises(ConfigError, match="SIGN_UP" if name.startswith("SIGN") else name):
+        read(REQUIRED | {name: text})
+
+
+def mail(**variables: str) -> MailConfig:
+    return read({**REQUIRED, **variables}).mail
+
+
+def test_mail_is_off_where_nothing_is_said() -> None:
+    """And says so when one should be sent: `NoMailer`."""
+    assert mail() == MailConfig(MailKind.NONE)
+
+
+def test_the_outbox_is_for_ones_own_machine() -> None:
+    """It shows everybody's mails to anybody, so no deployment that others reach has one."""
+    assert mail(MAIL="outbox", PUBLIC_URL="http://127.0.0.1:8787").kind is MailKind.OUTBOX
+    for url in ("https://headgate.example", "http://127.0.0.1.evil.example", ""):
+        with pytest.raises(ConfigError, match="MAIL is outbox"):
+            mail(MAIL="outbox", PUBLIC_URL=url)
+
+
+@pytest.mark.parametrize(
+    ("text", "address", "name"),
+    [
+        ("no-reply@b.example", "no-reply@b.example", ""),
+        ("Headgate at B <no-reply@b.example>", "no-reply@b.example", "Headgate at B"),
+    ],
+)
+def test_a_sender_is_an_address_with_or_without_a_name(text: str, address: str, name: str) -> None:
+    """As it stands in the mail."""
+    read_mail = mail(MAIL="cloudflare", MAIL_FROM=text)
+    assert (read_mail.address, read_mail.name, read_mail.sender) == (address, name, text)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "nobody", "<a@b.example>", "A\r\nBcc: x@y.example <a@b.example>", 'A" <a@b.example>', "a@b, c@d"]
+)
+def test_another_sender_is_refused(text: str) -> None:
+    """Whoever can set it wrongly is told before the first mail."""
+    with pytest.raises(ConfigError, match="MAIL_FROM"):
+        mail(MAIL="cloudflare", MAIL_FROM=text)
+
+
+def test_a_provider_needs_its_key() -> None:
+    """Its address is Resend's where nothing is said; the key never shows."""
+    with pytest.raises(ConfigError, match="MAIL_API_KEY"):
+        mail(MAIL="http", MAIL_FROM="a@b.example")
+    made = mail(MAIL="http", MAIL_FROM="a@b.example", MAIL_API_KEY="hunter2")
+    assert (made.api_url, made.api_key) == ("https://api.resend.com/emails", "hunter2")
+    assert "hunter2" not in repr(made)
+    other = mail(MAIL="http", MAIL_FROM="a@b.example", MAIL_API_KEY="k", MAIL_API_URL="https://mail.example/send")
+    assert other.api_url == "https://mail.example/send"
+    with pytest.raises(ConfigError, match="MAIL_API_URL"):
+        mail(MAIL="http", MAIL_FROM="a@b.example", MAIL_API_KEY="k", MAIL_API_URL="mail.example")
+    with pytest.raises(ConfigError, match="MAIL must be none"):
+        mail(MAIL="pigeon")

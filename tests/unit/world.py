@@ -13,6 +13,7 @@ from lib.admission.counters import Counted, Counter, Place
 from lib.admission.decision import Ask, Refusal
 from lib.admission.gate import Gate
 from lib.admission.usage_record import UsageRecord
+from lib.audit import events
 from lib.audit.audited import AuditedStore
 from lib.audit.chain import chain_key
 from lib.config import Config
@@ -23,12 +24,16 @@ from lib.gateway.cache import KvCache
 from lib.gateway.call import Gateway
 from lib.gateway.denials import Denials
 from lib.gateway.providers import configured
-from lib.http import json_body, pipeline
+from lib.http import json_body, pipeline, render
 from lib.http.docs_page import docs_page
+from lib.http.errors import HeadgateError
 from lib.http.openapi import document
 from lib.http.request import RawRequest
 from lib.http.response import Response
 from lib.http.router import Router
+from lib.http.validate import validate
+from lib.identity.models import Principal
+from lib.identity.passwords import Cost, Passwords
 from lib.identity.shield import Shield
 from lib.identity.signing_keys import SigningKeys
 from lib.services import Services
@@ -37,8 +42,9 @@ from routes import ROUTES
 from tests.unit.admission.sqlite_sql import SqliteSql
 from tests.unit.fakes import FakeClock, FakeKv, FakeSealer, FakeStreams, raw_request, run
 from tests.unit.gateway.fake_upstream import FakeUpstream
+from tests.unit.identity.counting_hasher import CountingHasher
 from tests.unit.identity.cpython_signatures import CPythonSignatures
-from tests.unit.identity.fake_parts import FakeAudit, FakeGuard, FakeSignIn
+from tests.unit.identity.people import FakeGuard, FakeInvitations, FakeMailer, FakeOutbox
 from tests.unit.store.seeds import PEPPER, SeededKey, seed_key, seed_org
 from tests.unit.store.sqlite_binding import SqliteBinding, new_store
 
@@ -52,6 +58,7 @@ CONFIG = Config(
     sim_api_key="sim-secret-key",
     upstream_timeout_seconds=600,
     output_floor_tokens=64,
+    ledger_retention_days=90,
 )
 
 
@@ -161,6 +168,16 @@ class Answer:
 
 
 @dataclass
+class People:
+    """What stands behind people's accounts: their passwords, mails, attempts and the audit log."""
+
+    hasher: CountingHasher
+    mailer: FakeMailer
+    guard: FakeGuard
+    outbox: FakeOutbox
+
+
+@dataclass
 class World:
     """An organisation with one key that may do everything."""
 
@@ -172,6 +189,7 @@ class World:
     key: SeededKey
     kv: FakeKv
     streams: FakeStreams
+    people: People
     facts: list[Mapping[str, object]] = field(default_factory=list)
 
     @property
@@ -194,12 +212,33 @@ class World:
         text = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
         return run(self._answer(raw_request(method, target, text, sent | dict(headers or {}))))
 
+    def ask_as(
+        self, user_id: str, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """Send a request as a person does that is signed in: whoever proves that, here it is given."""
+        text = b"" if body is None else json.dumps(body).encode()
+        sent = {"content-type": "application/json"} | dict(headers or {})
+        return run(self._answer_as(user_id, raw_request(method, path, text, sent)))
+
     def new_key(self, *scopes: str, ends: datetime | None = None) -> SeededKey:
         """Make another key of the organisation."""
         return run(seed_key(self.services.database, self.org_id, scopes, ends))
 
+    async def _answer_as(self, user_id: str, raw: RawRequest) -> Answer:
+        principal = Principal(
+            self.org_id, self.key.principal.key_id, frozenset(), None, user_id=user_id, kind="session"
+        )
+        route, path = ROUTER.match(raw.method, raw.path)
+        try:
+            request = await validate(route, raw, path)
+            return await self._finished(await route.handler(self.services, request, principal))
+        except HeadgateError as failure:
+            return await self._finished(render.error(failure, route.dialect, raw.id))
+
     async def _answer(self, raw: RawRequest) -> Answer:
-        response = await pipeline.handle(self.services, ROUTER, raw)
+        return await self._finished(await pipeline.handle(self.services, ROUTER, raw))
+
+    async def _finished(self, response: Response) -> Answer:
         facts = dict(response.facts) | dict(await response.finish() if response.finish else {})
         return Answer(response.status, response.headers, _body(response), facts)
 
@@ -220,6 +259,7 @@ async def _new_world(config: Config, kv: FakeKv) -> World:
     clock, upstream, accounts, streams = FakeClock(), FakeUpstream(), Accounts(cache, denials), FakeStreams()
     signatures = CPythonSignatures()
     gates = CoreGates(store, accounts, clock)
+    hasher, mailer, guard, outbox = CountingHasher(), FakeMailer(), FakeGuard(), FakeOutbox()
     key = await seed_key(database, await seed_org(database))
 
     async def check(services: Services) -> None:
@@ -238,14 +278,18 @@ async def _new_world(config: Config, kv: FakeKv) -> World:
         sealer=FakeSealer(),
         streams=streams,
         tokens=SigningKeys(signatures),
-        sign_in=FakeSignIn(),
-        guard=FakeGuard(),
-        audit=FakeAudit(),
+        passwords=Passwords(hasher, config.secret, Cost(64, 1), config.account.password_min_length),
+        mailer=mailer,
+        outbox=outbox,
+        guard=guard,
+        audit=events,
+        invitations=FakeInvitations(),
         checks={"database": check},
         openapi=json_body.dump(DOCUMENT),
         docs_page=docs_page(DOCUMENT),
     )
-    return World(binding, services, clock, gates, upstream, key, kv, streams)
+    people = People(hasher, mailer, guard, outbox)
+    return World(binding, services, clock, gates, upstream, key, kv, streams, people)
 
 
 def new_world(**config: Any) -> World:

@@ -71,7 +71,8 @@ class Gate:
         """
         self._now = max(self._now, now_ms)  # a clock that is set back must not open a window twice
         self._ended.begin(self._now)
-        if self._book.policy.empty and not self._held and not self._noted:
+        if self._book.policy.empty and not self._held:
+            self.fold()
             self._sql.run(gate_sql.WRITE_ALL if version == self._version else gate_sql.WRITE_SETTLED, rows)
             return int(self._version)
         answers = self._take_all(rows, current=version == self._version)
@@ -219,7 +220,7 @@ class Gate:
         answers[name] = self._answer(decided, ask)
         if isinstance(decided, Refusal):
             return False
-        if held is None:
+        if held is None and (decided.limits or decided.budgets):  # else nobody knows of it after a restart
             self._held[name] = decided
             self._keep_later(name, decided, None, deadline)
         return True
@@ -293,19 +294,24 @@ class Gate:
         for held in sorted(self._held.values(), key=lambda held: held.since):
             self._book.restore(held)
 
-    def outbox(self) -> str | None:
-        """Return settled records that the store does not have yet, as one JSON array, oldest first; None for none."""
+    def outbox(self, without: Sequence[str] = ()) -> str | None:
+        """Return settled records that the store does not have yet, as one JSON array, oldest first; None for none.
+
+        Those whose ids are in `without` are left out: they are under way to it.
+        """
         self.fold()
         [[records]] = self._sql.run(
-            "SELECT json_group_array(json(record)) FROM"
-            " (SELECT record FROM requests WHERE deadline_ms IS NULL ORDER BY id LIMIT ?) HAVING count(*) > 0"
-            " UNION ALL SELECT NULL LIMIT 1",
+            "SELECT json_group_array(json(record)) FROM (SELECT record FROM requests"
+            " WHERE deadline_ms IS NULL AND id NOT IN (SELECT value FROM json_each(?)) ORDER BY id LIMIT ?)"
+            " HAVING count(*) > 0 UNION ALL SELECT NULL LIMIT 1",
+            _text(list(without)),
             BATCH_ROWS,
         )
         return None if records is None else str(records)
 
     def delivered(self, records: str) -> None:
         """Drop records that the store has. One that was corrected in the meantime (its cause tells) stays."""
+        self.fold()  # else a settlement that came a second time would bring its record back
         self._sql.run(
             "DELETE FROM requests WHERE id IN (SELECT requests.id FROM json_each(?) AS sent"
             " JOIN requests ON requests.id = sent.value ->> 'id' AND deadline_ms IS NULL"
@@ -318,10 +324,13 @@ class Gate:
         self._sql.run("INSERT OR REPLACE INTO rejected VALUES (?1 ->> 'id', ?1)", record)
         self.delivered(f"[{record}]")
 
-    def next_alarm(self, now_ms: int) -> int | None:
-        """Return when there is next something to do, or None."""
+    def next_alarm(self, now_ms: int, without: Sequence[str] = ()) -> int | None:
+        """Return when there is next something to do, or None. `without` is as for `outbox`."""
         self.fold()
-        if self._sql.run("SELECT 1 FROM requests WHERE deadline_ms IS NULL LIMIT 1"):
+        settled = (
+            "SELECT 1 FROM requests WHERE deadline_ms IS NULL AND id NOT IN (SELECT value FROM json_each(?)) LIMIT 1"
+        )
+        if self._sql.run(settled, _text(list(without))):
             return now_ms + FLUSH_AFTER_MS
         [[deadline]] = self._sql.run("SELECT min(deadline_ms) FROM requests")
         return None if deadline is None else max(int(deadline), now_ms + FLUSH_AFTER_MS)

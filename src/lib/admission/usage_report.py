@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from lib.admission.day_sums import SUMS, TOKENS, day_of
 from lib.store.database import Database, Value
+from lib.store.dialect import Dialect
 from lib.store.scope import Org
 
 
@@ -20,7 +22,6 @@ class Group(StrEnum):
 
 
 ALL_GROUPS = tuple(Group)
-_SUMMED = ("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +54,6 @@ class UsageSum:
     unpriced_requests: int
 
 
-def _conditions(org_id: str, wanted: UsageFilter) -> tuple[str, list[Value]]:
-    """Return what stands behind WHERE, and what is bound to its places from ?1 on."""
-    conditions = "org_id = ?1 AND started_at >= ?2 AND started_at < ?3"
-    bound: list[Value] = [org_id, wanted.start, wanted.end]
-    for column, value in (("model", wanted.model), ("key_id", wanted.key_id)):
-        if value is not None:
-            bound.append(value)
-            conditions += f" AND {column} = ?{len(bound)}"
-    return conditions, bound
-
-
 async def report(
     database: Database,
     org_id: str,
@@ -72,10 +62,13 @@ async def report(
     after: Sequence[str] | None,
     limit: int,
 ) -> list[UsageSum]:
-    """Return lines in the order of day, model and key, those behind `after` (the last line's day, model and key id)."""
-    columns = {Group.DAY: database.dialect.utc_day("started_at"), Group.MODEL: "model", Group.KEY: "key_id"}
+    """Return lines in the order of day, model and key, those behind `after` (the last line's day, model and key id).
+
+    Days that have been summed come from their sums, so `start` and `end` are the beginnings of days (UTC).
+    """
+    columns = {Group.DAY: "used.day", Group.MODEL: "used.model", Group.KEY: "used.key_id"}
     shown = [columns[group] if group in groups else "CAST('' AS TEXT)" for group in ALL_GROUPS]
-    conditions, bound = _conditions(org_id, wanted)
+    used, bound = _used(database.dialect, org_id, wanted)
     behind = ""
     if after is not None:
         first = len(bound) + 1
@@ -84,11 +77,35 @@ async def report(
     # Every part of this text is a constant of ours; what the caller chose is bound. Sums are texts, so that none is
     # rounded on its way through JavaScript's numbers.
     sql = (
-        f"SELECT {shown[0]} AS day, {shown[1]} AS model, {shown[2]} AS key_id, count(*) AS requests,"
-        f" {', '.join(f'CAST(sum({name}) AS TEXT) AS {name}' for name in _SUMMED)},"
-        " CAST(coalesce(sum(cost_nano_usd), 0) AS TEXT) AS cost_nano_usd,"
-        " sum(CASE WHEN estimated THEN 1 ELSE 0 END) AS estimated_requests,"
-        " count(*) - count(cost_nano_usd) AS unpriced_requests"
-        f" FROM usage_records WHERE {conditions} GROUP BY 1, 2, 3{behind} ORDER BY 1, 2, 3 LIMIT ?{len(bound) + 1}"
+        f"SELECT {shown[0]} AS day, {shown[1]} AS model, {shown[2]} AS key_id,"
+        f" {', '.join(f'CAST(sum(used.{name}) AS TEXT) AS {name}' for name in SUMS)}"
+        f" FROM {used} AS used GROUP BY 1, 2, 3{behind} ORDER BY 1, 2, 3 LIMIT ?{len(bound) + 1}"
     )
     return await database.query(Org(org_id), UsageSum, sql, *bound, limit)
+
+
+def _used(dialect: Dialect, org_id: str, wanted: UsageFilter) -> tuple[str, list[Value]]:
+    """Return a SELECT of what was used, day by day where that is known and else record by record, and what is bound.
+
+    Both halves are of one moment, so a day that is being summed now is in one of them.
+    """
+    bound: list[Value] = [org_id, day_of(wanted.start), day_of(wanted.end)]
+    more = ""
+    for column, value in (("model", wanted.model), ("key_id", wanted.key_id)):
+        if value is not None:
+            bound.append(value)
+            more += f" AND {column} = ?{len(bound)}"
+    mark = "FROM usage_marks WHERE usage_marks.org_id = ?1)"
+    # One lower bound, so that an index is searched for it: the later of where the report begins and where sums end.
+    # max() gives a row also where there is no mark; PostgreSQL takes no coalesce() into an index under its policies.
+    later = "(SELECT CASE WHEN max(summed_until) > ?2 THEN max(summed_until) ELSE ?2 END " + mark
+    return (
+        f"(SELECT day, model, key_id, {', '.join(SUMS)} FROM usage_days WHERE org_id = ?1"
+        f" AND day >= ?2 AND day < ?3 AND day < (SELECT usage_marks.summed_until {mark}{more}"
+        f" UNION ALL SELECT {dialect.utc_day('started_at')}, model, key_id, 1, {', '.join(TOKENS)},"
+        " coalesce(cost_nano_usd, 0), CASE WHEN estimated THEN 1 ELSE 0 END,"
+        " CASE WHEN cost_nano_usd IS NULL THEN 1 ELSE 0 END"
+        " FROM usage_records WHERE org_id = ?1"
+        f" AND started_at >= {dialect.day_start(later)}"
+        f" AND started_at < {dialect.day_start('?3')}{more})"
+    ), bound

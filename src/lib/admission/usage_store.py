@@ -1,17 +1,22 @@
-"""Move finished records from a gate's outbox into the store."""
+"""Move finished records from a gate's outbox into the store, and keep the sums of their days true."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
 from functools import cache
-from typing import get_args, get_type_hints
+from typing import Any, get_args, get_type_hints
 
+from lib.admission.day_sums import COLUMNS, SUMS, summed
 from lib.admission.usage_record import UsageRecord
-from lib.store.database import Database, Statement
+from lib.store.database import Database, Statement, StoreError, StoreUnavailable
 from lib.store.dialect import Dialect
 from lib.store.schema import UsageRecordRow
 from lib.store.scope import Org
+
+Record = Mapping[str, Any]  # the members of a `UsageRecord`
 
 _CORRECTED = [
     "cause", "status", "estimated", "input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens",
@@ -57,13 +62,70 @@ def _touch_keys(dialect: Dialect) -> str:
     )
 
 
+@cache
+def _add_to_pruned(dialect: Dialect) -> str:
+    """Return the statement that adds to the sums of days that are never summed again, for lack of their records.
+
+    It stands before the INSERT, and leaves out what is there already.
+    """
+    added = ", ".join(f"{name} = usage_days.{name} + excluded.{name}" for name in SUMS)
+    return (
+        f"INSERT INTO usage_days ({COLUMNS})"
+        f" SELECT ?2, {dialect.utc_day('sent.started_at')}, sent.model, sent.key_id, {summed('sent')}, ?3, ?3"
+        f" FROM {dialect.json_rows('?1', _COLUMNS)} AS sent JOIN usage_marks ON usage_marks.org_id = ?2"
+        f" AND {dialect.utc_day('sent.started_at')} < usage_marks.pruned_until"
+        " WHERE NOT EXISTS (SELECT 1 FROM usage_records WHERE usage_records.org_id = ?2 AND usage_records.id = sent.id)"
+        f" GROUP BY 2, 3, 4 ON CONFLICT (org_id, day, model, key_id) DO UPDATE SET {added},"
+        " updated_at = excluded.updated_at"
+    )
+
+
+@cache
+def _set_back(dialect: Dialect) -> str:
+    """Return the statement that has the days of late records summed anew."""
+    sent, day = dialect.json_rows("?1", {"started_at": datetime}), dialect.utc_day("sent.started_at")
+    return (
+        "UPDATE usage_marks SET summed_until = late.day, updated_at = ?3"
+        f" FROM (SELECT min({day}) AS day FROM {sent} AS sent JOIN usage_marks AS marks ON marks.org_id = ?2"
+        f" AND {day} >= marks.pruned_until) AS late"
+        " WHERE usage_marks.org_id = ?2 AND late.day < usage_marks.summed_until"
+    )
+
+
 async def deliver(database: Database, org_id: str, records: str, now: datetime) -> None:
     """Write an organisation's records, a JSON array, all or none; note when their keys were last used.
 
-    Writing one again is harmless. Raises the store's errors; the caller keeps the records and tries again.
+    No id may be in it twice. Writing a record again is harmless. Raises the store's errors; the caller keeps the
+    records and tries again.
     """
     dialect = database.dialect
     await database.batch(
         Org(org_id),
-        [Statement(_insert(dialect), (records, org_id, now)), Statement(_touch_keys(dialect), (records, org_id))],
+        [
+            Statement(_add_to_pruned(dialect), (records, org_id, now)),
+            Statement(_insert(dialect), (records, org_id, now)),
+            Statement(_set_back(dialect), (records, org_id, now)),
+            Statement(_touch_keys(dialect), (records, org_id)),
+        ],
     )
+
+
+async def deliver_what_fits(
+    database: Database, org_id: str, records: Sequence[Record], now: datetime
+) -> list[tuple[Record, StoreError]]:
+    """Write records; return those that the store refuses for good, with its reasons.
+
+    One that is refused must not hold up the others: what is refused together is tried in halves. Raises
+    StoreUnavailable; then some may have been written.
+    """
+    try:
+        await deliver(database, org_id, json.dumps(records, ensure_ascii=False), now)
+    except StoreUnavailable:
+        raise
+    except StoreError as error:
+        if len(records) == 1:
+            return [(records[0], error)]
+        middle = len(records) // 2
+        halves = records[:middle], records[middle:]
+        return [refused for half in halves for refused in await deliver_what_fits(database, org_id, half, now)]
+    return []

@@ -40,6 +40,7 @@ _SESSION_TEXT = "A browser's session, of `POST /api/v1/sessions`. What changes s
 _STATUS_TEXTS = {
     200: "Done.",
     201: "Made.",
+    202: "Taken: a mail tells how it goes on.",
     204: "Done; there is nothing to tell.",
     304: "You have this version already.",
 }

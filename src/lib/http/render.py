@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from lib.http import json_body
 from lib.http.errors import HeadgateError
-from lib.http.response import Response
+from lib.http.response import Finish, Response
 from lib.http.route import Dialect
 
 JSON = {"content-type": "application/json", "cache-control": "no-store", "x-content-type-options": "nosniff"}
@@ -32,9 +32,9 @@ def bare(value: BaseModel, *, status: int = 200, headers: Mapping[str, str] | No
     return Response(status, {**JSON, **(headers or {})}, json_body.dump(value))
 
 
-def no_content() -> Response:
-    """Answer that it is done, with nothing to tell."""
-    return Response(204, {"cache-control": "no-store"})
+def no_content(finish: Finish | None = None) -> Response:
+    """Answer that it is done, with nothing to tell; `finish` is what remains."""
+    return Response(204, {"cache-control": "no-store"}, finish=finish)
 
 
 def error(failure: HeadgateError, dialect: Dialect, request_id: str) -> Response:

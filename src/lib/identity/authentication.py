@@ -9,14 +9,18 @@ from lib.gateway.account import Account
 from lib.http.errors import Forbidden, TooManyRequests, Unauthorized
 from lib.http.request import Headers, RawRequest
 from lib.http.route import Freshness, Route
-from lib.identity import bounds, operator_tokens
+from lib.identity import operator_tokens
+from lib.identity.access import require
 from lib.identity.credentials import Credential, Kind
-from lib.identity.models import SELF, Principal
+from lib.identity.models import Principal
+from lib.identity.policy import Attributes
 from lib.identity.shield import Verdict, network_of
 from lib.services import Services
 
 _NO_OPERATOR = "This is for the deployment's operator. The token is missing, wrong or has ended."
 _TOO_MANY = "Too many wrong keys come from your network. Try again."
+# Written by Cloudflare's edge, whatever a client sends.
+_ADDRESS = "cf-connecting-ip"
 # How long a request waits for another that looks the same key up: two seconds in all.
 _WAITS_SECONDS = (0.01, 0.02, 0.04, 0.08, 0.15, 0.3, 0.6, 0.8)
 
@@ -41,32 +45,24 @@ async def authenticate(
     if route.freshness is Freshness.GATE and credential.kind is not Kind.SESSION:
         caller = services.accounts.remembered(credential.name, services.clock.now())
     if caller is None:
-        caller = await _look_up(services, route.freshness, credential, network_of(headers.get(bounds.ADDRESS)))
-    principal = caller.principal if isinstance(caller, Account) else caller
-    if route.permission is not None and not principal.may(route.permission):
-        raise Forbidden(_lacking(principal, route.permission))
-    await _check_bounds(services, caller, principal, headers)
+        caller = await _look_up(services, route.freshness, credential, network_of(headers.get(_ADDRESS)))
+    if route.permission is not None:
+        await _require(services, route.permission, caller, headers)
     return caller
 
 
-async def _check_bounds(
-    services: Services, caller: Principal | Account, principal: Principal, headers: Headers
-) -> None:
-    """Raise Forbidden where the key may not be used from here. Only an account that its gate has confirmed is told so:
-    what an old one is bound to may have changed. Raises StaleAccount then.
+async def _require(services: Services, permission: str, caller: Principal | Account, headers: Headers) -> None:
+    """Raise Forbidden unless the caller may do this, from here. Only an account that its gate has confirmed is told so:
+    what an old one may do, or is bound to, may have changed. Raises StaleAccount then.
     """
+    principal = caller.principal if isinstance(caller, Account) else caller
+    from_where = Attributes(services.clock.now(), headers.get(_ADDRESS), headers.get("origin"))
     try:
-        bounds.check(principal, headers)
+        require(principal, permission, attributes=from_where)
     except Forbidden:
         if isinstance(caller, Account):
             await services.gateway.gates.confirm(caller)
         raise
-
-
-def _lacking(principal: Principal, permission: str) -> str:
-    if permission == SELF:
-        return "This is for people who have signed in, not for keys."
-    return f"{'You lack' if principal.is_person else 'This key lacks'} the scope {permission}."
 
 
 async def _look_up(

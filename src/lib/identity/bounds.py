@@ -9,12 +9,8 @@ from collections.abc import Iterable, Set
 from dataclasses import dataclass, replace
 
 from lib.http.errors import Forbidden
-from lib.http.request import Headers
-from lib.identity.ip_ranges import parse_address, parse_range
+from lib.identity.ip_ranges import parse_range
 from lib.identity.models import Principal
-
-# Written by Cloudflare's edge, whatever a client sends.
-ADDRESS = "cf-connecting-ip"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,19 +62,6 @@ def may_call(models: Set[str] | None, model: str) -> bool:
 def allowed_origin(principal: Principal, origin: str | None) -> str | None:
     """Return the origin of a page that may use this key and read its answers; None for any other."""
     return origin if origin is not None and principal.origins is not None and origin in principal.origins else None
-
-
-def check(principal: Principal, headers: Headers) -> None:
-    """Raise Forbidden where a key is used from an address, or by a page, that it is not bound to."""
-    if principal.ip_ranges is not None and not _holds(principal.ip_ranges, headers.get(ADDRESS)):
-        raise Forbidden("This key may not be used from your IP address.", code="ip_not_allowed")
-    if principal.origins is not None and allowed_origin(principal, headers.get("origin")) is None:
-        raise Forbidden("This key may not be used by this origin.", code="origin_not_allowed")
-
-
-def _holds(ranges: Iterable[str], address: str | None) -> bool:
-    found = parse_address(address) if address else None
-    return found is not None and any(parse_range(one).holds(found) for one in ranges)
 
 
 def _covered(inner: Iterable[str] | None, outer: Iterable[str]) -> bool:

@@ -26,6 +26,15 @@ class Scope(StrEnum):
     BUDGETS_WRITE = "budgets:write"
     ORGS_READ = "orgs:read"
     ORGS_WRITE = "orgs:write"
+    MEMBERS_READ = "members:read"
+    MEMBERS_WRITE = "members:write"
+    INVITATIONS_READ = "invitations:read"
+    INVITATIONS_WRITE = "invitations:write"
+    ROLES_READ = "roles:read"
+    ROLES_WRITE = "roles:write"
+    TEAMS_READ = "teams:read"
+    TEAMS_WRITE = "teams:write"
+    AUDIT_READ = "audit:read"
 
 
 ALL_SCOPES = tuple(Scope)

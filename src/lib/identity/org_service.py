@@ -5,19 +5,40 @@ from __future__ import annotations
 from dataclasses import replace
 
 from lib.admission.windows import is_zone
-from lib.http.errors import NotFound, PreconditionFailed, UnprocessableEntity
-from lib.identity import org_store
+from lib.http.errors import Conflict, NotFound, PreconditionFailed, UnprocessableEntity
+from lib.identity import member_store, org_store, people, person_store
+from lib.identity.context import Context
 from lib.identity.models import Principal
+from lib.identity.policy import Role
+from lib.ids import new_id
 from lib.services import Services
 from lib.store.schema import OrgRow
+from lib.store.scope import Org
 
 CURRENT = "current"
+MOST_OF_ONE_PERSON = 100
 
 
 async def get(services: Services, principal: Principal, org_id: str) -> OrgRow:
     """Return the caller's own organisation, by its id or as `current`. Raises NotFound for every other."""
     own = org_id in (CURRENT, principal.org_id)
     row = await org_store.get_org(services.database, principal.org_id) if own else None
+    if row is None:
+        raise NotFound("There is no such organisation.")
+    return row
+
+
+async def create(services: Services, principal: Principal, name: str, context: Context) -> OrgRow:
+    """Make an organisation of which the caller is the owner. Raises Conflict for who is in very many already."""
+    user_id, now = str(principal.user_id), services.clock.now()
+    if len(await person_store.orgs_of(services.database, user_id)) >= MOST_OF_ONE_PERSON:
+        raise Conflict(f"You are in {MOST_OF_ONE_PERSON} organisations, which is the most.", code="too_many_orgs")
+    org_id = new_id(now)
+    event = services.audit.org_event(org_id, "org.created", principal.actor, context, now, target=f"org:{org_id}")
+    made = [org_store.insert(org_id, name, now), member_store.insert(org_id, user_id, Role.OWNER, now)]
+    await services.database.batch(Org(org_id), [*made, *event])
+    await people.ensure_key(services, org_id, user_id)
+    row = await org_store.get_org(services.database, org_id)
     if row is None:
         raise NotFound("There is no such organisation.")
     return row

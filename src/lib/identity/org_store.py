@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from lib.store.database import Database
+from datetime import datetime
+
+from lib.store.database import Database, Statement
 from lib.store.rows import columns
 from lib.store.schema import OrgRow
 from lib.store.scope import Org
@@ -19,3 +21,8 @@ async def update_org(database: Database, row: OrgRow, version: int) -> bool:
     """Write the name and time zone of an organisation that is still at `version`; tell whether it was."""
     sql = "UPDATE orgs SET name = ?, time_zone = ?, version = version + 1, updated_at = ? WHERE id = ? AND version = ?"
     return await database.execute(Org(row.id), sql, row.name, row.time_zone, row.updated_at, row.id, version) > 0
+
+
+def insert(org_id: str, name: str, now: datetime) -> Statement:
+    """Return the statement that makes an organisation."""
+    return Statement("INSERT INTO orgs (id, name, created_at, updated_at) VALUES (?1, ?2, ?3, ?3)", (org_id, name, now))

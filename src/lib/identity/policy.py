@@ -1,11 +1,18 @@
-"""What each role may do. Pure: no I/O."""
+"""May this caller do this to that? One pure function, `decide`, and the table of roles that it stands on.
+
+Denied unless allowed: every rule below can only refuse, and only what passes all of them is allowed. The rules go from
+what is wrong with the credential itself, over whose the resource is, to what the caller may do.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Mapping, Set
+from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
-from lib.identity.models import ALL_SCOPES, INFERENCE_SCOPES, Scope
+from lib.identity.ip_ranges import parse_address, parse_range
+from lib.identity.models import ALL_SCOPES, INFERENCE_SCOPES, NONE, SELF, Principal, Scope
 
 
 class Role(StrEnum):
@@ -19,13 +26,83 @@ class Role(StrEnum):
 
 
 _READING = frozenset(scope for scope in Scope if scope.endswith(":read"))
+# Who was asked to join, and who did what when, are for those who answer for it.
+_VIEWING = _READING - {Scope.AUDIT_READ, Scope.INVITATIONS_READ}
 PERMISSIONS: Mapping[Role, frozenset[str]] = {
     Role.OWNER: frozenset(ALL_SCOPES),
-    Role.ADMIN: frozenset(ALL_SCOPES),
-    Role.DEVELOPER: frozenset(INFERENCE_SCOPES) | _READING | {Scope.KEYS_WRITE},
-    Role.VIEWER: _READING,
-    Role.BILLING: frozenset({Scope.USAGE_READ, Scope.BUDGETS_READ, Scope.BUDGETS_WRITE}),
-}
+    # The organisation itself is its owners': its name, its time zone, and who else owns it.
+    Role.ADMIN: frozenset(ALL_SCOPES) - {Scope.ORGS_WRITE},
+    Role.DEVELOPER: _VIEWING | frozenset(INFERENCE_SCOPES) | {Scope.KEYS_WRITE, Scope.KEYS_MINT},
+    Role.VIEWER: _VIEWING,
+    Role.BILLING: frozenset({
+        Scope.ORGS_READ, Scope.USAGE_READ, Scope.LEDGER_READ, Scope.LIMITS_READ, Scope.BUDGETS_READ,
+        Scope.BUDGETS_WRITE,
+    }),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """Whose it is that something is done to: None where that makes no difference."""
+
+    org_id: str | None = None
+    user_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attributes:
+    """What else a decision may depend on, as far as it is known. `address` is the client's IP address as the edge saw
+    it, `origin` that of the page that asks, `model` the name of the model that is called.
+    """
+
+    now: datetime | None = None
+    address: str | None = None
+    origin: str | None = None
+    model: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Allow:
+    """Go ahead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deny:
+    """Don't. `reason` is for the caller. `hidden`: it must not even learn that there is such a thing.
+
+    `code` is that of the error, where it is a special one.
+    """
+
+    reason: str
+    hidden: bool = False
+    code: str | None = None
+
+
+Decision = Allow | Deny
+_NOWHERE = Resource()
+_NOTHING = Attributes()
+
+
+def decide(
+    principal: Principal, action: str, resource: Resource = _NOWHERE, attributes: Attributes = _NOTHING
+) -> Decision:
+    """Tell whether the caller may do this. `action` is a permission, or SELF for what is a person's own."""
+    for rule in _RULES:
+        denied = rule(principal, action, resource, attributes)
+        if denied is not None:
+            return denied
+    return Allow()
+
+
+def decide_grant(principal: Principal, role: str, custom: Set[str] | None) -> Decision:
+    """Tell whether the caller may give or take these rights: nobody hands out, or takes from another, more than it has.
+
+    Owners are made and unmade by owners alone: a key that may do everything would otherwise outlast its maker's fall.
+    """
+    if role == Role.OWNER and principal.role != Role.OWNER:
+        return Deny("Only an owner can do this to an owner.")
+    beyond = sorted(permissions_of(role, custom) - principal.scopes)
+    return Deny(f"This needs the permission {beyond[0]}, which you lack yourself.") if beyond else Allow()
 
 
 def permissions_of(role: str, custom: Set[str] | None) -> frozenset[str]:
@@ -33,3 +110,51 @@ def permissions_of(role: str, custom: Set[str] | None) -> frozenset[str]:
     if custom is not None:
         return frozenset(ALL_SCOPES) & custom
     return PERMISSIONS[Role(role)]
+
+
+def _has_ended(principal: Principal, _action: str, _resource: Resource, attributes: Attributes) -> Deny | None:
+    over = attributes.now is not None and principal.expired(attributes.now)
+    return Deny("The credential has ended.") if over else None
+
+
+def _is_elsewhere(principal: Principal, _action: str, _resource: Resource, attributes: Attributes) -> Deny | None:
+    if principal.ip_ranges is None or _within(attributes.address, principal.ip_ranges):
+        return None
+    return Deny("This key may not be used from your IP address.", code="ip_not_allowed")
+
+
+def _is_of_another_page(principal: Principal, _action: str, _resource: Resource, attributes: Attributes) -> Deny | None:
+    if principal.origins is None or attributes.origin in principal.origins:
+        return None
+    return Deny("This key may not be used by pages of this origin.", code="origin_not_allowed")
+
+
+def _is_another_model(principal: Principal, _action: str, _resource: Resource, attributes: Attributes) -> Deny | None:
+    if principal.models is None or attributes.model is None or attributes.model in principal.models:
+        return None
+    return Deny("This key may not call this model.")
+
+
+def _is_anothers(principal: Principal, _action: str, resource: Resource, _attributes: Attributes) -> Deny | None:
+    """What belongs to another organisation, or to another person alone, does not exist to the caller."""
+    foreign = resource.org_id is not None and (resource.org_id != principal.org_id or principal.org_id == NONE)
+    private = resource.user_id is not None and (resource.user_id != principal.user_id or not principal.is_person)
+    return Deny("There is no such thing.", hidden=True) if foreign or private else None
+
+
+def _lacks(principal: Principal, action: str, _resource: Resource, _attributes: Attributes) -> Deny | None:
+    if principal.may(action):
+        return None
+    if action == SELF:
+        return Deny("This is for people who have signed in, not for keys.")
+    return Deny(f"{'You lack' if principal.is_person else 'This key lacks'} the scope {action}.")
+
+
+def _within(address: str | None, ranges: Set[str]) -> bool:
+    """Tell whether an address is in one of these ranges. What is no address, or not known, is in none."""
+    client = parse_address(address) if address else None
+    return client is not None and any(parse_range(text).holds(client) for text in ranges)
+
+
+_Rule = Callable[[Principal, str, Resource, Attributes], Deny | None]
+_RULES: tuple[_Rule, ...] = (_has_ended, _is_elsewhere, _is_of_another_page, _is_another_model, _is_anothers, _lacks)

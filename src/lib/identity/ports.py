@@ -57,9 +57,18 @@ class Audit(Protocol):
         ...
 
     def org_event(
-        self, org_id: str, action: str, actor: str, context: Context, now: datetime, *, target: str | None = None
+        self,
+        org_id: str,
+        action: str,
+        actor: str,
+        context: Context,
+        now: datetime,
+        *,
+        target: str | None = None,
+        details: Mapping[str, str] | None = None,
+        only_if: Statement | None = None,
     ) -> list[Statement]:
-        """Return the statements that note what was done in an organisation."""
+        """Return the statements that note what was done in an organisation, if `only_if` finds a row just before."""
         ...
 
 

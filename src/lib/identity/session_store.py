@@ -47,19 +47,9 @@ def revoke(user_id: str, session_id: str, now: datetime) -> Statement:
     )
 
 
-def sign_out(user_id: str, now: datetime) -> list[Statement]:
-    """Return the statements that end all that a person has signed in with: sessions, refresh and access tokens."""
-    return [
-        Statement("UPDATE users SET signed_out_at = ?1, updated_at = ?1 WHERE id = ?2", (now, user_id)),
-        Statement(
-            "UPDATE sessions SET revoked_at = ?1, updated_at = ?1 WHERE user_id = ?2 AND revoked_at IS NULL",
-            (now, user_id),
-        ),
-        Statement(
-            "UPDATE refresh_tokens SET revoked_at = ?1, updated_at = ?1 WHERE user_id = ?2 AND revoked_at IS NULL",
-            (now, user_id),
-        ),
-    ]
+def sign_out(user_id: str, now: datetime) -> Statement:
+    """Return the statement by which all that a person has begun holds no more, access tokens too."""
+    return Statement("UPDATE users SET signed_out_at = ?1, updated_at = ?1 WHERE id = ?2", (now, user_id))
 
 
 async def renew(

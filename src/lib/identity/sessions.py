@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from lib.config import SessionConfig
 from lib.http.errors import NotFound, Unauthorized
-from lib.identity import csrf, people, person_store, session_store
+from lib.identity import account_store, csrf, people, person_store, session_store
 from lib.identity.api_keys import derive, key_hash
 from lib.identity.context import Context
 from lib.identity.models import Principal
@@ -164,7 +164,8 @@ async def sign_out_everywhere(services: Services, user_id: str, context: Context
     """
     now = services.clock.now()
     group = [
-        *session_store.sign_out(user_id, now),
+        session_store.sign_out(user_id, now),
+        *account_store.end_sessions(user_id, now),
         *services.audit.person_event(user_id, "session.all_ended", context, now),
     ]
     await services.database.batch(Person(user_id), group)

@@ -15,16 +15,18 @@ from pyodide.ffi import jsnull
 from workers import DurableObject
 
 from lib import failures
-from lib.admission import policy_store, usage_store
+from lib.admission import policy_store
 from lib.admission.decision import Ask
 from lib.admission.gate import FLUSH_AFTER_MS
 from lib.admission.gate import Gate as GateCore
+from lib.admission.outbox import Outbox
 from lib.admission.watch import Watch
 from lib.clock import SystemClock
 from lib.failures import Failure
 from lib.runtime import log
+from lib.runtime.ledger_queue import ledger_queue_of
 from lib.runtime.stores import store_of
-from lib.store.database import Database, StoreError, StoreUnavailable
+from lib.store.database import StoreUnavailable
 
 RETRY_MS = 2_000
 
@@ -54,6 +56,7 @@ class Gate(DurableObject):
         self._store = store_of(env._env)
         self._gate = GateCore(JsSql(self._storage.sql))
         self._watch = Watch()
+        self._outbox = Outbox(self._gate, self._org_id, self._store, ledger_queue_of(env._env), SystemClock(), log)
         self._alarm_ms: int | None = None
         self._readings = self._newest_reading = 0  # of the policy
 
@@ -65,8 +68,7 @@ class Gate(DurableObject):
         for rule, subject, part in self._gate.warnings:
             log.warning("budget_spent", org_id=self._org_id, budget_id=rule, subject=subject, percent=part)
         self._gate.warnings.clear()
-        if self._alarm_ms is None or self._alarm_ms > now_ms + FLUSH_AFTER_MS:
-            self._set_alarm(now_ms + FLUSH_AFTER_MS)
+        self._wake(now_ms + FLUSH_AFTER_MS)
         return current
 
     async def bump(self) -> int:
@@ -112,58 +114,35 @@ class Gate(DurableObject):
 
     async def flush(self) -> None:
         """Bring the store up to date, so that who reads it now sees all that has been settled."""
-        while await self._deliver():
-            pass
+        await self._outbox.flush()
+
+    async def delivered(self, written: str, refused: str) -> None:
+        """Hear what the store has of the records that went by the queue, and what it refuses: two JSON arrays."""
+        self._outbox.delivered(written, refused)
+        due = self._outbox.next_ms(_now_ms())
+        if due is not None:  # what was corrected while it was under way is to be sent once more
+            self._wake(due)
 
     async def alarm(self, _info: Any = None) -> None:
-        """Give up what is overdue, move what is settled. Never raises: the platform would stop trying at some point."""
+        """Give up what is overdue, send what is settled. Never raises: the platform would stop trying at some point."""
         now_ms = self._watch.now(_now_ms())
         self._watch.rang(self._alarm_ms, now_ms)
         self._alarm_ms = None
         self._gate.expire(now_ms)
         try:
-            await self._deliver()
-            due = self._gate.next_alarm(_now_ms())
+            await self._outbox.send(_now_ms())
+            due = self._outbox.next_ms(_now_ms())
             if due is not None:
-                self._set_alarm(due)
+                self._wake(due)
         except StoreUnavailable as error:
             failures.note(Failure.STORE_LEDGER, str(error))
-            self._set_alarm(_now_ms() + RETRY_MS)
+            self._wake(_now_ms() + RETRY_MS)
 
-    async def _deliver(self) -> bool:
-        """Move one batch from the outbox to the store; tell whether there was one."""
-        records = self._gate.outbox()
-        if records is None:
-            return False
-        database = self._store.open()
-        try:
-            await usage_store.deliver(database, self._org_id, records, SystemClock().now())
-        except StoreUnavailable:
-            raise
-        except StoreError as error:
-            log.error("ledger_refused", reason=str(error))
-            await self._deliver_singly(database, records)
-            return True
-        finally:
-            await database.close()
-        self._gate.delivered(records)
-        return True
-
-    async def _deliver_singly(self, database: Database, records: str) -> None:
-        """One record that the store refuses must not hold up the others."""
-        for record in (json.dumps(entry, ensure_ascii=False) for entry in json.loads(records)):
-            try:
-                await usage_store.deliver(database, self._org_id, f"[{record}]", SystemClock().now())
-                self._gate.delivered(f"[{record}]")
-            except StoreUnavailable:
-                raise
-            except StoreError as error:
-                log.error("usage_record_rejected", record=record, reason=str(error))
-                self._gate.reject(record)
-
-    def _set_alarm(self, due_ms: int) -> None:
-        self._alarm_ms = due_ms
-        self._storage.setAlarm(due_ms)
+    def _wake(self, due_ms: int) -> None:
+        """Have the alarm ring at that time, or before it."""
+        if self._alarm_ms is None or self._alarm_ms > due_ms:
+            self._alarm_ms = due_ms
+            self._storage.setAlarm(due_ms)
 
 
 def _now_ms() -> int:

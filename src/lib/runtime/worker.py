@@ -14,11 +14,10 @@ from pyodide.ffi import JsException, to_js
 
 from lib.bootstrap import ROUTER, bootstrap
 from lib.config import ConfigError
-from lib.http import idempotency, pipeline, render
+from lib.http import pipeline, render
 from lib.http.errors import Unavailable
 from lib.http.request import RawRequest
 from lib.http.response import Finish, LogFacts, NativeBody, Response
-from lib.identity import browser_keys, housekeeping
 from lib.ids import new_id
 from lib.runtime import log
 from lib.runtime.request import raw_request
@@ -51,22 +50,9 @@ async def serve(env: Any, ctx: Any, request: Any) -> Any:
         return _to_js(raw, pipeline.failure(raw))
 
 
-async def purge(env: Any) -> None:
-    """The daily work: delete what has run out."""
-    services = _services_of(env).for_request()
-    try:
-        answers = await idempotency.purge(services)
-        budgets = await browser_keys.purge(services)
-        log.info(
-            "purged", idempotent_answers=answers, browser_key_budgets=budgets, **await housekeeping.purge(services)
-        )
-    finally:
-        await services.database.close()
-
-
 async def _respond(env: Any, raw: RawRequest) -> Response:
     try:
-        return await pipeline.handle(_services_of(env), ROUTER, raw)
+        return await pipeline.handle(services_of(env), ROUTER, raw)
     except ConfigError as error:
         log.error("not_configured", request_id=raw.id, reason=str(error))
         failure = Unavailable("Headgate is not configured. Its log says what is missing.", code="not_configured")
@@ -117,7 +103,7 @@ def _native(body: NativeBody) -> Any:
     return body.native
 
 
-def _services_of(env: Any) -> Services:
+def services_of(env: Any) -> Services:
     """Return the isolate's services; they are wired at its first request, when the bindings are there."""
     global _services  # noqa: PLW0603 - an isolate lives longer than a request, and has no other place
     if _services is None:

@@ -20,6 +20,7 @@ class Dialect:
     """One store's spelling. The functions take SQL of ours, never input.
 
     utc_day: of a time column, its UTC day as text, `YYYY-MM-DD`.
+    day_start: of a column or query that gives such a day, when it begins, to be compared with a time column.
     json_rows: (place, columns) → what to put behind FROM, so that the JSON array bound at this place gives a row for
     each of its objects, and a column for each member, of the types given.
     encode: a checked value as the driver takes it. readers: how a column of each type is read.
@@ -27,6 +28,7 @@ class Dialect:
 
     name: str
     utc_day: Callable[[str], str]
+    day_start: Callable[[str], str]
     json_rows: Callable[[str, Mapping[str, type]], str]
     encode: Callable[[Any], Any]
     readers: Mapping[object, Convert]
@@ -100,6 +102,7 @@ def _postgres_json_rows(place: str, columns: Mapping[str, type]) -> str:
 SQLITE = Dialect(
     name="sqlite",
     utc_day=lambda column: f"substr({column}, 1, 10)",
+    day_start=lambda day: day,  # a day's text sorts before that of every time in it
     json_rows=_sqlite_json_rows,
     encode=_sqlite_encode,
     readers={str: str, int: int, float: float, bool: bool, datetime: _time, frozenset[str]: _texts},
@@ -107,6 +110,7 @@ SQLITE = Dialect(
 POSTGRES = Dialect(
     name="postgres",
     utc_day=lambda column: f"to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD')",
+    day_start=lambda day: f"(CAST({day} AS timestamp) AT TIME ZONE 'UTC')",
     json_rows=_postgres_json_rows,
     encode=_postgres_encode,
     readers={

@@ -200,6 +200,9 @@ INSERT INTO usage_records
   SELECT {_id("use", "i")}, {_ORG_OR_FIRST}, {_id("key", "i")}, 'chat.completions', 'm', 'sim', 'chat', true,
     'finished', 200, false, 1, 0, 2, 0, 3, 'v1', 4, 5, {_TIME} '1 hour', now(), now()
   FROM generate_series(1, {ROWS}) AS i;
+INSERT INTO usage_days SELECT {_ORG_OR_FIRST}, to_char({_TIME} '1 day', 'YYYY-MM-DD'), 'm', {_id("key", "i")},
+    1, 2, 3, 4, 5, 6, 0, 0, now(), now()
+  FROM generate_series(1, {ROWS}) AS i;
 INSERT INTO idempotent_answers
   SELECT {_ORG}, rpad('key-' || i, 64, '-'), rpad('r', 64, 'r'), 'x', {_TIME} '1 minute', now()
   FROM generate_series(1, {ROWS}) AS i;

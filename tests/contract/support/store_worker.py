@@ -1,4 +1,4 @@
-"""The test Worker (tests/contract/worker) on the real runtime, with both stores bound."""
+"""The test Worker (tests/contract/worker) on the real runtime, with both stores and a gate bound."""
 
 from __future__ import annotations
 
@@ -78,8 +78,9 @@ def _project(folder: Path, hyperdrives: list[str]) -> Path:
     shutil.copy(WORKER / "entry.py", source)
     package = source / WORKER.relative_to(ROOT)
     package.mkdir(parents=True)
-    for module in ("calls.py", "signing.py"):
-        shutil.copy(WORKER / module, package)
+    for module in WORKER.glob("*.py"):
+        if module.name != "entry.py":
+            shutil.copy(module, package)
     (folder / "python_modules").symlink_to(PYTHON_MODULES)
     real = wrangler_toml()
     [d1] = real["d1_databases"]
@@ -90,6 +91,12 @@ def _project(folder: Path, hyperdrives: list[str]) -> Path:
         f"compatibility_flags = {real['compatibility_flags']!r}",
         "[[d1_databases]]",
         *(f"{name} = '{d1[name]}'" for name in ("binding", "database_name", "database_id")),
+        "[[durable_objects.bindings]]",
+        'name = "PLAYED_GATE"',
+        'class_name = "PlayedGate"',
+        "[[migrations]]",
+        'tag = "v1"',
+        'new_sqlite_classes = ["PlayedGate"]',
         "[python_modules]",
         f"exclude = {real['python_modules']['exclude']!r}",
     ]

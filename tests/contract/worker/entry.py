@@ -1,6 +1,5 @@
-"""A Worker for tests only: the Database port over HTTP, on D1 and on PostgreSQL, and the platform's signatures.
-
-It is no part of what is deployed.
+"""A Worker for tests only: ports over HTTP (the Database on both stores, the hasher, signatures); and the gate in a
+Durable Object whose time is the test's. It is no part of what is deployed.
 """
 
 from __future__ import annotations
@@ -13,15 +12,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import js
-from workers import WorkerEntrypoint
+from pyodide.ffi import JsException
+from workers import DurableObject, WorkerEntrypoint
 
 from lib.runtime import event_loop, hyperdrive
+from lib.runtime.argon2 import CtypesArgon2
 from lib.runtime.d1 import JsD1Binding
+from lib.runtime.gate_object import JsSql
 from lib.store.d1 import D1Store
 from lib.store.database import Store
 from lib.store.postgres import PostgresStore
 from lib.store.session import Bound, Result
 from tests.contract.worker.calls import perform
+from tests.contract.worker.gate_calls import Player
+from tests.contract.worker.hashing import perform_hashing
 from tests.contract.worker.signing import judge
 
 DELAY_MS = 1500
@@ -40,11 +44,33 @@ class SlowD1(JsD1Binding):
         return SlowD1(self._binding.withSession(constraint))
 
 
+class PlayedGate(DurableObject):  # type: ignore[misc] # the platform's, which has no types
+    """A gate on its own SQLite, as `lib.runtime.gate_object.Gate` has it; see gate_calls.py."""
+
+    def __init__(self, ctx: Any, env: Any) -> None:
+        super().__init__(ctx, env)
+        self._platform = ctx._ctx
+        self._player = Player(JsSql(self._platform.storage.sql))
+        self._played = 0  # by this object: an eviction makes another
+
+    async def play(self, steps: str) -> str:
+        """Return `[how many steps it has played before, what it answers to each of these]`."""
+        before, parsed = self._played, json.loads(steps)
+        self._played += len(parsed)
+        return json.dumps([before, [self._player.play(step) for step in parsed]])
+
+    async def evict(self) -> None:
+        """The platform throws this object away. The next call finds a new one on the same storage."""
+        # By a timer that Python has no part in: an abort with Python on the stack takes the whole of workerd with it.
+        js.setTimeout(self._platform.abort.bind(self._platform, "evicted by a test"), 0)
+        await js.scheduler.wait(DELAY_MS)
+
+
 D1_BINDINGS = {"DB": JsD1Binding, "SLOW_DB": SlowD1}
 
 
 class Default(WorkerEntrypoint):  # type: ignore[misc] # the platform's, which has no types
-    """Takes one request's calls; see calls.py."""
+    """Takes one request's calls, see calls.py; or steps for a gate, see gate_calls.py."""
 
     async def fetch(self, request: Any) -> Any:
         """Answer when the database is closed. As in the real Worker, a client that leaves does not end the work."""
@@ -57,11 +83,25 @@ class Default(WorkerEntrypoint):  # type: ignore[misc] # the platform's, which h
     async def _answer(self, request: Any) -> str:
         try:
             asked = json.loads(await request.text())
+            if "gate" in asked:
+                return await self._play(asked)
             if "signatures" in asked:
                 return json.dumps(await judge(asked["signatures"]))
+            if "hashing" in asked:
+                return json.dumps([perform_hashing(CtypesArgon2(), call) for call in asked["hashing"]])
             return json.dumps(await perform(self._store(asked).open(asked["bookmark"]), asked))
         except Exception:  # noqa: BLE001 - the test shall see it
             return json.dumps({"broke": traceback.format_exc()})
+
+    async def _play(self, asked: Mapping[str, Any]) -> str:
+        gate = self.env._env.PLAYED_GATE.getByName(asked["gate"])
+        if "steps" in asked:
+            return str(await gate.play(json.dumps(asked["steps"])))
+        try:
+            await gate.evict()
+        except JsException as error:
+            return json.dumps({"evicted": error.message})
+        return json.dumps({"broke": "it has not been evicted"})
 
     def _store(self, asked: Mapping[str, Any]) -> Store:
         env, (statement_seconds, connect_seconds) = self.env._env, asked["limits"]

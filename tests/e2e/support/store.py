@@ -43,6 +43,27 @@ def let_their_time_run_out(stack: Stack, model: str) -> None:
             database.commit()
 
 
+def stored_records(stack: Stack, model: str) -> list[str]:
+    """The ids of a model's usage records in the store, past the gates: who asks the API has them brought up to date."""
+    rows = stack.target().rows(f"SELECT id FROM usage_records WHERE model = '{model}' ORDER BY id")
+    return [str(row["id"]) for row in rows]
+
+
+def kept_in_gates(stack: Stack, model: str) -> int:
+    """How many of a model's records the gates still have."""
+    sql = "SELECT count(*) FROM requests WHERE json_extract(record, '$.model') = ?"
+    return sum(int(row[0]) for path in _gates(stack) for row in _rows(path, sql, model))
+
+
+def archived(stack: Stack, prefix: str) -> dict[str, bytes]:
+    """The objects in R2 whose names begin so, by name: what miniflare keeps of them on disk."""
+    folder = _wrangler(stack) / "r2"
+    paths = [path for path in folder.glob("miniflare-R2BucketObject/*.sqlite") if path.name != "metadata.sqlite"]
+    sql = "SELECT key, blob_id FROM _mf_objects WHERE key LIKE ? || '%'"
+    rows = [row for path in paths for row in _rows(path, sql, prefix)]
+    return {key: (folder / "headgate-archive" / "blobs" / blob).read_bytes() for key, blob in rows}
+
+
 def stored_bytes(stack: Stack) -> bytes:
     """Everything that the store and the gates have on disk, their logs of writes included."""
     folders = ("d1", "do", "kv", "r2", "cache")

@@ -69,6 +69,17 @@ def test_a_settlement_is_in_the_outbox_until_the_store_has_it() -> None:
     assert subject.gate.next_alarm(0) == DEADLINE
 
 
+def test_what_is_under_way_is_left_out() -> None:
+    """Neither taken again, nor a reason to wake; but for the deadline of another."""
+    subject = Subject()
+    subject.send(opening("a"), opening("b"), opening("c"))
+    subject.send(settling("a"), settling("b"))
+    assert json.loads(subject.gate.outbox(["a", "x'"]) or "") == [record("b", "finished")]
+    assert subject.gate.next_alarm(0, ["a"]) == FLUSH_AFTER_MS
+    assert subject.gate.outbox(["a", "b"]) is None
+    assert subject.gate.next_alarm(0, ["a", "b"]) == DEADLINE
+
+
 @pytest.mark.parametrize("version", [0, 2, 99])
 def test_a_request_judged_by_another_policy_is_not_opened(version: int) -> None:
     """Its caller sees the current version in the answer, and nothing has happened."""

@@ -261,6 +261,44 @@ def test_a_policy_may_change_under_calls_that_are_open() -> None:
     assert subject.gate.counters(2) == {}
 
 
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_call_that_no_rule_concerned_is_decided_anew_under_others(*, restarted: bool) -> None:
+    """Its opening comes again by the new policy. Nobody knows of it after a restart, so nobody does before one."""
+    subject = Subject(BUDGET | {"scope": {"type": "key", "id": "other", "model": None}})
+    subject.send(opening("a"))
+    subject.set(BUDGET)
+    if restarted:
+        subject.restart()
+    subject.send(opening("a"))
+    assert subject.gate.counters(1)["b"].reserved == BOUND
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_where_the_last_rule_has_gone_a_restart_changes_no_record(*, restarted: bool) -> None:
+    """What was let in under it has ended; from then on, nothing is decided and records are as they come."""
+    subject = Subject(BUDGET | {"limit": 100})
+    subject.send(opening("a"), opening("b"))
+    subject.expire()
+    subject.send(opening("c"))
+    subject.set()
+    subject.send(settling("c"))
+    if restarted:
+        subject.restart()
+    told = subject.gate.handle(subject.version, json.dumps([settling("a", 99, estimated=True)]), DEADLINE)
+    costs = {entry["id"]: entry["cost_nano_usd"] for entry in json.loads(subject.gate.outbox() or "[]")}
+    assert (told, costs) == (subject.version, {"a": 99, "b": BOUND, "c": 7})
+
+
+def test_a_settlement_that_comes_again_on_the_way_brings_nothing_back() -> None:
+    """The store has its record; a call that no rule concerns is remembered nowhere else."""
+    subject = Subject(BUDGET | {"scope": {"type": "key", "id": "other", "model": None}})
+    subject.send(opening("a"), settling("a"))
+    on_its_way = subject.gate.outbox() or ""
+    subject.send(settling("a"))
+    subject.gate.delivered(on_its_way)
+    assert subject.gate.outbox() is None
+
+
 def test_without_rules_nothing_is_reserved() -> None:
     """The answer is a plain number."""
     subject = Subject()

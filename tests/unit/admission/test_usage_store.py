@@ -117,6 +117,28 @@ def test_a_batch_is_written_whole_or_not_at_all() -> None:
     assert store.last_used is None
 
 
+@given(st.lists(st.booleans(), max_size=20))
+def test_what_fits_is_written_and_the_rest_is_named(fits: list[bool]) -> None:
+    """Wherever the bad ones stand."""
+    store = Store()
+    records = [store.record() if good else replace(store.record(), key_id=new_id(NOW)) for good in fits]
+    parsed = [json.loads(record.to_json()) for record in records]
+    refused = run(usage_store.deliver_what_fits(store.database, store.key.org_id, parsed, LATER))
+    assert [record for record, _ in refused] == [record for record, good in zip(parsed, fits, strict=True) if not good]
+    assert all(isinstance(error, ForeignKeyViolation) for _, error in refused)
+    assert {row["id"] for row in store.rows} == {record.id for record, good in zip(records, fits, strict=True) if good}
+
+
+def test_a_store_that_is_away_refuses_nothing() -> None:
+    """The records are kept, and come again."""
+    store = Store()
+    store.binding.failure = "D1_ERROR: Network connection lost."
+    with pytest.raises(StoreUnavailable):
+        run(
+            usage_store.deliver_what_fits(store.database, store.key.org_id, [json.loads(store.record().to_json())], NOW)
+        )
+
+
 def test_an_answer_that_is_lost_does_no_harm() -> None:
     """The store has the batch, the gate does not know it and brings it again."""
     store = Store()

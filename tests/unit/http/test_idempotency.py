@@ -255,6 +255,7 @@ def test_the_stores_hashes_depend_on_the_deployments_secret() -> None:
         run(attempt(world, Work()))
     [one], [other] = (stored(world) for world in worlds)
     assert one["key_hash"] != other["key_hash"]
+    assert one["request_hash"] != other["request_hash"]  # a body may hold a password
     assert one["answer"] != other["answer"]
 
 

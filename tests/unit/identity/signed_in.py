@@ -1,20 +1,19 @@
-"""People who have signed in to a world: a browser with its cookie, an app with its tokens."""
+"""People who have signed in to a world: a browser with its cookie."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from lib.config import SessionConfig
 from lib.http.cookies import SESSION_COOKIE
 from lib.store.schema import UserRow
 from tests.unit.fakes import run
-from tests.unit.identity.fake_parts import PASSWORD, FakeSignIn
 from tests.unit.store.seeds import seed_person
 from tests.unit.world import Answer, World, new_world
 
-EMAIL = "ada@example.com"
+EMAIL, PASSWORD = "ada@example.com", "correct horse battery"
 OWN = "https://headgate.example"
 AGENT = {"user-agent": "a browser", "cf-connecting-ip": "192.0.2.7"}
 
@@ -24,9 +23,10 @@ def of(**settings: Any) -> SessionConfig:
     return SessionConfig(issuer=OWN, **settings)
 
 
-def know(world: World, user: UserRow) -> None:
-    """Let somebody sign in with its address and PASSWORD."""
-    cast("FakeSignIn", world.services.sign_in).people[user.email] = user
+def actions(world: World) -> list[tuple[str, str]]:
+    """Return what the logs of people say: what was done, and with what result."""
+    rows = world.binding.connection.execute("SELECT action, result FROM person_events ORDER BY seq")
+    return [(str(action), str(result)) for action, result in rows]
 
 
 @dataclass
@@ -38,15 +38,8 @@ class Browser:
     user_id: str
 
     @classmethod
-    def of(cls, world: World, answer: Answer, user_id: str) -> Browser:
-        return cls(world, answer, user_id)
-
-    @classmethod
     def sign_in(cls, world: World, user_id: str, old: str | None = None, email: str = EMAIL) -> Browser:
         headers = AGENT | ({"cookie": f"{SESSION_COOKIE}={old}"} if old else {})
-        if email not in cast("FakeSignIn", world.services.sign_in).people:
-            people = cast("FakeSignIn", world.services.sign_in).people
-            people[email] = UserRow(**{**_fields(people[EMAIL]), "id": user_id, "email": email})
         body = {"email": email, "password": PASSWORD}
         answer = world.ask("POST", "/api/v1/sessions", body, key=None, headers=headers)
         assert answer.status == 201, answer.body
@@ -76,10 +69,6 @@ class Browser:
         return self.world.ask(method, target, body, key=None, headers=AGENT | sent | dict(headers or {}))
 
 
-def _fields(row: UserRow) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in UserRow.__slots__}
-
-
 def new_person(role: str | None = "owner", **config: Any) -> tuple[World, Browser]:
     """Return a world, and somebody of this role (None: of no organisation) who has signed in with a browser."""
     world, user = new_user(role, **config)
@@ -89,7 +78,11 @@ def new_person(role: str | None = "owner", **config: Any) -> tuple[World, Browse
 def new_user(role: str | None = "owner", **config: Any) -> tuple[World, UserRow]:
     """Return a world with somebody who can sign in."""
     world = new_world(**{"session": of(), **config})
+    return world, add_user(world, role)
+
+
+def add_user(world: World, role: str | None = "owner", email: str = EMAIL) -> UserRow:
+    """Make one more account that can sign in."""
     org_id = world.org_id if role else None
-    user = run(seed_person(world.services.database, org_id, role or "", EMAIL))
-    know(world, user)
-    return world, user
+    password_hash = world.services.passwords.hash(PASSWORD)
+    return run(seed_person(world.services.database, org_id, role or "", email, password_hash))

@@ -11,10 +11,8 @@ from lib.http.cookies import SESSION_COOKIE
 from lib.identity import housekeeping, people
 from lib.identity.sessions import read_cookie
 from tests.unit.fakes import run
-from tests.unit.identity.fake_parts import PASSWORD
-from tests.unit.identity.signed_in import EMAIL, OWN, Browser, new_person, of
-from tests.unit.store.seeds import seed_membership, seed_org, seed_person
-from tests.unit.world import World
+from tests.unit.identity.signed_in import EMAIL, OWN, PASSWORD, Browser, actions, add_user, new_person, of
+from tests.unit.store.seeds import seed_membership, seed_org
 
 CHAT = {"model": "sim/chat", "messages": [{"role": "user", "content": "hi"}]}
 CORS = of(cors_origins=frozenset({"https://app.example"}))
@@ -151,14 +149,10 @@ def test_a_cookie_that_somebody_made_up_costs_nothing() -> None:
 def test_whose_a_session_is_cannot_be_changed_in_the_cookie() -> None:
     """Another person, another organisation: no such session."""
     world, browser = new_person()
-    stranger = run(new_other(world))
+    stranger = add_user(world, email="other@example.com").id
     secret, user_id, org_id = browser.cookie.split(".")
     for value in (f"{secret}.{stranger}.{org_id}", f"{secret}.{user_id}.{user_id}", f"{secret}.{user_id}."):
         assert browser.ask("GET", "/api/v1/sessions", cookie=value).status == 401
-
-
-async def new_other(world: World) -> str:
-    return (await seed_person(world.services.database, world.org_id, email="other@example.com")).id
 
 
 def test_a_session_that_nobody_uses_ends() -> None:
@@ -224,14 +218,14 @@ def test_signing_out_here() -> None:
     assert answer.headers["set-cookie"].startswith(f"{SESSION_COOKIE}=; Path=/; Max-Age=0;")
     assert browser.ask("GET", "/api/v1/sessions").status == 401
     assert browser.ask("POST", "/v1/chat/completions", CHAT).status == 401
-    assert world.services.audit.actions[-1] == "session.ended"  # type: ignore[attr-defined]
+    assert actions(world)[-1] == ("session.ended", "ok")
 
 
 def test_signing_another_browser_out() -> None:
     """By its id; one's own cookie stays, and nobody else's session can be ended."""
     world, browser = new_person()
     other = Browser.sign_in(world, browser.user_id)
-    stranger = Browser.sign_in(world, run(new_other(world)), email="other@example.com")
+    stranger = Browser.sign_in(world, add_user(world, email="other@example.com").id, email="other@example.com")
     answer = browser.ask("DELETE", f"/api/v1/sessions/{other.signed_in.data['id']}")
     assert (answer.status, "set-cookie" in answer.headers) == (204, False)
     assert other.ask("GET", "/api/v1/sessions").status == 401
@@ -260,7 +254,7 @@ def test_another_organisation_comes_with_another_cookie() -> None:
     answer = browser.ask("PATCH", "/api/v1/sessions/current", {"org_id": second})
     assert (answer.status, answer.data["org_id"]) == (200, second)
     assert browser.ask("GET", "/api/v1/sessions").status == 401
-    switched = Browser.of(world, answer, browser.user_id)
+    switched = Browser(world, answer, browser.user_id)
     assert switched.csrf != browser.csrf
     assert switched.ask("POST", "/api/v1/keys", {"name": "x"}).status == 201
     assert switched.ask("GET", "/api/v1/sessions").data[0]["org_id"] == second
@@ -275,13 +269,18 @@ def test_who_is_a_member_no_more_has_no_rights() -> None:
     assert browser.ask("GET", "/api/v1/sessions").status == 200
 
 
-def test_who_is_in_no_organisation_can_sign_in() -> None:
-    """To make one, or to accept an invitation."""
+def test_who_is_in_no_organisation_begins_with_its_own() -> None:
+    """And is active there at once."""
     world, browser = new_person(None)
-    assert browser.signed_in.data["org_id"] is None
-    assert browser.ask("GET", "/api/v1/sessions").status == 200
-    assert browser.ask("GET", "/api/v1/keys").status == 403
-    assert world.ask("GET", "/api/v1/sessions").status == 403  # a key is no person
+    assert browser.signed_in.data["org_id"] not in (None, world.org_id)
+    assert browser.ask("POST", "/api/v1/keys", {"name": "x"}).status == 201
+
+
+def test_a_key_is_no_person() -> None:
+    """However much it may do."""
+    world, _ = new_person()
+    answer = world.ask("GET", "/api/v1/sessions")
+    assert (answer.status, answer.error["code"]) == (403, "permission_denied")
 
 
 def test_a_custom_role_is_what_counts() -> None:

@@ -125,3 +125,11 @@ def test_a_token_names_its_key() -> None:
     text = "eyJhbGciOiJFUzI1NiJ9.e30.AAAA"
     with pytest.raises(InvalidToken, match="names no key"):
         run(world.services.tokens.verifying(world.services, jwt.parse(text)))
+
+
+def test_a_new_deployment_publishes_a_key() -> None:
+    """The one that it will sign with: whoever asks first may keep the answer for minutes."""
+    world = new_world()
+    answer = world.ask("GET", "/.well-known/jwks.json", key=None)
+    assert answer.headers["cache-control"] == "public, max-age=300"
+    assert [key["kid"] for key in answer.body["keys"]] == [signing(world)]

@@ -12,14 +12,14 @@ import pytest
 
 from lib.http.errors import HeadgateError
 from lib.identity import grants, housekeeping
+from lib.identity.api_keys import key_hash
 from lib.identity.context import Context
 from lib.identity.jwt import base64url_encode
 from lib.identity.opaque import new_secret
 from tests.unit.fakes import NOW, run
 from tests.unit.identity.cpython_signatures import CPythonSignatures
-from tests.unit.identity.fake_parts import PASSWORD, FakeAudit, FakeGuard
-from tests.unit.identity.signed_in import AGENT, EMAIL, OWN, Browser, new_user
-from tests.unit.store.seeds import seed_membership, seed_org
+from tests.unit.identity.signed_in import AGENT, EMAIL, OWN, PASSWORD, Browser, actions, new_user
+from tests.unit.store.seeds import PEPPER, seed_membership, seed_org
 from tests.unit.world import Answer, World
 
 CHAT = {"model": "sim/chat", "messages": [{"role": "user", "content": "hi"}]}
@@ -64,10 +64,6 @@ def new_app(role: str | None = "owner", **config: Any) -> tuple[World, App]:
     return world, App.of(world, sign_in(world))
 
 
-def audit(world: World) -> FakeAudit:
-    return cast("FakeAudit", world.services.audit)
-
-
 def key_set(world: World) -> dict[str, Any]:
     answer = world.ask("GET", "/.well-known/jwks.json", key=None)
     assert answer.status == 200
@@ -76,7 +72,7 @@ def key_set(world: World) -> dict[str, Any]:
 
 def test_the_answer_of_a_sign_in() -> None:
     """What an app needs, and nothing that a cache may keep."""
-    world, user = new_user("viewer")
+    world, _ = new_user("viewer")
     answer = sign_in(world)
     assert answer.status == 200
     assert answer.headers["cache-control"] == "no-store"
@@ -87,7 +83,7 @@ def test_the_answer_of_a_sign_in() -> None:
     assert "keys:write" not in data["scope"].split()
     stored = "".join(map(str, world.binding.connection.execute("SELECT * FROM refresh_tokens").fetchall()))
     assert data["refresh_token"] not in stored
-    assert audit(world).events == [(user.id, "token.granted", "ok", audit(world).events[0][3])]
+    assert actions(world) == [("user.signed_in", "ok"), ("token.granted", "ok")]
 
 
 def test_others_can_verify_an_access_token() -> None:
@@ -234,7 +230,7 @@ def test_a_refresh_token_that_comes_twice_ends_its_family() -> None:
     assert (answer.status, answer.error["code"]) == (401, "invalid_refresh_token")
     assert refreshed(world, thief.refresh).status == 401
     assert (thief.listing(), app.listing(), thief.chat(), app.chat()) == (401, 401, 401, 401)
-    assert [event[1:3] for event in audit(world).events if event[1] == "token.reused"] == [("token.reused", "denied")]
+    assert actions(world).count(("token.reused", "denied")) == 1
     assert (other.listing(), other.chat(), refreshed(world, other.refresh).status) == (200, 200, 200)
 
 
@@ -258,12 +254,12 @@ def test_a_refresh_token_that_nobody_got(token: str) -> None:
     """401 without a reason, and the guard counts it for the address that it came from."""
     world, _ = new_app()
     assert refreshed(world, token).status == 401
-    assert cast("FakeGuard", world.services.guard).failures == [("refresh", "", "192.0.2.7")]
+    assert world.people.guard.failures == [("refresh", key_hash(token, PEPPER), "192.0.2.7")]
 
 
 def test_the_guard_can_hold_a_refresh_up() -> None:
     world, app = new_app()
-    cast("FakeGuard", world.services.guard).closed = True
+    world.people.guard.closed.add(("refresh", key_hash(app.refresh, PEPPER)))
     assert refreshed(world, app.refresh).status == 429
 
 
@@ -311,6 +307,18 @@ def test_signing_out_everywhere_reaches_apps() -> None:
     assert (again.chat(), again.listing()) == (200, 200)
 
 
+def test_a_new_password_ends_what_was_begun_with_the_old_one() -> None:
+    """Browsers and apps, at once, also those that an isolate has cached for the AI API."""
+    world, user = new_user()
+    browser, app = Browser.sign_in(world, user.id), App.of(world, sign_in(world))
+    assert (app.chat(), app.listing()) == (200, 200)
+    world.clock.advance(milliseconds=1)
+    body = {"current_password": PASSWORD, "new_password": "another horse, another battery"}
+    assert browser.ask("POST", "/api/v1/me/actions/change_password", body).status < 300
+    assert browser.ask("GET", "/api/v1/sessions").status == 401
+    assert (app.chat(), app.listing(), refreshed(world, app.refresh).status) == (401, 401, 401)
+
+
 def test_a_token_made_before_a_sign_out_is_dead_although_its_family_lives() -> None:
     """Should a refresh be under way in that very moment: what counts is when the token was made."""
     world, app = new_app()
@@ -341,11 +349,14 @@ def test_an_access_token_can_be_for_another_organisation() -> None:
 
 
 def test_a_person_without_an_organisation() -> None:
-    """Gets tokens that open what is its own, and nothing else."""
-    world, app = new_app(None)
-    assert app.ask("GET", "/api/v1/sessions").status == 200
-    assert (app.listing(), app.chat()) == (403, 403)
-    assert refreshed(world, app.refresh).data["org_id"] is None
+    """Gets tokens that open what is its own, and nothing else: it has left the last one since it signed in."""
+    world, app = new_app()
+    world.binding.connection.execute("DELETE FROM memberships")
+    answer = refreshed(world, app.refresh)
+    assert (answer.data["org_id"], answer.data["scope"]) == (None, "")
+    for left in (app, App.of(world, answer)):
+        assert left.ask("GET", "/api/v1/sessions").status == 200
+        assert (left.listing(), left.chat()) == (403, 403)
 
 
 @pytest.mark.parametrize(

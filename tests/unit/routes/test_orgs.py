@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from lib.identity import org_service
 from lib.ids import new_id
 from tests.unit.fakes import NOW, run
+from tests.unit.identity.members import again, join, owned
 from tests.unit.store.seeds import seed_org
 from tests.unit.world import new_world
 
 OWN = "/api/v1/orgs/current"
+CHAT = {"model": "sim/chat", "messages": [{"role": "user", "content": "x"}]}
 
 
 def test_the_organisation_is_shown_and_changed() -> None:
@@ -73,3 +76,42 @@ def test_what_makes_no_sense_is_refused(fields: dict[str, object], status: int) 
     assert world.ask("PATCH", OWN, fields, headers={"if-match": "*"}).status == status
     assert world.ask("GET", OWN).headers["etag"] == '"1"'
     assert world.gates.changes == []
+
+
+def test_a_person_makes_an_organisation_and_owns_it() -> None:
+    """It is listed beside the others; to act there, the active one is changed."""
+    world, owner = owned()
+    made = owner.ask("POST", "/api/v1/orgs", {"name": " Another "})
+    assert (made.status, made.data["name"], made.headers["location"]) == (
+        201,
+        "Another",
+        f"/api/v1/orgs/{made.data['id']}",
+    )
+    listed = owner.ask("GET", "/api/v1/orgs").data
+    assert {(org["id"], org["role"]) for org in listed} == {(world.org_id, "owner"), (made.data["id"], "owner")}
+    assert owner.ask("GET", made.headers["location"]).status == 404
+    there = again(owner, made.data["id"])
+    assert there.ask("GET", made.headers["location"]).status == 200
+    assert there.ask("POST", "/v1/chat/completions", CHAT).status == 200
+    [event] = world.binding.rows("SELECT action, actor FROM audit_events WHERE org_id = ?", made.data["id"])
+    assert (event["action"], event["actor"]) == ("org.created", f"user:{owner.id}")
+
+
+def test_organisations_are_listed_page_by_page() -> None:
+    """One's own alone."""
+    world, owner = owned()
+    stranger = join(world, None)
+    for index in range(3):
+        stranger.ask("POST", "/api/v1/orgs", {"name": f"Org {index}"})
+    first = stranger.ask("GET", "/api/v1/orgs?limit=2")
+    rest = stranger.ask("GET", f"/api/v1/orgs?limit=2&cursor={first.body['meta']['next_cursor']}")
+    assert len({org["id"] for org in [*first.data, *rest.data]}) == 3
+    assert [org["id"] for org in owner.ask("GET", "/api/v1/orgs").data] == [world.org_id]
+
+
+def test_nobody_is_in_more_organisations_than_it_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, owner = owned()
+    monkeypatch.setattr(org_service, "MOST_OF_ONE_PERSON", 1)
+    refused = owner.ask("POST", "/api/v1/orgs", {"name": "x"})
+    assert (refused.status, refused.error["code"]) == (409, "too_many_orgs")
+    assert world.binding.rows("SELECT count(*) AS n FROM orgs")[0]["n"] == 1

@@ -11,10 +11,13 @@ import pytest
 
 from lib.admission import (
     adjustment_store,
+    bookkeeping,
+    day_sums,
     ledger,
     ledger_check,
     ledger_sums,
     policy_store,
+    retention,
     usage_report,
     usage_store,
 )
@@ -46,7 +49,9 @@ from lib.ids import new_id
 from lib.services import Services
 from lib.store.schema import BudgetAdjustmentRow, BudgetRow, LimitRow
 from routes import ROUTES
-from tests.unit.fakes import NOW, FakeClock, raw_request
+from tests.unit.fakes import NOW, FakeArchive, FakeClock, raw_request
+from tests.unit.store.everything_orgs import use_organisations
+from tests.unit.store.everything_people import use_people
 from tests.unit.store.seeds import SeededKey, seed_person, usage_record
 
 _ROUTER = Router(ROUTES)
@@ -60,7 +65,9 @@ async def use_everything(services: Services, key: SeededKey) -> None:
     await _rules(services, key.principal.org_id)
     await _usage(services, key)
     await _once(services, key)
-    await _people(services, key.principal.org_id)
+    await use_people(services, key.principal.org_id)
+    await _sign_in(services, key.principal.org_id)
+    await use_organisations(services, key.principal.org_id)
 
 
 async def _keys(services: Services, key: SeededKey) -> None:
@@ -160,6 +167,17 @@ async def _ledger(services: Services, key: SeededKey) -> None:
                     await ledger_sums.sums_of_days(database, org, days, 20)
     await ledger_check.check_organisation(services, org)
 
+    await _books(services, org)
+
+
+async def _books(services: Services, org: str) -> None:
+    """Sum the day of that record, export and delete it; then the daily work at a time when there is little to do."""
+    database, archive = services.database, FakeArchive()
+    await day_sums.sum_days(database, org, NOW + timedelta(days=5))
+    assert await retention.prune(database, archive, org, NOW + timedelta(days=400), 7)
+    early = NOW - timedelta(days=205)
+    assert (await bookkeeping.keep_books(database, archive, early, 7, lambda *_: None)).left == 0
+
 
 async def _once(services: Services, key: SeededKey) -> None:
     """Make a key, get the same answer again, and be refused; then the daily work."""
@@ -184,7 +202,7 @@ async def _post(services: Services, key: SeededKey, repeat_key: str, body: Mappi
         await response.finish()
 
 
-async def _people(services: Services, org: str) -> None:
+async def _sign_in(services: Services, org: str) -> None:
     """Sign in as a browser and as an app, use both, and end them; then the daily work."""
     user = await seed_person(services.database, org)
     await people.choose_org(services, user.id, None)

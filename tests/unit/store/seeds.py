@@ -64,12 +64,19 @@ async def seed_key(
 
 
 async def seed_person(
-    database: Database, org_id: str | None = None, role: str = "owner", email: str = "ada@example.com"
+    database: Database,
+    org_id: str | None = None,
+    role: str = "owner",
+    email: str = "ada@example.com",
+    password_hash: str | None = None,
 ) -> UserRow:
-    """Make an account, and where an organisation is named its membership there."""
+    """Make an account with a confirmed address, and where an organisation is named its membership there."""
     user_id = new_id(NOW)
-    sql = "INSERT INTO users (id, email, name, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?4)"
-    await database.execute(Person(user_id), sql, user_id, email, "Ada", NOW)
+    sql = (
+        "INSERT INTO users (id, email, name, password_hash, email_verified_at, created_at, updated_at)"
+        " VALUES (?1, ?2, 'Ada', ?3, ?4, ?4, ?4)"
+    )
+    await database.execute(Person(user_id), sql, user_id, email, password_hash, NOW)
     if org_id is not None:
         await seed_membership(database, org_id, user_id, role)
     row = await database.one(Person(user_id), UserRow, f"SELECT {columns(UserRow)} FROM users WHERE id = ?", user_id)

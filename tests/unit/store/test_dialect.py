@@ -125,6 +125,17 @@ def test_a_json_array_becomes_typed_rows_on_postgresql() -> None:
     )
 
 
+@given(TIMES, TIMES)
+def test_a_day_begins_before_the_times_in_it(one: datetime, other: datetime) -> None:
+    """Compared with a time column, a day stands where it begins."""
+    connection = sqlite3.connect(":memory:")
+    day = one.astimezone(UTC).date().isoformat()
+    sql = f"SELECT ?2 >= {SQLITE.day_start('?1')}"
+    [(found,)] = connection.execute(sql, (day, time_text(other))).fetchall()
+    connection.close()
+    assert bool(found) == (other.astimezone(UTC) >= datetime.fromisoformat(day).replace(tzinfo=UTC))
+
+
 def test_a_day_is_the_days_of_utc() -> None:
     """On SQLite it is the beginning of the text; on PostgreSQL the zone must be told."""
     connection = sqlite3.connect(":memory:")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lib.store.scope import EveryOrg, Org, Person
+from lib.store.scope import EveryOrg, Member, Org, Person
 from tests.unit.store.test_tenancy import refusal
 from tests.unit.store.test_tenancy_leaks import PERSONS_VALUES, leak
 from tests.unit.store.two_orgs import OWN, TwoPersons, user
@@ -107,3 +107,36 @@ def test_a_job_clears_what_has_ended_of_all_people(table: str) -> None:
     assert refusal(EveryOrg(table), f"UPDATE {table} SET expires_at = ?") is not None
     assert refusal(EveryOrg(table), "DELETE FROM users") is not None
     assert refusal(EveryOrg("users"), "DELETE FROM users") is not None
+
+
+AS_MEMBER = [
+    "SELECT * FROM users u LEFT JOIN memberships m ON m.org_id = ?1 AND m.user_id = u.id WHERE u.id = ?2",
+    "SELECT k.id FROM memberships m JOIN api_keys k ON k.org_id = m.org_id WHERE m.org_id = ?1 AND m.user_id = ?2",
+    "SELECT (SELECT count(*) FROM sessions WHERE user_id = ?2) FROM roles WHERE org_id = ?1",
+]
+AS_NO_MEMBER = [
+    "SELECT * FROM users u LEFT JOIN memberships m ON m.org_id = ?1 AND m.user_id = u.id",
+    "SELECT * FROM memberships WHERE org_id = ?1",
+    "SELECT * FROM memberships WHERE user_id = ?2",
+    "SELECT * FROM memberships WHERE org_id = ?2 AND user_id = ?1",
+    "SELECT * FROM sessions WHERE user_id = ?1",
+    "SELECT * FROM api_keys WHERE user_id = ?2",
+    "SELECT * FROM users u JOIN memberships m ON m.org_id = ?1 AND m.user_id = ?2 WHERE u.id = m.user_id OR 1",
+    "SELECT * FROM sessions s, roles r WHERE s.user_id = ?2",
+    "UPDATE sessions SET user_agent = 'x' WHERE user_id = ?2",
+    "DELETE FROM api_keys WHERE org_id = ?1",
+]
+
+
+@pytest.mark.parametrize("sql", AS_MEMBER)
+def test_a_member_reads_its_own_rows_and_its_organisations(sql: str) -> None:
+    """In one statement: all that says who somebody is there."""
+    assert refusal(Member(OWN, user(0)), sql, (OWN, user(0))) is None
+    assert refusal(Member(OWN, user(1)), sql, (OWN, user(0))) is not None
+    assert refusal(Member(user(0), user(0)), sql, (OWN, user(0))) is not None
+
+
+@pytest.mark.parametrize("sql", AS_NO_MEMBER)
+def test_a_member_reaches_no_fellow_members_and_writes_nothing(sql: str) -> None:
+    """Each table is held by whose its rows are, a membership by both."""
+    assert refusal(Member(OWN, user(0)), sql, (OWN, user(0))) is not None

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tools.lock import complete_npm_lock, package_json, worker_requirements
+from tools.lock import complete_npm_lock, package_json, split_alone, worker_requirements
 
 DOCUMENT: dict[str, Any] = {
     "project": {"name": "headgate", "license": "Apache-2.0"},
@@ -68,3 +68,10 @@ def test_platform_packages_that_the_registry_left_out_are_added_and_the_rest_is_
 
     assert lock["packages"]["node_modules/@c/linux"] == linux
     assert lock["packages"]["node_modules/@c/mac"] == {"version": "1.1", "dev": True, "optional": True}
+
+
+def test_a_package_can_be_taken_without_what_it_depends_on() -> None:
+    """With its version or, where the newest is looked up, without one."""
+    alone = frozenset({"bindings"})
+    assert split_alone(["a==1", "bindings==2"], alone) == (["bindings==2"], ["a==1"])
+    assert split_alone(["bindings", "bindings-other"], alone) == (["bindings"], ["bindings-other"])

@@ -1,0 +1,118 @@
+"""People's accounts in the store. A statement is held to one person, but for the look-up by an address."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from lib.store.database import Database, Statement
+from lib.store.rows import columns
+from lib.store.schema import UserRow
+from lib.store.scope import Person, Presented
+
+_COLUMNS = columns(UserRow)
+_ANONYMOUS = "Deleted account"
+
+
+async def find(database: Database, email: str) -> UserRow | None:
+    """Return the account with an address, or None."""
+    return await database.one(Presented(email), UserRow, f"SELECT {_COLUMNS} FROM users WHERE email = ?", email)
+
+
+async def get(database: Database, user_id: str) -> UserRow | None:
+    """Return an account, or None."""
+    return await database.one(Person(user_id), UserRow, f"SELECT {_COLUMNS} FROM users WHERE id = ?", user_id)
+
+
+def insert(
+    user_id: str, email: str, name: str, password_hash: str | None, verified_at: datetime | None, now: datetime
+) -> Statement:
+    """Return the statement that makes an account."""
+    return Statement(
+        "INSERT INTO users (id, email, name, password_hash, email_verified_at, created_at, updated_at)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)",
+        (user_id, email, name, password_hash, verified_at, now),
+    )
+
+
+def rename(user_id: str, version: int, name: str, now: datetime) -> Statement:
+    """Return the statement that changes the name of an account that is still at `version`."""
+    return Statement(
+        "UPDATE users SET name = ?, version = version + 1, updated_at = ? WHERE id = ? AND version = ?",
+        (name, now, user_id, version),
+    )
+
+
+def rehash(user_id: str, old: str, new: str, now: datetime) -> Statement:
+    """Return the statement that stores the same password at another cost."""
+    return Statement(
+        "UPDATE users SET password_hash = ?, updated_at = ? WHERE id = ? AND password_hash = ?",
+        (new, now, user_id, old),
+    )
+
+
+def set_password(user_id: str, old: str | None, new: str, now: datetime) -> Statement:
+    """Return the statement that replaces a password, if it is still `old`. What was begun with that no longer holds."""
+    return Statement(
+        "UPDATE users SET password_hash = ?1, signed_out_at = ?2, version = version + 1, updated_at = ?2"
+        " WHERE id = ?3 AND password_hash = ?4",
+        (new, now, user_id, old),
+    )
+
+
+def reset_password(user_id: str, token_id: str, new: str, now: datetime) -> Statement:
+    """Return the statement that sets a password while the token is unused. Who has it reads the address's mail."""
+    return Statement(
+        "UPDATE users SET password_hash = ?1, signed_out_at = ?2, version = version + 1, updated_at = ?2,"
+        " email_verified_at = CASE WHEN email_verified_at IS NULL THEN ?2 ELSE email_verified_at END"
+        " WHERE id = ?3 AND EXISTS (SELECT 1 FROM mail_tokens WHERE user_id = ?3 AND id = ?4 AND used_at IS NULL)",
+        (new, now, user_id, token_id),
+    )
+
+
+def verify_email(user_id: str, token_id: str, now: datetime) -> Statement:
+    """Return the statement that notes that the address is the person's, while the token is unused."""
+    return Statement(
+        "UPDATE users SET email_verified_at = ?1, version = version + 1, updated_at = ?1 WHERE id = ?2"
+        " AND EXISTS (SELECT 1 FROM mail_tokens WHERE user_id = ?2 AND id = ?3 AND used_at IS NULL)",
+        (now, user_id, token_id),
+    )
+
+
+def change_email(user_id: str, token_id: str, email: str, now: datetime) -> Statement:
+    """Return the statement that gives an account another address, while the token is unused."""
+    return Statement(
+        "UPDATE users SET email = ?1, email_verified_at = ?2, version = version + 1, updated_at = ?2 WHERE id = ?3"
+        " AND EXISTS (SELECT 1 FROM mail_tokens WHERE user_id = ?3 AND id = ?4 AND used_at IS NULL)",
+        (email, now, user_id, token_id),
+    )
+
+
+def end_sessions(user_id: str, now: datetime) -> list[Statement]:
+    """Return the statements that end all sessions and refresh tokens."""
+    return [
+        Statement(
+            "UPDATE sessions SET revoked_at = ?1, updated_at = ?1 WHERE user_id = ?2 AND revoked_at IS NULL",
+            (now, user_id),
+        ),
+        Statement(
+            "UPDATE refresh_tokens SET revoked_at = ?1, updated_at = ?1 WHERE user_id = ?2 AND revoked_at IS NULL",
+            (now, user_id),
+        ),
+    ]
+
+
+def anonymise(user_id: str, now: datetime) -> list[Statement]:
+    """Return the statements that end an account for good. Its row stays, for what names its id, without a name."""
+    return [
+        Statement(
+            "UPDATE users SET email = ?1, name = ?2, password_hash = NULL, email_verified_at = NULL,"
+            " totp_sealed = NULL, totp_confirmed_at = NULL, totp_step = NULL, signed_out_at = ?3, deleted_at = ?3,"
+            " version = version + 1, updated_at = ?3 WHERE id = ?4 AND deleted_at IS NULL",
+            (f"{user_id}@deleted.invalid", _ANONYMOUS, now, user_id),
+        ),
+        Statement("DELETE FROM sessions WHERE user_id = ?", (user_id,)),
+        Statement("DELETE FROM refresh_tokens WHERE user_id = ?", (user_id,)),
+        Statement("DELETE FROM mail_tokens WHERE user_id = ?", (user_id,)),
+        Statement("DELETE FROM recovery_codes WHERE user_id = ?", (user_id,)),
+        Statement("DELETE FROM logins WHERE user_id = ?", (user_id,)),
+    ]

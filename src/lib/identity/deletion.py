@@ -1,0 +1,43 @@
+"""Deleting an account: the person goes, what was used stays on the ledger under the id of a key."""
+
+from __future__ import annotations
+
+from lib.http.errors import Conflict
+from lib.identity import account_store, accounts, home_store
+from lib.identity.context import Context
+from lib.services import Services
+from lib.store.schema import UserRow
+from lib.store.scope import Org
+
+
+async def delete(services: Services, user: UserRow, password: str, context: Context) -> None:
+    """Leave every organisation, and take the name and the address out of the account.
+
+    Raises Forbidden for a wrong password; Conflict, `last_owner`, where others are in an organisation that has no other
+    owner: it must be handed over first. An organisation where nobody else is ends with its owner: all of its keys are
+    revoked. Each organisation is left in a group of its own; when that breaks off, deleting again goes on.
+    """
+    await accounts.confirm_password(services, user, password, context)
+    joined = await home_store.memberships(services.database, user.id)
+    for membership in joined:  # before anything is changed, so that a refusal leaves all as it was
+        if not await home_store.may_leave(services.database, membership.org_id, user.id):
+            raise _last_owner()
+    for membership in joined:
+        await _leave(services, membership.org_id, user.id, context)
+    group = account_store.anonymise(user.id, services.clock.now())
+    await accounts.change(services, user.id, group, "user.deleted", context)
+
+
+async def _leave(services: Services, org_id: str, user_id: str, context: Context) -> None:
+    now = services.clock.now()
+    group = [*home_store.leave(org_id, user_id, now), home_store.forget_name(org_id, now)]
+    group += services.audit.org_event(org_id, "member.left", f"user:{user_id}", context, now, target=f"user:{user_id}")
+    left, *_ = await services.database.batch(Org(org_id), group)
+    if not left:  # the other owner has left meanwhile
+        raise _last_owner()
+    await services.gates.changed(org_id)
+
+
+def _last_owner() -> Conflict:
+    message = "You are the last owner of an organisation with other members. Make one of them an owner first."
+    return Conflict(message, code="last_owner")

@@ -1,0 +1,84 @@
+"""Confirming an address, and changing it: the new one counts when somebody has read the mail to it."""
+
+from __future__ import annotations
+
+from lib.http.errors import Conflict
+from lib.http.response import Finish
+from lib.identity import account_store, accounts, mail_token_store, mail_tokens
+from lib.identity.context import Context
+from lib.identity.later import later
+from lib.identity.mail_tokens import HOURS, MailPurpose
+from lib.identity.ports import Purpose
+from lib.identity.sign_up import check_domain
+from lib.mail import templates
+from lib.services import Services
+from lib.store.database import UniqueViolation
+from lib.store.schema import MailTokenRow, UserRow
+
+
+async def request_change(services: Services, user: UserRow, email: str, password: str, context: Context) -> Finish:
+    """Return what sends a link to the new address. Whether somebody has it already is told to its owner alone."""
+    await accounts.confirm_password(services, user, password, context)
+    await services.guard.check(Purpose.RESET, user.email, context.address)
+    await services.guard.failed(Purpose.RESET, user.email, context.address)  # each one sends a mail to an address
+    check_domain(services.config.account, email)
+
+    async def work() -> None:
+        if await account_store.find(services.database, email) is not None:
+            await services.mailer.send(templates.known_address(email))
+            return
+        token, sending = mail_tokens.issue(services, user.id, MailPurpose.CHANGE_EMAIL, email)
+        await accounts.change(services, user.id, sending, "user.email_change_requested", context)
+        url, hours = services.config.account.public_url, HOURS[MailPurpose.CHANGE_EMAIL]
+        await services.mailer.send(templates.confirm_new_address(email, url, token, hours))
+
+    return later(services, work)
+
+
+async def confirm(services: Services, token: str, context: Context) -> Finish:
+    """Take an address for confirmed: the account's own, or the new one, which becomes its own.
+
+    Raises UnprocessableEntity for a token that can't be used, Conflict when the new address is somebody's by now.
+    """
+    row = await mail_tokens.present(services, token, MailPurpose.VERIFY_EMAIL, MailPurpose.CHANGE_EMAIL)
+    if row.purpose == MailPurpose.VERIFY_EMAIL:
+        await _verify(services, row, context)
+        return later(services, _nothing)
+    before = await account_store.get(services.database, row.user_id)
+    await _move(services, row, context)
+
+    async def work() -> None:
+        if before is not None:
+            await services.mailer.send(templates.address_changed(before.email))
+
+    return later(services, work)
+
+
+async def _verify(services: Services, row: MailTokenRow, context: Context) -> None:
+    now = services.clock.now()
+    group = [
+        account_store.verify_email(row.user_id, row.id, now),
+        mail_token_store.use(row.user_id, row.id, now),
+    ]
+    verified, _ = await accounts.change(services, row.user_id, group, "user.email_verified", context)
+    if not verified:
+        raise mail_tokens.unusable()
+
+
+async def _move(services: Services, row: MailTokenRow, context: Context) -> None:
+    now = services.clock.now()
+    group = [
+        account_store.change_email(row.user_id, row.id, row.email, now),
+        mail_token_store.use(row.user_id, row.id, now),
+        mail_token_store.drop_others(row.user_id, row.id),
+    ]
+    try:
+        moved, *_ = await accounts.change(services, row.user_id, group, "user.email_changed", context)
+    except UniqueViolation:
+        raise Conflict("This address belongs to another account.", code="email_taken") from None
+    if not moved:
+        raise mail_tokens.unusable()
+
+
+async def _nothing() -> None:
+    """There is nobody to tell."""

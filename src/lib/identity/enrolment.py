@@ -1,0 +1,82 @@
+"""Switching codes at sign-in on and off."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from lib.http.errors import Conflict, UnprocessableEntity
+from lib.http.response import Finish
+from lib.identity import accounts, recovery_codes, second_factor, second_factor_store, totp
+from lib.identity.context import Context
+from lib.identity.later import later
+from lib.identity.ports import Purpose
+from lib.mail import templates
+from lib.services import Services
+from lib.store.schema import UserRow
+
+_ON_ALREADY = "Codes are switched on already. Switch them off first."
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """What an authenticator is given: to type, and as a QR code's content."""
+
+    secret: str = field(repr=False)
+    uri: str = field(repr=False)
+
+
+async def begin(services: Services, user: UserRow, password: str, context: Context) -> Enrolment:
+    """Make a secret, which `confirm` switches on. Raises Forbidden for a wrong password, Conflict when codes are on."""
+    await accounts.confirm_password(services, user, password, context)
+    secret = totp.new_secret()
+    sealed = await second_factor.seal(services, user.id, secret)
+    statement = second_factor_store.begin(user.id, sealed, services.clock.now())
+    [begun] = await accounts.change(services, user.id, [statement], "user.totp_begun", context)
+    if not begun:
+        raise Conflict(_ON_ALREADY, code="totp_enabled")
+    return Enrolment(totp.shown(secret), totp.uri(secret, user.email))
+
+
+async def confirm(services: Services, user: UserRow, code: str, context: Context) -> tuple[list[str], Finish]:
+    """Switch codes on, with one of them; return the recovery codes, which nobody can read again, and what tells of it.
+
+    Raises UnprocessableEntity for a wrong code, TooManyRequests for many of them.
+    """
+    if user.totp_confirmed_at is not None:
+        raise Conflict(_ON_ALREADY, code="totp_enabled")
+    if user.totp_sealed is None:
+        raise Conflict("Begin with a secret.", code="totp_not_begun")
+    await services.guard.check(Purpose.TOTP, user.id, context.address)
+    now = services.clock.now()
+    secret = await second_factor.opened(services, user.id, user.totp_sealed)
+    step = totp.matching_step(secret, "".join(code.split()), now, user.totp_step)
+    if step is None:
+        await services.guard.failed(Purpose.TOTP, user.id, context.address)
+        raise UnprocessableEntity("This is not the code of now. Is the clock right?", code="wrong_code", param="code")
+    codes = recovery_codes.new_codes()
+    hashes = [recovery_codes.code_hash(text, user.id, services.pepper) for text in codes]
+    group = second_factor_store.confirm(user.id, user.totp_sealed, step, hashes, now)
+    confirmed, *_ = await accounts.change(services, user.id, group, "user.totp_enabled", context)
+    if not confirmed:
+        raise Conflict("Somebody else was first. Look again.", code="totp_enabled")
+    return codes, _told(services, user, on=True)
+
+
+async def end(services: Services, user: UserRow, password: str, code: str, context: Context) -> Finish:
+    """Switch codes off, with the password and one more code; return what tells the person by mail."""
+    await accounts.confirm_password(services, user, password, context)
+    if user.totp_confirmed_at is None:
+        raise Conflict("Codes are not switched on.", code="totp_not_enabled")
+    if not await second_factor.accepts(services, user, code, context):
+        raise UnprocessableEntity("The code is wrong, or was used.", code="wrong_code", param="code")
+    await accounts.change(
+        services, user.id, second_factor_store.end(user.id, services.clock.now()), "user.totp_disabled", context
+    )
+    return _told(services, user, on=False)
+
+
+def _told(services: Services, user: UserRow, *, on: bool) -> Finish:
+    async def work() -> None:
+        await services.mailer.send(templates.second_factor_changed(user.email, on=on))
+
+    return later(services, work)

@@ -1,0 +1,42 @@
+"""Everybody belongs somewhere: who was not invited begins with an organisation of its own."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+
+from lib.identity import home_store
+from lib.identity.context import Context
+from lib.ids import new_id
+from lib.services import Services
+from lib.store.database import UniqueViolation
+from lib.store.schema import UserRow
+from lib.store.scope import Org
+
+
+async def ensure(services: Services, user: UserRow, context: Context) -> None:
+    """Make the person an organisation, where it belongs to none.
+
+    Done after signing up, and looked at again at each sign-in: a crash in between leaves nobody without.
+    """
+    if await home_store.memberships(services.database, user.id):
+        return
+    try:
+        await _make(services, user, home_id(user.id), context)
+    except UniqueViolation:  # made meanwhile by somebody beside us, or made long ago and left
+        if not await home_store.memberships(services.database, user.id):
+            await _make(services, user, new_id(services.clock.now()), context)
+
+
+def home_id(user_id: str) -> str:
+    """Return the id of a person's first organisation: always the same, so that it is made once."""
+    digest = hashlib.sha256(f"home\0{user_id}".encode()).hexdigest()
+    return f"{user_id[:15]}{digest[:3]}-8{digest[3:6]}-{digest[6:18]}"
+
+
+async def _make(services: Services, user: UserRow, org_id: str, context: Context) -> None:
+    now = services.clock.now()
+    # A hash of nothing that anybody could present.
+    group = home_store.make(org_id, f"{user.name}'s organisation", user.id, new_id(now), secrets.token_hex(32), now)
+    group += services.audit.org_event(org_id, "org.created", f"user:{user.id}", context, now, target=f"org:{org_id}")
+    await services.database.batch(Org(org_id), group)

@@ -1,0 +1,103 @@
+"""Invitations in the store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from lib.store.database import Database, Read, Statement
+from lib.store.rows import columns
+from lib.store.schema import InvitationRow
+from lib.store.scope import Org, Person, Presented
+
+MOST_OPEN = 200
+_INVITATION = columns(InvitationRow)
+_OPEN = "accepted_at IS NULL AND revoked_at IS NULL AND expires_at > ?"
+
+
+@dataclass(frozen=True, slots=True)
+class _Email:
+    email: str
+
+
+async def list_invitations(database: Database, org_id: str, before: str, limit: int) -> list[InvitationRow]:
+    """Return invitations with an id below `before`, newest first."""
+    sql = f"SELECT {_INVITATION} FROM invitations WHERE org_id = ? AND id < ? ORDER BY id DESC LIMIT ?"
+    return await database.query(Org(org_id), InvitationRow, sql, org_id, before, limit, read=Read.RECENT)
+
+
+async def get_invitation(database: Database, org_id: str, invitation_id: str) -> InvitationRow | None:
+    """Return one invitation, or None when the organisation has none of this id."""
+    sql = f"SELECT {_INVITATION} FROM invitations WHERE org_id = ? AND id = ?"
+    return await database.one(Org(org_id), InvitationRow, sql, org_id, invitation_id)
+
+
+async def find(database: Database, secret_hash: str) -> InvitationRow | None:
+    """Return the invitation of a secret, whatever became of it; None where there is none."""
+    sql = f"SELECT {_INVITATION} FROM invitations WHERE secret_hash = ?"
+    return await database.one(Presented(secret_hash), InvitationRow, sql, secret_hash)
+
+
+def may_insert(row: InvitationRow) -> Statement:
+    """Return the question whether the organisation may have one more that is open, beside those to this address."""
+    sql = (
+        "SELECT 1 FROM orgs WHERE id = ? AND (SELECT count(*) FROM invitations WHERE org_id = ?"
+        f" AND email <> ? AND {_OPEN}) < ?"
+    )
+    return Statement(sql, (row.org_id, row.org_id, row.email, row.created_at, MOST_OPEN))
+
+
+def insert(row: InvitationRow) -> list[Statement]:
+    """Return the statements that make an invitation, in the place of those to the same address that are still open."""
+    made = (
+        "INSERT INTO invitations (id, org_id, email, role, custom_role_id, invited_by_user_id, secret_hash, expires_at,"
+        " created_at, updated_at) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9"
+        " WHERE (SELECT count(*) FROM invitations WHERE org_id = ?2 AND email <> ?3"
+        " AND accepted_at IS NULL AND revoked_at IS NULL AND expires_at > ?9) < ?10"
+    )
+    values = (
+        row.id, row.org_id, row.email, row.role, row.custom_role_id, row.invited_by_user_id, row.secret_hash,
+        row.expires_at, row.created_at, MOST_OPEN,
+    )  # fmt: skip
+    replaced = (
+        "UPDATE invitations SET revoked_at = ?1, updated_at = ?1 WHERE org_id = ?2 AND email = ?3 AND id <> ?4"
+        " AND accepted_at IS NULL AND revoked_at IS NULL"
+        " AND EXISTS (SELECT 1 FROM invitations AS made WHERE made.org_id = ?2 AND made.id = ?4)"
+    )
+    return [Statement(made, values), Statement(replaced, (row.created_at, row.org_id, row.email, row.id))]
+
+
+def is_open(org_id: str, invitation_id: str, now: datetime) -> Statement:
+    """Return the question whether an invitation can still be accepted."""
+    sql = f"SELECT 1 FROM invitations WHERE org_id = ? AND id = ? AND {_OPEN}"
+    return Statement(sql, (org_id, invitation_id, now))
+
+
+def revoke(org_id: str, invitation_id: str, now: datetime) -> Statement:
+    """Return the statement that takes back an invitation that is still open."""
+    sql = f"UPDATE invitations SET revoked_at = ?, updated_at = ? WHERE org_id = ? AND id = ? AND {_OPEN}"
+    return Statement(sql, (now, now, org_id, invitation_id, now))
+
+
+def accept(row: InvitationRow, user_id: str, now: datetime) -> list[Statement]:
+    """Return the statements that make somebody a member and use the invitation up, while it is open.
+
+    Who is a member already stays what it is: an invitation to less must not take anything from an owner.
+    """
+    used = f"UPDATE invitations SET accepted_at = ?, updated_at = ? WHERE org_id = ? AND id = ? AND {_OPEN}"
+    joined = (
+        "INSERT INTO memberships (org_id, user_id, role, custom_role_id, created_at, updated_at)"
+        " SELECT org_id, ?, role, custom_role_id, ?, ? FROM invitations"
+        " WHERE org_id = ? AND id = ? AND accepted_at = ? ON CONFLICT (org_id, user_id) DO NOTHING"
+    )
+    return [
+        Statement(used, (now, now, row.org_id, row.id, now)),
+        Statement(joined, (user_id, now, now, row.org_id, row.id, now)),
+    ]
+
+
+async def email_of(database: Database, user_id: str) -> str | None:
+    """Return a person's address; None for one who has gone."""
+    sql = "SELECT email FROM users WHERE id = ? AND deleted_at IS NULL"
+    row = await database.one(Person(user_id), _Email, sql, user_id)
+    return row.email if row else None

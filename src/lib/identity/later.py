@@ -1,0 +1,28 @@
+"""Work that is done when the answer has begun, so that neither its time nor its failure tells who has an account."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from lib.http.errors import HeadgateError
+from lib.http.response import Finish, LogFacts
+from lib.services import Services
+from lib.store.database import StoreUnavailable
+
+
+def later(services: Services, work: Callable[[], Awaitable[None]]) -> Finish:
+    """Return what `Response.finish` takes. The request's connection is closed by then; `work` may open one anew.
+
+    Nobody can be told any more when a mail can't be sent or the store is away: the request's log line tells it.
+    """
+
+    async def finish() -> LogFacts:
+        try:
+            await work()
+        except (HeadgateError, StoreUnavailable) as failure:
+            return {"unfinished": str(failure)}
+        finally:
+            await services.database.close()
+        return {}
+
+    return finish

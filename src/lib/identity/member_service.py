@@ -1,0 +1,111 @@
+"""The members of an organisation, as those who manage them see and change them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from lib.http.errors import Conflict, NotFound, PreconditionFailed
+from lib.identity import access, changes, member_store, role_store
+from lib.identity.changes import Change
+from lib.identity.context import Context
+from lib.identity.member_store import MemberRow
+from lib.identity.models import SELF, Principal
+from lib.identity.policy import Role
+from lib.ids import is_id
+from lib.services import Services
+from lib.store.database import Statement
+from lib.store.schema import MembershipRow, RoleRow
+
+# What is beneath a custom role, and seen nowhere else: what somebody is whose custom role says nothing.
+BASE = Role.VIEWER
+
+
+async def get(services: Services, org_id: str, user_id: str) -> MemberRow:
+    """Return one member. Raises NotFound, also for people who are no members."""
+    row = await member_store.get_member(services.database, org_id, user_id) if is_id(user_id) else None
+    if row is None:
+        raise NotFound("There is no such member.")
+    return row
+
+
+async def wanted_role(
+    services: Services, principal: Principal, role: Role | None, custom_role_id: str | None
+) -> tuple[str, str | None]:
+    """Return what somebody is to be: a role, and perhaps one of the organisation's own in its place.
+
+    Raises NotFound for a custom role that there is not, Forbidden where the caller would give more than it has.
+    """
+    if custom_role_id is None:
+        access.require_grant(principal, role or BASE, None)
+        return role or BASE, None
+    custom = await custom_role(services, principal.org_id, custom_role_id)
+    access.require_grant(principal, BASE, custom.permissions)
+    return BASE, custom.id
+
+
+async def custom_role(services: Services, org_id: str, role_id: str) -> RoleRow:
+    """Return one of the organisation's own roles. Raises NotFound."""
+    row = await role_store.get_role(services.database, org_id, role_id) if is_id(role_id) else None
+    if row is None:
+        raise NotFound("There is no such role.")
+    return row
+
+
+async def change(
+    services: Services, principal: Principal, row: MemberRow, wanted: tuple[str, str | None], context: Context
+) -> MemberRow:
+    """Make a member something else, at once. Raises Forbidden, PreconditionFailed, and Conflict for the last owner."""
+    access.require_grant(principal, row.role, row.permissions)
+    if wanted == (row.role, row.custom_role_id):
+        return row
+    role, custom_role_id = wanted
+    org_id = principal.org_id
+    changed = MembershipRow(
+        org_id, row.user_id, role, row.created_at, services.clock.now(), custom_role_id, row.version
+    )
+    details = {"role": role, "custom_role_id": custom_role_id or ""}
+    await _make(services, principal, row, "member.changed", [member_store.change(changed)], context, details)
+    return await get(services, org_id, row.user_id)
+
+
+async def remove(services: Services, principal: Principal, user_id: str, context: Context) -> None:
+    """End somebody's membership, at once. Raises NotFound, Forbidden, and Conflict for the last owner."""
+    row = await get(services, principal.org_id, user_id)
+    access.require_grant(principal, row.role, row.permissions)
+    await _end(services, principal, row, "member.removed", context)
+
+
+async def leave(services: Services, principal: Principal, org_id: str, context: Context) -> None:
+    """End one's own membership. Raises NotFound, and Conflict for the last owner."""
+    own = access.own_org(principal, SELF, org_id)
+    await _end(services, principal, await get(services, own, str(principal.user_id)), "member.left", context)
+
+
+async def _end(services: Services, principal: Principal, row: MemberRow, action: str, context: Context) -> None:
+    gone = member_store.remove(principal.org_id, row.user_id, row.version)
+    await _make(services, principal, row, action, gone, context, {"role": row.role})
+
+
+async def _make(
+    services: Services,
+    principal: Principal,
+    row: MemberRow,
+    action: str,
+    statements: list[Statement],
+    context: Context,
+    details: Mapping[str, str],
+) -> None:
+    org_id = principal.org_id
+    only_if = member_store.may_change(org_id, row.user_id, row.version)
+    change = Change(action, f"user:{row.user_id}", only_if, statements, details)
+    if not await changes.make(services, org_id, principal.actor, change, context):
+        await _refuse(services, org_id, row)
+    await services.gates.changed(org_id)
+
+
+async def _refuse(services: Services, org_id: str, row: MemberRow) -> None:
+    """Raise the error that tells why nothing was done."""
+    now = await get(services, org_id, row.user_id)
+    if now.version != row.version:
+        raise PreconditionFailed()
+    raise Conflict("An organisation has an owner. Make somebody else an owner first.", code="last_owner")

@@ -1,0 +1,78 @@
+"""Changing a password, or setting a new one where it is forgotten. Both end whatever was begun with the old one."""
+
+from __future__ import annotations
+
+from lib.http.errors import Conflict
+from lib.http.response import Finish
+from lib.identity import account_store, accounts, mail_token_store, mail_tokens, people
+from lib.identity.context import Context
+from lib.identity.later import later
+from lib.identity.mail_tokens import HOURS, MailPurpose
+from lib.identity.ports import Purpose
+from lib.mail import templates
+from lib.services import Services
+from lib.store.schema import UserRow
+
+
+async def change_password(services: Services, user: UserRow, current: str, new: str, context: Context) -> Finish:
+    """Replace a password, and end all sessions and refresh tokens; return what tells the person by mail.
+
+    Raises Forbidden for a wrong current one, UnprocessableEntity for a weak new one.
+    """
+    await accounts.confirm_password(services, user, current, context)
+    services.passwords.check(new, user.email, user.name)
+    now = services.clock.now()
+    group = [
+        account_store.set_password(user.id, user.password_hash, services.passwords.hash(new), now),
+        *account_store.end_sessions(user.id, now),
+    ]
+    changed, *_ = await accounts.change(services, user.id, group, "user.password_changed", context)
+    if not changed:
+        raise Conflict("The password has changed meanwhile.")
+    await people.gates_changed(services, user.id)
+    return _told(services, user.email)
+
+
+async def request_reset(services: Services, email: str, context: Context) -> Finish:
+    """Return what sends a link, when the answer has begun: it is the same for an address that nobody has."""
+    await services.guard.check(Purpose.RESET, email, context.address)
+    await services.guard.failed(Purpose.RESET, email, context.address)  # each one sends a mail, so each one counts
+
+    async def work() -> None:
+        user = await account_store.find(services.database, email)
+        if user is None:
+            return
+        token, sending = mail_tokens.issue(services, user.id, MailPurpose.RESET_PASSWORD, email)
+        await accounts.change(services, user.id, sending, "user.reset_requested", context)
+        url, hours = services.config.account.public_url, HOURS[MailPurpose.RESET_PASSWORD]
+        await services.mailer.send(templates.reset_password(email, url, token, hours))
+
+    return later(services, work)
+
+
+async def reset_password(services: Services, token: str, new: str, context: Context) -> Finish:
+    """Set a password with what was sent by mail. That proves the address too. A second factor stays.
+
+    Raises UnprocessableEntity for a token that can't be used, or a weak password, which leaves the token good.
+    """
+    row = await mail_tokens.present(services, token, MailPurpose.RESET_PASSWORD)
+    services.passwords.check(new, row.email)
+    now = services.clock.now()
+    group = [
+        account_store.reset_password(row.user_id, row.id, services.passwords.hash(new), now),
+        mail_token_store.use(row.user_id, row.id, now),
+        mail_token_store.drop_others(row.user_id, row.id),
+        *account_store.end_sessions(row.user_id, now),
+    ]
+    changed, *_ = await accounts.change(services, row.user_id, group, "user.password_reset", context)
+    if not changed:
+        raise mail_tokens.unusable()
+    await people.gates_changed(services, row.user_id)
+    return _told(services, row.email)
+
+
+def _told(services: Services, email: str) -> Finish:
+    async def work() -> None:
+        await services.mailer.send(templates.password_changed(email))
+
+    return later(services, work)

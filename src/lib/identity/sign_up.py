@@ -1,0 +1,115 @@
+"""Making an account. Whether the address is known already is told to nobody but whoever reads its mail."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from lib.config import AccountConfig, SignUp
+from lib.http.errors import Forbidden, UnprocessableEntity
+from lib.http.response import Finish
+from lib.identity import account_store, accounts, addresses, homes, mail_token_store, mail_tokens
+from lib.identity.context import Context
+from lib.identity.later import later
+from lib.identity.mail_tokens import HOURS, MailPurpose
+from lib.identity.ports import Purpose
+from lib.ids import new_id
+from lib.mail import templates
+from lib.services import Services
+from lib.store.database import UniqueViolation
+from lib.store.schema import InvitationRow, UserRow
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What somebody signs up with. `email` is normal (addresses.py); `invitation` is an invitation's secret."""
+
+    email: str
+    password: str = field(repr=False)
+    name: str
+    invitation: str | None = field(default=None, repr=False)
+
+
+async def sign_up(services: Services, form: Form, context: Context) -> Finish:
+    """Check what is asked, and return what makes the account when the answer has begun.
+
+    All that takes longer for one address than for another is in there. Until then, a known address costs the same as a
+    new one: one hash and one look. Raises Forbidden where the deployment does not let this address in, and
+    UnprocessableEntity for a weak password or an invitation that is none.
+    """
+    await services.guard.check(Purpose.SIGN_UP, form.email, context.address)
+    # Each one counts, since each one sends a mail to somebody who may not have asked for it.
+    await services.guard.failed(Purpose.SIGN_UP, form.email, context.address)
+    invitation = await _invitation(services, form)
+    if invitation is None:
+        _let_in(services.config.account, form.email)
+    services.passwords.check(form.password, form.email, form.name)
+    password_hash = services.passwords.hash(form.password)
+    known = await account_store.find(services.database, form.email)
+
+    async def work() -> None:
+        if known is None and await _make(services, form, password_hash, invitation, context):
+            return
+        user = known or await account_store.find(services.database, form.email)
+        if user is not None:
+            await _tell(services, user, context)
+
+    return later(services, work)
+
+
+async def _invitation(services: Services, form: Form) -> InvitationRow | None:
+    if form.invitation is None:
+        return None
+    invitation = await services.invitations.find(services, form.invitation, form.email)
+    if invitation is None:
+        message = "The invitation is not for this address, or not open any more."
+        raise UnprocessableEntity(message, code="invalid_invitation", param="invitation")
+    return invitation
+
+
+def _let_in(config: AccountConfig, email: str) -> None:
+    if config.sign_up is SignUp.INVITATION:
+        raise Forbidden("Accounts are made by invitation here.", code="invitation_required")
+    check_domain(config, email)
+
+
+def check_domain(config: AccountConfig, email: str) -> None:
+    """Raise Forbidden where accounts have addresses of certain domains, and this is none."""
+    if config.sign_up is SignUp.DOMAIN and addresses.domain(email) not in config.sign_up_domains:
+        raise Forbidden("Accounts are made with addresses of certain domains here.", code="domain_not_allowed")
+
+
+async def _make(
+    services: Services, form: Form, password_hash: str, invitation: InvitationRow | None, context: Context
+) -> bool:
+    """Make the account; tell whether the address was free. An invitation proves the address: it was sent there."""
+    now = services.clock.now()
+    user_id = new_id(now)
+    group = [account_store.insert(user_id, form.email, form.name, password_hash, now if invitation else None, now)]
+    token, sending = mail_tokens.issue(services, user_id, MailPurpose.VERIFY_EMAIL, form.email)
+    try:
+        await accounts.change(services, user_id, group if invitation else [*group, *sending], "user.signed_up", context)
+    except UniqueViolation:
+        return False
+    user = await account_store.get(services.database, user_id)
+    if user is not None and invitation is not None:
+        await services.invitations.accept(services, user, invitation)
+    elif user is not None:
+        await homes.ensure(services, user, context)
+        url, hours = services.config.account.public_url, HOURS[MailPurpose.VERIFY_EMAIL]
+        await services.mailer.send(templates.verify_address(form.email, url, token, hours))
+    return True
+
+
+async def _tell(services: Services, user: UserRow, context: Context) -> None:
+    """Tell the owner of a known address. One that was never confirmed may have been a stranger's idea.
+
+    Then the password of that time must not become good by the owner's confirming the address: it is chosen anew.
+    """
+    if user.email_verified_at is not None:
+        await services.mailer.send(templates.known_address(user.email))
+        return
+    token, sending = mail_tokens.issue(services, user.id, MailPurpose.RESET_PASSWORD, user.email)
+    group = [mail_token_store.drop_all(user.id), *sending]
+    await accounts.change(services, user.id, group, "user.signed_up_again", context)
+    url, hours = services.config.account.public_url, HOURS[MailPurpose.RESET_PASSWORD]
+    await services.mailer.send(templates.finish_sign_up(user.email, url, token, hours))

@@ -1,0 +1,74 @@
+"""A guard against guessing as a Durable Object: `lib.identity.guessing` for one account, or for one network.
+
+Its name says which: see `lib.identity.guard`. Only this Worker holds the binding.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from workers import DurableObject
+
+from lib.identity.guard import KNOWN, NETWORK
+from lib.identity.guessing import Attempts, rule_of
+from lib.runtime.gate_object import JsSql
+
+
+class Guard(DurableObject):
+    """What is remembered of one account's attempts, or of one network's."""
+
+    def __init__(self, ctx: Any, env: Any) -> None:
+        super().__init__(ctx, env)
+        self._storage = ctx._ctx.storage
+        self._sql = JsSql(self._storage.sql)
+        purpose, kind, _ = str(ctx._ctx.id.name).split(":", 2)
+        self._rule = rule_of(purpose, network=kind == NETWORK)
+        self._attempts = self._read()
+
+    # None of these awaits anything, so each is one step, and no two attempts are both the first.
+    def attempt(self, network: str) -> int:
+        """Return how many ms to wait, or 0 or KNOWN: then it counts as under way."""
+        now = _now_ms()
+        wait = self._attempts.attempt(network, now)
+        return KNOWN if wait == 0 and self._attempts.knows(network, now) else wait
+
+    def failed(self, network: str) -> None:
+        """Note that an attempt has failed."""
+        self._attempts.failed(network, _now_ms())
+        self._write()
+
+    def succeeded(self, network: str) -> None:
+        """Note that the owner has come from there."""
+        self._attempts.succeeded(network, _now_ms())
+        self._write()
+
+    def released(self, network: str) -> None:
+        """Note that an attempt under way has ended without a result."""
+        self._attempts.released(network)
+
+    async def alarm(self, _info: Any = None) -> None:
+        """Forget everything once it means nothing any more."""
+        due = self._attempts.forgets_at()
+        if due <= _now_ms():
+            self._attempts = Attempts(self._rule)
+            await self._storage.deleteAll()
+        else:
+            self._storage.setAlarm(due)
+
+    def _read(self) -> Attempts:
+        self._make_table()
+        rows = self._sql.run("SELECT text FROM attempts")
+        return Attempts.from_json(self._rule, rows[0][0]) if rows else Attempts(self._rule)
+
+    def _write(self) -> None:
+        self._make_table()  # the alarm may have dropped it
+        self._sql.run("INSERT OR REPLACE INTO attempts (id, text) VALUES (1, ?)", self._attempts.to_json())
+        self._storage.setAlarm(self._attempts.forgets_at())
+
+    def _make_table(self) -> None:
+        self._sql.run("CREATE TABLE IF NOT EXISTS attempts (id INTEGER PRIMARY KEY, text TEXT NOT NULL)")
+
+
+def _now_ms() -> int:
+    return int(time.time() * 1000)

@@ -1,0 +1,89 @@
+"""What the Worker does without a request: the daily work, and writing what the gates have sent through the queue."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyodide.ffi import JsException
+
+from lib.admission.bookkeeping import keep_books
+from lib.admission.ledger_writer import Writer
+from lib.http import idempotency
+from lib.identity import browser_keys, housekeeping
+from lib.runtime import log
+from lib.runtime.archive import archive_of
+from lib.runtime.worker import services_of
+from lib.services import Services
+from lib.store.database import StoreError
+
+# How long the queue waits before it brings a message again that the store was not there for.
+RETRY_SECONDS = 10
+
+
+async def daily(env: Any) -> None:
+    """Delete what has run out, sum the ledger's days, and export and delete old records."""
+    services = services_of(env).for_request()
+    try:
+        for work in (_purge, _keep_books):
+            try:
+                await work(services, env)
+            except StoreError as error:
+                log.error("job_failed", job=work.__name__.removeprefix("_"), reason=str(error))
+    finally:
+        await services.database.close()
+
+
+async def _purge(services: Services, _env: Any) -> None:
+    answers = await idempotency.purge(services)
+    budgets = await browser_keys.purge(services)
+    log.info("purged", idempotent_answers=answers, browser_key_budgets=budgets, **await housekeeping.purge(services))
+
+
+async def _keep_books(services: Services, env: Any) -> None:
+    archive = archive_of(env)
+    if archive is None:
+        log.warning("archive_missing", reason="wrangler.toml binds no ARCHIVE, so no usage record is ever deleted")
+
+    def failed(org_id: str, error: Exception) -> None:
+        log.error("books_failed", org_id=org_id, kind=type(error).__name__, reason=str(error))
+
+    keep = services.config.ledger_retention_days
+    books = await keep_books(services.database, archive, services.clock.now(), keep, failed)
+    log.info(
+        "books_kept",
+        orgs=books.orgs,
+        left=books.left,
+        days_summed=books.days_summed,
+        records_pruned=books.records_pruned,
+    )
+
+
+async def write_ledger(env: Any, batch: Any) -> None:
+    """Write to the store what the gates have sent: a batch of the queue's messages."""
+    services = services_of(env).for_request()
+
+    async def confirm(org_id: str, written: str, refused: str) -> None:
+        try:
+            await env.GATE.getByName(org_id).delivered(written, refused)
+        except JsException as error:
+            log.warning("gate_unreachable", org_id=org_id, reason=error.message)
+
+    try:
+        await Writer(services.database, confirm, log, services.clock.now()).write([_Brought(m) for m in batch.messages])
+    finally:
+        await services.database.close()
+
+
+class _Brought:
+    """Implements `lib.admission.ledger_writer.Brought`."""
+
+    def __init__(self, message: Any) -> None:
+        self.id = str(message.id)
+        self.body: object = message.body
+        self._message = message
+
+    def ack(self) -> None:
+        self._message.ack()
+
+    def retry(self) -> None:
+        self._message.retry(delaySeconds=RETRY_SECONDS)

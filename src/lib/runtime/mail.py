@@ -1,0 +1,124 @@
+"""Who takes our mails: Cloudflare's binding, a provider's HTTP API, or the local outbox in KV."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import js
+from js import Object
+from pyodide.ffi import JsException, to_js
+
+from lib.clock import Clock
+from lib.config import ConfigError, MailConfig, MailKind
+from lib.ids import new_id
+from lib.mail import http_api, outbox
+from lib.mail.mailer import MailFailure, NoMailer, Transport, TransportMailer
+from lib.mail.outbox import KeptMail, Outbox
+from lib.mail.port import Mailer, Message
+
+SECONDS = 15
+
+
+class JsEmail:
+    """Implements `lib.mail.mailer.Transport` on a send_email binding.
+
+    https://developers.cloudflare.com/email-routing/email-workers/send-email-workers/
+    """
+
+    def __init__(self, binding: Any, address: str, name: str) -> None:
+        self._binding = binding
+        self._from = {"email": address, "name": name} if name else address
+
+    async def deliver(self, message: Message, once: str) -> None:  # noqa: ARG002 - the binding knows no such thing
+        sent = {
+            "from": self._from,
+            "to": message.to,
+            "subject": message.subject,
+            "text": message.text,
+            "html": message.html,
+        }
+        try:
+            await asyncio.wait_for(self._send(to_js(sent, dict_converter=Object.fromEntries)), SECONDS)
+        except TimeoutError:  # it may have been taken, and nothing would keep a second from being another mail
+            raise MailFailure("the binding does not answer", again=False) from None
+        except JsException as error:
+            # Its message may name the address.
+            raise MailFailure(f"the binding refuses: {error.name or 'Error'}", again=False) from None
+
+    async def _send(self, message: Any) -> None:
+        """Call it from JavaScript: locally it answers a promise that is a function too, which Pyodide does not take."""
+        call = getattr(js.Promise, "try")
+        await call(js.Reflect.apply, self._binding.send, self._binding, to_js([message]))
+
+
+class JsHttpMail:
+    """Implements `lib.mail.mailer.Transport` on a provider's API."""
+
+    def __init__(self, url: str, api_key: str, sender: str) -> None:
+        self._url = url
+        self._api_key = api_key
+        self._sender = sender
+
+    async def deliver(self, message: Message, once: str) -> None:
+        options = {
+            "method": "POST",
+            "headers": http_api.headers(self._api_key, once),
+            "body": http_api.body(message, self._sender),
+            "redirect": "manual",  # following one would carry our key to another host
+            "signal": js.AbortSignal.timeout(http_api.SECONDS * 1000),
+        }
+        try:
+            answer = await js.fetch(self._url, to_js(options, dict_converter=Object.fromEntries))
+            if answer.body is not None:
+                await answer.body.cancel()
+        except JsException as error:
+            raise MailFailure(f"the provider can't be reached: {error.name or 'Error'}", again=True) from None
+        http_api.check(answer.status)
+
+
+class KvOutbox:
+    """Implements `lib.mail.mailer.Transport` and `lib.mail.outbox.Outbox` on a KV binding."""
+
+    def __init__(self, binding: Any, clock: Clock) -> None:
+        self._binding = binding
+        self._clock = clock
+
+    async def deliver(self, message: Message, once: str) -> None:
+        name, text = outbox.kept(message, once, self._clock.now())
+        options = to_js({"expirationTtl": outbox.KEPT_SECONDS}, dict_converter=Object.fromEntries)
+        try:
+            await self._binding.put(name, text, options)
+        except JsException as error:
+            raise MailFailure(f"KV: {error.message}", again=True) from None
+
+    async def newest(self, most: int) -> Sequence[KeptMail]:
+        asked = to_js({"prefix": outbox.PREFIX, "limit": most}, dict_converter=Object.fromEntries)
+        names = [entry["name"] for entry in json.loads(js.JSON.stringify(await self._binding.list(asked)))["keys"]]
+        texts = [await self._binding.get(name) for name in names]
+        return [outbox.read(text) for text in texts if isinstance(text, str)]
+
+
+def mail_of(env: Any, config: MailConfig, clock: Clock) -> tuple[Mailer, Outbox | None]:
+    """Return who sends mails, and the outbox where there is one. Raises ConfigError."""
+    if config.kind is MailKind.NONE:
+        return NoMailer(), None
+    if config.kind is MailKind.OUTBOX:
+        kept = KvOutbox(_binding(env, "CACHE"), clock)
+        return _mailer(kept, clock), kept
+    if config.kind is MailKind.CLOUDFLARE:
+        return _mailer(JsEmail(_binding(env, "EMAIL"), config.address, config.name), clock), None
+    return _mailer(JsHttpMail(config.api_url, config.api_key, config.sender), clock), None
+
+
+def _mailer(transport: Transport, clock: Clock) -> TransportMailer:
+    return TransportMailer(transport, lambda: new_id(clock.now()))
+
+
+def _binding(env: Any, name: str) -> Any:
+    binding = getattr(env, name, None)
+    if binding is None:
+        raise ConfigError(f"MAIL needs the binding {name}: see wrangler.toml")
+    return binding

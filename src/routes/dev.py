@@ -1,0 +1,62 @@
+"""`/dev/outbox`: the mails that a Headgate on a developer's machine has kept instead of sending them."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+from lib.http import render
+from lib.http.errors import NotFound
+from lib.http.request import Validated
+from lib.http.response import Response
+from lib.http.route import NoQuery, Route
+from lib.mail.outbox import CONTENT_SECURITY_POLICY, MOST_SHOWN, outbox_page
+from lib.services import Services
+from routes.schemas import One
+
+
+class Mail(BaseModel):
+    """A mail that was not sent."""
+
+    model_config = ConfigDict(from_attributes=True)
+    id: str
+    to: str
+    subject: str
+    text: str
+    html: str
+    sent_at: str
+
+
+class Mails(BaseModel):
+    """The newest mails."""
+
+    mails: list[Mail]
+
+
+async def show_outbox(services: Services, request: Validated[None, NoQuery], _caller: None) -> Response:
+    """Show the newest mails: a page, or JSON for who accepts that."""
+    if services.outbox is None:
+        raise NotFound("There is no outbox here.")
+    mails = await services.outbox.newest(MOST_SHOWN)
+    if "application/json" in (request.headers.get("accept") or "").lower():
+        return render.data(Mails(mails=[Mail.model_validate(mail) for mail in mails]))
+    headers = {
+        "content-type": "text/html; charset=utf-8",
+        "cache-control": "no-store",
+        "content-security-policy": CONTENT_SECURITY_POLICY,
+        "x-content-type-options": "nosniff",
+        "referrer-policy": "no-referrer",
+    }
+    return Response(200, headers, outbox_page(mails))
+
+
+ROUTES = [
+    Route(
+        method="GET",
+        path="/dev/outbox",
+        handler=show_outbox,
+        summary="Show the mails that were kept instead of sent",
+        description="Only where `MAIL` is `outbox`, as in `make dev`. A page; with `Accept: application/json` data.",
+        responses={200: One[Mails]},
+        permission=None,
+    ),
+]

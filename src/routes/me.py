@@ -1,0 +1,198 @@
+"""`/api/v1/me`: a person's own account. What an open session must not be enough for asks for the password again."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict
+
+from lib.http import etag, render
+from lib.http.errors import PreconditionFailed
+from lib.http.request import Validated
+from lib.http.response import Response
+from lib.http.route import NoQuery, Route
+from lib.identity import account_store, accounts, deletion, email_change, home_store, password_change
+from lib.identity.context import context_of
+from lib.identity.models import SELF, Principal
+from lib.services import Services
+from lib.store.schema import MembershipRow, UserRow
+from routes.schemas import Email, GivenPassword, Mailed, NewPassword, One, PersonName, mailed
+
+PATH = "/api/v1/me"
+
+
+class Membership(BaseModel):
+    """Where a person belongs, and as what."""
+
+    org_id: str
+    role: str
+
+
+class Me(BaseModel):
+    """A person. `org_id` is the organisation that this request works in, and `permissions` what it may do there."""
+
+    id: str
+    email: str
+    name: str
+    email_verified: bool
+    totp_enabled: bool
+    org_id: str
+    permissions: list[str]
+    memberships: list[Membership]
+    created_at: datetime
+    updated_at: datetime
+
+
+class UpdateMe(BaseModel):
+    """What to change."""
+
+    model_config = ConfigDict(extra="forbid")
+    name: PersonName | None = None
+
+
+class DeleteMe(BaseModel):
+    """The password, once more."""
+
+    model_config = ConfigDict(extra="forbid")
+    password: GivenPassword
+
+
+class ChangePassword(BaseModel):
+    """The password of now, and the one from now on."""
+
+    model_config = ConfigDict(extra="forbid")
+    current_password: GivenPassword
+    new_password: NewPassword
+
+
+class ChangeEmail(BaseModel):
+    """The address from now on, and the password."""
+
+    model_config = ConfigDict(extra="forbid")
+    email: Email
+    password: GivenPassword
+
+
+async def get_me(services: Services, request: Validated[None, NoQuery], principal: Principal) -> Response:
+    """Show who is calling."""
+    user = await accounts.person(services, principal)
+    if etag.not_modified(request.headers, user.version):
+        return Response(304, {"etag": etag.etag(user.version)})
+    return await _shown(services, principal, user)
+
+
+async def update_me(services: Services, request: Validated[UpdateMe, NoQuery], principal: Principal) -> Response:
+    """Change one's name."""
+    user = await accounts.person(services, principal)
+    etag.required_match(request.headers, user.version)
+    statement = account_store.rename(user.id, user.version, request.body.name or user.name, services.clock.now())
+    [changed] = await accounts.change(services, user.id, [statement], "user.renamed", context_of(request))
+    if not changed:
+        raise PreconditionFailed()
+    return await _shown(services, principal, await accounts.person(services, principal))
+
+
+async def delete_me(services: Services, request: Validated[DeleteMe, NoQuery], principal: Principal) -> Response:
+    """Delete one's account."""
+    user = await accounts.person(services, principal)
+    await deletion.delete(services, user, request.body.password, context_of(request))
+    return render.no_content()
+
+
+async def change_password(
+    services: Services, request: Validated[ChangePassword, NoQuery], principal: Principal
+) -> Response:
+    """Change one's password."""
+    user, body = await accounts.person(services, principal), request.body
+    context = context_of(request)
+    return render.no_content(
+        await password_change.change_password(services, user, body.current_password, body.new_password, context)
+    )
+
+
+async def change_email(services: Services, request: Validated[ChangeEmail, NoQuery], principal: Principal) -> Response:
+    """Change one's address."""
+    user, body = await accounts.person(services, principal), request.body
+    finish = await email_change.request_change(services, user, body.email, body.password, context_of(request))
+    return mailed(body.email, finish)
+
+
+async def _shown(services: Services, principal: Principal, user: UserRow) -> Response:
+    memberships = await home_store.memberships(services.database, user.id)
+    return render.data(_me(user, principal, memberships), headers={"etag": etag.etag(user.version)})
+
+
+def _me(user: UserRow, principal: Principal, memberships: list[MembershipRow]) -> Me:
+    return Me(
+        id=user.id,
+        email=user.email,
+        name=user.name,
+        email_verified=user.email_verified_at is not None,
+        totp_enabled=user.totp_confirmed_at is not None,
+        org_id=principal.org_id,
+        permissions=sorted(principal.scopes),
+        memberships=[Membership(org_id=row.org_id, role=row.role) for row in memberships],
+        created_at=user.created_at,
+        updated_at=user.updated_at,
+    )
+
+
+ROUTES = [
+    Route(
+        method="GET",
+        path=PATH,
+        handler=get_me,
+        summary="Show who you are",
+        responses={200: One[Me], 304: None},
+        permission=SELF,
+    ),
+    Route(
+        method="PATCH",
+        path=PATH,
+        handler=update_me,
+        summary="Change your name",
+        description="Needs `If-Match` with the account's ETag.",
+        responses={200: One[Me]},
+        permission=SELF,
+        body=UpdateMe,
+        errors=(412, 428),
+    ),
+    Route(
+        method="DELETE",
+        path=PATH,
+        handler=delete_me,
+        summary="Delete your account",
+        description=(
+            "For good: name, address, sessions and ways in go; what was used stays on the ledger, without a name. An"
+            " organisation where you are alone ends too, with its keys. Where others have no owner but you, 409."
+        ),
+        responses={204: None},
+        permission=SELF,
+        body=DeleteMe,
+        errors=(409, 429),
+    ),
+    Route(
+        method="POST",
+        path=f"{PATH}/actions/change_password",
+        handler=change_password,
+        summary="Change your password",
+        description="Ends all sessions and refresh tokens, this one too: sign in with the new one.",
+        responses={204: None},
+        permission=SELF,
+        body=ChangePassword,
+        idempotent=True,
+        errors=(409, 422, 429),
+    ),
+    Route(
+        method="POST",
+        path=f"{PATH}/actions/change_email",
+        handler=change_email,
+        summary="Change your address",
+        description="Sends a mail to the new one, which holds once `/api/v1/users/actions/verify_email` has its token.",
+        responses={202: One[Mailed]},
+        permission=SELF,
+        body=ChangeEmail,
+        idempotent=True,
+        errors=(429,),
+    ),
+]

@@ -1,0 +1,119 @@
+"""`/api/v1/orgs/{id}/members`: who belongs to an organisation, and as what."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict
+
+from lib.http import etag, render
+from lib.http.paging import PageQuery, cut, decode_cursor
+from lib.http.request import Validated
+from lib.http.response import Response
+from lib.http.route import NoQuery, Route
+from lib.identity import access, member_service, member_store
+from lib.identity.context import context_of
+from lib.identity.member_store import MemberRow
+from lib.identity.models import Principal, Scope
+from lib.services import Services
+from routes.schemas import RECENT, GivenRole, One, Page
+
+
+class UpdateMember(GivenRole):
+    """What a member is to be from now on."""
+
+
+class Member(BaseModel):
+    """A member. Where `custom_role_id` is set, what it may do is told by that role, and not by `role`."""
+
+    model_config = ConfigDict(from_attributes=True)
+    user_id: str
+    email: str
+    name: str
+    role: str
+    custom_role_id: str | None
+    created_at: datetime
+    updated_at: datetime
+
+
+async def list_members(services: Services, request: Validated[None, PageQuery], principal: Principal) -> Response:
+    """List members, the oldest accounts first."""
+    org_id = access.own_org(principal, Scope.MEMBERS_READ, request.path["id"])
+    [after] = decode_cursor(request.query.cursor, [""])
+    rows = await member_store.list_members(services.database, org_id, after, request.query.limit + 1)
+    shown, more = cut(rows, request.query.limit, lambda row: [row.user_id])
+    return render.page([Member.model_validate(row) for row in shown], more)
+
+
+async def get_member(services: Services, request: Validated[None, NoQuery], principal: Principal) -> Response:
+    """Show one member."""
+    org_id = access.own_org(principal, Scope.MEMBERS_READ, request.path["id"])
+    return _shown(await member_service.get(services, org_id, request.path["member_id"]))
+
+
+async def update_member(
+    services: Services, request: Validated[UpdateMember, NoQuery], principal: Principal
+) -> Response:
+    """Make a member something else."""
+    org_id = access.own_org(principal, Scope.MEMBERS_WRITE, request.path["id"])
+    row = await member_service.get(services, org_id, request.path["member_id"])
+    etag.required_match(request.headers, row.version)
+    wanted = await member_service.wanted_role(services, principal, request.body.role, request.body.custom_role_id)
+    return _shown(await member_service.change(services, principal, row, wanted, context_of(request)))
+
+
+async def remove_member(services: Services, request: Validated[None, NoQuery], principal: Principal) -> Response:
+    """End somebody's membership."""
+    access.own_org(principal, Scope.MEMBERS_WRITE, request.path["id"])
+    await member_service.remove(services, principal, request.path["member_id"], context_of(request))
+    return render.no_content()
+
+
+def _shown(row: MemberRow) -> Response:
+    return render.data(Member.model_validate(row), headers={"etag": etag.etag(row.version)})
+
+
+_MORE = "Nobody gives or takes more than it has itself, and only owners change owners. The last owner stays one."
+_ALL, _ONE = "/api/v1/orgs/{id}/members", "/api/v1/orgs/{id}/members/{member_id}"
+
+ROUTES = [
+    Route(
+        method="GET",
+        path=_ALL,
+        handler=list_members,
+        summary="List members",
+        description=RECENT,
+        responses={200: Page[Member]},
+        permission=Scope.MEMBERS_READ,
+        query=PageQuery,
+    ),
+    Route(
+        method="GET",
+        path=_ONE,
+        handler=get_member,
+        summary="Show a member",
+        responses={200: One[Member]},
+        permission=Scope.MEMBERS_READ,
+    ),
+    Route(
+        method="PATCH",
+        path=_ONE,
+        handler=update_member,
+        summary="Change what a member is",
+        description=f"Needs `If-Match` with the member's ETag. It holds from the answer on. {_MORE}",
+        responses={200: One[Member]},
+        permission=Scope.MEMBERS_WRITE,
+        body=UpdateMember,
+        errors=(409, 412, 428),
+    ),
+    Route(
+        method="DELETE",
+        path=_ONE,
+        handler=remove_member,
+        summary="Remove a member",
+        description=f"It holds from the answer on. Keys that the member has made stay the organisation's. {_MORE}",
+        responses={204: None},
+        permission=Scope.MEMBERS_WRITE,
+        errors=(409, 412),
+    ),
+]

@@ -1,0 +1,162 @@
+"""`/api/v1/orgs/{id}/roles`: an organisation's own roles, beside owner, admin, developer, viewer and billing."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from lib.http import etag, render
+from lib.http.paging import PageQuery, cut, decode_cursor
+from lib.http.request import Validated
+from lib.http.response import Response
+from lib.http.route import NoQuery, Route
+from lib.identity import access, member_service, role_service, role_store
+from lib.identity.context import context_of
+from lib.identity.models import Principal, Scope
+from lib.services import Services
+from lib.store.schema import RoleRow
+from routes.schemas import RECENT, Name, One, Page
+
+_Permissions = Annotated[list[Scope], Field(max_length=len(Scope))]
+
+
+class CreateRole(BaseModel):
+    """A role to make: permissions under a name."""
+
+    model_config = ConfigDict(extra="forbid")
+    name: Name
+    permissions: _Permissions
+
+
+class UpdateRole(BaseModel):
+    """What to change of a role; what is not named stays."""
+
+    model_config = ConfigDict(extra="forbid")
+    name: Name | None = None
+    permissions: _Permissions | None = None
+
+
+class OwnRole(BaseModel):
+    """One of an organisation's own roles."""
+
+    id: str
+    name: str
+    permissions: list[str]
+    created_at: datetime
+    updated_at: datetime
+
+
+async def list_roles(services: Services, request: Validated[None, PageQuery], principal: Principal) -> Response:
+    """List the organisation's own roles, by name."""
+    org_id = access.own_org(principal, Scope.ROLES_READ, request.path["id"])
+    [after] = decode_cursor(request.query.cursor, [""])
+    rows = await role_store.list_roles(services.database, org_id, after, request.query.limit + 1)
+    shown, more = cut(rows, request.query.limit, lambda row: [row.name])
+    return render.page([_role(row) for row in shown], more)
+
+
+async def create_role(services: Services, request: Validated[CreateRole, NoQuery], principal: Principal) -> Response:
+    """Make a role."""
+    access.own_org(principal, Scope.ROLES_WRITE, request.path["id"])
+    permissions = frozenset(request.body.permissions)
+    row = await role_service.create(services, principal, request.body.name, permissions, context_of(request))
+    return _shown(row, 201)
+
+
+async def get_role(services: Services, request: Validated[None, NoQuery], principal: Principal) -> Response:
+    """Show one of the organisation's own roles."""
+    return _shown(await _wanted(services, request, principal, Scope.ROLES_READ))
+
+
+async def update_role(services: Services, request: Validated[UpdateRole, NoQuery], principal: Principal) -> Response:
+    """Change a role's name or permissions."""
+    row = await _wanted(services, request, principal, Scope.ROLES_WRITE)
+    etag.required_match(request.headers, row.version)
+    body = request.body
+    permissions = row.permissions if body.permissions is None else frozenset(body.permissions)
+    name = body.name or row.name
+    return _shown(await role_service.update(services, principal, row, name, permissions, context_of(request)))
+
+
+async def delete_role(services: Services, request: Validated[None, NoQuery], principal: Principal) -> Response:
+    """Delete a role that nobody has."""
+    row = await _wanted(services, request, principal, Scope.ROLES_WRITE)
+    etag.check_match(request.headers, row.version)
+    await role_service.delete(services, principal, row, context_of(request))
+    return render.no_content()
+
+
+async def _wanted(
+    services: Services, request: Validated[Any, NoQuery], principal: Principal, permission: Scope
+) -> RoleRow:
+    org_id = access.own_org(principal, permission, request.path["id"])
+    return await member_service.custom_role(services, org_id, request.path["role_id"])
+
+
+def _role(row: RoleRow) -> OwnRole:
+    fields = {name: getattr(row, name) for name in OwnRole.model_fields}
+    return OwnRole.model_validate(fields | {"permissions": sorted(row.permissions)})
+
+
+def _shown(row: RoleRow, status: int = 200) -> Response:
+    made = {"location": f"/api/v1/orgs/{row.org_id}/roles/{row.id}"} if status == 201 else {}
+    return render.data(_role(row), status=status, headers={"etag": etag.etag(row.version), **made})
+
+
+_MORE = "Nobody gives or takes more than it has itself."
+_ALL, _ONE = "/api/v1/orgs/{id}/roles", "/api/v1/orgs/{id}/roles/{role_id}"
+
+ROUTES = [
+    Route(
+        method="GET",
+        path=_ALL,
+        handler=list_roles,
+        summary="List custom roles",
+        description=RECENT,
+        responses={200: Page[OwnRole]},
+        permission=Scope.ROLES_READ,
+        query=PageQuery,
+    ),
+    Route(
+        method="POST",
+        path=_ALL,
+        handler=create_role,
+        summary="Make a custom role",
+        description=f"{_MORE} An organisation has at most {role_store.MOST_ROLES} of them.",
+        responses={201: One[OwnRole]},
+        permission=Scope.ROLES_WRITE,
+        body=CreateRole,
+        idempotent=True,
+    ),
+    Route(
+        method="GET",
+        path=_ONE,
+        handler=get_role,
+        summary="Show a custom role",
+        responses={200: One[OwnRole]},
+        permission=Scope.ROLES_READ,
+    ),
+    Route(
+        method="PATCH",
+        path=_ONE,
+        handler=update_role,
+        summary="Change a custom role",
+        description=f"Needs `If-Match` with its ETag. It holds for all who have it from the answer on. {_MORE}",
+        responses={200: One[OwnRole]},
+        permission=Scope.ROLES_WRITE,
+        body=UpdateRole,
+        errors=(409, 412, 428),
+    ),
+    Route(
+        method="DELETE",
+        path=_ONE,
+        handler=delete_role,
+        summary="Delete a custom role",
+        description="One that a member has is kept. Invitations to it go with it.",
+        responses={204: None},
+        permission=Scope.ROLES_WRITE,
+        errors=(409, 412),
+    ),
+]

@@ -1,0 +1,115 @@
+"""`/api/v1/me/actions/*_totp`: codes of an authenticator at sign-in."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, StringConstraints
+
+from lib.http import render
+from lib.http.request import Validated
+from lib.http.response import Response
+from lib.http.route import NoQuery, Route
+from lib.identity import accounts, enrolment
+from lib.identity.context import context_of
+from lib.identity.models import SELF, Principal
+from lib.services import Services
+from lib.text import PRINTABLE
+from routes.schemas import GivenPassword, One
+
+Code = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=PRINTABLE)]
+
+
+class BeginTotp(BaseModel):
+    """The password, once more."""
+
+    model_config = ConfigDict(extra="forbid")
+    password: GivenPassword
+
+
+class ConfirmTotp(BaseModel):
+    """A code of the authenticator that was given the secret."""
+
+    model_config = ConfigDict(extra="forbid")
+    code: Code
+
+
+class EndTotp(BaseModel):
+    """The password and one more code: the authenticator's, or a recovery code."""
+
+    model_config = ConfigDict(extra="forbid")
+    password: GivenPassword
+    code: Code
+
+
+class TotpSecret(BaseModel):
+    """What to give the authenticator: `uri` as a QR code, or `secret` to type. It is told this once."""
+
+    secret: str
+    uri: str
+
+
+class RecoveryCodes(BaseModel):
+    """Each works once in the place of a code. They are told this once."""
+
+    recovery_codes: list[str]
+
+
+async def begin_totp(services: Services, request: Validated[BeginTotp, NoQuery], principal: Principal) -> Response:
+    """Make a secret."""
+    user = await accounts.person(services, principal)
+    made = await enrolment.begin(services, user, request.body.password, context_of(request))
+    return render.data(TotpSecret(secret=made.secret, uri=made.uri))
+
+
+async def confirm_totp(services: Services, request: Validated[ConfirmTotp, NoQuery], principal: Principal) -> Response:
+    """Switch codes on."""
+    user = await accounts.person(services, principal)
+    codes, finish = await enrolment.confirm(services, user, request.body.code, context_of(request))
+    return replace(render.data(RecoveryCodes(recovery_codes=codes)), finish=finish)
+
+
+async def end_totp(services: Services, request: Validated[EndTotp, NoQuery], principal: Principal) -> Response:
+    """Switch codes off."""
+    user, body = await accounts.person(services, principal), request.body
+    return render.no_content(await enrolment.end(services, user, body.password, body.code, context_of(request)))
+
+
+ROUTES = [
+    Route(
+        method="POST",
+        path="/api/v1/me/actions/begin_totp",
+        handler=begin_totp,
+        summary="Begin with codes at sign-in",
+        description="The secret counts when it is confirmed. Beginning again makes another.",
+        responses={200: One[TotpSecret]},
+        permission=SELF,
+        body=BeginTotp,
+        idempotent=True,
+        errors=(409, 429),
+    ),
+    Route(
+        method="POST",
+        path="/api/v1/me/actions/confirm_totp",
+        handler=confirm_totp,
+        summary="Switch codes at sign-in on",
+        description="From then on signing in needs a code. The answer's recovery codes are told this once.",
+        responses={200: One[RecoveryCodes]},
+        permission=SELF,
+        body=ConfirmTotp,
+        idempotent=True,
+        errors=(409, 422, 429),
+    ),
+    Route(
+        method="POST",
+        path="/api/v1/me/actions/disable_totp",
+        handler=end_totp,
+        summary="Switch codes at sign-in off",
+        responses={204: None},
+        permission=SELF,
+        body=EndTotp,
+        idempotent=True,
+        errors=(409, 422, 429),
+    ),
+]

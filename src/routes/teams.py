@@ -1,0 +1,214 @@
+"""`/api/v1/orgs/{id}/teams`: some of an organisation's members under a name."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from lib.http import etag, render
+from lib.http.paging import PageQuery, cut, decode_cursor
+from lib.http.request import Validated
+from lib.http.response import Response
+from lib.http.route import NoQuery, Route
+from lib.identity import access, team_service, team_store
+from lib.identity.context import context_of
+from lib.identity.models import Principal, Scope
+from lib.services import Services
+from lib.store.schema import TeamRow
+from routes.schemas import RECENT, Id, Name, One, Page
+
+
+class CreateTeam(BaseModel):
+    """A team to make."""
+
+    model_config = ConfigDict(extra="forbid")
+    name: Name
+
+
+class UpdateTeam(CreateTeam):
+    """A team's new name."""
+
+
+class TeamMemberId(BaseModel):
+    """One of the organisation's members."""
+
+    model_config = ConfigDict(extra="forbid")
+    user_id: Id
+
+
+class Team(BaseModel):
+    """A team."""
+
+    id: str
+    name: str
+    created_at: datetime
+    updated_at: datetime
+
+
+class TeamMember(BaseModel):
+    """Who is in a team, and since when."""
+
+    model_config = ConfigDict(from_attributes=True)
+    user_id: str
+    name: str
+    email: str
+    created_at: datetime
+
+
+class FullTeam(Team):
+    """A team with all who are in it."""
+
+    members: list[TeamMember]
+
+
+async def list_teams(services: Services, request: Validated[None, PageQuery], principal: Principal) -> Response:
+    """List teams, by name."""
+    org_id = access.own_org(principal, Scope.TEAMS_READ, request.path["id"])
+    [after] = decode_cursor(request.query.cursor, [""])
+    rows = await team_store.list_teams(services.database, org_id, after, request.query.limit + 1)
+    shown, more = cut(rows, request.query.limit, lambda row: [row.name])
+    return render.page([Team(**_fields(row)) for row in shown], more)
+
+
+async def create_team(services: Services, request: Validated[CreateTeam, NoQuery], principal: Principal) -> Response:
+    """Make a team."""
+    access.own_org(principal, Scope.TEAMS_WRITE, request.path["id"])
+    row = await team_service.create(services, principal, request.body.name, context_of(request))
+    return await _shown(services, row, 201)
+
+
+async def get_team(services: Services, request: Validated[None, NoQuery], principal: Principal) -> Response:
+    """Show a team with its members."""
+    return await _shown(services, await _wanted(services, request, principal, Scope.TEAMS_READ))
+
+
+async def update_team(services: Services, request: Validated[UpdateTeam, NoQuery], principal: Principal) -> Response:
+    """Give a team another name."""
+    row = await _wanted(services, request, principal, Scope.TEAMS_WRITE)
+    etag.required_match(request.headers, row.version)
+    renamed = await team_service.rename(services, principal, row, request.body.name, context_of(request))
+    return await _shown(services, renamed)
+
+
+async def delete_team(services: Services, request: Validated[None, NoQuery], principal: Principal) -> Response:
+    """Delete a team."""
+    row = await _wanted(services, request, principal, Scope.TEAMS_WRITE)
+    etag.check_match(request.headers, row.version)
+    await team_service.delete(services, principal, row, context_of(request))
+    return render.no_content()
+
+
+async def add_to_team(services: Services, request: Validated[TeamMemberId, NoQuery], principal: Principal) -> Response:
+    """Put a member into a team."""
+    row = await _wanted(services, request, principal, Scope.TEAMS_WRITE)
+    await team_service.add(services, principal, row, request.body.user_id, context_of(request))
+    return await _shown(services, row)
+
+
+async def take_from_team(
+    services: Services, request: Validated[TeamMemberId, NoQuery], principal: Principal
+) -> Response:
+    """Take somebody out of a team."""
+    row = await _wanted(services, request, principal, Scope.TEAMS_WRITE)
+    await team_service.take_out(services, principal, row, request.body.user_id, context_of(request))
+    return await _shown(services, row)
+
+
+async def _wanted(
+    services: Services, request: Validated[Any, NoQuery], principal: Principal, permission: Scope
+) -> TeamRow:
+    org_id = access.own_org(principal, permission, request.path["id"])
+    return await team_service.get(services, org_id, request.path["team_id"])
+
+
+def _fields(row: TeamRow) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in Team.model_fields}
+
+
+async def _shown(services: Services, row: TeamRow, status: int = 200) -> Response:
+    members = await team_store.members_of(services.database, row.org_id, row.id)
+    shown = FullTeam.model_validate(_fields(row) | {"members": [TeamMember.model_validate(who) for who in members]})
+    made = {"location": f"/api/v1/orgs/{row.org_id}/teams/{row.id}"} if status == 201 else {}
+    return render.data(shown, status=status, headers={"etag": etag.etag(row.version), **made})
+
+
+_TAG = "The ETag is of the team's name: who is in it changes without a new one."
+_ALL, _ONE = "/api/v1/orgs/{id}/teams", "/api/v1/orgs/{id}/teams/{team_id}"
+
+ROUTES = [
+    Route(
+        method="GET",
+        path=_ALL,
+        handler=list_teams,
+        summary="List teams",
+        description=RECENT,
+        responses={200: Page[Team]},
+        permission=Scope.TEAMS_READ,
+        query=PageQuery,
+    ),
+    Route(
+        method="POST",
+        path=_ALL,
+        handler=create_team,
+        summary="Make a team",
+        description=f"An organisation has at most {team_store.MOST_TEAMS} of them.",
+        responses={201: One[FullTeam]},
+        permission=Scope.TEAMS_WRITE,
+        body=CreateTeam,
+        idempotent=True,
+    ),
+    Route(
+        method="GET",
+        path=_ONE,
+        handler=get_team,
+        summary="Show a team",
+        description=_TAG,
+        responses={200: One[FullTeam]},
+        permission=Scope.TEAMS_READ,
+    ),
+    Route(
+        method="PATCH",
+        path=_ONE,
+        handler=update_team,
+        summary="Rename a team",
+        description=f"Needs `If-Match` with its ETag. {_TAG}",
+        responses={200: One[FullTeam]},
+        permission=Scope.TEAMS_WRITE,
+        body=UpdateTeam,
+        errors=(409, 412, 428),
+    ),
+    Route(
+        method="DELETE",
+        path=_ONE,
+        handler=delete_team,
+        summary="Delete a team",
+        description="Its members stay the organisation's.",
+        responses={204: None},
+        permission=Scope.TEAMS_WRITE,
+        errors=(412,),
+    ),
+    Route(
+        method="POST",
+        path=f"{_ONE}/actions/add",
+        handler=add_to_team,
+        summary="Put a member into a team",
+        description=f"Doing it twice is harmless. A team has at most {team_store.MOST_MEMBERS} members.",
+        responses={200: One[FullTeam]},
+        permission=Scope.TEAMS_WRITE,
+        body=TeamMemberId,
+        idempotent=True,
+    ),
+    Route(
+        method="POST",
+        path=f"{_ONE}/actions/remove",
+        handler=take_from_team,
+        summary="Take a member out of a team",
+        description="Doing it twice is harmless.",
+        responses={200: One[FullTeam]},
+        permission=Scope.TEAMS_WRITE,
+        body=TeamMemberId,
+        idempotent=True,
+    ),
+]

@@ -1,0 +1,124 @@
+"""`/api/v1/users`: making an account, confirming its address, and a forgotten password. Nobody is signed in here."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+from lib.http import render
+from lib.http.request import Validated
+from lib.http.response import Response
+from lib.http.route import NoQuery, Route
+from lib.identity import email_change, password_change, sign_up
+from lib.identity.context import context_of
+from lib.services import Services
+from routes.schemas import Email, Mailed, NewPassword, One, PersonName, Secret, mailed
+
+_SAME = "The answer is the same, and comes as fast, whether or not somebody has this address."
+
+
+class SignUpForm(BaseModel):
+    """Who signs up. `invitation` is the secret of an invitation, where accounts are made by invitation."""
+
+    model_config = ConfigDict(extra="forbid")
+    email: Email
+    password: NewPassword
+    name: PersonName
+    invitation: Secret | None = None
+
+
+class MailedToken(BaseModel):
+    """What was sent by mail."""
+
+    model_config = ConfigDict(extra="forbid")
+    token: Secret
+
+
+class Address(BaseModel):
+    """An account's address."""
+
+    model_config = ConfigDict(extra="forbid")
+    email: Email
+
+
+class NewPasswordWithToken(BaseModel):
+    """A new password, and what was sent by mail."""
+
+    model_config = ConfigDict(extra="forbid")
+    token: Secret
+    password: NewPassword
+
+
+async def create_user(services: Services, request: Validated[SignUpForm, NoQuery], _caller: None) -> Response:
+    """Make an account."""
+    body = request.body
+    form = sign_up.Form(body.email, body.password, body.name, body.invitation)
+    return mailed(body.email, await sign_up.sign_up(services, form, context_of(request)))
+
+
+async def verify_email(services: Services, request: Validated[MailedToken, NoQuery], _caller: None) -> Response:
+    """Confirm an address."""
+    finish = await email_change.confirm(services, request.body.token, context_of(request))
+    return render.no_content(finish)
+
+
+async def request_password_reset(services: Services, request: Validated[Address, NoQuery], _caller: None) -> Response:
+    """Have a link sent."""
+    email = request.body.email
+    return mailed(email, await password_change.request_reset(services, email, context_of(request)))
+
+
+async def reset_password(
+    services: Services, request: Validated[NewPasswordWithToken, NoQuery], _caller: None
+) -> Response:
+    """Set a new password."""
+    body = request.body
+    finish = await password_change.reset_password(services, body.token, body.password, context_of(request))
+    return render.no_content(finish)
+
+
+ROUTES = [
+    Route(
+        method="POST",
+        path="/api/v1/users",
+        handler=create_user,
+        summary="Sign up",
+        description=f"Sends a mail to confirm the address with. {_SAME}",
+        responses={202: One[Mailed]},
+        permission=None,
+        body=SignUpForm,
+        errors=(403, 422, 429),
+    ),
+    Route(
+        method="POST",
+        path="/api/v1/users/actions/verify_email",
+        handler=verify_email,
+        summary="Confirm an address",
+        description="With the token that was sent there: for a new account, or for an account's new address.",
+        responses={204: None},
+        permission=None,
+        body=MailedToken,
+        errors=(409, 422),
+    ),
+    Route(
+        method="POST",
+        path="/api/v1/users/actions/request_password_reset",
+        handler=request_password_reset,
+        summary="Ask for a new password",
+        description=f"Sends a mail to choose it with. {_SAME}",
+        responses={202: One[Mailed]},
+        permission=None,
+        body=Address,
+        errors=(429,),
+    ),
+    Route(
+        method="POST",
+        path="/api/v1/users/actions/reset_password",
+        handler=reset_password,
+        summary="Choose a new password",
+        description="With the token that was sent by mail. Ends all sessions and refresh tokens.",
+        responses={204: None},
+        permission=None,
+        body=NewPasswordWithToken,
+        errors=(422,),
+    ),
+]

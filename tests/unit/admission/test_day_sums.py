@@ -1,0 +1,177 @@
+"""Days that are summed: when, how often, and by whom; what a late record does to them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from lib.admission.day_sums import FIRST_DAY, MOST_DAYS, day_of, start_of, sum_days
+from lib.admission.ledger_sums import mark
+from lib.admission.retention import prune
+from lib.store.database import StoreUnavailable
+from tests.unit.admission.books import NOW, TODAY, Ledger
+from tests.unit.fakes import FakeArchive, run
+
+
+def test_a_day_is_summed_when_it_has_been_over_for_two_days() -> None:
+    """Until then what was used in it may still be corrected."""
+    ledger = Ledger()
+    ledger.deliver(ledger.record(days=5), ledger.record(days=3), ledger.record(days=2), ledger.record(days=0))
+    assert ledger.sum() == 2
+    assert ledger.summed_days == [ledger.day(5), ledger.day(3)]
+    assert ledger.marks == (ledger.day(2), FIRST_DAY)
+    assert ledger.sum(now=NOW + timedelta(days=1)) == 1
+    assert ledger.marks == (ledger.day(1), FIRST_DAY)
+
+
+@pytest.mark.parametrize(("before", "days"), [(timedelta(0), 1), (timedelta(microseconds=1), 0)])
+def test_two_days_are_two_days(before: timedelta, days: int) -> None:
+    """To the microsecond, from the end of the day on."""
+    ledger = Ledger()
+    ledger.deliver(ledger.record(days=3))
+    assert ledger.sum(now=TODAY - before) == days
+
+
+def test_an_organisation_without_records_leaves_no_trace() -> None:
+    """There may be thousands of them."""
+    ledger = Ledger()
+    assert ledger.sum() == 0
+    assert run(mark(ledger.database, ledger.org)) is None
+
+
+def test_a_second_run_finds_nothing_to_do() -> None:
+    ledger = Ledger()
+    ledger.deliver(ledger.record(days=5))
+    assert [ledger.sum(), ledger.sum()] == [1, 0]
+
+
+def test_one_run_sums_a_bounded_number_of_days_and_the_next_goes_on() -> None:
+    """A year of history is taken up in a week or so."""
+    ledger = Ledger()
+    ledger.deliver(*[ledger.record(days=days) for days in range(3, MOST_DAYS + 13)])
+    assert [ledger.sum(), ledger.sum(), ledger.sum()] == [MOST_DAYS, 10, 0]
+    assert ledger.report() == ledger.expected()
+
+
+def test_a_late_record_has_its_day_summed_anew_and_counts_at_once() -> None:
+    """Reports read from the records again what is behind the mark."""
+    ledger = Ledger()
+    ledger.deliver(ledger.record(days=9), ledger.record(days=7), ledger.record(days=5))
+    ledger.sum()
+    ledger.deliver(ledger.record(days=7), ledger.record(days=1))
+    assert ledger.marks[0] == ledger.day(7)
+    assert ledger.report() == ledger.expected()
+    assert ledger.sum() == 2
+    assert ledger.report() == ledger.expected()
+
+
+def test_a_correction_has_its_day_summed_anew() -> None:
+    """A request was given up, its record summed as lost, and its end told after all."""
+    ledger = Ledger()
+    lost = ledger.record(days=4, cause="lost", estimated=True, cost_nano_usd=7)
+    ledger.deliver(lost)
+    ledger.sum()
+    ledger.deliver(replace(lost, cause="finished", estimated=False, cost_nano_usd=9))
+    assert ledger.report()[0].cost_nano_usd == 9
+    ledger.sum()
+    assert [(line.cost_nano_usd, line.estimated_requests) for line in ledger.report()] == [(9, 0)]
+
+
+def test_a_record_of_a_day_whose_records_went_is_added_to_its_sum() -> None:
+    """That day can't be summed anew. Brought twice, it counts once; other days are not touched."""
+    ledger = Ledger()
+    ledger.deliver(ledger.record(days=20), ledger.record(days=9))
+    ledger.sum()
+    assert run(prune(ledger.database, FakeArchive(), ledger.org, NOW, 14)) == 1
+    before = ledger.marks
+    late = ledger.record(days=20)
+    ledger.deliver(late)
+    ledger.deliver(late)
+    assert ledger.marks == before
+    assert ledger.report() == ledger.expected()
+
+
+def test_days_without_sums_cost_a_late_record_nothing() -> None:
+    """Where nothing has been summed there is no mark to move."""
+    ledger = Ledger()
+    ledger.deliver(ledger.record(days=400))
+    assert run(mark(ledger.database, ledger.org)) is None
+
+
+def test_a_mark_that_somebody_has_moved_meanwhile_stops_the_run() -> None:
+    """A late record comes while a day is being summed: nothing is written on what was read before it."""
+    ledger = Ledger()
+    ledger.deliver(ledger.record(days=9), ledger.record(days=5))
+    ledger.sum(now=NOW - timedelta(days=4))
+    assert ledger.marks[0] == ledger.day(6)
+    ledger.before_write("INSERT INTO usage_days", lambda: ledger.delivering(ledger.record(days=9)))
+    assert ledger.sum() == 0
+    assert ledger.marks[0] == ledger.day(9)
+    assert ledger.report() == ledger.expected()
+    assert ledger.sum() == 2
+    assert ledger.report() == ledger.expected()
+
+
+def test_two_runs_at_once_do_no_harm() -> None:
+    """A cron that is late meets the next one."""
+    ledger = Ledger()
+    ledger.deliver(ledger.record(days=9), ledger.record(days=5))
+    ledger.before_write("INSERT INTO usage_days", lambda: sum_days(ledger.database, ledger.org, NOW))
+    assert ledger.sum() == 0
+    assert ledger.summed_days == [ledger.day(9), ledger.day(5)]
+    assert ledger.report() == ledger.expected()
+
+
+def test_a_run_that_is_overtaken_does_not_sum_a_day_without_its_records() -> None:
+    """Another run has summed the day meanwhile, and its records have gone to the archive."""
+    ledger = Ledger()
+    ledger.deliver(ledger.record(days=30), ledger.record(days=20))
+
+    async def overtake() -> None:
+        await sum_days(ledger.database, ledger.org, NOW)
+        assert await prune(ledger.database, ledger.archive, ledger.org, NOW, 7) == 2
+
+    ledger.before_write("INSERT INTO usage_days", overtake)
+    assert ledger.sum() == 0
+    assert ledger.report() == ledger.expected()
+
+
+@pytest.mark.parametrize("lost", ["failure", "failure_after"])
+def test_a_run_that_breaks_off_goes_on_the_next_time(lost: str) -> None:
+    """Whether the store did the last thing that it was asked, or not."""
+    ledger = Ledger()
+    ledger.deliver(ledger.record(days=9), ledger.record(days=5))
+
+    async def fail() -> None:
+        setattr(ledger.binding, lost, "Network connection lost.")
+
+    ledger.before_write("INSERT INTO usage_days", fail)
+    with pytest.raises(StoreUnavailable):
+        ledger.sum()
+    assert ledger.report() == ledger.expected()
+    ledger.sum()
+    assert ledger.summed_days == [ledger.day(9), ledger.day(5)]
+    assert ledger.report() == ledger.expected()
+
+
+def test_another_organisations_sums_are_its_own() -> None:
+    """Neither read nor written."""
+    ledger = Ledger()
+    other = Ledger(ledger)
+    ledger.deliver(ledger.record(days=5))
+    other.deliver(other.record(days=6))
+    assert ledger.sum() == 1
+    other.deliver(other.record(days=5))
+    assert ledger.summed_days == [ledger.day(5)]
+    assert other.sum() == 2
+    assert (ledger.report(), other.report()) == (ledger.expected(), other.expected())
+
+
+@pytest.mark.parametrize("day", ["2026-05-04", "1970-01-01", "2028-02-29"])
+def test_a_day_begins_at_its_midnight(day: str) -> None:
+    """UTC."""
+    assert day_of(start_of(day)) == day
+    assert day_of(start_of(day) - timedelta(microseconds=1)) < day
+    assert day_of(datetime.fromisoformat(f"{day}T23:59:59.999999+00:00")) == day

@@ -1,0 +1,48 @@
+"""The pages that links in mails lead to."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+
+import pytest
+
+from lib.mail import templates
+from lib.mail.pages import CONTENT_SECURITY_POLICY, PAGES, MailPage
+from tests.unit.world import ROUTER, new_world
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.path)
+def test_a_page_runs_only_its_own_script(page: MailPage) -> None:
+    """The policy names it, and the style, by their hashes; the page asks an action that there is."""
+    answer = new_world().ask("GET", page.path, key=None)
+    assert answer.status == 200
+    assert answer.headers["content-security-policy"] == CONTENT_SECURITY_POLICY
+    assert answer.headers["referrer-policy"] == "no-referrer"
+    text = answer.body.decode()
+    for tag in ("script", "style"):
+        [inside] = re.findall(f"<{tag}>(.*?)</{tag}>", text, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(inside.encode()).digest()).decode()
+        assert f"{tag}-src 'sha256-{digest}'" in CONTENT_SECURITY_POLICY
+    route, _ = ROUTER.match("POST", page.action)
+    assert route.permission is None
+
+
+def test_every_link_of_a_mail_leads_to_a_page() -> None:
+    """On the deployment's own address, with the token behind `#`."""
+    url, token = "https://h.example", "hgm_token"
+    mails = [
+        make("a@b.example", url, token, 1)
+        for make in (
+            templates.verify_address, templates.confirm_new_address, templates.reset_password, templates.finish_sign_up,
+        )
+    ]  # fmt: skip
+    paths = set()
+    for mail in mails:
+        links = re.findall(r"https?://\S+", mail.text)
+        [link] = links
+        assert link.startswith(f"{url}/")
+        assert link.endswith(f"#token={token}")
+        paths.add(link.removeprefix(url).partition("#")[0])
+    assert paths == {page.path for page in PAGES}

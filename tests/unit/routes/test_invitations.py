@@ -1,0 +1,199 @@
+"""Invitations: who may invite whom, and who may accept."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from lib.identity import invitation_service, invitation_store
+from tests.unit.fakes import run
+from tests.unit.identity.members import Caller, again, events, join, owned
+from tests.unit.world import World
+
+GUEST = "guest@example.com"
+ACCEPT = "/api/v1/invitations/actions/accept"
+
+
+def invite(owner: Caller, email: str = GUEST, **what: object) -> str:
+    """Invite somebody; return the token in the mail."""
+    answer = owner.ask("POST", "invitations", {"email": email, **(what or {"role": "developer"})})
+    assert answer.status == 201, answer.body
+    return token(owner.world)
+
+
+def token(world: World) -> str:
+    [found] = set(re.findall(r"hgi_\w+", world.people.mailer.sent[-1].text))
+    return str(found)
+
+
+def test_who_is_invited_becomes_a_member() -> None:
+    """By the token in the mail, and what the invitation says; the answer never holds the token."""
+    world, owner = owned()
+    answer = owner.ask("POST", "invitations", {"email": " Guest@Example.com ", "role": "developer"})
+    assert (answer.data["email"], answer.data["role"], answer.data["invited_by_user_id"]) == (
+        GUEST,
+        "developer",
+        owner.id,
+    )
+    assert answer.data["expires_at"] == "2026-05-11T12:30:15.123456Z"
+    mail = world.people.mailer.sent[-1]
+    assert mail.to == GUEST
+    assert token(world) in mail.html
+    assert token(world) not in str(answer.body)
+    guest = join(world, None, GUEST)
+    assert guest.ask("POST", ACCEPT, {"token": token(world)}).data == {"org_id": world.org_id}
+    assert guest.ask("GET", "/api/v1/orgs").data[0]["role"] == "developer"
+    member = again(guest, world.org_id)
+    assert member.ask("GET", "members").status == 200
+    [listed] = owner.ask("GET", "invitations").data
+    assert listed["accepted_at"] is not None
+    assert [action for action, _ in events(world)] == ["invitation.created", "member.joined"]
+
+
+def test_no_secret_is_kept() -> None:
+    """Only a keyed hash of the token is in the store."""
+    world, owner = owned()
+    invite(owner)
+    assert token(world) not in "\n".join(world.binding.connection.iterdump())
+
+
+def test_an_invitation_works_once() -> None:
+    """Who has left is not in again by the old mail."""
+    world, owner = owned()
+    secret, guest = invite(owner), join(world, None, GUEST)
+    assert guest.ask("POST", ACCEPT, {"token": secret}).status == 200
+    assert guest.ask("POST", ACCEPT, {"token": secret}).status == 404
+    owner.ask("DELETE", f"members/{guest.id}")
+    assert guest.ask("POST", ACCEPT, {"token": secret}).status == 404
+    assert guest.ask("GET", "/api/v1/orgs").data == []
+
+
+def test_an_invitation_is_for_one_address() -> None:
+    """Whoever gets hold of the mail with another account has nothing of it, and learns nothing."""
+    world, owner = owned()
+    secret = invite(owner)
+    thief = join(world, None, "thief@example.com")
+    stolen = thief.ask("POST", ACCEPT, {"token": secret})
+    invented = thief.ask("POST", ACCEPT, {"token": "hgi_" + "x" * 38})
+    assert stolen.status == invented.status == 404
+    assert stolen.error["message"] == invented.error["message"]
+    assert thief.ask("GET", "/api/v1/orgs").data == []
+
+
+def test_an_invitation_ends() -> None:
+    """By itself, when it is taken back, and when another is sent to the same address."""
+    world, owner = owned()
+    guest = join(world, None, GUEST)
+    secret = invite(owner, role="viewer", expires_in_hours=1)
+    invited = owner.ask("GET", "invitations").data[0]["id"]
+    assert owner.ask("DELETE", f"invitations/{invited}").status == 204
+    assert guest.ask("POST", ACCEPT, {"token": secret}).status == 404
+    first, second = invite(owner), invite(owner)
+    assert guest.ask("POST", ACCEPT, {"token": first}).status == 404
+    third = invite(owner, role="viewer", expires_in_hours=1)
+    world.clock.advance(minutes=14)
+    guest_later = again(guest, "")
+    assert guest_later.ask("POST", ACCEPT, {"token": second}).status == 404
+    world.clock.advance(minutes=46)
+    assert again(guest, "").ask("POST", ACCEPT, {"token": third}).status == 404
+
+
+def test_two_that_accept_at_once_make_one_membership() -> None:
+    """The second finds it used: between its reading and its writing the first was faster."""
+    world, owner = owned()
+    secret, guest = invite(owner), join(world, None, GUEST)
+
+    def meanwhile() -> None:
+        if any("INSERT INTO memberships" in sql for sql, _ in world.binding.statements[-5:]):
+            world.binding.on_batch = lambda: None
+            world.binding.connection.execute("UPDATE invitations SET accepted_at = 'before'")
+
+    world.binding.on_batch = meanwhile
+    assert guest.ask("POST", ACCEPT, {"token": secret}).status == 404
+    assert guest.ask("GET", "/api/v1/orgs").data == []
+
+
+def test_an_invitation_to_less_takes_nothing_away() -> None:
+    """Somebody who has become an owner meanwhile stays one."""
+    world, owner = owned()
+    secret = invite(owner, role="viewer")
+    second = join(world, "owner", GUEST)
+    assert second.ask("POST", ACCEPT, {"token": secret}).status == 200
+    assert second.member()["role"] == "owner"
+
+
+def test_a_member_is_not_invited() -> None:
+    world, owner = owned()
+    join(world, "viewer", GUEST)
+    refused = owner.ask("POST", "invitations", {"email": GUEST, "role": "admin"})
+    assert (refused.status, refused.error["code"]) == (409, "already_member")
+
+
+def test_an_invitation_to_a_custom_role() -> None:
+    """And nobody invites to more than it has."""
+    world, owner = owned()
+    role = owner.ask("POST", "roles", {"name": "Auditor", "permissions": ["audit:read", "orgs:write"]}).data["id"]
+    secret = invite(owner, custom_role_id=role)
+    guest = join(world, None, GUEST)
+    assert guest.ask("POST", ACCEPT, {"token": secret}).status == 200
+    assert owner.member(guest)["custom_role_id"] == role
+    refused = join(world, "admin").ask("POST", "invitations", {"email": "x@example.com", "custom_role_id": role})
+    assert refused.status == 403
+
+
+def test_a_mail_that_cannot_be_sent_is_told() -> None:
+    """Trying again is all that there is to do."""
+    world, owner = owned()
+    world.people.mailer.failing = True
+    assert owner.ask("POST", "invitations", {"email": GUEST, "role": "viewer"}).status == 503
+    world.people.mailer.failing = False
+    secret = invite(owner)
+    assert join(world, None, GUEST).ask("POST", ACCEPT, {"token": secret}).status == 200
+
+
+def test_so_many_invitations_may_be_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is sent again is not one more."""
+    world, owner = owned()
+    monkeypatch.setattr(invitation_store, "MOST_OPEN", 1)
+    invite(owner)
+    invite(owner)
+    refused = owner.ask("POST", "invitations", {"email": "x@example.com", "role": "viewer"})
+    assert (refused.status, refused.error["code"]) == (409, "too_many_invitations")
+    assert len(world.people.mailer.sent) == 2
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"email": "nobody", "role": "viewer"},
+        {"email": GUEST},
+        {"email": GUEST, "role": "viewer", "expires_in_hours": 0},
+        {"email": GUEST, "role": "viewer", "expires_in_hours": 721},
+        {"email": GUEST, "role": "viewer", "expires_in_hours": "1"},
+    ],
+)
+def test_what_is_no_invitation_is_refused(body: dict[str, object]) -> None:
+    _, owner = owned()
+    assert owner.ask("POST", "invitations", body).status == 400
+
+
+def test_signing_up_with_an_invitation_joins() -> None:
+    """The token proves the address, so nothing else is asked of whoever has it."""
+    world, owner = owned()
+    world.services = replace(world.services, invitations=invitation_service)
+    secret = invite(owner)
+    form = {"email": GUEST, "password": "nine lives for cats", "name": "Guest", "invitation": secret}
+    answer = world.ask("POST", "/api/v1/users", form, key=None)
+    assert answer.status in (201, 202), answer.body
+    assert GUEST in [who["email"] for who in owner.ask("GET", "members").data]
+    wrong = world.ask("POST", "/api/v1/users", form | {"email": "x@example.com"}, key=None)
+    assert (wrong.status, wrong.error["code"]) == (422, "invalid_invitation")
+
+
+def test_what_looks_like_no_token_costs_no_look_up() -> None:
+    world, _ = owned()
+    queries = len(world.binding.statements)
+    assert run(invitation_service.find(world.services, "nonsense", GUEST)) is None
+    assert len(world.binding.statements) == queries

@@ -1,0 +1,78 @@
+"""What people's accounts ask of the store."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import replace
+
+from lib.config import AccountConfig, SignUp
+from lib.http.response import Finish
+from lib.identity import (
+    account_store,
+    accounts,
+    deletion,
+    email_change,
+    enrolment,
+    mail_token_store,
+    password_change,
+    sign_up,
+    totp,
+)
+from lib.identity.passwords import Cost
+from lib.services import Services
+from lib.store.schema import UserRow
+from lib.store.scope import Org
+from tests.unit.fakes import NOW
+from tests.unit.identity.people import CONTEXT, PASSWORD, FakeMailer
+
+_EMAIL, _NEW_EMAIL = "everybody@wonder.example", "everybody@glass.example"
+
+
+async def use_people(services: Services, org_id: str) -> None:
+    """Go all ways of an account, and in the end delete it; it is a member of an organisation too."""
+    mailer = FakeMailer()
+    open_to_all = replace(services.config, account=AccountConfig(sign_up=SignUp.OPEN))
+    services = replace(services, config=open_to_all, mailer=mailer)
+    form = sign_up.Form(_EMAIL, PASSWORD, "Everybody")
+    await _finish(await sign_up.sign_up(services, form, CONTEXT))
+    await _finish(await sign_up.sign_up(services, form, CONTEXT))  # now it is known, and not confirmed yet
+    await _finish(await password_change.reset_password(services, mailer.token(), PASSWORD, CONTEXT))
+    await _finish(await password_change.request_reset(services, _EMAIL, CONTEXT))
+    dearer = replace(services.passwords, cost=Cost(128, 1))
+    user = await accounts.sign_in(replace(services, passwords=dearer), _EMAIL, PASSWORD, None, CONTEXT)
+    await accounts.change(services, user.id, [account_store.rename(user.id, 1, "x", NOW)], "x", CONTEXT)
+    await accounts.change(services, user.id, [account_store.verify_email(user.id, "x", NOW)], "x", CONTEXT)
+    await _changes(services, await _again(services, user), mailer)
+    await _codes(services, await _again(services, user))
+    await services.database.execute(
+        Org(org_id),
+        "INSERT INTO memberships (org_id, user_id, role, created_at, updated_at) VALUES (?1, ?2, 'viewer', ?3, ?3)",
+        *(org_id, user.id, NOW),
+    )
+    await deletion.delete(services, await _again(services, user), PASSWORD, CONTEXT)
+    await mail_token_store.purge(services.database, NOW)
+
+
+async def _changes(services: Services, user: UserRow, mailer: FakeMailer) -> None:
+    await _finish(await password_change.change_password(services, user, PASSWORD, PASSWORD, CONTEXT))
+    user = await _again(services, user)
+    await _finish(await email_change.request_change(services, user, _NEW_EMAIL, PASSWORD, CONTEXT))
+    await _finish(await email_change.confirm(services, mailer.token(), CONTEXT))
+
+
+async def _codes(services: Services, user: UserRow) -> None:
+    secret = base64.b32decode((await enrolment.begin(services, user, PASSWORD, CONTEXT)).secret)
+    step = int(services.clock.now().timestamp()) // totp.STEP_SECONDS
+    codes, _ = await enrolment.confirm(services, await _again(services, user), totp.code_at(secret, step), CONTEXT)
+    await accounts.sign_in(services, _NEW_EMAIL, PASSWORD, totp.code_at(secret, step + 1), CONTEXT)
+    await enrolment.end(services, await _again(services, user), PASSWORD, codes[0], CONTEXT)
+
+
+async def _again(services: Services, user: UserRow) -> UserRow:
+    found = await account_store.get(services.database, user.id)
+    assert found is not None
+    return found
+
+
+async def _finish(finish: Finish) -> None:
+    await finish()

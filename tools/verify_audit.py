@@ -1,0 +1,139 @@
+"""./headgate verify-audit: read all audit logs and tell which rows were changed, removed, inserted or moved.
+
+The rows are read from the database itself, not through a running Headgate, and judged here by lib/audit/chain.py.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from lib.audit.chain import Event, Finding, Flaw, Head, Link, Log, chain_key, flaws
+from tools.migrations import Target, quoted
+from tools.project import ToolError
+from tools.state import Store
+
+PAGE_ROWS = 2_000
+COLUMNS = "id, action, actor, target, result, address, request_id, details, previous_hash, hash, seq"
+WORDS: Mapping[Finding, str] = {
+    Finding.CHANGED: "was changed, or was not written by Headgate",
+    Finding.MISSING: "comes after rows that are gone",
+    Finding.MISPLACED: "is not where it was written",
+    Finding.CUT: "is gone from the end, or is another now",
+}
+
+Heads = dict[str, dict[str, Head]]  # by log and owner
+
+
+@dataclass
+class Report:
+    """What was found: how many rows there are, the end of each chain, and what is wrong."""
+
+    rows: int = 0
+    heads: Heads = field(default_factory=lambda: {log.value: {} for log in Log})
+    flaws: list[Flaw] = field(default_factory=list)
+
+    def to_json(self) -> str:
+        """Return it for programs, and for a later `--heads`."""
+        heads = {log: {owner: [head.seq, head.hash] for owner, head in of.items()} for log, of in self.heads.items()}
+        found = [
+            {"log": each.log, "owner": each.owner, "seq": each.seq, "finding": each.finding} for each in self.flaws
+        ]
+        return json.dumps({"rows": self.rows, "flaws": found, "heads": heads}, indent=2)
+
+
+def examine(target: Target, store: Store, secret: str, noted: Heads | None = None) -> Report:
+    """Read both logs, and judge them. `secret` is the deployment's HEADGATE_SECRET. Raises ToolError."""
+    report = Report()
+    for log in Log:
+        links = _noting(report, log, _links(target, store, log))
+        report.flaws += flaws(chain_key(secret), log, links, (noted or {}).get(log.value))
+    return report
+
+
+def verify(target: Target, store: Store, secret: str, *, heads: str | None, as_json: bool) -> int:
+    """Print what is found; return the exit status. `heads` names the file of an earlier `--json`."""
+    report = examine(target, store, secret, read_heads(Path(heads)) if heads else None)
+    if as_json:
+        print(report.to_json())
+        return int(bool(report.flaws))
+    for flaw in report.flaws:
+        whose = "organisation" if flaw.log is Log.ORG else "person"
+        print(f"{whose} {flaw.owner}: row {flaw.seq} {WORDS[flaw.finding]}")
+    chains = sum(map(len, report.heads.values()))
+    verdict = f"{len(report.flaws)} flaws" if report.flaws else "all as they were written"
+    print(f"{report.rows} rows in {chains} logs: {verdict}.")
+    return int(bool(report.flaws))
+
+
+def read_heads(file: Path) -> Heads:
+    """Return the heads that an earlier run has printed. Raises ToolError."""
+    try:
+        kept: Mapping[str, Mapping[str, tuple[int, str]]] = json.loads(file.read_text(encoding="utf-8"))["heads"]
+        return {
+            log.value: {owner: Head(int(seq), str(digest)) for owner, (seq, digest) in kept[log.value].items()}
+            for log in Log
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        raise ToolError(f"{file} is not what `verify-audit --json` has printed.") from None
+
+
+def _noting(report: Report, log: Log, links: Iterator[Link]) -> Iterator[Link]:
+    for link in links:
+        report.rows += 1
+        report.heads[log.value][link.event.owner] = Head(link.seq, link.hash)
+        yield link
+
+
+def _links(target: Target, store: Store, log: Log) -> Iterator[Link]:
+    """Yield all rows, owner by owner, in their order."""
+    owner, seq = "", 0
+    while True:
+        rows = target.rows(_query(store, log, owner, seq))
+        for row in rows:
+            yield _link(log, row)
+        if len(rows) < PAGE_ROWS:
+            return
+        owner, seq = str(rows[-1]["owner"]), int(rows[-1]["seq"])
+
+
+def _query(store: Store, log: Log, owner: str, seq: int) -> str:
+    column = log.owner_column
+    at, touched = ("created_at", "updated_at") if store == "d1" else map(_as_text, ("created_at", "updated_at"))
+    return (
+        f"SELECT {column} AS owner, {COLUMNS}, {at} AS at, {touched} AS touched FROM {log}"
+        f" WHERE ({column}, seq) > ({quoted(owner)}, {seq}) ORDER BY {column}, seq LIMIT {PAGE_ROWS}"
+    )
+
+
+def _as_text(column: str) -> str:
+    return f"""to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
+
+
+def _link(log: Log, row: Mapping[str, Any]) -> Link:
+    event = Event(
+        log=log,
+        owner=row["owner"],
+        id=row["id"],
+        action=row["action"],
+        actor=row["actor"],
+        target=row["target"],
+        result=row["result"],
+        address=row["address"],
+        request_id=row["request_id"],
+        details=row["details"],
+        at=_time(row["at"]),
+    )
+    intact = row["touched"] == row["at"]
+    return Link(event, int(row["seq"]), row["previous_hash"], row["hash"], intact=intact)
+
+
+def _time(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:  # on D1 the column takes any text, and so does whoever changes it
+        return datetime.min.replace(tzinfo=UTC)
