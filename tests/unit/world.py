@@ -269,7 +269,7 @@ async def _new_world(config: Config, kv: FakeKv) -> World:
         config=config,
         clock=clock,
         store=AuditedStore(store, chain_key(config.secret)),
-        database=database,
+        database=AuditedStore(store, chain_key(config.secret)).open(),
         pepper=PEPPER,
         accounts=accounts,
         shield=Shield(),
