@@ -6,6 +6,7 @@ from lib.http.route import Route
 from routes import (
     adjustments,
     ai_models,
+    audit,
     budgets,
     chat,
     dev,
@@ -51,6 +52,7 @@ ROUTES: list[Route] = [
     *explanations.ROUTES,
     *usage.ROUTES,
     *ledger.ROUTES,
+    *audit.ROUTES,
     *operator.ROUTES,
     *tokens.ROUTES,
     *sessions.ROUTES,

@@ -11,23 +11,20 @@ from pydantic import BaseModel, ConfigDict, Field
 from lib.admission import ledger, ledger_check
 from lib.admission.ledger import LedgerFilter, Place
 from lib.gateway.models import Cause
-from lib.http import json_body, render
+from lib.http import ndjson, render
 from lib.http.errors import BadRequest, NotFound
 from lib.http.paging import PageQuery, cut, decode_cursor
 from lib.http.periods import FIRST_MOMENT, LAST_MOMENT, Moment, days, span
 from lib.http.request import Validated
 from lib.http.response import LogFacts, Response
 from lib.http.route import NoQuery, Route
-from lib.http.streaming import ReaderLost, StreamedBody
 from lib.identity.models import Principal, Scope
 from lib.ids import is_id
 from lib.services import Services
-from lib.store.database import StoreUnavailable
 from lib.store.dialect import time_text
 from lib.store.schema import UsageRecordRow
 from routes.schemas import AFTER_ALL, DaysQuery, LedgerCheck, One, Page
 
-NDJSON = "application/x-ndjson"
 _BEFORE_ALL: Place = (FIRST_MOMENT, "")
 
 
@@ -92,9 +89,11 @@ class LedgerEntry(BaseModel):
 
 async def list_ledger(services: Services, request: Validated[None, LedgerQuery], principal: Principal) -> Response:
     """List calls to models, newest first. All that was settled before this request is in it."""
-    if NDJSON in (request.headers.get("accept") or "").lower():
+    if ndjson.MEDIA_TYPE in (request.headers.get("accept") or "").lower():
         if request.query.model_fields_set & {"cursor", "limit"}:
-            raise BadRequest(f"{NDJSON} has all records and no pages: leave `cursor` and `limit` out.", param="cursor")
+            raise BadRequest(
+                f"{ndjson.MEDIA_TYPE} has all records and no pages: leave `cursor` and `limit` out.", param="cursor"
+            )
         return await export_ledger(services, request, principal)
     return await _page(services, principal, request.query, request.query.filter())
 
@@ -124,14 +123,18 @@ async def export_ledger(
     await services.gates.flush(principal.org_id)
     # Before the answer begins: where the store is away, that is an error and no broken body.
     first = await ledger.oldest(services.database, principal.org_id, wanted, _BEFORE_ALL, ledger.EXPORT_ROWS)
-    headers = {**render.JSON, "content-type": NDJSON, "content-disposition": 'attachment; filename="ledger.ndjson"'}
+    headers = {
+        **render.JSON,
+        "content-type": ndjson.MEDIA_TYPE,
+        "content-disposition": 'attachment; filename="ledger.ndjson"',
+    }
     if request.head_only:
         return Response(200, headers)
     stream = services.streams.open(request.client)
     pages = ledger.following(services.database, principal.org_id, wanted, first)
 
     async def finish() -> LogFacts:
-        return await _send(stream, pages)
+        return await ndjson.send(stream, _lines(pages))
 
     return Response(200, headers, stream.body, finish=finish)
 
@@ -149,24 +152,9 @@ async def _page(services: Services, principal: Principal, query: PageQuery, want
     return render.page([LedgerEntry.model_validate(row) for row in shown], more)
 
 
-async def _send(stream: StreamedBody, pages: AsyncIterator[list[UsageRecordRow]]) -> LogFacts:
-    """Write all pages. Whatever goes wrong, the body breaks off: one that ends in order is whole."""
-    sent = 0
-    try:
-        async for page in pages:
-            await stream.write(b"".join(json_body.dump(LedgerEntry.model_validate(row)) + b"\n" for row in page))
-            sent += len(page)
-        await stream.end()
-    except ReaderLost:
-        await stream.break_off()
-        return {"exported": sent, "export": "client_gone"}
-    except StoreUnavailable as failure:
-        await stream.break_off()
-        return {"exported": sent, "export": "store_unavailable", "reason": str(failure)}
-    except BaseException:
-        await stream.break_off()
-        raise
-    return {"exported": sent, "export": "whole"}
+async def _lines(pages: AsyncIterator[list[UsageRecordRow]]) -> AsyncIterator[list[LedgerEntry]]:
+    async for page in pages:
+        yield [LedgerEntry.model_validate(row) for row in page]
 
 
 def _place(cursor: Sequence[str]) -> Place:
@@ -184,7 +172,7 @@ ROUTES = [
         path="/api/v1/ledger",
         handler=list_ledger,
         summary="List calls to models",
-        description=f"Newest first; all time where nothing is said. `Accept: {NDJSON}` asks for the export.",
+        description=f"Newest first; all time where nothing is said. `Accept: {ndjson.MEDIA_TYPE}` asks for the export.",
         responses={200: Page[LedgerEntry]},
         permission=Scope.LEDGER_READ,
         query=LedgerQuery,
@@ -199,7 +187,7 @@ ROUTES = [
             " again, with `from` set to the last line's `started_at`."
         ),
         responses={200: LedgerEntry},
-        media_type=NDJSON,
+        media_type=ndjson.MEDIA_TYPE,
         permission=Scope.LEDGER_READ,
         query=LedgerFields,
     ),

@@ -57,11 +57,16 @@ def test_no_statement_reads_a_growing_table_from_end_to_end(plan: Explained) -> 
     behind = {
         "DELETE FROM idempotent_answers WHERE created_at <": " < ",
         "DELETE FROM mail_tokens WHERE expires_at <": " < ",
+        "DELETE FROM sessions WHERE expires_at <": " < ",
+        "DELETE FROM refresh_tokens WHERE expires_at <": " < ",
+        "DELETE FROM revoked_tokens WHERE expires_at <": " < ",
         "SELECT id FROM orgs WHERE id >": " > ",
     }
     wanted = next((sign for start, sign in behind.items() if plan.sql.startswith(start)), " = ")
     assert not plan.read_whole & GROWING, str(plan)
-    assert all(wanted in condition for condition in plan.indexes.values()), str(plan)
+    # A policy's own look at who is a member is a search for one value, whatever the statement is.
+    found = plan.indexes.values()
+    assert all(wanted in condition or " = " in condition for condition in found), str(plan)
 
 
 @each("FROM usage_records", "started_at >= ")

@@ -254,6 +254,7 @@ def _body(response: Response) -> Any:
 async def _new_world(config: Config, kv: FakeKv) -> World:
     store, binding = new_store()
     database = store.open()
+    audited = AuditedStore(store, chain_key(config.secret))
     cache = KvCache(kv, read_seconds=0.05, write_seconds=0.05)
     denials = Denials(cache)
     clock, upstream, accounts, streams = FakeClock(), FakeUpstream(), Accounts(cache, denials), FakeStreams()
@@ -268,8 +269,8 @@ async def _new_world(config: Config, kv: FakeKv) -> World:
     services = Services(
         config=config,
         clock=clock,
-        store=AuditedStore(store, chain_key(config.secret)),
-        database=AuditedStore(store, chain_key(config.secret)).open(),
+        store=audited,
+        database=audited.open(),
         pepper=PEPPER,
         accounts=accounts,
         shield=Shield(),

@@ -11,12 +11,12 @@ from lib.store.scope import Member, Org, Person
 MOST_ORGS = 1_000
 _PERSON = (
     "users.id AS user_id, users.signed_out_at, users.deleted_at, memberships.role, memberships.custom_role_id,"
-    " roles.permissions, api_keys.id AS key_id"
+    " (SELECT permissions FROM roles WHERE roles.org_id = ?2 AND roles.id = memberships.custom_role_id) AS permissions,"
+    " api_keys.id AS key_id"
 )
 # Of the organisation ?2; all empty where the person is no member of it.
 _MEMBERSHIP = (
     " LEFT JOIN memberships ON memberships.org_id = ?2 AND memberships.user_id = users.id"
-    " LEFT JOIN roles ON roles.org_id = memberships.org_id AND roles.id = memberships.custom_role_id"
     " LEFT JOIN api_keys ON api_keys.org_id = memberships.org_id AND api_keys.user_id = memberships.user_id"
     " AND api_keys.kind = 'person' AND api_keys.revoked_at IS NULL"
 )

@@ -21,19 +21,33 @@ _SCRIPT = """
 const token = new URLSearchParams(location.hash.slice(1)).get("token") || "";
 history.replaceState(null, "", location.pathname);
 const form = document.querySelector("form"), told = document.querySelector("output");
+const post = async (path, body, csrf) => {
+  const headers = {"content-type": "application/json", ...(csrf && {"x-csrf-token": csrf})};
+  const answer = await fetch(path, {method: "POST", headers, body: JSON.stringify(body)});
+  const text = await answer.text(), json = text ? JSON.parse(text) : {};
+  if (!answer.ok) throw new Error(json.error.message);
+  return json.data;
+};
+const deeds = {
+  once: fields => post(form.dataset.action, {token, ...fields}),
+  sign_in: async fields => {
+    delete fields.name;
+    const session = await post("/api/v1/sessions", fields);
+    await post(form.dataset.action, {token}, session.csrf_token);
+  },
+  sign_up: fields => post("/api/v1/users", {invitation: token, ...fields}),
+};
 form.addEventListener("submit", async event => {
   event.preventDefault();
-  const button = form.querySelector("button");
+  const button = event.submitter;
   button.disabled = true;
-  const body = Object.fromEntries(new FormData(form));
   try {
-    const answer = await fetch(form.action, {
-      method: "POST", headers: {"content-type": "application/json"}, body: JSON.stringify({token, ...body}),
-    });
-    const text = answer.ok ? "" : (await answer.json()).error.message;
-    told.textContent = answer.ok ? form.dataset.done : text;
-    button.disabled = answer.ok;
-  } catch { told.textContent = "That did not work. Try again."; button.disabled = false; }
+    await deeds[button.value](Object.fromEntries(new FormData(form)));
+    told.textContent = button.dataset.done;
+  } catch (error) {
+    told.textContent = error.message || "That did not work. Try again.";
+    button.disabled = false;
+  }
 });
 """
 
@@ -50,31 +64,55 @@ CONTENT_SECURITY_POLICY = (
 
 
 @dataclass(frozen=True, slots=True)
+class Field:
+    """What a page asks for."""
+
+    name: str
+    label: str
+    type: str
+    autocomplete: str
+    optional: bool = False
+
+    def html(self) -> str:
+        required = "" if self.optional else " required"
+        return (
+            f'<label for="{self.name}">{escape(self.label)}</label><input id="{self.name}" name="{self.name}"'
+            f' type="{self.type}" autocomplete="{self.autocomplete}"{required} maxlength="256">'
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """What a page can do: one of the script's deeds, and what it says when that is done."""
+
+    deed: str
+    label: str
+    done: str
+
+    def html(self) -> str:
+        return f'<button value="{self.deed}" data-done="{escape(self.done)}">{escape(self.label)}</button> '
+
+
+@dataclass(frozen=True, slots=True)
 class MailPage:
     """One page. `path` is what templates link to; `action` is what it asks of the API."""
 
     path: str
     title: str
     says: str
-    button: str
     action: str
-    done: str
-    asks_password: bool = False
+    buttons: tuple[Button, ...]
+    fields: tuple[Field, ...] = ()
 
     def html(self) -> bytes:
         """Return the page."""
-        field = (
-            '<label for="password">New password</label>'
-            '<input id="password" name="password" type="password" autocomplete="new-password" required maxlength="256">'
-            if self.asks_password
-            else ""
-        )
+        inside = "".join([*(field.html() for field in self.fields), *(button.html() for button in self.buttons)])
         return (
             '<!doctype html><html lang="en"><head><meta charset="utf-8">'
             '<meta name="viewport" content="width=device-width"><meta name="robots" content="noindex">'
             f"<title>{escape(self.title)}</title><style>{_STYLE}</style></head><body><h1>{escape(self.title)}</h1>"
-            f'<p>{escape(self.says)}</p><form action="{escape(self.action)}" data-done="{escape(self.done)}">{field}'
-            f"<button>{escape(self.button)}</button></form><output></output><script>{_SCRIPT}</script></body></html>"
+            f'<p>{escape(self.says)}</p><form data-action="{escape(self.action)}">{inside}</form><output></output>'
+            f"<script>{_SCRIPT}</script></body></html>"
         ).encode()
 
 
@@ -83,17 +121,30 @@ PAGES = [
         path="/verify-email",
         title="Confirm your address",
         says="Press the button to confirm that this address is yours.",
-        button="Confirm",
         action="/api/v1/users/actions/verify_email",
-        done="Your address is confirmed. You can sign in now.",
+        buttons=(Button("once", "Confirm", "Your address is confirmed. You can sign in now."),),
     ),
     MailPage(
         path="/reset-password",
         title="Choose a new password",
         says="All sessions of your account end when you choose a new password.",
-        button="Set the password",
         action="/api/v1/users/actions/reset_password",
-        done="Your password is set. You can sign in with it now.",
-        asks_password=True,
+        buttons=(Button("once", "Set the password", "Your password is set. You can sign in with it now."),),
+        fields=(Field("password", "New password", "password", "new-password"),),
+    ),
+    MailPage(
+        path="/accept-invitation",
+        title="Accept the invitation",
+        says="Sign in, or sign up with the address that the invitation was sent to.",
+        action="/api/v1/invitations/actions/accept",
+        buttons=(
+            Button("sign_in", "Sign in and accept", "You are a member now."),
+            Button("sign_up", "Sign up and accept", "We have sent you a mail to confirm your address with."),
+        ),
+        fields=(
+            Field("email", "Address", "email", "username"),
+            Field("password", "Password", "password", "current-password"),
+            Field("name", "Your name, if you sign up", "text", "name", optional=True),
+        ),
     ),
 ]

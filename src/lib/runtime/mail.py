@@ -49,9 +49,8 @@ class JsEmail:
             raise MailFailure(f"the binding refuses: {error.name or 'Error'}", again=False) from None
 
     async def _send(self, message: Any) -> None:
-        """Call it from JavaScript: locally it answers a promise that is a function too, which Pyodide does not take."""
-        call = getattr(js.Promise, "try")
-        await call(js.Reflect.apply, self._binding.send, self._binding, to_js([message]))
+        """Call the binding's `send`. Written plainly, it would be a Python generator's, for which Pyodide takes it."""
+        await js.Reflect.apply(js.Reflect.get(self._binding, "send"), self._binding, to_js([message]))
 
 
 class JsHttpMail:

@@ -16,6 +16,8 @@ from lib.admission.decision import Ask, Refusal
 from lib.admission.ledger import LedgerFilter
 from lib.admission.ledger_sums import Wanted
 from lib.admission.usage_report import ALL_GROUPS, Group, UsageFilter
+from lib.audit.audited import AuditedDatabase, AuditedStore
+from lib.audit.chain import chain_key
 from lib.services import Services
 from lib.store.database import Database, Read
 from lib.store.pg_connection import Address
@@ -170,7 +172,9 @@ async def _explain_everything(store: RecorderStore) -> list[Explained]:
     recorder = store.recorder()
     key = await seed_key(recorder, FIRST_ORG)
     store.seen.clear()
-    await _everything(replace(world.services, gates=NoGates(), store=store, database=recorder), key)
+    audit_key = chain_key(world.services.config.secret)
+    audited, audited_recorder = AuditedStore(store, audit_key), AuditedDatabase(recorder, audit_key)
+    await _everything(replace(world.services, gates=NoGates(), store=audited, database=audited_recorder), key)
     plans = [await recorder.explain(scope, statement) for scope, statement in list(store.seen.values())]
     await recorder.close()
     return plans

@@ -18,6 +18,7 @@ from lib.store.scope import EveryOrg, Member, Org, Person, Presented, Scope
 
 AUDIT_KEY = chain_key("s" * 32)
 SCOPES: Mapping[str, Any] = {kind.__name__: kind for kind in (Org, Person, Member, Presented, EveryOrg)}
+AUDIT_KEY = chain_key("s" * 32)
 TYPES: Mapping[str, Any] = {
     "str": str, "int": int, "float": float, "bool": bool, "datetime": datetime, "frozenset": frozenset[str]
 }  # fmt: skip

@@ -8,6 +8,7 @@ import re
 
 import pytest
 
+from lib.identity.models import SELF
 from lib.mail import templates
 from lib.mail.pages import CONTENT_SECURITY_POLICY, PAGES, MailPage
 from tests.unit.world import ROUTER, new_world
@@ -26,7 +27,9 @@ def test_a_page_runs_only_its_own_script(page: MailPage) -> None:
         digest = base64.b64encode(hashlib.sha256(inside.encode()).digest()).decode()
         assert f"{tag}-src 'sha256-{digest}'" in CONTENT_SECURITY_POLICY
     route, _ = ROUTER.match("POST", page.action)
-    assert route.permission is None
+    assert route.permission in (None, SELF)
+    for button in page.buttons:
+        assert f"  {button.deed}: " in text
 
 
 def test_every_link_of_a_mail_leads_to_a_page() -> None:
@@ -36,6 +39,7 @@ def test_every_link_of_a_mail_leads_to_a_page() -> None:
         make("a@b.example", url, token, 1)
         for make in (
             templates.verify_address, templates.confirm_new_address, templates.reset_password, templates.finish_sign_up,
+            templates.invitation,
         )
     ]  # fmt: skip
     paths = set()

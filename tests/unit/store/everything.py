@@ -24,6 +24,9 @@ from lib.admission import (
 from lib.admission.ledger import LedgerFilter
 from lib.admission.ledger_sums import Wanted
 from lib.admission.usage_report import ALL_GROUPS, Group, UsageFilter
+from lib.audit import audit_store
+from lib.audit.audit_store import AuditFilter
+from lib.audit.events import org_event, person_event
 from lib.gateway import model_store
 from lib.gateway.models import ModelRoute, Price
 from lib.http import idempotency, pipeline
@@ -48,6 +51,7 @@ from lib.identity.context import Context
 from lib.ids import new_id
 from lib.services import Services
 from lib.store.schema import BudgetAdjustmentRow, BudgetRow, LimitRow
+from lib.store.scope import Org, Person
 from routes import ROUTES
 from tests.unit.fakes import NOW, FakeArchive, FakeClock, raw_request
 from tests.unit.store.everything_orgs import use_organisations
@@ -143,6 +147,23 @@ async def _usage(services: Services, key: SeededKey) -> None:
             await usage_report.report(database, org, wanted, groups, None, 20)
             await usage_report.report(database, org, wanted, groups, ("a", "b", "c"), 20)
     await _ledger(services, key)
+    await _audit(services, key.principal.org_id)
+
+
+async def _audit(services: Services, org: str) -> None:
+    database = services.database
+    await database.batch(Org(org), org_event(org, "x", "system", Context("r"), NOW))
+    for wanted in (
+        AuditFilter(NOW, NOW),
+        AuditFilter(NOW, NOW, action="a"),
+        AuditFilter(NOW, NOW, actor="b"),
+        AuditFilter(NOW, NOW, "a", "b", "c", "ok"),
+    ):
+        await audit_store.newest(database, org, wanted, audit_store.BEYOND_ALL, 20)
+        await audit_store.oldest(database, org, wanted, 0, 20)
+    person = (await seed_person(database, email="audited@example.com")).id
+    await database.batch(Person(person), person_event(person, "x", Context("r"), NOW))
+    await audit_store.of_person(database, person, audit_store.BEYOND_ALL, 20)
 
 
 async def _ledger(services: Services, key: SeededKey) -> None:
