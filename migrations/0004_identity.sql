@@ -53,12 +53,17 @@ CREATE INDEX team_members_by_team ON team_members (team_id);
 ALTER TABLE api_keys ADD COLUMN kind TEXT NOT NULL DEFAULT 'server' CHECK (kind IN ('server', 'browser', 'person'));
 ALTER TABLE api_keys ADD COLUMN user_id TEXT REFERENCES users (id) ON DELETE SET NULL;
 ALTER TABLE api_keys ADD COLUMN team_id TEXT REFERENCES teams (id) ON DELETE SET NULL;
-ALTER TABLE api_keys ADD COLUMN models TEXT CHECK (models IS NULL OR json_valid(models));
+ALTER TABLE api_keys ADD COLUMN model_names TEXT CHECK (model_names IS NULL OR json_valid(model_names));
 ALTER TABLE api_keys ADD COLUMN ip_ranges TEXT CHECK (ip_ranges IS NULL OR json_valid(ip_ranges));
 ALTER TABLE api_keys ADD COLUMN origins TEXT CHECK (origins IS NULL OR json_valid(origins));
 ALTER TABLE api_keys ADD COLUMN end_user TEXT CHECK (length(end_user) BETWEEN 1 AND 256);
 ALTER TABLE api_keys ADD COLUMN leaked_at TEXT;
 CREATE INDEX api_keys_by_user ON api_keys (org_id, user_id, kind);
+-- Keys are listed by kind: there may be far more of browsers' than of any other.
+DROP INDEX api_keys_by_org;
+CREATE INDEX api_keys_by_kind ON api_keys (org_id, kind, id);
+CREATE INDEX api_keys_minted ON api_keys (org_id, created_by_key_id, expires_at) WHERE kind = 'browser';
+CREATE INDEX api_keys_ending ON api_keys (expires_at, org_id) WHERE kind = 'browser';
 
 CREATE TABLE invitations (
   id TEXT PRIMARY KEY CHECK (length(id) = 36),

@@ -31,7 +31,7 @@ SHARED = {"signing_keys"}  # the deployment's own
 # What a JSON text is to the application. `lib.store.rows.decode` knows how to read these.
 JSON_TYPES = {
     ("api_keys", "scopes"): "frozenset[str]",
-    ("api_keys", "models"): "frozenset[str]",
+    ("api_keys", "model_names"): "frozenset[str]",
     ("api_keys", "ip_ranges"): "frozenset[str]",
     ("api_keys", "origins"): "frozenset[str]",
     ("roles", "permissions"): "frozenset[str]",

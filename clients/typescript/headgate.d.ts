@@ -409,7 +409,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List API keys
+         * List API keys of one kind
          * @description May be answered by a replica that lags behind. Send the `x-headgate-bookmark` that a write answered, and that write is in the list.
          */
         get: operations["list_keys"];
@@ -438,7 +438,7 @@ export interface paths {
         post?: never;
         /**
          * Revoke an API key
-         * @description It is refused from the answer on, everywhere.
+         * @description It is refused from the answer on, everywhere. A member's own key ends with the membership.
          */
         delete: operations["revoke_key"];
         options?: never;
@@ -461,9 +461,49 @@ export interface paths {
         put?: never;
         /**
          * Rotate an API key
-         * @description Makes a key with the same name and scopes. The old one works for `overlap_seconds` more.
+         * @description Makes a key with the same name, scopes and bounds. The old one works for `overlap_seconds` more.
          */
         post: operations["rotate_key"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/keys/actions/mint": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Mint an API key for a browser
+         * @description The answer's `data.secret` is the key. It ends after `minutes`, and can't be changed or rotated. Its budget is one of `/api/v1/budgets`. An organisation has at most 500 such keys at a time.
+         */
+        post: operations["mint_key"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/keys/actions/report_leak": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Report a leaked API key
+         * @description Anybody who holds a key may. It is revoked at once, with all browsers' keys that were minted with it, and its organisation finds that in its audit log. Nobody is told whether there was such a key.
+         */
+        post: operations["report_leak"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1585,6 +1625,10 @@ export interface components {
         /**
          * CreateKey
          * @description A key to make. Without `scopes` it may call models and list them, and nothing more.
+         *
+         *     With `models` it may call those alone, as clients name them, and knows of no others; with `ip_ranges` (CIDR, IPv4
+         *     and IPv6) it works from there alone. Its calls count for the team `team_id`. Where one of these is not said, the
+         *     making key's holds; and they can't be wider than that.
          */
         CreateKey: {
             /** Name */
@@ -1603,6 +1647,21 @@ export interface components {
              * @default null
              */
             expires_at?: string | null;
+            /**
+             * Models
+             * @default null
+             */
+            models?: string[] | null;
+            /**
+             * Ip Ranges
+             * @default null
+             */
+            ip_ranges?: string[] | null;
+            /**
+             * Team Id
+             * @default null
+             */
+            team_id?: string | null;
         };
         /**
          * CreateLimit
@@ -1859,20 +1918,38 @@ export interface components {
         /**
          * Key
          * @description A key. `prefix` is the start of its secret, to recognise it by.
+         *
+         *     `models`, `ip_ranges`, `origins` and `end_user` are what it is bound to, null where it is not. Its calls count for
+         *     the person `user_id` and the team `team_id`. `leaked_at` is when somebody reported it.
          */
         Key: {
             /** Id */
             id: string;
+            kind: components["schemas"]["KeyKind"];
             /** Name */
             name: string;
             /** Prefix */
             prefix: string;
             /** Scopes */
             scopes: string[];
+            /** Models */
+            models: string[] | null;
+            /** Ip Ranges */
+            ip_ranges: string[] | null;
+            /** Origins */
+            origins: string[] | null;
+            /** End User */
+            end_user: string | null;
+            /** User Id */
+            user_id: string | null;
+            /** Team Id */
+            team_id: string | null;
             /** Expires At */
             expires_at: string | null;
             /** Revoked At */
             revoked_at: string | null;
+            /** Leaked At */
+            leaked_at: string | null;
             /** Replaced By Key Id */
             replaced_by_key_id: string | null;
             /** Last Used At */
@@ -1888,6 +1965,12 @@ export interface components {
              */
             updated_at: string;
         };
+        /**
+         * KeyKind
+         * @description Who holds a key.
+         * @enum {string}
+         */
+        KeyKind: "server" | "browser" | "person";
         /**
          * KeySet
          * @description Public keys (RFC 7517). A token's `kid` names the one that it is signed with.
@@ -1905,16 +1988,31 @@ export interface components {
         KeyWithSecret: {
             /** Id */
             id: string;
+            kind: components["schemas"]["KeyKind"];
             /** Name */
             name: string;
             /** Prefix */
             prefix: string;
             /** Scopes */
             scopes: string[];
+            /** Models */
+            models: string[] | null;
+            /** Ip Ranges */
+            ip_ranges: string[] | null;
+            /** Origins */
+            origins: string[] | null;
+            /** End User */
+            end_user: string | null;
+            /** User Id */
+            user_id: string | null;
+            /** Team Id */
+            team_id: string | null;
             /** Expires At */
             expires_at: string | null;
             /** Revoked At */
             revoked_at: string | null;
+            /** Leaked At */
+            leaked_at: string | null;
             /** Replaced By Key Id */
             replaced_by_key_id: string | null;
             /** Last Used At */
@@ -2182,6 +2280,40 @@ export interface components {
          */
         Meta: Record<string, never>;
         /**
+         * MintKey
+         * @description A key for one end user's browser. Its calls count for `end_user`, whatever the page says.
+         *
+         *     It may spend `budget_nano_usd` in all, call `models`, and be used by pages of `origins`, as browsers send them.
+         *     `scopes` are of those that call models: all that the minting key has, where nothing is said.
+         */
+        MintKey: {
+            /**
+             * Name
+             * @default Browser key
+             */
+            name?: string;
+            /** End User */
+            end_user: string;
+            /** Minutes */
+            minutes: number;
+            /** Budget Nano Usd */
+            budget_nano_usd: number;
+            /** Models */
+            models: string[];
+            /** Origins */
+            origins: string[];
+            /**
+             * Ip Ranges
+             * @default null
+             */
+            ip_ranges?: string[] | null;
+            /**
+             * Scopes
+             * @default null
+             */
+            scopes?: components["schemas"]["Scope"][] | null;
+        };
+        /**
          * Mode
          * @description What a budget does. A hard one refuses what might go beyond it; a soft one only warns.
          * @enum {string}
@@ -2256,7 +2388,7 @@ export interface components {
          * @description Whom a rule is to be about: one, or with the id `*` each by itself. The organisation's own id may be left out.
          *
          *     `model` narrows it to calls of one model, as clients name it. An `end_user` is what a request's `user` says.
-         *     There are no rules for teams and users yet.
+         *     A `team` or a `user` is whose key the call is made with.
          */
         NewRuleScope: {
             type: components["schemas"]["Level"];
@@ -2720,6 +2852,14 @@ export interface components {
             org_id?: string | null;
         };
         /**
+         * ReportLeak
+         * @description A key that somebody has found.
+         */
+        ReportLeak: {
+            /** Key */
+            key: string;
+        };
+        /**
          * Role
          * @description What somebody is in an organisation.
          * @enum {string}
@@ -2962,7 +3102,7 @@ export interface components {
         };
         /**
          * UpdateKey
-         * @description What to change of a key; what is not named stays.
+         * @description What to change of a key; what is not named stays. `null` takes an end, or what it is bound to, away.
          */
         UpdateKey: {
             /**
@@ -2975,6 +3115,16 @@ export interface components {
              * @default null
              */
             expires_at?: string | null;
+            /**
+             * Models
+             * @default null
+             */
+            models?: string[] | null;
+            /**
+             * Ip Ranges
+             * @default null
+             */
+            ip_ranges?: string[] | null;
         };
         /**
          * UpdateLimit
@@ -3138,6 +3288,7 @@ export type HeadgateErrorInfo = components['schemas']['HeadgateErrorInfo'];
 export type Invitation = components['schemas']['Invitation'];
 export type Joined = components['schemas']['Joined'];
 export type Key = components['schemas']['Key'];
+export type KeyKind = components['schemas']['KeyKind'];
 export type KeySet = components['schemas']['KeySet'];
 export type KeyWithSecret = components['schemas']['KeyWithSecret'];
 export type Kind = components['schemas']['Kind'];
@@ -3154,6 +3305,7 @@ export type Me = components['schemas']['Me'];
 export type Member = components['schemas']['Member'];
 export type Membership = components['schemas']['Membership'];
 export type Meta = components['schemas']['Meta'];
+export type MintKey = components['schemas']['MintKey'];
 export type Mode = components['schemas']['Mode'];
 export type Model = components['schemas']['Model'];
 export type ModelList = components['schemas']['ModelList'];
@@ -3212,6 +3364,7 @@ export type PutModel = components['schemas']['PutModel'];
 export type Ready = components['schemas']['Ready'];
 export type RecoveryCodes = components['schemas']['RecoveryCodes'];
 export type RefreshGrant = components['schemas']['RefreshGrant'];
+export type ReportLeak = components['schemas']['ReportLeak'];
 export type Role = components['schemas']['Role'];
 export type RotateKey = components['schemas']['RotateKey'];
 export type RuleScope = components['schemas']['RuleScope'];
@@ -6168,6 +6321,8 @@ export interface operations {
             query?: {
                 limit?: number;
                 cursor?: string;
+                /** @description `browser`: minted for end users; `person`: what members' own calls are counted on */
+                kind?: "server" | "browser" | "person";
             };
             header?: never;
             path?: never;
@@ -6479,6 +6634,15 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
+            /** @description The state does not allow it now. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
             /** @description A limit is reached. `Retry-After` says when to try again. */
             429: {
                 headers: {
@@ -6746,6 +6910,172 @@ export interface operations {
             };
             /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    mint_key: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Send the same value again to get the same answer again; the work is done once. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MintKey"];
+            };
+        };
+        responses: {
+            /** @description Made. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["One_KeyWithSecret_"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The caller lacks the route's scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The state does not allow it now. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The body is over the limit. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The body is not application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A business rule says no. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A limit is reached. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    report_leak: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReportLeak"];
+            };
+        };
+        responses: {
+            /** @description Done; there is nothing to tell. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The body is over the limit. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The body is not application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A limit is reached. `Retry-After` says when to try again. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };

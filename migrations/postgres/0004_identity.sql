@@ -53,12 +53,17 @@ CREATE INDEX team_members_by_team ON team_members (team_id);
 ALTER TABLE api_keys ADD COLUMN kind text COLLATE "C" NOT NULL DEFAULT 'server' CHECK (kind IN ('server', 'browser', 'person'));
 ALTER TABLE api_keys ADD COLUMN user_id text COLLATE "C" REFERENCES users (id) ON DELETE SET NULL;
 ALTER TABLE api_keys ADD COLUMN team_id text COLLATE "C" REFERENCES teams (id) ON DELETE SET NULL;
-ALTER TABLE api_keys ADD COLUMN models jsonb;
+ALTER TABLE api_keys ADD COLUMN model_names jsonb;
 ALTER TABLE api_keys ADD COLUMN ip_ranges jsonb;
 ALTER TABLE api_keys ADD COLUMN origins jsonb;
 ALTER TABLE api_keys ADD COLUMN end_user text COLLATE "C" CHECK (length(end_user) BETWEEN 1 AND 256);
 ALTER TABLE api_keys ADD COLUMN leaked_at timestamptz;
 CREATE INDEX api_keys_by_user ON api_keys (org_id, user_id, kind);
+-- Keys are listed by kind: there may be far more of browsers' than of any other.
+DROP INDEX api_keys_by_org;
+CREATE INDEX api_keys_by_kind ON api_keys (org_id, kind, id);
+CREATE INDEX api_keys_minted ON api_keys (org_id, created_by_key_id, expires_at) WHERE kind = 'browser';
+CREATE INDEX api_keys_ending ON api_keys (expires_at, org_id) WHERE kind = 'browser';
 
 CREATE TABLE invitations (
   id text COLLATE "C" PRIMARY KEY CHECK (length(id) = 36),
@@ -299,6 +304,9 @@ CREATE POLICY clearing_reads ON mail_tokens FOR SELECT
   USING (current_setting('headgate.every_org', true) = 'mail_tokens');
 CREATE POLICY clearing_deletes ON mail_tokens FOR DELETE
   USING (current_setting('headgate.every_org', true) = 'mail_tokens');
+-- Of browsers' keys, which is all that the daily work looks for.
+CREATE POLICY clearing_reads ON api_keys FOR SELECT
+  USING (kind = 'browser' AND current_setting('headgate.every_org', true) = 'api_keys');
 -- They belong to nobody, and hold no secret that is not sealed.
 CREATE POLICY deployment ON signing_keys USING (true) WITH CHECK (true);
 

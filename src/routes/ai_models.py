@@ -13,6 +13,7 @@ from lib.http import render
 from lib.http.request import Validated
 from lib.http.response import Response
 from lib.http.route import Dialect, NoQuery, Route
+from lib.identity.bounds import may_call
 from lib.identity.models import Principal, Scope
 from lib.services import Services
 
@@ -37,21 +38,25 @@ class ModelList(BaseModel):
 
 
 async def list_models(services: Services, _: Validated[None, NoQuery], principal: Principal) -> Response:
-    """List the organisation's own models, then those of each provider that is configured."""
+    """List the organisation's own models, then those of each provider that is configured.
+
+    A key that is bound to models is shown those alone.
+    """
     rows = await model_store.list_models(services.database, principal.org_id, "", model_store.MOST_MODELS)
     models = {row.id: Model(id=row.id, created=int(row.created_at.timestamp()), owned_by=row.provider) for row in rows}
     for provider in services.gateway.providers.values():
         for name in provider.listed:
             full = f"{provider.name}/{name}"
             models.setdefault(full, Model(id=full, created=_SINCE, owned_by=provider.name))
-    return render.bare(ModelList(data=list(models.values())))
+    shown = [model for name, model in models.items() if may_call(principal.models, name)]
+    return render.bare(ModelList(data=shown))
 
 
 async def get_model(services: Services, request: Validated[None, NoQuery], principal: Principal) -> Response:
     """Describe one model. Raises NotFound for a name that a request could not use either."""
     name = request.path["model"]
     row = await model_store.get_model(services.database, principal.org_id, name)
-    target = resolve(name, {name: row.route()} if row else {}, services.gateway.providers)
+    target = resolve(name, {name: row.route()} if row else {}, services.gateway.providers, principal.models)
     created = int(row.created_at.timestamp()) if row else _SINCE
     return render.bare(Model(id=name, created=created, owned_by=target.provider.name))
 

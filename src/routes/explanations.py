@@ -52,10 +52,12 @@ class Explanation(BaseModel):
 async def explain(services: Services, request: Validated[ExplainCall, NoQuery], principal: Principal) -> Response:
     """Ask the gate what it would decide. Nothing is counted, and no provider is asked."""
     body = request.body
-    key_id = (await key_service.get(services, principal, body.key_id)).id if body.key_id else principal.key_id
+    row = await key_service.get(services, principal, body.key_id or principal.key_id)
     routes = await model_store.routes_of(services.database, principal.org_id)
-    target = resolve(body.model, routes, services.gateway.providers)
-    path = path_of(principal.org_id, key_id, body.model, body.end_user)
+    target = resolve(body.model, routes, services.gateway.providers, row.model_names)
+    path = path_of(
+        principal.org_id, row.id, body.model, row.end_user or body.end_user, team_id=row.team_id, user_id=row.user_id
+    )
     bound = Bound(body.input_tokens, body.max_output_tokens, body.choices, has_output=True)
     ask = ask_of(path, target, bound, body.input_tokens, services.gateway.output_floor)
     refusal = await services.gates.explain(principal.org_id, ask)

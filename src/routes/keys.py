@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from typing import Annotated, Any
+from datetime import timedelta
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field
 
 from lib.http import etag, render
 from lib.http.paging import PageQuery, cut, decode_cursor
@@ -13,31 +13,46 @@ from lib.http.request import Validated
 from lib.http.response import Response
 from lib.http.route import NoQuery, Route
 from lib.identity import key_service, key_store
-from lib.identity.key_store import KeyRow
+from lib.identity.bounds import Bounds
 from lib.identity.models import INFERENCE_SCOPES, Principal, Scope
 from lib.services import Services
-from lib.text import PRINTABLE
-from routes.schemas import RECENT, One, Page, Time
+from routes.key_schemas import IpRanges, Key, KeyKind, KeyWithSecret, Models, Name, key_made, key_of, key_shown
+from routes.schemas import AFTER_ALL, RECENT, One, Page, Time
 
-_AFTER_ALL = "~"  # sorts behind every id
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=PRINTABLE)]
+
+class KeysQuery(PageQuery):
+    """Which keys: those that servers hold, where nothing is said."""
+
+    kind: Annotated[
+        KeyKind, Field(description="`browser`: minted for end users; `person`: what members' own calls are counted on")
+    ] = KeyKind.SERVER
 
 
 class CreateKey(BaseModel):
-    """A key to make. Without `scopes` it may call models and list them, and nothing more."""
+    """A key to make. Without `scopes` it may call models and list them, and nothing more.
+
+    With `models` it may call those alone, as clients name them, and knows of no others; with `ip_ranges` (CIDR, IPv4
+    and IPv6) it works from there alone. Its calls count for the team `team_id`. Where one of these is not said, the
+    making key's holds; and they can't be wider than that.
+    """
 
     model_config = ConfigDict(extra="forbid")
     name: Name
     scopes: Annotated[list[Scope], Field(min_length=1, max_length=len(Scope))] = list(INFERENCE_SCOPES)
     expires_at: Time | None = None
+    models: Models | None = None
+    ip_ranges: IpRanges | None = None
+    team_id: Annotated[str, Field(max_length=36)] | None = None
 
 
 class UpdateKey(BaseModel):
-    """What to change of a key; what is not named stays."""
+    """What to change of a key; what is not named stays. `null` takes an end, or what it is bound to, away."""
 
     model_config = ConfigDict(extra="forbid")
     name: Name | None = None
     expires_at: Time | None = None
+    models: Models | None = None
+    ip_ranges: IpRanges | None = None
 
 
 class RotateKey(BaseModel):
@@ -47,41 +62,28 @@ class RotateKey(BaseModel):
     overlap_seconds: Annotated[int, Field(ge=0, le=int(key_service.LONGEST_OVERLAP.total_seconds()))] = 86_400
 
 
-class Key(BaseModel):
-    """A key. `prefix` is the start of its secret, to recognise it by."""
-
-    model_config = ConfigDict(from_attributes=True)
-    id: str
-    name: str
-    prefix: str
-    scopes: list[str]
-    expires_at: datetime | None
-    revoked_at: datetime | None
-    replaced_by_key_id: str | None
-    last_used_at: datetime | None
-    created_at: datetime
-    updated_at: datetime
-
-
-class KeyWithSecret(Key):
-    """A key that was just made. `secret` is told this once."""
-
-    secret: str
-
-
-async def list_keys(services: Services, request: Validated[None, PageQuery], principal: Principal) -> Response:
-    """List keys, newest first, revoked ones included."""
-    [before] = decode_cursor(request.query.cursor, [_AFTER_ALL])
-    rows = await key_store.list_keys(services.database, principal.org_id, before, request.query.limit + 1)
-    shown, more = cut(rows, request.query.limit, lambda row: [row.id])
-    return render.page([_key(row) for row in shown], more)
+async def list_keys(services: Services, request: Validated[None, KeysQuery], principal: Principal) -> Response:
+    """List keys of one kind, newest first, revoked ones included."""
+    [before] = decode_cursor(request.query.cursor, [AFTER_ALL])
+    kind, limit = request.query.kind, request.query.limit
+    rows = await key_store.list_keys(services.database, principal.org_id, kind, before, limit + 1)
+    shown, more = cut(rows, limit, lambda row: [row.id])
+    return render.page([key_of(row) for row in shown], more)
 
 
 async def create_key(services: Services, request: Validated[CreateKey, NoQuery], principal: Principal) -> Response:
     """Make a key."""
     body = request.body
-    row, secret = await key_service.create(services, principal, body.name, body.scopes, body.expires_at)
-    return _made(row, secret)
+    row, secret = await key_service.create(
+        services,
+        principal,
+        body.name,
+        body.scopes,
+        body.expires_at,
+        Bounds(_set(body.models), _set(body.ip_ranges)),
+        body.team_id,
+    )
+    return key_made(row, secret)
 
 
 async def get_key(services: Services, request: Validated[None, NoQuery], principal: Principal) -> Response:
@@ -89,7 +91,7 @@ async def get_key(services: Services, request: Validated[None, NoQuery], princip
     row = await key_service.get(services, principal, request.path["id"])
     if etag.not_modified(request.headers, row.version):
         return Response(304, {"etag": etag.etag(row.version)})
-    return _shown(row)
+    return key_shown(row)
 
 
 async def update_key(services: Services, request: Validated[UpdateKey, NoQuery], principal: Principal) -> Response:
@@ -99,14 +101,17 @@ async def update_key(services: Services, request: Validated[UpdateKey, NoQuery],
     fields = request.body.model_fields_set
     name = request.body.name or row.name
     expires_at = request.body.expires_at if "expires_at" in fields else row.expires_at
-    return _shown(await key_service.update(services, principal, row, name, expires_at))
+    models = _set(request.body.models) if "models" in fields else row.model_names
+    ip_ranges = _set(request.body.ip_ranges) if "ip_ranges" in fields else row.ip_ranges
+    bounds = Bounds(models, ip_ranges, row.origins)
+    return key_shown(await key_service.update(services, principal, row, name, expires_at, bounds))
 
 
 async def rotate_key(services: Services, request: Validated[RotateKey, NoQuery], principal: Principal) -> Response:
     """Make a key that takes another's place."""
     overlap = timedelta(seconds=request.body.overlap_seconds)
     row, secret = await key_service.rotate(services, principal, request.path["id"], overlap)
-    return _made(row, secret)
+    return key_made(row, secret)
 
 
 async def revoke_key(services: Services, request: Validated[None, NoQuery], principal: Principal) -> Response:
@@ -115,21 +120,8 @@ async def revoke_key(services: Services, request: Validated[None, NoQuery], prin
     return render.no_content()
 
 
-def _key(row: KeyRow) -> Key:
-    return Key.model_validate(_fields(row))
-
-
-def _shown(row: KeyRow) -> Response:
-    return render.data(_key(row), headers={"etag": etag.etag(row.version)})
-
-
-def _made(row: KeyRow, secret: str) -> Response:
-    headers = {"etag": etag.etag(row.version), "location": f"/api/v1/keys/{row.id}"}
-    return render.data(KeyWithSecret.model_validate({**_fields(row), "secret": secret}), status=201, headers=headers)
-
-
-def _fields(row: KeyRow) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in Key.model_fields} | {"scopes": sorted(row.scopes)}
+def _set(texts: list[str] | None) -> frozenset[str] | None:
+    return None if texts is None else frozenset(texts)
 
 
 ROUTES = [
@@ -137,11 +129,11 @@ ROUTES = [
         method="GET",
         path="/api/v1/keys",
         handler=list_keys,
-        summary="List API keys",
+        summary="List API keys of one kind",
         description=RECENT,
         responses={200: Page[Key]},
         permission=Scope.KEYS_READ,
-        query=PageQuery,
+        query=KeysQuery,
     ),
     Route(
         method="POST",
@@ -153,6 +145,7 @@ ROUTES = [
         permission=Scope.KEYS_WRITE,
         body=CreateKey,
         idempotent=True,
+        errors=(422,),
     ),
     Route(
         method="GET",
@@ -178,16 +171,17 @@ ROUTES = [
         path="/api/v1/keys/{id}",
         handler=revoke_key,
         summary="Revoke an API key",
-        description="It is refused from the answer on, everywhere.",
+        description="It is refused from the answer on, everywhere. A member's own key ends with the membership.",
         responses={204: None},
         permission=Scope.KEYS_WRITE,
+        errors=(409,),
     ),
     Route(
         method="POST",
         path="/api/v1/keys/{id}/actions/rotate",
         handler=rotate_key,
         summary="Rotate an API key",
-        description="Makes a key with the same name and scopes. The old one works for `overlap_seconds` more.",
+        description="Makes a key with the same name, scopes and bounds. The old one works for `overlap_seconds` more.",
         responses={201: One[KeyWithSecret]},
         permission=Scope.KEYS_WRITE,
         body=RotateKey,

@@ -136,7 +136,7 @@ class NewRuleScope(BaseModel):
     """Whom a rule is to be about: one, or with the id `*` each by itself. The organisation's own id may be left out.
 
     `model` narrows it to calls of one model, as clients name it. An `end_user` is what a request's `user` says.
-    There are no rules for teams and users yet.
+    A `team` or a `user` is whose key the call is made with.
     """
 
     model_config = ConfigDict(extra="forbid")

@@ -81,7 +81,7 @@ async def unclear(database: Database, org_id: str, wanted: Wanted, limit: int) -
 
 
 async def budgets(database: Database, org_id: str) -> list[BudgetRow]:
-    """Return all budgets of an organisation: 200 at most."""
+    """Return all budgets of an organisation: 200 at most, and those of browsers' keys."""
     sql = f"SELECT {columns(BudgetRow)} FROM budgets WHERE org_id = ?"
     return sorted(await database.query(Org(org_id), BudgetRow, sql, org_id), key=lambda row: row.id)
 

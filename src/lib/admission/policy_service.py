@@ -7,14 +7,13 @@ from dataclasses import dataclass, replace
 from lib.admission import policy_store
 from lib.admission.rules import EACH, Unit
 from lib.http.errors import NotFound, PreconditionFailed, UnprocessableEntity
-from lib.identity import key_store
+from lib.identity import key_store, owner_store
 from lib.identity.models import Principal
 from lib.ids import is_id, new_id
 from lib.services import Services
+from lib.store.database import Database
 from lib.store.schema import BudgetRow, LimitRow
 
-# The levels that exist so far. The gate treats all alike.
-LEVELS = ("org", "key", "model", "end_user")
 MOST_BURST = 10  # times the limit
 
 
@@ -145,8 +144,6 @@ async def delete_budget(
 
 async def _subject(services: Services, principal: Principal, scope: WantedScope) -> str:
     """Return the id that a rule of this scope is about. Raises UnprocessableEntity."""
-    if scope.type not in LEVELS:
-        raise UnprocessableEntity(f"A rule can be for one of {', '.join(LEVELS)} so far.", param="scope.type")
     if scope.type == "model" and scope.model is not None:
         raise UnprocessableEntity("A rule for a model has it as its id, and no `model` beside it.", param="scope.model")
     if scope.model == EACH:
@@ -155,8 +152,8 @@ async def _subject(services: Services, principal: Principal, scope: WantedScope)
         return _own(principal, scope.id)
     if scope.id is None:
         raise UnprocessableEntity(f"Say whom it is for: an id, or {EACH} for each.", param="scope.id")
-    if scope.type == "key" and scope.id != EACH and not await _is_key(services, principal, scope.id):
-        raise UnprocessableEntity("There is no such key.", param="scope.id")
+    if scope.type in _EXISTS and scope.id != EACH and not await _exists(services, principal, scope.type, scope.id):
+        raise UnprocessableEntity(f"There is no such {scope.type}.", param="scope.id")
     return scope.id
 
 
@@ -166,8 +163,16 @@ def _own(principal: Principal, org_id: str | None) -> str:
     return principal.org_id
 
 
-async def _is_key(services: Services, principal: Principal, key_id: str) -> bool:
-    return is_id(key_id) and await key_store.get_key(services.database, principal.org_id, key_id) is not None
+async def _exists(services: Services, principal: Principal, level: str, subject: str) -> bool:
+    return is_id(subject) and await _EXISTS[level](services.database, principal.org_id, subject)
+
+
+async def _is_key(database: Database, org_id: str, key_id: str) -> bool:
+    return await key_store.get_key(database, org_id, key_id) is not None
+
+
+# The levels whose subjects an organisation has a list of.
+_EXISTS = {"key": _is_key, "team": owner_store.is_team, "user": owner_store.is_member}
 
 
 def _check_limit(row: LimitRow) -> None:

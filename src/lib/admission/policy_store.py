@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import astuple
+from datetime import datetime
 from typing import Any
 
 from lib.admission import adjustment_store
@@ -16,11 +17,17 @@ from lib.store.schema import BudgetRow, LimitRow
 from lib.store.scope import Org
 
 MOST_LIMITS = 200
-MOST_BUDGETS = 200
+MOST_BUDGETS = 200  # that somebody has made by hand; those of browsers' keys are counted for themselves
+MOST_MINTED = 500
 DEFAULT_TIME_ZONE = "UTC"
 
 _LIMIT = columns(LimitRow)
 _BUDGET = columns(BudgetRow)
+# Of a budget: it was made with a browser's key. `?1` is the organisation.
+_MINTED = (
+    "scope_type = 'key' AND EXISTS (SELECT 1 FROM api_keys"
+    " WHERE api_keys.org_id = ?1 AND api_keys.id = budgets.scope_id AND api_keys.kind = 'browser'"
+)
 
 
 async def load_policy(database: Database, org_id: str) -> str:
@@ -116,13 +123,33 @@ async def insert_budget(database: Database, row: BudgetRow) -> bool:
             astuple(row),
         ),
         Statement(
-            "DELETE FROM budgets"
-            " WHERE org_id = ?1 AND id = ?2 AND (SELECT count(*) FROM budgets WHERE org_id = ?1) > ?3",
+            "DELETE FROM budgets WHERE org_id = ?1 AND id = ?2"
+            f" AND (SELECT count(*) FROM budgets WHERE org_id = ?1 AND NOT ({_MINTED}))) > ?3",
             (row.org_id, row.id, MOST_BUDGETS),
         ),
     ]
     _, one_too_many = await database.batch(Org(row.org_id), group)
     return not one_too_many
+
+
+def insert_minted(row: BudgetRow) -> Statement:
+    """Return the statement that writes the budget of a browser's key, unless there are as many of those as there may.
+
+    For a group, as above, which writes the key too.
+    """
+    return Statement(
+        "INSERT INTO budgets (org_id, id, scope_type, scope_id, scope_model, spend_window, limit_nano_usd, mode,"
+        " version, created_at, updated_at) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11"
+        f" WHERE (SELECT count(*) FROM budgets WHERE org_id = ?1 AND {_MINTED})) < ?12",
+        (row.org_id, row.id, *astuple(row)[2:], MOST_MINTED),
+    )
+
+
+def delete_of_ended_keys(org_id: str, before: datetime) -> Statement:
+    """Return the statement that deletes the budgets of browsers' keys that ended before a moment."""
+    return Statement(
+        f"DELETE FROM budgets WHERE org_id = ?1 AND {_MINTED} AND api_keys.expires_at < ?2)", (org_id, before)
+    )
 
 
 async def update_budget(database: Database, row: BudgetRow, version: int) -> bool:

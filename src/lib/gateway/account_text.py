@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from lib.gateway.account import Account
 from lib.gateway.models import ModelRoute, Price
 from lib.identity.models import Principal
 
-FORM = 1  # another form than this one is not read, so that a deployment may change it
+FORM = 2  # another form than this one is not read, so that a deployment may change it
 
 
 def account_name(key_hash: str) -> str:
@@ -25,20 +25,58 @@ def to_text(account: Account) -> str:
     routes = [
         [route.id, route.provider, route.upstream_model, _price(route.price)] for route in account.routes.values()
     ]
-    parts = [FORM, account.version, [caller.org_id, caller.key_id, sorted(caller.scopes), ends], routes]
+    key = [caller.org_id, caller.key_id, sorted(caller.scopes), ends, caller.kind, caller.user_id, caller.team_id]
+    bounds = [_list(caller.models), _list(caller.ip_ranges), _list(caller.origins), caller.end_user]
+    parts = [FORM, account.version, key, bounds, routes]
     return json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
 
 
 def from_text(text: str, key_hash: str) -> Account | None:
     """Read an account; None when it can't be read, or has another form."""
     try:
-        form, version, (org_id, key_id, scopes, ends), routes = json.loads(text)
+        form, version, key, bounds, routes = json.loads(text)
         if form != FORM or not isinstance(version, int):
             return None
-        principal = Principal(org_id, key_id, frozenset(scopes), datetime.fromisoformat(ends) if ends else None)
+        principal = _principal(*key, *bounds)
         return Account(principal, {route[0]: _route(*route) for route in routes}, version, key_hash)
     except (ValueError, TypeError, IndexError):
         return None
+
+
+def _principal(
+    org_id: str,
+    key_id: str,
+    scopes: list[str],
+    ends: str | None,
+    kind: Literal["key", "browser_key"],
+    user_id: str | None,
+    team_id: str | None,
+    models: list[str] | None,
+    ip_ranges: list[str] | None,
+    origins: list[str] | None,
+    end_user: str | None,
+) -> Principal:
+    return Principal(
+        org_id,
+        key_id,
+        frozenset(scopes),
+        datetime.fromisoformat(ends) if ends else None,
+        user_id=user_id,
+        team_id=team_id,
+        kind=kind,
+        models=_set(models),
+        ip_ranges=_set(ip_ranges),
+        origins=_set(origins),
+        end_user=end_user,
+    )
+
+
+def _list(texts: frozenset[str] | None) -> list[str] | None:
+    return None if texts is None else sorted(texts)
+
+
+def _set(texts: list[str] | None) -> frozenset[str] | None:
+    return None if texts is None else frozenset(texts)
 
 
 def _price(price: Price | None) -> list[object] | None:

@@ -7,10 +7,19 @@ from lib.gateway.bounds import Bound
 from lib.gateway.catalogue import Target
 
 
-def path_of(org_id: str, key_id: str, model: str, end_user: str | None) -> dict[str, str]:
-    """Return the levels that a call passes. Teams and users come with accounts."""
-    path = {"org": org_id, "key": key_id, "model": model}
-    return path if end_user is None else {**path, "end_user": end_user}
+def path_of(
+    org_id: str,
+    key_id: str,
+    model: str,
+    end_user: str | None,
+    *,
+    team_id: str | None = None,
+    user_id: str | None = None,
+) -> dict[str, str]:
+    """Return the levels that a call passes: whose its key is, as far as that is known, and for whom it is made."""
+    others = {"team": team_id, "user": user_id, "end_user": end_user}
+    known = {level: who for level, who in others.items() if who is not None}
+    return {"org": org_id, "key": key_id, "model": model, **known}
 
 
 def ask_of(

@@ -129,7 +129,7 @@ async def _target(gateway: Gateway, model: str, account: Account) -> Target:
     an old one may lack what was made a moment ago, or be revoked.
     """
     try:
-        return resolve(model, account.routes, gateway.providers)
+        return resolve(model, account.routes, gateway.providers, account.principal.models)
     except NotFound:
         await gateway.gates.confirm(account)
         raise

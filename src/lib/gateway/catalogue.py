@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 
 from lib.gateway.models import ModelRoute, Price
 from lib.gateway.providers import Provider
 from lib.http.errors import NotFound
+from lib.identity.bounds import may_call
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,15 +20,18 @@ class Target:
     price: Price | None
 
 
-def resolve(model: str, routes: Mapping[str, ModelRoute], providers: Mapping[str, Provider]) -> Target:
+def resolve(
+    model: str, routes: Mapping[str, ModelRoute], providers: Mapping[str, Provider], allowed: Set[str] | None
+) -> Target:
     """Return the target of `model`: the organisation's own route of that name, else `provider/model`.
 
-    Raises NotFound (code `model_not_found`).
+    Raises NotFound (code `model_not_found`), also for a model that is not among those that the caller's key is bound
+    to: it may not know that there is one.
     """
     route = routes.get(model)
     provider_name, _, upstream_model = (route.provider, "/", route.upstream_model) if route else model.partition("/")
     provider = providers.get(provider_name)
-    if provider is None or not upstream_model:
+    if provider is None or not upstream_model or not may_call(allowed, model):
         raise NotFound(
             "There is no such model here, or its provider is not configured.", code="model_not_found", param="model"
         )

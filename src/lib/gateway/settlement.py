@@ -69,7 +69,7 @@ class Settlement:
     def __init__(
         self, gates: Gates, clock: Clock, account: Account, call: Call, target: Target, denials: Denials
     ) -> None:
-        now = clock.now()
+        now, principal = clock.now(), account.principal
         self._call = call
         self._target = target
         self._gates = gates
@@ -86,8 +86,8 @@ class Settlement:
         guess = self._tiered(Usage(input=call.input_estimate))
         self._record = UsageRecord(
             id=call.id,
-            org_id=account.principal.org_id,
-            key_id=account.principal.key_id,
+            org_id=principal.org_id,
+            key_id=principal.key_id,
             endpoint=call.endpoint,
             model=call.model,
             provider=target.provider.name,
@@ -105,7 +105,10 @@ class Settlement:
             first_byte_ms=None,
             duration_ms=0,
             started_at=time_text(now),
-            end_user=call.end_user,
+            team_id=principal.team_id,
+            user_id=principal.user_id,
+            # A browser's key is for one end user, whatever its page says.
+            end_user=principal.end_user or call.end_user,
         )
 
     async def open(self, timeout_seconds: int, floor: int) -> Admitted:
@@ -129,7 +132,14 @@ class Settlement:
 
     def _path(self) -> dict[str, str]:
         principal = self._account.principal
-        return path_of(principal.org_id, principal.key_id, self._call.model, self._call.end_user)
+        return path_of(
+            principal.org_id,
+            principal.key_id,
+            self._call.model,
+            self._record.end_user,
+            team_id=principal.team_id,
+            user_id=principal.user_id,
+        )
 
     def _ask(self, floor: int) -> Ask:
         call, target = self._call, self._target

@@ -14,7 +14,7 @@ from lib import failures
 from lib.failures import Failure
 from lib.gateway.account import Account, StaleAccount
 from lib.gateway.accounts import Accounts
-from lib.http import cors, idempotency, render
+from lib.http import browsers, cors, idempotency, render
 from lib.http.errors import BadRequest, HeadgateError, InternalError, Unavailable
 from lib.http.request import RawRequest, Validated
 from lib.http.response import Finish, LogFacts, Response
@@ -67,7 +67,7 @@ async def _answer(services: Services, router: Router, raw: RawRequest, facts: di
     try:
         check_uri(raw)
         if cors.is_preflight(raw):
-            return cors.preflight(raw, router, services.config.session.cors_origins)
+            return _preflight(services, router, raw, dialect)
         route, path = router.match(raw.method, raw.path)
         dialect = route.dialect
         facts["route"] = route.path
@@ -85,6 +85,14 @@ async def _answer(services: Services, router: Router, raw: RawRequest, facts: di
         return render.error(Unavailable("The store can't be reached. Try again."), dialect, raw.id)
     except UnstorableValue as failure:
         return render.error(BadRequest(f"A value can't be stored: {failure}."), dialect, raw.id)
+
+
+def _preflight(services: Services, router: Router, raw: RawRequest, dialect: Dialect) -> Response:
+    """Answer by the deployment's list of origins; on the AI API also to others: their pages may have a key."""
+    origins = services.config.session.cors_origins
+    if dialect is Dialect.OPENAI and raw.headers.get("origin") not in origins:
+        return browsers.preflight(raw, router)
+    return cors.preflight(raw, router, origins)
 
 
 def _closing(database: Database, finish: Finish | None) -> Finish:
@@ -144,13 +152,19 @@ async def _decide(
     if credential is None:
         return await route.handler(services, request, None)
     for _ in range(MOST_DECISIONS):
-        caller = await authenticate(services, route, credential, request.headers)
-        principal = caller.principal if isinstance(caller, Account) else caller
-        facts.update(org_id=principal.org_id, principal=principal.actor)
+        readable: dict[str, str] = {}
         try:
-            return await _run(services, route, request, caller, principal)
+            caller = await authenticate(services, route, credential, request.headers)
+            principal = caller.principal if isinstance(caller, Account) else caller
+            facts.update(org_id=principal.org_id, principal=principal.actor)
+            readable = browsers.headers(principal, request.headers)
+            response = await _run(services, route, request, caller, principal)
+            return replace(response, headers={**response.headers, **readable}) if readable else response
         except StaleAccount:
             continue
+        except HeadgateError as error:
+            error.headers.update(readable)
+            raise
     raise Unavailable("The organisation's policy is changing. Try again.")
 
 

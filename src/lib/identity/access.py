@@ -37,4 +37,4 @@ def own_org(principal: Principal, action: str, org_id: str) -> str:
 
 def _enforce(decision: Decision) -> None:
     if isinstance(decision, Deny):
-        raise NotFound(decision.reason) if decision.hidden else Forbidden(decision.reason)
+        raise NotFound(decision.reason) if decision.hidden else Forbidden(decision.reason, code=decision.code)

@@ -6,7 +6,7 @@ import asyncio
 from datetime import datetime
 
 from lib.gateway.account import Account
-from lib.http.errors import TooManyRequests, Unauthorized
+from lib.http.errors import Forbidden, TooManyRequests, Unauthorized
 from lib.http.request import Headers, RawRequest
 from lib.http.route import Freshness, Route
 from lib.identity import operator_tokens
@@ -46,11 +46,23 @@ async def authenticate(
         caller = services.accounts.remembered(credential.name, services.clock.now())
     if caller is None:
         caller = await _look_up(services, route.freshness, credential, network_of(headers.get(_ADDRESS)))
-    principal = caller.principal if isinstance(caller, Account) else caller
     if route.permission is not None:
-        now, address = services.clock.now(), headers.get(_ADDRESS)
-        require(principal, route.permission, attributes=Attributes(now, address, headers.get("origin")))
+        await _require(services, route.permission, caller, headers)
     return caller
+
+
+async def _require(services: Services, permission: str, caller: Principal | Account, headers: Headers) -> None:
+    """Raise Forbidden unless the caller may do this, from here. Only an account that its gate has confirmed is told so:
+    what an old one may do, or is bound to, may have changed. Raises StaleAccount then.
+    """
+    principal = caller.principal if isinstance(caller, Account) else caller
+    from_where = Attributes(services.clock.now(), headers.get(_ADDRESS), headers.get("origin"))
+    try:
+        require(principal, permission, attributes=from_where)
+    except Forbidden:
+        if isinstance(caller, Account):
+            await services.gateway.gates.confirm(caller)
+        raise
 
 
 async def _look_up(

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 
+from lib.identity.bounds import UNBOUND, Bounds
 from lib.identity.models import Principal
-from lib.store.database import Database, Read, Statement
+from lib.store.database import Database, Read, Statement, Value
 from lib.store.rows import columns
-from lib.store.scope import Org, Presented
+from lib.store.scope import EveryOrg, Org, Presented
+
+# The kinds of keys. A `person` key has no secret that anybody knows: a member's own calls are counted on it.
+SERVER, BROWSER, PERSON = "server", "browser", "person"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +31,18 @@ class KeyRow:
     last_used_at: datetime | None
     created_at: datetime
     updated_at: datetime
+    kind: str
+    user_id: str | None
+    team_id: str | None
+    model_names: frozenset[str] | None
+    ip_ranges: frozenset[str] | None
+    origins: frozenset[str] | None
+    end_user: str | None
+    leaked_at: datetime | None
+
+    @property
+    def bounds(self) -> Bounds:
+        return Bounds(self.model_names, self.ip_ranges, self.origins)
 
 
 _COLUMNS = columns(KeyRow)
@@ -43,6 +60,21 @@ class NewKey:
     secret_hash: str
     scopes_json: str
     expires_at: datetime | None
+    kind: str = SERVER
+    user_id: str | None = None
+    team_id: str | None = None
+    bounds: Bounds = UNBOUND
+    end_user: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Successor:
+    """What is written of a key that takes another's place. The rest is as the other's."""
+
+    id: str
+    created_by_key_id: str | None
+    prefix: str
+    secret_hash: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +83,19 @@ class _PrincipalRow:
     org_id: str
     scopes: frozenset[str]
     expires_at: datetime | None
+    kind: str
+    user_id: str | None
+    team_id: str | None
+    model_names: frozenset[str] | None
+    ip_ranges: frozenset[str] | None
+    origins: frozenset[str] | None
+    end_user: str | None
+
+
+_INSERTED = (
+    "id, org_id, created_by_key_id, name, prefix, secret_hash, scopes, expires_at, created_at, updated_at, kind,"
+    " user_id, team_id, model_names, ip_ranges, origins, end_user"
+)
 
 
 async def find_principal(database: Database, secret_hash: str) -> Principal | None:
@@ -58,19 +103,35 @@ async def find_principal(database: Database, secret_hash: str) -> Principal | No
     row = await database.one(
         Presented(secret_hash),
         _PrincipalRow,
-        "SELECT id, org_id, scopes, expires_at FROM api_keys WHERE secret_hash = ? AND revoked_at IS NULL",
+        f"SELECT {columns(_PrincipalRow)} FROM api_keys"
+        " WHERE secret_hash = ? AND revoked_at IS NULL AND kind <> 'person'",  # nobody has the secret of those
         secret_hash,
     )
-    return Principal(row.org_id, row.id, row.scopes, row.expires_at) if row else None
+    if row is None:
+        return None
+    return Principal(
+        row.org_id,
+        row.id,
+        row.scopes,
+        row.expires_at,
+        user_id=row.user_id,
+        team_id=row.team_id,
+        kind="browser_key" if row.kind == BROWSER else "key",
+        models=row.model_names,
+        ip_ranges=row.ip_ranges,
+        origins=row.origins,
+        end_user=row.end_user,
+    )
 
 
-async def list_keys(database: Database, org_id: str, after: str, limit: int) -> list[KeyRow]:
-    """Return keys with an id below `after`, newest first."""
+async def list_keys(database: Database, org_id: str, kind: str, after: str, limit: int) -> list[KeyRow]:
+    """Return keys of one kind with an id below `after`, newest first."""
     return await database.query(
         Org(org_id),
         KeyRow,
-        f"SELECT {_COLUMNS} FROM api_keys WHERE org_id = ? AND id < ? ORDER BY id DESC LIMIT ?",
+        f"SELECT {_COLUMNS} FROM api_keys WHERE org_id = ? AND kind = ? AND id < ? ORDER BY id DESC LIMIT ?",
         org_id,
+        kind,
         after,
         limit,
         read=Read.RECENT,
@@ -90,18 +151,35 @@ async def get_key(database: Database, org_id: str, key_id: str) -> KeyRow | None
 
 def insert(key: NewKey, now: datetime) -> Statement:
     """Return the statement that writes a new key."""
+    places = ", ".join(f"?{number}" for number in (*range(1, 10), *range(9, 17)))
+    return Statement(f"INSERT INTO api_keys ({_INSERTED}) VALUES ({places})", _values(key, now))
+
+
+def insert_with_budget(key: NewKey, budget_id: str, now: datetime) -> Statement:
+    """Return the statement that writes a new key where the budget that was made for it is there."""
+    places = ", ".join(f"?{number}" for number in (*range(1, 10), *range(9, 17)))
     return Statement(
-        "INSERT INTO api_keys (id, org_id, created_by_key_id, name, prefix, secret_hash, scopes, expires_at,"
-        " created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9)",
-        (
-            key.id, key.org_id, key.created_by_key_id, key.name, key.prefix, key.secret_hash, key.scopes_json,
-            key.expires_at, now,
-        ),
+        f"INSERT INTO api_keys ({_INSERTED}) SELECT {places} FROM budgets"
+        " WHERE budgets.org_id = ?2 AND budgets.id = ?17",
+        (*_values(key, now), budget_id),
+    )
+
+
+def _values(key: NewKey, now: datetime) -> tuple[Value, ...]:
+    bounds = key.bounds
+    return (
+        key.id, key.org_id, key.created_by_key_id, key.name, key.prefix, key.secret_hash, key.scopes_json,
+        key.expires_at, now, key.kind, key.user_id, key.team_id, _json(bounds.models), _json(bounds.ip_ranges),
+        _json(bounds.origins), key.end_user,
     )  # fmt: skip
 
 
+def _json(texts: frozenset[str] | None) -> str | None:
+    return None if texts is None else json.dumps(sorted(texts))
+
+
 def replace_statements(
-    org_id: str, old_id: str, version: int, new: NewKey, ends: datetime, now: datetime
+    org_id: str, old_id: str, version: int, new: Successor, ends: datetime, now: datetime
 ) -> list[Statement]:
     """Return the atomic group that makes `new` and lets the old key end at `ends`, or earlier if it did already.
 
@@ -109,8 +187,8 @@ def replace_statements(
     """
     return [
         Statement(
-            "INSERT INTO api_keys (id, org_id, created_by_key_id, name, prefix, secret_hash, scopes, expires_at,"
-            " created_at, updated_at) SELECT ?1, org_id, ?2, name, ?3, ?4, scopes, expires_at, ?5, ?5 FROM api_keys"
+            f"INSERT INTO api_keys ({_INSERTED}) SELECT ?1, org_id, ?2, name, ?3, ?4, scopes, expires_at, ?5, ?5, kind,"
+            " user_id, team_id, model_names, ip_ranges, origins, end_user FROM api_keys"
             " WHERE org_id = ?6 AND id = ?7 AND version = ?8 AND revoked_at IS NULL",
             (new.id, new.created_by_key_id, new.prefix, new.secret_hash, now, org_id, old_id, version),
         ),
@@ -124,15 +202,24 @@ def replace_statements(
 
 
 async def update_key(
-    database: Database, org_id: str, key_id: str, version: int, name: str, expires_at: datetime | None, now: datetime
+    database: Database,
+    org_id: str,
+    key_id: str,
+    version: int,
+    name: str,
+    expires_at: datetime | None,
+    now: datetime,
+    bounds: Bounds,
 ) -> bool:
     """Change a key that is still at `version`; tell whether it was."""
     changed = await database.execute(
         Org(org_id),
-        "UPDATE api_keys SET name = ?, expires_at = ?, version = version + 1, updated_at = ?"
-        " WHERE org_id = ? AND id = ? AND version = ? AND revoked_at IS NULL",
+        "UPDATE api_keys SET name = ?, expires_at = ?, model_names = ?, ip_ranges = ?, version = version + 1,"
+        " updated_at = ? WHERE org_id = ? AND id = ? AND version = ? AND revoked_at IS NULL",
         name,
         expires_at,
+        _json(bounds.models),
+        _json(bounds.ip_ranges),
         now,
         org_id,
         key_id,
@@ -151,3 +238,45 @@ async def revoke_key(database: Database, org_id: str, key_id: str, now: datetime
         org_id,
         key_id,
     )
+
+
+def leak_statements(org_id: str, key_id: str, now: datetime) -> list[Statement]:
+    """Return the group that revokes a key that has leaked, and the browsers' keys that were minted with it.
+
+    Whoever found the key may have minted those.
+    """
+    return [
+        Statement(
+            "UPDATE api_keys SET revoked_at = ?1, leaked_at = ?1, version = version + 1, updated_at = ?1"
+            " WHERE org_id = ?2 AND id = ?3 AND revoked_at IS NULL",
+            (now, org_id, key_id),
+        ),
+        Statement(
+            "UPDATE api_keys SET revoked_at = ?1, version = version + 1, updated_at = ?1"
+            " WHERE org_id = ?2 AND kind = 'browser' AND created_by_key_id = ?3 AND expires_at > ?1"
+            " AND revoked_at IS NULL",
+            (now, org_id, key_id),
+        ),
+    ]
+
+
+def is_active(org_id: str, key_id: str) -> Statement:
+    """Return the query that finds a key that is not revoked."""
+    return Statement("SELECT 1 FROM api_keys WHERE org_id = ? AND id = ? AND revoked_at IS NULL", (org_id, key_id))
+
+
+@dataclass(frozen=True, slots=True)
+class _OrgId:
+    org_id: str
+
+
+async def organisations_of_ended(database: Database, start: datetime, end: datetime) -> list[str]:
+    """Return the organisations with browsers' keys that ended from `start` on and before `end`."""
+    rows = await database.query(
+        EveryOrg("api_keys"),
+        _OrgId,
+        "SELECT DISTINCT org_id FROM api_keys WHERE kind = 'browser' AND expires_at >= ? AND expires_at < ?",
+        start,
+        end,
+    )
+    return sorted(row.org_id for row in rows)

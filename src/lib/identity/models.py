@@ -53,6 +53,9 @@ class Principal:
     A member's own calls are counted on the key `key_id` that was made with its membership, whatever it has signed in
     with. `session_id` is of its session, or of the family of its refresh tokens. `expires_at` is the end of a key: a
     person's rights do not end with a session, so a key that it makes may last longer than that.
+
+    Calls count for the team and the person too that the key belongs to. `models`, `ip_ranges` and `origins` are what a
+    key is bound to, None where it is not; `end_user` is for whom alone a browser's key is.
     """
 
     org_id: str

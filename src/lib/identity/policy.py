@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from ipaddress import ip_address, ip_network
 
+from lib.identity.ip_ranges import parse_address, parse_range
 from lib.identity.models import ALL_SCOPES, INFERENCE_SCOPES, NONE, SELF, Principal, Scope
 
 
@@ -68,10 +68,14 @@ class Allow:
 
 @dataclass(frozen=True, slots=True)
 class Deny:
-    """Don't. `reason` is for the caller. `hidden`: it must not even learn that there is such a thing."""
+    """Don't. `reason` is for the caller. `hidden`: it must not even learn that there is such a thing.
+
+    `code` is that of the error, where it is a special one.
+    """
 
     reason: str
     hidden: bool = False
+    code: str | None = None
 
 
 Decision = Allow | Deny
@@ -116,13 +120,13 @@ def _has_ended(principal: Principal, _action: str, _resource: Resource, attribut
 def _is_elsewhere(principal: Principal, _action: str, _resource: Resource, attributes: Attributes) -> Deny | None:
     if principal.ip_ranges is None or _within(attributes.address, principal.ip_ranges):
         return None
-    return Deny("This key may not be used from your network.")
+    return Deny("This key may not be used from your IP address.", code="ip_not_allowed")
 
 
 def _is_of_another_page(principal: Principal, _action: str, _resource: Resource, attributes: Attributes) -> Deny | None:
     if principal.origins is None or attributes.origin in principal.origins:
         return None
-    return Deny("This key may not be used by pages of this origin.")
+    return Deny("This key may not be used by pages of this origin.", code="origin_not_allowed")
 
 
 def _is_another_model(principal: Principal, _action: str, _resource: Resource, attributes: Attributes) -> Deny | None:
@@ -148,11 +152,8 @@ def _lacks(principal: Principal, action: str, _resource: Resource, _attributes: 
 
 def _within(address: str | None, ranges: Set[str]) -> bool:
     """Tell whether an address is in one of these ranges. What is no address, or not known, is in none."""
-    try:
-        client = ip_address(address or "")
-    except ValueError:
-        return False
-    return any(client in ip_network(text) for text in ranges)
+    client = parse_address(address) if address else None
+    return client is not None and any(parse_range(text).holds(client) for text in ranges)
 
 
 _Rule = Callable[[Principal, str, Resource, Attributes], Deny | None]

@@ -9,7 +9,7 @@ from pyodide.ffi import JsException
 from lib.admission.bookkeeping import keep_books
 from lib.admission.ledger_writer import Writer
 from lib.http import idempotency
-from lib.identity import housekeeping
+from lib.identity import browser_keys, housekeeping
 from lib.runtime import log
 from lib.runtime.archive import archive_of
 from lib.runtime.worker import services_of
@@ -35,7 +35,8 @@ async def daily(env: Any) -> None:
 
 async def _purge(services: Services, _env: Any) -> None:
     answers = await idempotency.purge(services)
-    log.info("purged", idempotent_answers=answers, **await housekeeping.purge(services))
+    budgets = await browser_keys.purge(services)
+    log.info("purged", idempotent_answers=answers, browser_key_budgets=budgets, **await housekeeping.purge(services))
 
 
 async def _keep_books(services: Services, env: Any) -> None:

@@ -31,7 +31,7 @@ class ApiKeyRow:
     kind: str
     user_id: str | None
     team_id: str | None
-    models: frozenset[str] | None
+    model_names: frozenset[str] | None
     ip_ranges: frozenset[str] | None
     origins: frozenset[str] | None
     end_user: str | None

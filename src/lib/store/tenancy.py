@@ -42,6 +42,7 @@ _MEMBERS = {"users": Link("id", "memberships", "user_id")}
 _MEMBER_OF = {"orgs": Link("id", "memberships", "org_id")}
 # What a job may do across organisations, by table. PostgreSQL has a policy for each: see migrations/postgres.
 _JOBS = {
+    "api_keys": ("select",),
     "idempotent_answers": ("select", "delete"),
     "mail_tokens": ("select", "delete"),
     "orgs": ("select",),

@@ -19,13 +19,33 @@ HASH = "ab" * 32
 PRICE = Price(1, 2, None, "row-1", 7)
 ROUTES = {"m": ModelRoute("m", "sim", "chat", None), "é/2": ModelRoute("é/2", "openai", "gpt", PRICE)}
 ACCOUNT = Account(Principal("org", "key", frozenset({"chat:write"}), NOW), ROUTES, 7, HASH)
+BOUND = Principal(
+    "org",
+    "key",
+    frozenset({"chat:write"}),
+    NOW,
+    user_id="u",
+    team_id="t",
+    kind="browser_key",
+    models=frozenset({"m", "é/2"}),
+    ip_ranges=frozenset({"10.0.0.0/8"}),
+    origins=frozenset(),
+    end_user="Zoë",
+)
+KEY: list[object] = ["o", "k", [], None, "key", None, None]
+NO_BOUNDS: list[object] = [None, None, None, None]
 
 
 @pytest.mark.parametrize(
-    "account", [ACCOUNT, replace(ACCOUNT, routes={}, principal=Principal("o", "k", frozenset(), None))]
+    "account",
+    [
+        ACCOUNT,
+        replace(ACCOUNT, routes={}, principal=Principal("o", "k", frozenset(), None)),
+        replace(ACCOUNT, principal=BOUND),
+    ],
 )
 def test_an_account_comes_back_as_it_was(account: Account) -> None:
-    """With its prices, its end and its version."""
+    """With its prices, its end, what it is bound to, and its version."""
     assert from_text(to_text(account), HASH) == account
 
 
@@ -41,11 +61,14 @@ def test_the_text_has_no_secret() -> None:
         to_text(ACCOUNT).replace(f"[{FORM},", f"[{FORM + 1},", 1),
         to_text(ACCOUNT).replace(",7,", ",null,", 1),
         to_text(ACCOUNT).replace("2026-05-04T", "yesterday"),
-        json.dumps([FORM, 1, ["o", "k", [], None], [["m", "sim"]]]),
-        json.dumps([FORM, 1, ["o", "k", [], None], [[]]]),
-        json.dumps([FORM, 1, ["o", "k", [[]], None], []]),
-        json.dumps([FORM, 1, ["o", "k", [], None], [["m", "sim", "c", [1]]]]),
-        json.dumps([FORM, 1, ["o", "k", [], None], {"m": 1}]),
+        json.dumps([FORM, 1, KEY, NO_BOUNDS, [["m", "sim"]]]),
+        json.dumps([FORM, 1, KEY, NO_BOUNDS, [[]]]),
+        json.dumps([FORM, 1, ["o", "k", [[]], None, "key", None, None], NO_BOUNDS, []]),
+        json.dumps([FORM, 1, KEY, NO_BOUNDS, [["m", "sim", "c", [1]]]]),
+        json.dumps([FORM, 1, KEY, NO_BOUNDS, {"m": 1}]),
+        json.dumps([FORM, 1, KEY, [], []]),
+        json.dumps([FORM, 1, KEY, [7, None, None, None], []]),
+        json.dumps([FORM, 1, KEY, [[{}], None, None, None], []]),
     ],
 )
 def test_what_is_no_account_is_none(text: str) -> None:

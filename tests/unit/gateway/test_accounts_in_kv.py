@@ -15,6 +15,7 @@ from lib.gateway.cache import KvFailure
 from lib.gateway.denials import denial_name
 from lib.gateway.models import ModelRoute
 from lib.identity import key_store
+from lib.identity.bounds import Bounds
 from tests.unit.fakes import NOW, run
 from tests.unit.store.seeds import SeededKey
 from tests.unit.world import Answer, World, cold, new_world
@@ -110,7 +111,7 @@ def test_a_key_that_lives_longer_now_is_let_in() -> None:
     assert chat(world, key).status == 200
     cold(world)
     later = NOW + timedelta(hours=1)
-    run(key_store.update_key(world.services.database, world.org_id, key.principal.key_id, 1, "k", later, NOW))
+    run(key_store.update_key(world.services.database, world.org_id, key.principal.key_id, 1, "k", later, NOW, Bounds()))
     run(world.services.gates.changed(world.org_id))
     cold(world)
     world.clock.advance(seconds=6)

@@ -30,7 +30,7 @@ def test_a_name_is_the_provider_and_its_model(
     model: str, provider: Provider, upstream: str, price: Price | None
 ) -> None:
     """`provider/model`; the rest may hold slashes. An unknown price is unknown, not nought."""
-    target = resolve(model, {}, PROVIDERS)
+    target = resolve(model, {}, PROVIDERS, None)
     assert (target.provider, target.upstream_model, target.price) == (provider, upstream, price)
 
 
@@ -40,14 +40,14 @@ def test_a_name_is_the_provider_and_its_model(
 def test_an_organisations_own_name_goes_first(own_price: Price | None, upstream: str, price: Price | None) -> None:
     """With its own price, or the provider's default for the model behind it."""
     routes = {"smart": ModelRoute("smart", "openai", upstream, own_price)}
-    target = resolve("smart", routes, PROVIDERS)
+    target = resolve("smart", routes, PROVIDERS, None)
     assert (target.provider, target.upstream_model, target.price) == (OPENAI, upstream, price)
 
 
 def test_an_own_name_may_hide_a_providers() -> None:
     """So an organisation can price, or redirect, a model that everybody has."""
     routes = {"openai/gpt": ModelRoute("openai/gpt", "sim", "chat", OWN)}
-    assert resolve("openai/gpt", routes, PROVIDERS).provider is SIM
+    assert resolve("openai/gpt", routes, PROVIDERS, None).provider is SIM
 
 
 @pytest.mark.parametrize(
@@ -56,19 +56,19 @@ def test_an_own_name_may_hide_a_providers() -> None:
 def test_a_name_that_leads_nowhere_is_not_found(model: str) -> None:
     """With OpenAI's code for it, and the parameter that is wrong."""
     with pytest.raises(NotFound) as caught:
-        resolve(model, {}, PROVIDERS)
+        resolve(model, {}, PROVIDERS, None)
     assert (caught.value.code, caught.value.param) == ("model_not_found", "model")
 
 
 def test_an_own_name_for_a_provider_that_is_gone_is_not_found() -> None:
     """Its key was taken out of the deployment; nothing else is tried in its place."""
     with pytest.raises(NotFound):
-        resolve("sim/x", {"sim/x": ModelRoute("sim/x", "gone", "x", OWN)}, PROVIDERS)
+        resolve("sim/x", {"sim/x": ModelRoute("sim/x", "gone", "x", OWN)}, PROVIDERS, None)
 
 
 @given(st.text(min_size=1))
 def test_an_error_is_the_same_for_every_name(model: str) -> None:
     """Whatever somebody pastes as a model's name stays out of answers and logs."""
     with pytest.raises(NotFound) as caught:
-        resolve(model, {}, {})
+        resolve(model, {}, {}, None)
     assert caught.value.message == "There is no such model here, or its provider is not configured."

@@ -8,7 +8,8 @@ import pytest
 
 from lib.identity import key_store
 from lib.identity.api_keys import new_key
-from lib.identity.key_store import KeyRow
+from lib.identity.bounds import Bounds
+from lib.identity.key_store import SERVER, KeyRow, NewKey, Successor
 from lib.ids import new_id
 from lib.store.database import CheckViolation, Database, ForeignKeyViolation, Statement, UniqueViolation
 from lib.store.scope import Org
@@ -17,6 +18,11 @@ from tests.unit.store.seeds import SeededKey, key_row, seed_key, seed_org
 from tests.unit.store.sqlite_binding import SqliteBinding, new_database
 
 LATER = NOW + timedelta(days=1)
+
+
+def successor(key: NewKey) -> Successor:
+    """What is written of a new key that takes another's place."""
+    return Successor(key.id, None, key.prefix, key.secret_hash)
 
 
 class Store:
@@ -60,23 +66,25 @@ def test_another_organisations_key_is_not_there() -> None:
     org, foreign = store.own.principal.org_id, store.other.principal.key_id
     before = store.row(store.other)
     assert run(key_store.get_key(store.database, org, foreign)) is None
-    assert not run(key_store.update_key(store.database, org, foreign, 1, "mine", None, LATER))
+    assert not run(key_store.update_key(store.database, org, foreign, 1, "mine", None, LATER, Bounds()))
     run(key_store.revoke_key(store.database, org, foreign, LATER))
-    group = key_store.replace_statements(org, foreign, 1, key_row(org, new_key()), LATER, LATER)
+    group = key_store.replace_statements(org, foreign, 1, successor(key_row(org, new_key())), LATER, LATER)
     assert store.group(group) == [0, 0]
     assert store.row(store.other) == before
-    assert [row.id for row in run(key_store.list_keys(store.database, org, "~", 10))] == [store.own.principal.key_id]
+    assert [row.id for row in run(key_store.list_keys(store.database, org, SERVER, "~", 10))] == [
+        store.own.principal.key_id
+    ]
 
 
 def test_an_update_needs_the_current_version() -> None:
     """Of two who read the same version, one wins; the other is told."""
     store = Store()
     org, key = store.own.principal.org_id, store.own.principal.key_id
-    assert run(key_store.update_key(store.database, org, key, 1, "first", LATER, LATER))
-    assert not run(key_store.update_key(store.database, org, key, 1, "second", None, LATER))
+    assert run(key_store.update_key(store.database, org, key, 1, "first", LATER, LATER, Bounds()))
+    assert not run(key_store.update_key(store.database, org, key, 1, "second", None, LATER, Bounds()))
     row = store.row()
     assert (row.name, row.version, row.expires_at, row.updated_at) == ("first", 2, LATER, LATER)
-    assert run(key_store.update_key(store.database, org, key, 2, "third", None, LATER))
+    assert run(key_store.update_key(store.database, org, key, 2, "third", None, LATER, Bounds()))
     assert store.row().expires_at is None
 
 
@@ -89,7 +97,7 @@ def test_a_revoked_key_speaks_for_nobody_and_cannot_be_changed() -> None:
     row = store.row()
     assert (row.revoked_at, row.version) == (LATER, 2)
     assert run(key_store.find_principal(store.database, store.own.secret_hash)) is None
-    assert not run(key_store.update_key(store.database, org, key, 2, "again", None, LATER))
+    assert not run(key_store.update_key(store.database, org, key, 2, "again", None, LATER, Bounds()))
 
 
 def test_a_replacement_is_made_and_the_old_key_ends_later() -> None:
@@ -97,7 +105,7 @@ def test_a_replacement_is_made_and_the_old_key_ends_later() -> None:
     store = Store()
     org, old = store.own.principal.org_id, store.own.principal.key_id
     new = key_row(org, new_key(), scopes=[])
-    assert store.group(key_store.replace_statements(org, old, 1, new, LATER, NOW)) == [1, 1]
+    assert store.group(key_store.replace_statements(org, old, 1, successor(new), LATER, NOW)) == [1, 1]
     row = store.row()
     assert (row.replaced_by_key_id, row.expires_at, row.version, row.revoked_at) == (new.id, LATER, 2, None)
     made = run(key_store.find_principal(store.database, new.secret_hash))
@@ -109,8 +117,8 @@ def test_a_key_that_ends_sooner_anyway_still_does() -> None:
     """Rotation never lengthens a key's life."""
     store = Store()
     org, old = store.own.principal.org_id, store.own.principal.key_id
-    run(key_store.update_key(store.database, org, old, 1, "short", NOW + timedelta(hours=1), NOW))
-    store.group(key_store.replace_statements(org, old, 2, key_row(org, new_key()), LATER, NOW))
+    run(key_store.update_key(store.database, org, old, 1, "short", NOW + timedelta(hours=1), NOW, Bounds()))
+    store.group(key_store.replace_statements(org, old, 2, successor(key_row(org, new_key())), LATER, NOW))
     assert store.row().expires_at == NOW + timedelta(hours=1)
 
 
@@ -120,7 +128,7 @@ def test_a_replacement_of_an_old_version_makes_nothing(version: int) -> None:
     store = Store()
     org, old = store.own.principal.org_id, store.own.principal.key_id
     new = key_row(org, new_key())
-    assert store.group(key_store.replace_statements(org, old, version, new, LATER, NOW)) == [0, 0]
+    assert store.group(key_store.replace_statements(org, old, version, successor(new), LATER, NOW)) == [0, 0]
     assert run(key_store.find_principal(store.database, new.secret_hash)) is None
     assert store.row().replaced_by_key_id is None
 
@@ -130,7 +138,7 @@ def test_a_group_that_fails_in_its_second_half_leaves_nothing() -> None:
     store = Store()
     org, old = store.own.principal.org_id, store.own.principal.key_id
     new = key_row(org, new_key())
-    made, ended = key_store.replace_statements(org, old, 1, new, LATER, NOW)
+    made, ended = key_store.replace_statements(org, old, 1, successor(new), LATER, NOW)
     broken = type(ended)(ended.sql.replace("version = version + 1", "version = -1"), ended.values)
     with pytest.raises(CheckViolation):
         store.group([made, broken])
@@ -145,7 +153,7 @@ def test_pages_follow_each_other_without_gap_or_repetition() -> None:
     ids += [run(seed_key(store.database, org)).principal.key_id for _ in range(24)]
     seen: list[str] = []
     after = "~"
-    while rows := run(key_store.list_keys(store.database, org, after, 7)):
+    while rows := run(key_store.list_keys(store.database, org, SERVER, after, 7)):
         seen += [row.id for row in rows]
         after = rows[-1].id
         run(key_store.revoke_key(store.database, org, seen[0], LATER))

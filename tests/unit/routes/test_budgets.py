@@ -109,8 +109,8 @@ def test_a_malformed_budget_is_refused(fields: dict[str, object]) -> None:
 @pytest.mark.parametrize(
     ("scope", "said"),
     [
-        ({"type": "team", "id": "t"}, "org, key, model, end_user"),
-        ({"type": "user", "id": "*"}, "org, key, model, end_user"),
+        ({"type": "team", "id": "t"}, "no such team"),
+        ({"type": "user", "id": new_id(NOW)}, "no such user"),
         ({"type": "org", "id": "*"}, "your own"),
         ({"type": "org", "id": new_id(NOW)}, "your own"),
         ({"type": "end_user"}, "Say whom"),

@@ -117,8 +117,8 @@ def test_a_malformed_limit_is_refused(fields: dict[str, object]) -> None:
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"scope": {"type": "team", "id": "t"}}, "org, key, model, end_user"),
-        ({"scope": {"type": "user", "id": "*"}}, "org, key, model, end_user"),
+        ({"scope": {"type": "team", "id": "t"}}, "no such team"),
+        ({"scope": {"type": "user", "id": new_id(NOW)}}, "no such user"),
         ({"scope": {"type": "org", "id": "*"}}, "your own"),
         ({"scope": {"type": "org", "id": new_id(NOW)}}, "your own"),
         ({"scope": {"type": "key"}}, "Say whom"),

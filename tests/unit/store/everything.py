@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -33,12 +34,15 @@ from lib.http.errors import Unauthorized
 from lib.http.router import Router
 from lib.identity import (
     access_tokens,
+    browser_keys,
     grants,
     housekeeping,
     jwt,
     key_service,
     key_store,
+    leaks,
     org_store,
+    owner_store,
     people,
     session_store,
     sessions,
@@ -49,7 +53,7 @@ from lib.services import Services
 from lib.store.schema import BudgetAdjustmentRow, BudgetRow, LimitRow
 from lib.store.scope import Org, Person
 from routes import ROUTES
-from tests.unit.fakes import NOW, FakeArchive, raw_request
+from tests.unit.fakes import NOW, FakeArchive, FakeClock, raw_request
 from tests.unit.store.everything_orgs import use_organisations
 from tests.unit.store.everything_people import use_people
 from tests.unit.store.seeds import SeededKey, seed_person, usage_record
@@ -76,8 +80,21 @@ async def _keys(services: Services, key: SeededKey) -> None:
     row = await key_service.update(services, principal, row, "y", None)
     await key_service.rotate(services, principal, row.id, timedelta(hours=1))
     await key_service.revoke(services, principal, row.id)
-    await key_store.list_keys(database, principal.org_id, "~", 20)
+    await key_store.list_keys(database, principal.org_id, "server", "~", 20)
     await key_store.find_principal(database, key.secret_hash)
+    await owner_store.is_team(database, principal.org_id, new_id(NOW))
+    await owner_store.is_member(database, principal.org_id, new_id(NOW))
+    await owner_store.is_in_team(database, principal.org_id, new_id(NOW), new_id(NOW))
+    await _browser_keys(services, key)
+
+
+async def _browser_keys(services: Services, key: SeededKey) -> None:
+    """Mint one that ends at once for the clock of the daily work, and report it as leaked."""
+    wanted = browser_keys.Wanted("b", "u", 1, 5, frozenset({"m"}), frozenset({"https://a.example"}))
+    _, secret = await browser_keys.mint(services, key.principal, wanted)
+    await leaks.report(services.for_request(), secret, Context("r"))
+    later = FakeClock(NOW + timedelta(days=1))
+    assert await browser_keys.purge(replace(services, clock=later)) == 1
 
 
 async def _models(services: Services, org: str) -> None:
@@ -161,7 +178,7 @@ async def _ledger(services: Services, key: SeededKey) -> None:
         await ledger.oldest(database, org, wanted, (NOW, ""), 20)
     await ledger.find(database, org, new_id(NOW))
     await ledger_sums.organisations(database, "", 5)
-    for level in ("org", "key", "model", "end_user"):
+    for level in ("org", "team", "user", "key", "model", "end_user"):
         for who in (None, "x"):
             for model in (None, "m") if level != "model" else (None,):
                 await ledger_sums.sums(database, org, Wanted(level, who, model, NOW, NOW), 20)

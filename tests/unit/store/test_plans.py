@@ -80,4 +80,4 @@ def test_the_whole_application_was_looked_at() -> None:
         and re.match(r"(SELECT|INSERT|UPDATE|DELETE) ", node.value)
     }
     assert len(written) > 15
-    assert not [sql for sql in written if not any(ran.startswith(sql) for ran in PLANS)]
+    assert not [sql for sql in written if not any(sql in ran for ran in PLANS)]

@@ -32,6 +32,7 @@ class Projection:
 PROJECTIONS = {
     "lib.identity.key_store.KeyRow": Projection(("api_keys",)),
     "lib.identity.key_store._PrincipalRow": Projection(("api_keys",)),
+    "lib.identity.key_store._OrgId": Projection(("api_keys",)),
     "lib.gateway.model_store.ModelRow": Projection(("models",), outer=("model_prices",)),
     "lib.audit.chain.Head": Projection(("audit_events",)),
     "lib.identity.person_store._OrgRow": Projection(("memberships",)),

@@ -1,0 +1,107 @@
+"""Keys for browsers: a server mints one for one end user. Whoever finds it can do little with it, and not for long.
+
+It is bound to models, to the origins of pages, and to a budget in total, which is an ordinary budget of that key: made
+in the same group as the key, and deleted when the key has ended. The row of the key stays, as a revoked key's does: the
+ledger names it for good.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import timedelta
+
+from lib.admission import policy_store
+from lib.http.errors import UnprocessableEntity
+from lib.identity import api_keys, key_rules, key_service, key_store
+from lib.identity.bounds import Bounds, require_within
+from lib.identity.key_store import BROWSER, KeyRow, NewKey
+from lib.identity.models import INFERENCE_SCOPES, Principal
+from lib.ids import new_id
+from lib.services import Services
+from lib.store.schema import BudgetRow
+from lib.store.scope import Org
+
+LONGEST_MINUTES = 60
+# How long the budget of an ended key stays: calls may be under way when it ends, and are settled later.
+SETTLING = timedelta(hours=2)
+# How far back the daily work looks for ended keys: it may have failed on some days.
+_LOOKED_BACK = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A key to mint. Without `scopes`: what the minting key has of those that call models."""
+
+    name: str
+    end_user: str
+    minutes: int
+    budget_nano_usd: int
+    models: frozenset[str]
+    origins: frozenset[str]
+    ip_ranges: frozenset[str] | None = None
+    scopes: frozenset[str] | None = None
+
+
+async def mint(services: Services, principal: Principal, wanted: Wanted) -> tuple[KeyRow, str]:
+    """Make a browser's key and its budget; return the key and its secret. Both hold from then on.
+
+    It gives nothing that the minting key has not, with one exception: the IP ranges of that are those of a server.
+    """
+    scopes = wanted.scopes if wanted.scopes is not None else frozenset(INFERENCE_SCOPES) & principal.scopes
+    if not scopes:
+        raise UnprocessableEntity("Your key has no scope that it could give to a browser's key.", param="scopes")
+    if not scopes <= set(INFERENCE_SCOPES):
+        raise UnprocessableEntity("A browser's key may call models, and no more.", param="scopes")
+    key_rules.not_wider(principal, scopes)
+    bounds = Bounds(wanted.models, wanted.ip_ranges, wanted.origins)
+    require_within(principal, bounds, from_anywhere=True)
+    now = services.clock.now()
+    ends = now + timedelta(minutes=wanted.minutes)
+    key_rules.not_longer(principal, ends)
+    secret = api_keys.new_key()
+    key = NewKey(
+        id=new_id(now),
+        org_id=principal.org_id,
+        created_by_key_id=principal.key_id,
+        name=wanted.name,
+        prefix=api_keys.shown_prefix(secret),
+        secret_hash=api_keys.key_hash(secret, services.pepper),
+        scopes_json=json.dumps(sorted(scopes)),
+        expires_at=ends,
+        kind=BROWSER,
+        user_id=principal.user_id,
+        team_id=principal.team_id,
+        bounds=bounds,
+        end_user=wanted.end_user,
+    )
+    budget = BudgetRow(
+        new_id(now), key.org_id, "key", key.id, None, "total", wanted.budget_nano_usd, "hard", 1, now, now
+    )
+    group = [
+        policy_store.delete_of_ended_keys(key.org_id, now - SETTLING),
+        policy_store.insert_minted(budget),
+        key_store.insert_with_budget(key, budget.id, now),
+    ]
+    *_, made = await services.database.batch(Org(key.org_id), group)
+    if not made:
+        raise UnprocessableEntity(
+            f"An organisation has at most {policy_store.MOST_MINTED} browsers' keys at a time.",
+            code="too_many_browser_keys",
+        )
+    await services.gates.changed(key.org_id)
+    return await key_service.get(services, principal, key.id), secret
+
+
+async def purge(services: Services) -> int:
+    """Delete the budgets of browsers' keys that have ended; return how many."""
+    now = services.clock.now()
+    deleted = 0
+    for org_id in await key_store.organisations_of_ended(services.database, now - _LOOKED_BACK, now - SETTLING):
+        [budgets] = await services.database.batch(
+            Org(org_id), [policy_store.delete_of_ended_keys(org_id, now - SETTLING)]
+        )
+        if budgets:
+            await services.gates.changed(org_id)
+        deleted += budgets
+    return deleted

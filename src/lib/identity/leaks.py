@@ -1,0 +1,49 @@
+"""A leaked key: whoever holds it may report it, and it is over."""
+
+from __future__ import annotations
+
+from lib.audit.events import org_event
+from lib.http.errors import TooManyRequests
+from lib.identity import api_keys, key_store
+from lib.identity.context import Context
+from lib.identity.shield import Verdict, network_of
+from lib.services import Services
+from lib.store.scope import Org
+
+_TOO_MANY = "Too many wrong API keys come from your network. Try again."
+
+
+async def report(services: Services, text: str, context: Context) -> None:
+    """Revoke the key, and the browsers' keys that were minted with it; note it in the audit log.
+
+    Nobody is told whether there was one: a finder has no business with that. As many invented keys are looked up as in
+    any other request (see `lib.identity.shield`); raises TooManyRequests beyond that.
+    """
+    if not api_keys.is_key(text):
+        return
+    shield, network, now = services.shield, network_of(context.address), services.clock.now()
+    key_hash = api_keys.key_hash(text, services.pepper)
+    verdict = shield.judge(network, key_hash, now.timestamp(), patient=False)
+    if verdict is Verdict.TOO_MANY:
+        raise TooManyRequests(_TOO_MANY, code="too_many_wrong_keys", headers={"retry-after": "1"})
+    try:
+        principal = await key_store.find_principal(services.database, key_hash)
+    except BaseException:
+        shield.failed(network, key_hash, now.timestamp())
+        raise
+    if principal is None:
+        shield.not_found(key_hash, now.timestamp())
+        return
+    shield.found(network, key_hash, now.timestamp())
+    org_id, key_id = principal.org_id, principal.key_id
+    event = org_event(
+        org_id,
+        "key.report_leak",
+        "nobody",
+        context,
+        now,
+        target=f"key:{key_id}",
+        only_if=key_store.is_active(org_id, key_id),
+    )
+    await services.database.batch(Org(org_id), [*event, *key_store.leak_statements(org_id, key_id, now)])
+    await services.gates.changed(org_id)

@@ -1,0 +1,101 @@
+"""`/api/v1/keys/actions`: keys for browsers, and keys that have leaked."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from lib.admission.policy_store import MOST_MINTED
+from lib.admission.rules import MOST_AMOUNT
+from lib.gateway.formats.openai_user import MOST_CHARACTERS
+from lib.http import render
+from lib.http.request import Validated
+from lib.http.response import Response
+from lib.http.route import NoQuery, Route
+from lib.identity import browser_keys, leaks
+from lib.identity.browser_keys import LONGEST_MINUTES, Wanted
+from lib.identity.context import context_of
+from lib.identity.models import INFERENCE_SCOPES, Principal, Scope
+from lib.services import Services
+from lib.text import PRINTABLE
+from routes.key_schemas import IpRanges, KeyWithSecret, Models, Name, Origins, key_made
+from routes.schemas import One
+
+_EndUser = Annotated[str, StringConstraints(min_length=1, max_length=MOST_CHARACTERS, pattern=PRINTABLE)]
+
+
+class MintKey(BaseModel):
+    """A key for one end user's browser. Its calls count for `end_user`, whatever the page says.
+
+    It may spend `budget_nano_usd` in all, call `models`, and be used by pages of `origins`, as browsers send them.
+    `scopes` are of those that call models: all that the minting key has, where nothing is said.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+    name: Name = "Browser key"
+    end_user: _EndUser
+    minutes: Annotated[int, Field(ge=1, le=LONGEST_MINUTES, strict=True)]
+    budget_nano_usd: Annotated[int, Field(ge=1, le=MOST_AMOUNT, strict=True)]
+    models: Models
+    origins: Origins
+    ip_ranges: IpRanges | None = None
+    scopes: Annotated[list[Scope], Field(min_length=1, max_length=len(INFERENCE_SCOPES))] | None = None
+
+
+class ReportLeak(BaseModel):
+    """A key that somebody has found."""
+
+    model_config = ConfigDict(extra="forbid")
+    key: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+
+
+async def mint_key(services: Services, request: Validated[MintKey, NoQuery], principal: Principal) -> Response:
+    """Make a browser's key."""
+    body = request.body
+    wanted = Wanted(
+        name=body.name,
+        end_user=body.end_user,
+        minutes=body.minutes,
+        budget_nano_usd=body.budget_nano_usd,
+        models=frozenset(body.models),
+        origins=frozenset(body.origins),
+        ip_ranges=None if body.ip_ranges is None else frozenset(body.ip_ranges),
+        scopes=None if body.scopes is None else frozenset(body.scopes),
+    )
+    return key_made(*await browser_keys.mint(services, principal, wanted))
+
+
+async def report_leak(services: Services, request: Validated[ReportLeak, NoQuery], _: None) -> Response:
+    """Revoke a key that has leaked."""
+    await leaks.report(services, request.body.key, context_of(request))
+    return render.no_content()
+
+
+ROUTES = [
+    Route(
+        method="POST",
+        path="/api/v1/keys/actions/mint",
+        handler=mint_key,
+        summary="Mint an API key for a browser",
+        description="The answer's `data.secret` is the key. It ends after `minutes`, and can't be changed or rotated."
+        f" Its budget is one of `/api/v1/budgets`. An organisation has at most {MOST_MINTED} such keys at a time.",
+        responses={201: One[KeyWithSecret]},
+        permission=Scope.KEYS_MINT,
+        body=MintKey,
+        idempotent=True,
+        errors=(422,),
+    ),
+    Route(
+        method="POST",
+        path="/api/v1/keys/actions/report_leak",
+        handler=report_leak,
+        summary="Report a leaked API key",
+        description="Anybody who holds a key may. It is revoked at once, with all browsers' keys that were minted with"
+        " it, and its organisation finds that in its audit log. Nobody is told whether there was such a key.",
+        responses={204: None},
+        permission=None,
+        body=ReportLeak,
+        errors=(429,),
+    ),
+]
