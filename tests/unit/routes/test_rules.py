@@ -22,6 +22,8 @@ from tests.unit.source_tree import modules
 PUBLIC = {
     *(("GET", path) for path in ("/livez", "/readyz", "/openapi.json", "/docs", "/.well-known/jwks.json")),
     *(("POST", path) for path in ("/api/v1/users", "/api/v1/sessions", "/api/v1/tokens")),
+    *(("GET", f"/api/v1/auth{below}") for below in ("", "/{provider}/start", "/{provider}/callback")),
+    ("POST", "/api/v1/auth/actions/show_code"),
     *(
         ("POST", f"/api/v1/users/actions/{verb}")
         for verb in ("verify_email", "request_password_reset", "reset_password")
@@ -111,7 +113,8 @@ def test_a_management_path_is_well_formed(route: Route) -> None:
     """`/api/v1/` plural nouns, nested at most two deep; actions as `/x/{id}/actions/verb`."""
     path = r"/api/v1(/[a-z]+s|/usage|/me|/ledger|/operator)(/\{id(:path)?\}|/[a-z-]+s|/export)?(/actions/[a-z_]+)?"
     below = r"/api/v1/[a-z]+s/\{id\}/(?P<one>[a-z]+)s(/\{(?P=one)_id\})?(/actions/[a-z]+)?"
-    assert re.fullmatch(rf"{path}|{below}|/api/v1/[a-z]+s/current", route.path)
+    others = r"/api/v1/auth(/\{provider\}/(start|callback)|/actions/show_code)?|/api/v1/me/[a-z]+s/\{id\}"
+    assert re.fullmatch(rf"{path}|{below}|{others}|/api/v1/[a-z]+s/current", route.path)
 
 
 @every_management_route
