@@ -1,4 +1,4 @@
-// What the tests use of https://www.npmjs.com/package/oidc-provider, which brings no types of its own.
+// What the tests use of the npm package oidc-provider, which brings no types of its own.
 declare module "oidc-provider" {
   import type { IncomingMessage, ServerResponse } from "node:http";
 
