@@ -5,6 +5,7 @@ a test's browser → Headgate (workerd) → the provider → back, and Headgate 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -15,8 +16,10 @@ import pytest
 
 from tests.e2e.support.browser import Browser
 from tests.e2e.support.chosen import STORE
+from tests.e2e.support.hostile_issuer import HostileIssuer, Script, breaks_off, pours, says, waits
 from tests.e2e.support.issuer import CLIENT_ID, CLIENT_SECRET, Github, Issuer
 from tests.e2e.support.names import letters
+from tests.e2e.support.poll import until
 from tools.ports import free_port
 from tools.stack import Stack
 
@@ -26,12 +29,13 @@ AUTH, LOGINS = "/api/v1/auth", "/api/v1/me/logins"
 @dataclass
 class Place:
     """Headgate, and whom one may sign in with there: `acme` tells the address at its userinfo endpoint, `corp` in the
-    ID token, and `github` by its API.
+    ID token, and `github` by its API. `hostile` does what a test wants.
     """
 
     http: httpx.Client
     base_url: str
     github: Github
+    hostile: HostileIssuer
     stack: Stack
 
     def browser(self) -> Browser:
@@ -56,14 +60,16 @@ def place(tmp_path_factory: pytest.TempPathFactory, http: httpx.Client) -> Itera
         corp = Issuer(back("corp"), "--alg", "ES256", "--claims-in-token", on_line=note)
         everything.callback(corp.stop)
         github = everything.enter_context(Github(back("github")))
-        variables = {"PUBLIC_URL": base_url, "SIGN_UP": "open", "OIDC_PROVIDERS": "acme,corp,github"}
+        hostile = everything.enter_context(HostileIssuer())
+        variables = {"PUBLIC_URL": base_url, "SIGN_UP": "open", "OIDC_PROVIDERS": "acme,corp,github,hostile"}
         variables |= {"OIDC_ACME_ISSUER": acme.wait(), "OIDC_CORP_ISSUER": corp.wait()}
+        variables |= {"OIDC_HOSTILE_ISSUER": hostile.url}
         variables |= {"OIDC_GITHUB_URL": github.url, "OIDC_GITHUB_API_URL": github.url}
-        for name in ("ACME", "CORP", "GITHUB"):
+        for name in ("ACME", "CORP", "GITHUB", "HOSTILE"):
             variables |= {f"OIDC_{name}_CLIENT_ID": CLIENT_ID, f"OIDC_{name}_CLIENT_SECRET": CLIENT_SECRET}
         folder = tmp_path_factory.mktemp("others")
         stack = everything.enter_context(Stack(folder, store=STORE, port=port, variables=variables))
-        yield Place(http, base_url, github, stack)
+        yield Place(http, base_url, github, hostile, stack)
 
 
 def at_provider(browser: Browser, provider: str, account: str, **query: str) -> httpx.Response:
@@ -233,6 +239,44 @@ def test_a_change_by_cookie_needs_the_sessions_token(place: Place) -> None:
     assert browser.ask("POST", LOGINS, json=body).status_code == 403
     foreign = {**browser.csrf(), "origin": "https://evil.example"}
     assert browser.ask("POST", LOGINS, json=body, headers=foreign).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        (says({}, 302, location="/elsewhere"), "status 302"),
+        (says({}, 307, location="/elsewhere"), "status 307"),
+        (pours, "over 262144 bytes"),
+        (breaks_off, "no answer"),
+        (waits(15), "no answer in time"),
+        (says([]), "not an object"),
+        (says({"issuer": "https://evil.example"}), "another issuer"),
+    ],
+    ids=["redirect", "redirect-307", "endless", "broken", "slow", "list", "another"],
+)
+def test_a_hostile_provider_costs_little_and_gets_nothing(place: Place, script: Script, reason: str) -> None:
+    """No redirect is followed, no body without an end is read, nobody is waited for longer than 10 seconds."""
+    place.hostile.plays(discovery=script, elsewhere=place.hostile.described())
+    began = time.monotonic()
+    answer = place.browser().ask("GET", f"{AUTH}/hostile/start")
+    assert (answer.status_code, code(answer)) == (502, "identity_provider")
+    assert time.monotonic() - began < 13
+    assert place.hostile.asked == ["/discovery"]
+    assert reason not in answer.text
+    until(lambda: reason in place.stack.log_path.read_text(), f"the log says: {reason}")
+
+
+def test_our_secret_follows_no_redirect(place: Place) -> None:
+    """A token endpoint that sends elsewhere gets the secret for itself alone."""
+    place.hostile.plays(
+        discovery=place.hostile.described(), token=says({}, 307, location="/elsewhere"), elsewhere=says({})
+    )
+    browser = place.browser()
+    begun = browser.ask("GET", f"{AUTH}/hostile/start")
+    state = httpx.URL(begun.headers["location"]).params["state"]
+    answer = browser.ask("GET", f"{AUTH}/hostile/callback", params={"code": "c", "state": state})
+    assert (answer.status_code, code(answer)) == (502, "identity_provider")
+    assert place.hostile.asked == ["/discovery", "/token"]
 
 
 def test_the_log_has_no_secret_and_no_defect(place: Place) -> None:
