@@ -1174,6 +1174,124 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/auth": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List whom one may sign in with */
+        get: operations["list_providers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/{provider}/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Go to a provider to sign in
+         * @description For a browser to be led to. It comes back within ten minutes, signed in, to `return_to`; where the account asks for a code, with `sign_in=totp_required` in the query: `/api/v1/auth/actions/show_code` goes on.
+         */
+        get: operations["start"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/{provider}/callback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Come back from a provider
+         * @description Only the provider sends a browser here. An address opens an existing account when both the provider and the account have verified it.
+         */
+        get: operations["callback"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/actions/show_code": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Go on to sign in with a code
+         * @description Sets the session's cookie.
+         */
+        post: operations["show_code"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/logins": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List your ways in at other providers */
+        get: operations["list_logins"];
+        put?: never;
+        /**
+         * Add a way in at another provider
+         * @description From a browser that is signed in. Asks for the password again; an account without one must have signed in within ten minutes. Send the browser to `authorization_url`: it comes back to `return_to`.
+         */
+        post: operations["add_login"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/logins/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Remove a way in
+         * @description The last one stays: 409 where the account has no password either.
+         */
+        delete: operations["remove_login"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/me/actions/begin_totp": {
         parameters: {
             query?: never;
@@ -1390,6 +1508,24 @@ export interface components {
         AcceptInvitation: {
             /** Token */
             token: string;
+        };
+        /**
+         * AddLogin
+         * @description A provider to sign in with from now on. `password` is the account's own, where it has one.
+         */
+        AddLogin: {
+            /** Provider */
+            provider: string;
+            /**
+             * Return To
+             * @default /api/v1/me/logins
+             */
+            return_to?: string;
+            /**
+             * Password
+             * @default null
+             */
+            password?: string | null;
         };
         /**
          * Address
@@ -1857,6 +1993,14 @@ export interface components {
             members: components["schemas"]["TeamMember"][];
         };
         /**
+         * GoThere
+         * @description Where the browser goes now.
+         */
+        GoThere: {
+            /** Authorization Url */
+            authorization_url: string;
+        };
+        /**
          * HeadgateErrorBody
          * @description The body of an error of the management API.
          */
@@ -2165,6 +2309,23 @@ export interface components {
             status?: "ok";
         };
         /**
+         * Login
+         * @description A way in. `email` is the address that the provider named when it was added.
+         */
+        Login: {
+            /** Id */
+            id: string;
+            /** Issuer */
+            issuer: string;
+            /** Email */
+            email: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+        };
+        /**
          * Mail
          * @description A mail that was not sent.
          */
@@ -2428,6 +2589,11 @@ export interface components {
             data: components["schemas"]["FullTeam"];
             meta: components["schemas"]["Meta"];
         };
+        /** One[GoThere] */
+        One_GoThere_: {
+            data: components["schemas"]["GoThere"];
+            meta: components["schemas"]["Meta"];
+        };
         /** One[Invitation] */
         One_Invitation_: {
             data: components["schemas"]["Invitation"];
@@ -2501,6 +2667,11 @@ export interface components {
         /** One[OwnSession] */
         One_OwnSession_: {
             data: components["schemas"]["OwnSession"];
+            meta: components["schemas"]["Meta"];
+        };
+        /** One[Providers] */
+        One_Providers_: {
+            data: components["schemas"]["Providers"];
             meta: components["schemas"]["Meta"];
         };
         /** One[RecoveryCodes] */
@@ -2718,6 +2889,12 @@ export interface components {
             data: components["schemas"]["Limit"][];
             meta: components["schemas"]["PageMeta"];
         };
+        /** Page[Login] */
+        Page_Login_: {
+            /** Data */
+            data: components["schemas"]["Login"][];
+            meta: components["schemas"]["PageMeta"];
+        };
         /** Page[Member] */
         Page_Member_: {
             /** Data */
@@ -2791,6 +2968,14 @@ export interface components {
              * @default null
              */
             org_id?: string | null;
+        };
+        /**
+         * Providers
+         * @description Names of the providers, as `/api/v1/auth/{provider}/start` takes them.
+         */
+        Providers: {
+            /** Providers */
+            providers: string[];
         };
         /**
          * PutModel
@@ -2923,6 +3108,14 @@ export interface components {
              * Format: date-time
              */
             created_at: string;
+        };
+        /**
+         * ShowCode
+         * @description A code of the authenticator, or a recovery code.
+         */
+        ShowCode: {
+            /** Totp Code */
+            totp_code: string;
         };
         /**
          * SignIn
@@ -3256,6 +3449,7 @@ export interface components {
     pathItems: never;
 }
 export type AcceptInvitation = components['schemas']['AcceptInvitation'];
+export type AddLogin = components['schemas']['AddLogin'];
 export type Address = components['schemas']['Address'];
 export type Adjustment = components['schemas']['Adjustment'];
 export type BeginTotp = components['schemas']['BeginTotp'];
@@ -3283,6 +3477,7 @@ export type Event = components['schemas']['Event'];
 export type ExplainCall = components['schemas']['ExplainCall'];
 export type Explanation = components['schemas']['Explanation'];
 export type FullTeam = components['schemas']['FullTeam'];
+export type GoThere = components['schemas']['GoThere'];
 export type HeadgateErrorBody = components['schemas']['HeadgateErrorBody'];
 export type HeadgateErrorInfo = components['schemas']['HeadgateErrorInfo'];
 export type Invitation = components['schemas']['Invitation'];
@@ -3297,6 +3492,7 @@ export type LedgerEntry = components['schemas']['LedgerEntry'];
 export type Level = components['schemas']['Level'];
 export type Limit = components['schemas']['Limit'];
 export type Live = components['schemas']['Live'];
+export type Login = components['schemas']['Login'];
 export type Mail = components['schemas']['Mail'];
 export type Mailed = components['schemas']['Mailed'];
 export type MailedToken = components['schemas']['MailedToken'];
@@ -3317,6 +3513,7 @@ export type OneAdjustment = components['schemas']['One_Adjustment_'];
 export type OneBudget = components['schemas']['One_Budget_'];
 export type OneExplanation = components['schemas']['One_Explanation_'];
 export type OneFullTeam = components['schemas']['One_FullTeam_'];
+export type OneGoThere = components['schemas']['One_GoThere_'];
 export type OneInvitation = components['schemas']['One_Invitation_'];
 export type OneJoined = components['schemas']['One_Joined_'];
 export type OneKeyWithSecret = components['schemas']['One_KeyWithSecret_'];
@@ -3332,6 +3529,7 @@ export type OneOrgModel = components['schemas']['One_OrgModel_'];
 export type OneOrg = components['schemas']['One_Org_'];
 export type OneOwnRole = components['schemas']['One_OwnRole_'];
 export type OneOwnSession = components['schemas']['One_OwnSession_'];
+export type OneProviders = components['schemas']['One_Providers_'];
 export type OneRecoveryCodes = components['schemas']['One_RecoveryCodes_'];
 export type OneTokens = components['schemas']['One_Tokens_'];
 export type OneTotpSecret = components['schemas']['One_TotpSecret_'];
@@ -3351,6 +3549,7 @@ export type PageKey = components['schemas']['Page_Key_'];
 export type PageLedgerCheck = components['schemas']['Page_LedgerCheck_'];
 export type PageLedgerEntry = components['schemas']['Page_LedgerEntry_'];
 export type PageLimit = components['schemas']['Page_Limit_'];
+export type PageLogin = components['schemas']['Page_Login_'];
 export type PageMember = components['schemas']['Page_Member_'];
 export type PageOrgModel = components['schemas']['Page_OrgModel_'];
 export type PageOwnOrg = components['schemas']['Page_OwnOrg_'];
@@ -3360,6 +3559,7 @@ export type PageTeam = components['schemas']['Page_Team_'];
 export type PageUsageLine = components['schemas']['Page_UsageLine_'];
 export type PassedThrough = components['schemas']['PassedThrough'];
 export type PasswordGrant = components['schemas']['PasswordGrant'];
+export type Providers = components['schemas']['Providers'];
 export type PutModel = components['schemas']['PutModel'];
 export type Ready = components['schemas']['Ready'];
 export type RecoveryCodes = components['schemas']['RecoveryCodes'];
@@ -3370,6 +3570,7 @@ export type RotateKey = components['schemas']['RotateKey'];
 export type RuleScope = components['schemas']['RuleScope'];
 export type Scope = components['schemas']['Scope'];
 export type Session = components['schemas']['Session'];
+export type ShowCode = components['schemas']['ShowCode'];
 export type SignIn = components['schemas']['SignIn'];
 export type SignUpForm = components['schemas']['SignUpForm'];
 export type StreamOptions = components['schemas']['StreamOptions'];
@@ -11006,6 +11207,544 @@ export interface operations {
             };
             /** @description A business rule says no. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A limit is reached. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    list_providers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["One_Providers_"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    start: {
+        parameters: {
+            query?: {
+                return_to?: string;
+                invitation?: string;
+            };
+            header?: never;
+            path: {
+                provider: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Go on there. */
+            303: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description There is no such thing, or the caller may not know of it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The provider can't be reached, or its answer makes no sense. Its own errors come through. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    callback: {
+        parameters: {
+            query: {
+                state: string;
+                code?: string;
+                iss?: string;
+                error?: string;
+            };
+            header?: never;
+            path: {
+                provider: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Go on there. */
+            303: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The caller lacks the route's scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description There is no such thing, or the caller may not know of it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The state does not allow it now. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A business rule says no. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A limit is reached. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The provider can't be reached, or its answer makes no sense. Its own errors come through. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    show_code: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ShowCode"];
+            };
+        };
+        responses: {
+            /** @description Done; there is nothing to tell. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The caller lacks the route's scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The state does not allow it now. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The body is over the limit. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The body is not application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A limit is reached. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    list_logins: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Login_"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The caller lacks the route's scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A limit is reached. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    add_login: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Send the same value again to get the same answer again; the work is done once. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AddLogin"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["One_GoThere_"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The caller lacks the route's scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description There is no such thing, or the caller may not know of it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The state does not allow it now. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The body is over the limit. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The body is not application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A business rule says no. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A limit is reached. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The provider can't be reached, or its answer makes no sense. Its own errors come through. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    remove_login: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done; there is nothing to tell. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The caller lacks the route's scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description There is no such thing, or the caller may not know of it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The state does not allow it now. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -19,8 +19,10 @@ from lib.http.openapi import document
 from lib.http.router import Router
 from lib.identity import invitation_service
 from lib.identity.api_keys import derive
+from lib.identity.configured_providers import providers_of
 from lib.identity.guard import ObjectGuard
 from lib.identity.passwords import Cost, Passwords
+from lib.identity.provider_settings import read_providers
 from lib.identity.shield import Shield
 from lib.identity.signing_keys import SigningKeys
 from lib.runtime.argon2 import CtypesArgon2
@@ -29,6 +31,7 @@ from lib.runtime.gates import JsGates
 from lib.runtime.guard import JsGuardObjects
 from lib.runtime.kv import cache_of
 from lib.runtime.mail import mail_of
+from lib.runtime.provider_http import JsProviderHttp
 from lib.runtime.sealer import WebCryptoSealer
 from lib.runtime.signatures import WebCryptoSignatures
 from lib.runtime.stores import store_of
@@ -46,8 +49,9 @@ _DOCS_PAGE = docs_page(_DOCUMENT)
 
 def bootstrap(env: Any) -> Services:
     """Return the application's parts for one isolate. `env` holds the bindings. Raises ConfigError."""
-    config = read_config(variable_reader(env))
-    clock = SystemClock()
+    variable = variable_reader(env)
+    config = read_config(variable)
+    clock, signatures = SystemClock(), WebCryptoSignatures()
     store = AuditedStore(store_of(env), chain_key(config.secret))
     cache = cache_of(env)
     mailer, outbox = mail_of(env, config.mail, clock)
@@ -82,7 +86,7 @@ def bootstrap(env: Any) -> Services:
         gates=gates,
         sealer=WebCryptoSealer(),
         streams=JsStreams(),
-        tokens=SigningKeys(WebCryptoSignatures()),
+        tokens=SigningKeys(signatures),
         passwords=Passwords(
             CtypesArgon2(),
             config.secret,
@@ -94,6 +98,7 @@ def bootstrap(env: Any) -> Services:
         guard=ObjectGuard(JsGuardObjects(env.GUARD), derive(config.secret, "guard")),
         audit=events,
         invitations=invitation_service,
+        providers=providers_of(read_providers(variable), JsProviderHttp(), signatures),
         checks={"database": check_database, "gate": check_gate},
         openapi=_OPENAPI,
         docs_page=_DOCS_PAGE,

@@ -14,6 +14,7 @@ from lib.gateway.accounts import Accounts
 from lib.gateway.call import Gateway
 from lib.http.idempotency import Sealer
 from lib.http.streaming import Streams
+from lib.identity.identity_provider import IdentityProvider
 from lib.identity.passwords import Passwords
 from lib.identity.ports import Audit, Guard, Invitations
 from lib.identity.shield import Shield
@@ -59,7 +60,7 @@ class OrgGates(Protocol):
 class Services:
     """The application's parts. The requests of an isolate share all of them but `database`, which is one request's own.
 
-    `tokens` to `invitations` are for people's accounts. `checks` are the dependencies that `/readyz` tries, by name;
+    `tokens` to `providers` are for people's accounts. `checks` are the dependencies that `/readyz` tries, by name;
     each raises when its dependency is not well.
     """
 
@@ -81,6 +82,7 @@ class Services:
     guard: Guard
     audit: Audit
     invitations: Invitations
+    providers: Mapping[str, IdentityProvider]
     checks: Mapping[str, Callable[[Services], Awaitable[None]]]
     openapi: bytes
     docs_page: bytes

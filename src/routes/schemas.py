@@ -19,6 +19,7 @@ from lib.http.response import Finish, Response
 from lib.identity import addresses
 from lib.identity.passwords import MOST_BYTES
 from lib.identity.policy import Role
+from lib.identity.sign_in_cookies import local_path
 from lib.text import PRINTABLE
 
 Item = TypeVar("Item")
@@ -35,6 +36,8 @@ Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max
 # As it is typed: what it may be is judged where one is chosen.
 Password = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
 Code = Annotated[str, StringConstraints(strip_whitespace=True, min_length=6, max_length=64, pattern=PRINTABLE)]
+# Where a browser is sent: on this host, and nowhere else.
+LocalPath = Annotated[str, AfterValidator(local_path)]
 AFTER_ALL = "~"  # sorts behind every id
 
 

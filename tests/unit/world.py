@@ -157,6 +157,7 @@ class Answer:
     headers: Mapping[str, str]
     body: Any  # parsed JSON, else bytes
     facts: Mapping[str, object]
+    cookies: Sequence[str] = ()
 
     @property
     def data(self) -> Any:
@@ -240,7 +241,7 @@ class World:
 
     async def _finished(self, response: Response) -> Answer:
         facts = dict(response.facts) | dict(await response.finish() if response.finish else {})
-        return Answer(response.status, response.headers, _body(response), facts)
+        return Answer(response.status, response.headers, _body(response), facts, response.cookies)
 
 
 def _body(response: Response) -> Any:
@@ -285,6 +286,7 @@ async def _new_world(config: Config, kv: FakeKv) -> World:
         guard=guard,
         audit=events,
         invitations=FakeInvitations(),
+        providers={},
         checks={"database": check},
         openapi=json_body.dump(DOCUMENT),
         docs_page=docs_page(DOCUMENT),

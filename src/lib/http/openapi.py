@@ -42,6 +42,7 @@ _STATUS_TEXTS = {
     201: "Made.",
     202: "Taken: a mail tells how it goes on.",
     204: "Done; there is nothing to tell.",
+    303: "Go on there.",
     304: "You have this version already.",
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -19,7 +19,7 @@ class NativeBody(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """One answer. Header names are lower case.
+    """One answer. Header names are lower case. `cookies` are more values of `set-cookie`: there may be several of it.
 
     `facts` go on the request's log line. `finish`, when there is one, runs after the answer has begun; it returns more
     facts, and the log line waits for it. The platform keeps the request alive until it is done.
@@ -30,3 +30,4 @@ class Response:
     body: bytes | NativeBody | None = None
     facts: LogFacts = field(default_factory=dict)
     finish: Finish | None = None
+    cookies: Sequence[str] = ()

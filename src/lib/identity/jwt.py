@@ -85,7 +85,7 @@ def base64url_encode(data: bytes) -> str:
 
 def parse(text: str) -> Token:
     """Take a compact serialization apart. Raises InvalidToken."""
-    parts = text.split(".") if len(text) <= MOST_CHARACTERS else []
+    parts = text.split(".") if text.isascii() and len(text) <= MOST_CHARACTERS else []
     if len(parts) != 3:
         raise InvalidToken("not three parts")
     header = _object(base64url_decode(parts[0]))

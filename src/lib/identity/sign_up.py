@@ -41,7 +41,7 @@ async def sign_up(services: Services, form: Form, context: Context) -> Finish:
     await services.guard.failed(Purpose.SIGN_UP, form.email, context.address)
     invitation = await _invitation(services, form)
     if invitation is None:
-        _let_in(services.config.account, form.email)
+        let_in(services.config.account, form.email)
     services.passwords.check(form.password, form.email, form.name)
     password_hash = services.passwords.hash(form.password)
     known = await account_store.find(services.database, form.email)
@@ -66,7 +66,8 @@ async def _invitation(services: Services, form: Form) -> InvitationRow | None:
     return invitation
 
 
-def _let_in(config: AccountConfig, email: str) -> None:
+def let_in(config: AccountConfig, email: str) -> None:
+    """Raise Forbidden where nobody may make an account with this address without an invitation."""
     if config.sign_up is SignUp.INVITATION:
         raise Forbidden("Accounts are made by invitation here.", code="invitation_required")
     check_domain(config, email)

@@ -96,7 +96,10 @@ def _to_js(raw: RawRequest, response: Response) -> Any:
     elif body is not None:
         body = _native(body)
     options = to_js({"status": response.status, "headers": headers}, dict_converter=Object.fromEntries)
-    return js.Response.new(body, options)
+    answer = js.Response.new(body, options)
+    for cookie in response.cookies:
+        answer.headers.append("set-cookie", cookie)
+    return answer
 
 
 def _native(body: NativeBody) -> Any:

@@ -23,6 +23,8 @@ PUBLIC = {
     *(("GET", path) for path in ("/livez", "/readyz", "/openapi.json", "/docs", "/.well-known/jwks.json")),
     *(("GET", path) for path in ("/verify-email", "/reset-password", "/accept-invitation", "/dev/outbox")),
     *(("POST", path) for path in ("/api/v1/users", "/api/v1/sessions", "/api/v1/tokens")),
+    *(("GET", f"/api/v1/auth{below}") for below in ("", "/{provider}/start", "/{provider}/callback")),
+    ("POST", "/api/v1/auth/actions/show_code"),
     *(
         ("POST", f"/api/v1/users/actions/{verb}")
         for verb in ("verify_email", "request_password_reset", "reset_password")
@@ -118,7 +120,8 @@ def test_a_management_path_is_well_formed(route: Route) -> None:
         r"/api/v1(/[a-z]+s|/usage|/me|/ledger|/audit|/operator)(/\{id(:path)?\}|/[a-z-]+s|/export)?(/actions/[a-z_]+)?"
     )
     below = r"/api/v1/[a-z]+s/\{id\}/(?P<one>[a-z]+)s(/\{(?P=one)_id\})?(/actions/[a-z]+)?"
-    assert re.fullmatch(rf"{path}|{below}|/api/v1/[a-z]+s/current", route.path)
+    others = r"/api/v1/auth(/\{provider\}/(start|callback)|/actions/show_code)?|/api/v1/me/[a-z]+s/\{id\}"
+    assert re.fullmatch(rf"{path}|{below}|{others}|/api/v1/[a-z]+s/current", route.path)
 
 
 @every_management_route

@@ -13,11 +13,15 @@ from lib.identity import (
     deletion,
     email_change,
     enrolment,
+    login_store,
+    logins,
     mail_token_store,
     password_change,
+    sign_in_cookies,
     sign_up,
     totp,
 )
+from lib.identity.identity_provider import Identity
 from lib.identity.passwords import Cost
 from lib.services import Services
 from lib.store.schema import UserRow
@@ -51,6 +55,20 @@ async def use_people(services: Services, org_id: str) -> None:
     )
     await deletion.delete(services, await _again(services, user), PASSWORD, CONTEXT)
     await mail_token_store.purge(services.database, NOW)
+    await _elsewhere(services)
+
+
+async def _elsewhere(services: Services) -> None:
+    """Sign up with another provider, sign in with it, add a second way in and remove it."""
+    attempt = sign_in_cookies.new_attempt("acme", "/", NOW)
+    identity = Identity("https://login.acme.example", "somebody", "somebody@wonder.example", True, "Somebody")
+    user = await logins.person_of(services, identity, attempt, CONTEXT)
+    await logins.person_of(services, identity, replace(attempt, state="second"), CONTEXT)
+    second = replace(identity, subject="second")
+    await logins.add(services, second, replace(attempt, state="third"), user.id, CONTEXT)
+    row = await login_store.find(services.database, logins.login_hash(services, second))
+    assert row is not None
+    await logins.remove(services, user.id, row.id, CONTEXT)
 
 
 async def _changes(services: Services, user: UserRow, mailer: FakeMailer) -> None:

@@ -1,0 +1,77 @@
+"""Signing in with GitHub, which speaks OAuth 2.0 and not OpenID Connect: who it is, its API is asked.
+
+Sources: https://docs.github.com/en/apps/oauth-apps/building-oauth-apps/authorizing-oauth-apps,
+https://docs.github.com/en/rest/users/users and …/emails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from lib.identity.identity_provider import Attempt, Identity, Returned, authorization_url
+from lib.identity.oidc_client import ProviderFailure, ProviderHttp, parsed, parsed_object, text_of
+from lib.identity.provider_settings import ProviderSettings
+
+SCOPE = "read:user user:email"
+_MOST_TOKEN, _MOST_NAME, _MOST_EMAIL, _MOST_EMAILS = 1_024, 200, 254, 100
+_AGENT = {"user-agent": "headgate"}  # GitHub refuses whoever names none
+
+
+class GithubProvider:
+    """Implements `lib.identity.identity_provider.IdentityProvider`.
+
+    GitHub signs nothing and sends no `iss`. Its own redirect address keeps its answers apart from other providers'
+    (RFC 9700, 4.4.2.2), and the token comes from its own endpoint, for our code and verifier.
+    """
+
+    def __init__(self, settings: ProviderSettings, http: ProviderHttp) -> None:
+        self._settings = settings
+        self._http = http
+
+    async def authorization_url(self, attempt: Attempt, now: datetime) -> str:  # noqa: ARG002 - the port's
+        return authorization_url(f"{self._settings.authority}/login/oauth/authorize", self._settings, attempt, SCOPE)
+
+    async def identify(self, attempt: Attempt, returned: Returned, now: datetime) -> Identity:  # noqa: ARG002
+        token = await self._exchange(attempt, returned.code)
+        user = parsed_object(await self._ask("/user", token), "user")
+        number = user.get("id")
+        # Not the login: that is a name, which may be given up and taken by somebody else.
+        if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+            raise ProviderFailure("user: no id")
+        email = _own_email(parsed(await self._ask("/user/emails", token), "emails"))
+        name = text_of(user, "name", _MOST_NAME) or text_of(user, "login", _MOST_NAME)
+        return Identity(self._settings.issuer, str(number), email, email is not None, name)
+
+    async def _exchange(self, attempt: Attempt, code: str) -> str:
+        settings = self._settings
+        form = {
+            "client_id": settings.client_id,
+            "client_secret": settings.client_secret,
+            "code": code,
+            "redirect_uri": settings.redirect_uri,
+            "code_verifier": attempt.verifier,
+        }
+        headers = {"content-type": "application/x-www-form-urlencoded", "accept": "application/json", **_AGENT}
+        url = f"{settings.authority}/login/oauth/access_token"
+        answer = parsed_object(await self._http.post(url, headers, urlencode(form).encode()), "token endpoint")
+        token = text_of(answer, "access_token", _MOST_TOKEN)  # an error comes with status 200 too
+        if token is None or not token.isascii() or not token.isprintable():
+            raise ProviderFailure("token endpoint: no access token")
+        return token
+
+    async def _ask(self, path: str, token: str) -> Any:
+        headers = {"authorization": f"Bearer {token}", "accept": "application/vnd.github+json", **_AGENT}
+        return await self._http.get(self._settings.api_url + path, headers)
+
+
+def _own_email(listed: object) -> str | None:
+    """Return the primary address, if GitHub has verified it; no other: it is the one that the person goes by."""
+    if not isinstance(listed, list) or len(listed) > _MOST_EMAILS:
+        raise ProviderFailure("emails: not a list")
+    for entry in listed:
+        if isinstance(entry, Mapping) and entry.get("primary") is True and entry.get("verified") is True:
+            return text_of(entry, "email", _MOST_EMAIL)
+    return None

@@ -1,0 +1,176 @@
+"""Whose account a way in at another provider leads to, and how one is added and removed.
+
+An address connects a provider's word with an account only when it is verified on both sides. Otherwise whoever can
+write another's address into some provider's form would get into that person's account; or would make the account
+first, and wait in it for the owner to come (https://msrc.microsoft.com/blog/2022/05/pre-hijacking-attacks/).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from lib.http.errors import Conflict, Forbidden, NotFound, UnprocessableEntity
+from lib.identity import account_store, accounts, addresses, homes, login_store, sign_up
+from lib.identity.context import Context
+from lib.identity.identity_provider import Attempt, Identity
+from lib.ids import new_id
+from lib.store.database import Statement, UniqueViolation
+from lib.store.schema import InvitationRow, LoginRow, UserRow
+
+if TYPE_CHECKING:
+    from lib.services import Services
+
+MOST_LOGINS = 20
+_MOST_NAME = 100
+
+
+async def person_of(services: Services, identity: Identity, attempt: Attempt, context: Context) -> UserRow:
+    """Return whose identity this is, and use the attempt up. A new person is signed up, where that is allowed.
+
+    Raises Forbidden, Conflict or UnprocessableEntity, each with a code that tells what is missing.
+    """
+    login = await login_store.find(services.database, login_hash(services, identity))
+    if login is not None:
+        return await _signed_in(services, login.user_id, [], attempt, "login.used", context)
+    email = _verified_email(identity)
+    user = await account_store.find(services.database, email)
+    if user is None:
+        return await _signed_up(services, identity, email, attempt, context)
+    if user.email_verified_at is None:
+        message = "There is an account with this address that nobody has confirmed. Ask for a new password there first."
+        raise Conflict(message, code="account_not_verified")
+    group = [login_store.insert(_row(services, identity, user.id))]
+    return await _signed_in(services, user.id, group, attempt, "login.added", context)
+
+
+async def add(services: Services, identity: Identity, attempt: Attempt, user_id: str, context: Context) -> UserRow:
+    """Add a way in for somebody who is signed in, and use the attempt up. Raises Conflict where it is another's."""
+    login = await login_store.find(services.database, login_hash(services, identity))
+    if login is not None and login.user_id != user_id:
+        raise _taken()
+    if login is not None:
+        return await _signed_in(services, user_id, [], attempt, "login.confirmed", context)
+    if len(await login_store.of_person(services.database, user_id, MOST_LOGINS)) >= MOST_LOGINS:
+        raise Conflict(f"An account has at most {MOST_LOGINS} ways in.", code="too_many_logins")
+    group = [login_store.insert(_row(services, identity, user_id))]
+    return await _signed_in(services, user_id, group, attempt, "login.added", context)
+
+
+async def remove(services: Services, user_id: str, login_id: str, context: Context) -> None:
+    """Take a way in away. Raises NotFound; Conflict for the last one, which would leave its person outside."""
+    now = services.clock.now()
+    if all(row.id != login_id for row in await login_store.of_person(services.database, user_id, MOST_LOGINS)):
+        raise NotFound("There is no such login.")
+    group = login_store.remove(user_id, login_id, now)
+    *_, removed = await accounts.change(services, user_id, group, "login.removed", context, details={"id": login_id})
+    if not removed:
+        raise Conflict("This is your last way in: set a password, or add another.", code="last_login")
+
+
+def login_hash(services: Services, identity: Identity) -> str:
+    """Return the keyed hash by which a way in is found. Issuer and subject only together name somebody."""
+    place = json.dumps(["login", identity.issuer, identity.subject])
+    return hmac.new(services.pepper, place.encode(), hashlib.sha256).hexdigest()
+
+
+async def _signed_in(
+    services: Services, user_id: str, group: Sequence[Statement], attempt: Attempt, action: str, context: Context
+) -> UserRow:
+    user = await open_account(services, user_id)
+    invitation = await _invitation(services, attempt, user.email)
+    await _write(services, user_id, group, attempt, action, context)
+    return await _settled(services, user, invitation, context)
+
+
+async def _signed_up(services: Services, identity: Identity, email: str, attempt: Attempt, context: Context) -> UserRow:
+    invitation = await _invitation(services, attempt, email)
+    if invitation is None:
+        sign_up.let_in(services.config.account, email)
+    now = services.clock.now()
+    user_id = new_id(now)
+    group = [
+        account_store.insert(user_id, email, _name(identity, email), None, now, now),
+        login_store.insert(_row(services, identity, user_id)),
+    ]
+    await _write(services, user_id, group, attempt, "user.signed_up", context)
+    return await _settled(services, await open_account(services, user_id), invitation, context)
+
+
+async def open_account(services: Services, user_id: str) -> UserRow:
+    """Return an account that is there. Raises Forbidden where it was closed meanwhile."""
+    user = await account_store.get(services.database, user_id)
+    if user is None or user.deleted_at is not None:
+        raise Forbidden("This account is closed.", code="account_closed")
+    return user
+
+
+async def _settled(services: Services, user: UserRow, invitation: InvitationRow | None, context: Context) -> UserRow:
+    """Give the person where to belong: where it was invited, or an organisation of its own."""
+    if invitation is not None:
+        await services.invitations.accept(services, user, invitation)
+    await homes.ensure(services, user, context)
+    return user
+
+
+async def _write(
+    services: Services, user_id: str, group: Sequence[Statement], attempt: Attempt, action: str, context: Context
+) -> None:
+    ends = datetime.fromtimestamp(attempt.expires_at, UTC)
+    mark = hashlib.sha256(f"sign-in {attempt.state}".encode()).hexdigest()
+    used = login_store.use_up(user_id, mark, ends, services.clock.now())
+    details = {"provider": attempt.provider}
+    try:
+        await accounts.change(services, user_id, [*group, used], action, context, details=details)
+    except UniqueViolation:  # the attempt, the login or the address: somebody was faster, or it is a second time
+        raise _taken() from None
+
+
+async def _invitation(services: Services, attempt: Attempt, email: str) -> InvitationRow | None:
+    if attempt.invitation is None:
+        return None
+    invitation = await services.invitations.find(services, attempt.invitation, email)
+    if invitation is None:
+        message = "The invitation is not for this address, or not open any more."
+        raise UnprocessableEntity(message, code="invalid_invitation", param="invitation")
+    return invitation
+
+
+def _verified_email(identity: Identity) -> str:
+    """Return the address. Raises the same for whatever is missing: who has an account is not told by a mere claim."""
+    try:
+        if identity.email is not None and identity.email_verified:
+            return addresses.normal(identity.email)
+    except ValueError:
+        pass
+    message = (
+        "The identity provider names no address that it has verified. Sign in otherwise, and add this login there."
+    )
+    raise Forbidden(message, code="email_not_verified")
+
+
+def _row(services: Services, identity: Identity, user_id: str) -> LoginRow:
+    now = services.clock.now()
+    return LoginRow(
+        id=new_id(now),
+        user_id=user_id,
+        secret_hash=login_hash(services, identity),
+        issuer=identity.issuer,
+        subject=identity.subject,
+        email=identity.email if identity.email and len(identity.email) >= 3 else None,
+        created_at=now,
+        updated_at=now,
+    )
+
+
+def _name(identity: Identity, email: str) -> str:
+    name = "".join(sign for sign in identity.name or "" if sign.isprintable()).strip()
+    return name[:_MOST_NAME].strip() or email.partition("@")[0]
+
+
+def _taken() -> Conflict:
+    return Conflict("This login is in use already, or this attempt was. Begin again.", code="login_taken")

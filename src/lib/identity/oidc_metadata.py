@@ -1,0 +1,95 @@
+"""What an OpenID provider says of itself, by discovery: its endpoints and its keys. Both are remembered for a while.
+
+Sources: https://openid.net/specs/openid-connect-discovery-1_0.html, RFC 7517 and RFC 9207.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from lib.identity.identity_provider import endpoint_of
+from lib.identity.jwk import UnusableKey, VerifyingKey, verifying_keys
+from lib.identity.oidc_client import ProviderFailure, ProviderHttp, parsed_object, text_of
+from lib.identity.provider_settings import ProviderSettings
+
+KEPT = timedelta(hours=1)
+# Tokens with key ids that don't exist cost one look-up in this time, however many come.
+LEAST_BETWEEN_LOOKS = timedelta(minutes=1)
+_MOST_URL = 2_000
+_JSON = {"accept": "application/json"}
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """Where a provider is asked for what. `secret_in_body`: it takes no HTTP Basic for the client's secret.
+
+    `names_itself`: it always sends `iss` back with the code, so an answer without it is not its own.
+    """
+
+    authorization_endpoint: str
+    token_endpoint: str
+    jwks_uri: str
+    userinfo_endpoint: str | None
+    secret_in_body: bool
+    names_itself: bool
+
+
+class Discovery:
+    """A provider's metadata and keys, for one isolate."""
+
+    def __init__(self, settings: ProviderSettings, http: ProviderHttp) -> None:
+        self._settings = settings
+        self._http = http
+        self._metadata: tuple[datetime, Metadata] | None = None
+        self._keys: tuple[datetime, list[VerifyingKey]] | None = None
+        self._looked_at: datetime | None = None
+
+    async def metadata(self, now: datetime) -> Metadata:
+        """Return the metadata. Raises ProviderFailure."""
+        if self._metadata is None or now >= self._metadata[0] + KEPT:
+            url = f"{self._settings.authority}/.well-known/openid-configuration"
+            self._metadata = (now, self._read(parsed_object(await self._http.get(url, _JSON), "metadata")))
+        return self._metadata[1]
+
+    async def keys(self, now: datetime, fits: Callable[[list[VerifyingKey]], bool]) -> list[VerifyingKey]:
+        """Return the keys; looked up anew where none `fits`, but not more often than LEAST_BETWEEN_LOOKS.
+
+        A provider may sign with a new key at any time (OpenID Connect Core, 10.1.1). Raises ProviderFailure.
+        """
+        fresh = self._keys is not None and now < self._keys[0] + KEPT
+        rested = self._looked_at is None or now >= self._looked_at + LEAST_BETWEEN_LOOKS
+        if self._keys is None or (rested and not (fresh and fits(self._keys[1]))):
+            if not rested:
+                raise ProviderFailure("its keys could not be read a moment ago")
+            self._looked_at = now
+            uri = (await self.metadata(now)).jwks_uri
+            self._keys = (now, _usable(parsed_object(await self._http.get(uri, _JSON), "keys")))
+        return self._keys[1]
+
+    def _read(self, said: dict[str, object]) -> Metadata:
+        settings = self._settings
+        # Whoever can answer in place of the provider, or for one of its other tenants, would name itself here.
+        if said.get("issuer") != settings.issuer:
+            raise ProviderFailure("metadata: another issuer")
+
+        def endpoint(name: str) -> str:
+            return endpoint_of(text_of(said, name, _MOST_URL), settings, name)
+
+        methods = said.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
+        return Metadata(
+            authorization_endpoint=endpoint("authorization_endpoint"),
+            token_endpoint=endpoint("token_endpoint"),
+            jwks_uri=endpoint("jwks_uri"),
+            userinfo_endpoint=endpoint("userinfo_endpoint") if "userinfo_endpoint" in said else None,
+            secret_in_body=not isinstance(methods, list) or "client_secret_basic" not in methods,
+            names_itself=said.get("authorization_response_iss_parameter_supported") is True,
+        )
+
+
+def _usable(key_set: dict[str, object]) -> list[VerifyingKey]:
+    try:
+        return verifying_keys(key_set)
+    except UnusableKey as reason:
+        raise ProviderFailure(f"keys: {reason}") from None

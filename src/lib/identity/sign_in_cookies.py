@@ -1,0 +1,113 @@
+"""What a browser carries while somebody signs in with another provider: sealed, for minutes, and for one use.
+
+Nobody but us can read it or make one, so it needs no row in the store until it is used.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from lib.http.errors import BadRequest
+from lib.identity.api_keys import derive
+from lib.identity.identity_provider import Attempt
+from lib.identity.jwt import InvalidToken, base64url_decode, base64url_encode
+
+if TYPE_CHECKING:
+    from lib.services import Services
+
+ATTEMPT_COOKIE = "__Host-headgate-sign-in"
+CODE_COOKIE = "__Host-headgate-second-factor"
+ATTEMPT_TIME = timedelta(minutes=10)
+CODE_TIME = timedelta(minutes=5)
+MOST_CHARACTERS = 4_000  # what browsers keep of a cookie
+MOST_PATH = 512
+_GONE = "This attempt to sign in has ended, or was begun in another browser. Begin again."
+
+
+@dataclass(frozen=True, slots=True)
+class CodeWanted:
+    """Somebody has signed in elsewhere, and has still to show a code of an authenticator."""
+
+    user_id: str
+    expires_at: int
+
+
+def new_attempt(
+    provider: str, return_to: str, now: datetime, user_id: str | None = None, invitation: str | None = None
+) -> Attempt:
+    """Begin an attempt: its secrets have 256 bits each."""
+    state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
+    ends = int((now + ATTEMPT_TIME).timestamp())
+    return Attempt(provider, return_to, ends, state, nonce, verifier, user_id, invitation)
+
+
+def local_path(text: str) -> str:
+    """Return a path on this host. Raises ValueError: whoever chooses where a browser goes from here borrows our name.
+
+    Two slashes, or a slash and a backslash, begin another host to a browser, which drops tabs and line ends first.
+    """
+    printable = text.isascii() and text.isprintable() and " " not in text and "\\" not in text
+    if not printable or len(text) > MOST_PATH or not text.startswith("/") or text.startswith("//"):
+        raise ValueError("it must be a path of this host, beginning with one slash")
+    return text
+
+
+async def seal_attempt(services: Services, attempt: Attempt) -> str:
+    """Return the value of the cookie."""
+    return await _seal(services, ATTEMPT_COOKIE, asdict(attempt))
+
+
+async def open_attempt(services: Services, value: str | None, provider: str, state: str) -> Attempt:
+    """Return the attempt that this browser has begun. Raises BadRequest where the answer belongs to no such one.
+
+    Without that, a stranger's page could sign somebody in as the stranger (login CSRF, RFC 9700, 4.7), or bring one
+    provider's code to another (mix-up, 4.4).
+    """
+    attempt = Attempt(**await _open(services, ATTEMPT_COOKIE, value))
+    if attempt.provider != provider or not hmac.compare_digest(attempt.state.encode(), state.encode()):
+        raise _gone()
+    return attempt
+
+
+async def seal_code_wanted(services: Services, user_id: str) -> str:
+    """Return the value of the cookie by which somebody goes on with a code."""
+    ends = int((services.clock.now() + CODE_TIME).timestamp())
+    return await _seal(services, CODE_COOKIE, asdict(CodeWanted(user_id, ends)))
+
+
+async def open_code_wanted(services: Services, value: str | None) -> CodeWanted:
+    """Return who goes on. Raises BadRequest."""
+    return CodeWanted(**await _open(services, CODE_COOKIE, value))
+
+
+async def _seal(services: Services, name: str, fields: Mapping[str, Any]) -> str:
+    text = json.dumps(fields, separators=(",", ":")).encode()
+    return base64url_encode(await services.sealer.seal(_key(services, name), text))
+
+
+async def _open(services: Services, name: str, value: str | None) -> dict[str, Any]:
+    if not value or len(value) > MOST_CHARACTERS:
+        raise _gone()
+    try:
+        text = await services.sealer.open(_key(services, name), base64url_decode(value))
+    except (InvalidToken, ValueError):
+        raise _gone() from None
+    fields: dict[str, Any] = json.loads(text)
+    if services.clock.now().timestamp() >= fields["expires_at"]:
+        raise _gone()
+    return fields
+
+
+def _key(services: Services, name: str) -> bytes:
+    """One key for each cookie: what is in one is never read as the other."""
+    return derive(services.config.secret, f"cookie {name}")
+
+
+def _gone() -> BadRequest:
+    return BadRequest(_GONE, code="sign_in_expired")

@@ -1,0 +1,162 @@
+"""Signing in with another provider: the way there, the way back, and the session at its end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from lib.http import cookies
+from lib.http.errors import BadGateway, Conflict, Forbidden, NotFound, Unauthorized
+from lib.http.response import LogFacts
+from lib.identity import accounts, credentials, logins, people, second_factor, sessions, sign_in_cookies
+from lib.identity.identity_provider import Attempt, Identity, IdentityProvider, Returned
+from lib.identity.oidc_client import ProviderFailure
+
+if TYPE_CHECKING:
+    from lib.http.request import Headers
+    from lib.identity.context import Context
+    from lib.identity.models import Principal
+    from lib.identity.sessions import NewSession
+    from lib.services import Services
+    from lib.store.schema import UserRow
+
+GUARDED = "sign_in_with"
+# Who has no password shows by a young session that it is still the one who signed in.
+YOUNG = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """Where the browser goes, and what it carries meanwhile."""
+
+    url: str
+    cookie: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class CameBack:
+    """How an attempt has ended: where the browser goes, and the cookies that it gets."""
+
+    path: str
+    cookies: tuple[str, ...] = field(repr=False)
+
+
+def provider_named(services: Services, name: str) -> IdentityProvider:
+    """Return a provider that is configured. Raises NotFound."""
+    if name not in services.providers:
+        raise NotFound("There is no such identity provider.")
+    return services.providers[name]
+
+
+async def begin(services: Services, name: str, return_to: str, invitation: str | None) -> Begun:
+    """Begin to sign in. Raises NotFound; BadGateway where the provider can't be asked."""
+    now = services.clock.now()
+    return await _begun(services, sign_in_cookies.new_attempt(name, return_to, now, invitation=invitation))
+
+
+async def begin_adding(
+    services: Services, principal: Principal, name: str, return_to: str, password: str | None, context: Context
+) -> Begun:
+    """Begin to add a way in to one's own account, from a browser that is signed in.
+
+    Whoever finds an open session must not get a way in that stays: the password is asked for again. Without one, the
+    session must be young. Raises Forbidden, NotFound, BadGateway, and Unauthorized where it is no session.
+    """
+    session_id = sessions.signed_in(principal)
+    user = await accounts.person(services, principal)
+    if user.password_hash is not None:
+        await accounts.confirm_password(services, user, password or "", context)
+    else:
+        session = await sessions.get(services, principal, session_id)
+        if services.clock.now() - session.created_at > YOUNG:
+            raise Forbidden("Sign out and in again: your session is too old for this.", code="sign_in_again")
+    return await _begun(services, sign_in_cookies.new_attempt(name, return_to, services.clock.now(), user_id=user.id))
+
+
+async def come_back(
+    services: Services, attempt: Attempt, returned: Returned, headers: Headers, context: Context
+) -> CameBack:
+    """Sign in whoever the provider says it is; or add this way in, for who has begun that.
+
+    Raises what `logins` does, BadGateway where the provider makes no sense, and TooManyRequests.
+    """
+    await services.guard.check(GUARDED, "", context.address)
+    identity = await _identify(services, attempt, returned, context)
+    if attempt.user_id is not None:
+        await _still_signed_in(services, attempt.user_id, headers)
+        await logins.add(services, identity, attempt, attempt.user_id, context)
+        return CameBack(attempt.return_to, ())
+    user = await logins.person_of(services, identity, attempt, context)
+    if user.totp_confirmed_at is not None:
+        sealed = await sign_in_cookies.seal_code_wanted(services, user.id)
+        seconds = int(sign_in_cookies.CODE_TIME.total_seconds())
+        path = _with_field(attempt.return_to, "sign_in=totp_required")
+        return CameBack(path, (cookies.setting(sealed, seconds, sign_in_cookies.CODE_COOKIE),))
+    return CameBack(attempt.return_to, (await _session(services, user, headers, context),))
+
+
+async def show_code(services: Services, code: str, headers: Headers, context: Context) -> tuple[str, ...]:
+    """Go on with a code of the authenticator, where an account asks for one; return the cookies of the session.
+
+    Raises BadRequest, Unauthorized and TooManyRequests.
+    """
+    value = cookies.read(headers.get("cookie"), sign_in_cookies.CODE_COOKIE)
+    wanted = await sign_in_cookies.open_code_wanted(services, value)
+    user = await logins.open_account(services, wanted.user_id)
+    if user.totp_confirmed_at is None:
+        raise Conflict("Codes are switched off meanwhile. Begin again.", code="totp_not_enabled")
+    if not await second_factor.accepts(services, user, code, context):
+        await accounts.change(services, user.id, [], "user.sign_in_failed", context, result="denied")
+        raise Unauthorized("The code is wrong.", code="invalid_credentials")
+    return (await _session(services, user, headers, context), cookies.clearing(sign_in_cookies.CODE_COOKIE))
+
+
+async def _begun(services: Services, attempt: Attempt) -> Begun:
+    try:
+        url = await provider_named(services, attempt.provider).authorization_url(attempt, services.clock.now())
+    except ProviderFailure as reason:
+        raise _failed(reason) from None
+    sealed = await sign_in_cookies.seal_attempt(services, attempt)
+    seconds = int(sign_in_cookies.ATTEMPT_TIME.total_seconds())
+    return Begun(url, cookies.setting(sealed, seconds, sign_in_cookies.ATTEMPT_COOKIE))
+
+
+async def _identify(services: Services, attempt: Attempt, returned: Returned, context: Context) -> Identity:
+    provider = provider_named(services, attempt.provider)
+    try:
+        return await provider.identify(attempt, returned, services.clock.now())
+    except ProviderFailure as reason:
+        await services.guard.failed(GUARDED, "", context.address)
+        raise _failed(reason) from None
+
+
+async def _still_signed_in(services: Services, user_id: str, headers: Headers) -> None:
+    """Raise Unauthorized unless this browser is signed in as the person who has begun."""
+    cookie = credentials.cookie_of(headers)
+    principal = await sessions.find(services, cookie) if cookie else None
+    if principal is None or principal.user_id != user_id:
+        raise Unauthorized(sessions.WRONG, code="invalid_session")
+
+
+async def _session(services: Services, user: UserRow, headers: Headers, context: Context) -> str:
+    org_id = await people.choose_org(services, user.id, None)
+    new: NewSession = await sessions.begin(services, user.id, org_id, context, credentials.cookie_of(headers))
+    seconds = int((new.shown.expires_at - services.clock.now()).total_seconds())
+    return cookies.setting(new.cookie.value, seconds)
+
+
+def _with_field(path: str, text: str) -> str:
+    start, mark, fragment = path.partition("#")
+    return f"{start}{'&' if '?' in start else '?'}{text}{mark}{fragment}"
+
+
+def _failed(reason: ProviderFailure) -> BadGateway:
+    """Tell the client that it was the provider, and the log what."""
+    failure = BadGateway("The identity provider can't be reached, or its answer is wrong.", code="identity_provider")
+
+    async def note() -> LogFacts:
+        return {"reason": str(reason)}
+
+    failure.finish = note
+    return failure

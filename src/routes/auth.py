@@ -1,0 +1,153 @@
+"""`/api/v1/auth`: signing in with other providers. A browser goes there and comes back."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, StringConstraints
+
+from lib.http import cookies, render
+from lib.http.errors import BadRequest, Forbidden, HeadgateError
+from lib.http.request import Validated
+from lib.http.response import Response
+from lib.http.route import NoQuery, Route
+from lib.identity import csrf, sign_in_cookies, sign_in_with
+from lib.identity.context import context_of
+from lib.identity.identity_provider import Attempt, Returned
+from lib.services import Services
+from lib.text import PRINTABLE
+from routes.schemas import Code, LocalPath, One, Secret
+
+# Shows the session, with what changes by it need.
+HOME = "/api/v1/sessions/current"
+_ERROR = re.compile(r"[a-z_]{1,64}")
+_Text = Annotated[str, StringConstraints(min_length=1, max_length=4_000, pattern=PRINTABLE)]
+_ShortText = Annotated[str, StringConstraints(min_length=1, max_length=512, pattern=PRINTABLE)]
+_NO_STORE = {"cache-control": "no-store", "referrer-policy": "no-referrer"}
+
+
+class Providers(BaseModel):
+    """Names of the providers, as `/api/v1/auth/{provider}/start` takes them."""
+
+    providers: list[str]
+
+
+class StartQuery(BaseModel):
+    """Where to go when signed in: a path of this host. `invitation` is an invitation's secret."""
+
+    return_to: LocalPath = HOME
+    invitation: Secret | None = None
+
+
+class CallbackQuery(BaseModel):
+    """What a provider sends the browser back with (RFC 6749, 4.1.2; RFC 9207). More of its own may be there."""
+
+    state: _ShortText
+    code: _Text | None = None
+    iss: _ShortText | None = None
+    error: _ShortText | None = None
+
+
+class ShowCode(BaseModel):
+    """A code of the authenticator, or a recovery code."""
+
+    model_config = ConfigDict(extra="forbid")
+    totp_code: Code
+
+
+async def list_providers(services: Services, _request: Validated[None, NoQuery], _caller: None) -> Response:
+    """Tell whom one may sign in with."""
+    return render.data(Providers(providers=list(services.providers)))
+
+
+async def start(services: Services, request: Validated[None, StartQuery], _caller: None) -> Response:
+    """Send the browser to the provider."""
+    query = request.query
+    begun = await sign_in_with.begin(services, request.path["provider"], query.return_to, query.invitation)
+    return Response(303, {**_NO_STORE, "location": begun.url, "set-cookie": begun.cookie})
+
+
+async def callback(services: Services, request: Validated[None, CallbackQuery], _caller: None) -> Response:
+    """Take the browser back, and sign it in."""
+    value = cookies.read(request.headers.get("cookie"), sign_in_cookies.ATTEMPT_COOKIE)
+    attempt = await sign_in_cookies.open_attempt(services, value, request.path["provider"], request.query.state)
+    used = cookies.clearing(sign_in_cookies.ATTEMPT_COOKIE)
+    try:
+        back = await _come_back(services, request, attempt)
+    except HeadgateError as failure:
+        failure.headers["set-cookie"] = used
+        raise
+    location = f"{services.config.account.public_url or ''}{back.path}"
+    return Response(303, {**_NO_STORE, "location": location, "set-cookie": used}, cookies=back.cookies)
+
+
+async def show_code(services: Services, request: Validated[ShowCode, NoQuery], _caller: None) -> Response:
+    """Go on with a code."""
+    csrf.check_origin(request.headers, services.config.session)
+    set_cookies = await sign_in_with.show_code(services, request.body.totp_code, request.headers, context_of(request))
+    return Response(204, {"cache-control": "no-store"}, cookies=set_cookies)
+
+
+async def _come_back(
+    services: Services, request: Validated[None, CallbackQuery], attempt: Attempt
+) -> sign_in_with.CameBack:
+    query = request.query
+    if query.error is not None:
+        why = query.error if _ERROR.fullmatch(query.error) else "an error"
+        raise Forbidden(f"The identity provider did not sign you in: {why}.", code="sign_in_refused")
+    if query.code is None:
+        raise BadRequest("The identity provider sent no code.", param="code")
+    returned = Returned(query.code, query.iss)
+    return await sign_in_with.come_back(services, attempt, returned, request.headers, context_of(request))
+
+
+ROUTES = [
+    Route(
+        method="GET",
+        path="/api/v1/auth",
+        handler=list_providers,
+        summary="List whom one may sign in with",
+        responses={200: One[Providers]},
+        permission=None,
+    ),
+    Route(
+        method="GET",
+        path="/api/v1/auth/{provider}/start",
+        handler=start,
+        summary="Go to a provider to sign in",
+        description=(
+            "For a browser to be led to. It comes back within ten minutes, signed in, to `return_to`; where the account"
+            " asks for a code, with `sign_in=totp_required` in the query: `/api/v1/auth/actions/show_code` goes on."
+        ),
+        responses={303: None},
+        permission=None,
+        query=StartQuery,
+        errors=(404, 502),
+    ),
+    Route(
+        method="GET",
+        path="/api/v1/auth/{provider}/callback",
+        handler=callback,
+        summary="Come back from a provider",
+        description=(
+            "Only the provider sends a browser here. An address opens an existing account when both the provider and"
+            " the account have verified it."
+        ),
+        responses={303: None},
+        permission=None,
+        query=CallbackQuery,
+        errors=(401, 403, 404, 409, 422, 429, 502),
+    ),
+    Route(
+        method="POST",
+        path="/api/v1/auth/actions/show_code",
+        handler=show_code,
+        summary="Go on to sign in with a code",
+        description="Sets the session's cookie.",
+        responses={204: None},
+        permission=None,
+        body=ShowCode,
+        errors=(401, 403, 409, 429),
+    ),
+]

@@ -1,0 +1,108 @@
+"""`/api/v1/me/logins`: a person's ways in at other providers."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, StringConstraints
+
+from lib.http import render
+from lib.http.paging import PageQuery, cut, decode_cursor
+from lib.http.request import Validated
+from lib.http.response import Response
+from lib.http.route import NoQuery, Route
+from lib.identity import accounts, login_store, logins, sign_in_with
+from lib.identity.context import context_of
+from lib.identity.models import SELF, Principal
+from lib.services import Services
+from routes.schemas import GivenPassword, LocalPath, One, Page
+
+PATH = "/api/v1/me/logins"
+
+
+class Login(BaseModel):
+    """A way in. `email` is the address that the provider named when it was added."""
+
+    model_config = ConfigDict(from_attributes=True)
+    id: str
+    issuer: str
+    email: str | None
+    created_at: datetime
+
+
+class AddLogin(BaseModel):
+    """A provider to sign in with from now on. `password` is the account's own, where it has one."""
+
+    model_config = ConfigDict(extra="forbid")
+    provider: Annotated[str, StringConstraints(min_length=1, max_length=31, pattern=r"^[a-z][a-z0-9-]*$")]
+    return_to: LocalPath = PATH
+    password: GivenPassword | None = None
+
+
+class GoThere(BaseModel):
+    """Where the browser goes now."""
+
+    authorization_url: str
+
+
+async def list_logins(services: Services, request: Validated[None, PageQuery], principal: Principal) -> Response:
+    """List one's own ways in."""
+    user = await accounts.person(services, principal)
+    [after] = decode_cursor(request.query.cursor, [""])
+    rows = await login_store.of_person(services.database, user.id, logins.MOST_LOGINS)
+    rest = [row for row in rows if row.id > after]
+    shown, more = cut(rest[: request.query.limit + 1], request.query.limit, lambda row: [row.id])
+    return render.page([Login.model_validate(row) for row in shown], more)
+
+
+async def add_login(services: Services, request: Validated[AddLogin, NoQuery], principal: Principal) -> Response:
+    """Begin to add a way in."""
+    body, context = request.body, context_of(request)
+    begun = await sign_in_with.begin_adding(services, principal, body.provider, body.return_to, body.password, context)
+    return render.data(GoThere(authorization_url=begun.url), headers={"set-cookie": begun.cookie})
+
+
+async def remove_login(services: Services, request: Validated[None, NoQuery], principal: Principal) -> Response:
+    """Take a way in away."""
+    user = await accounts.person(services, principal)
+    await logins.remove(services, user.id, request.path["id"], context_of(request))
+    return render.no_content()
+
+
+ROUTES = [
+    Route(
+        method="GET",
+        path=PATH,
+        handler=list_logins,
+        summary="List your ways in at other providers",
+        responses={200: Page[Login]},
+        permission=SELF,
+        query=PageQuery,
+    ),
+    Route(
+        method="POST",
+        path=PATH,
+        handler=add_login,
+        summary="Add a way in at another provider",
+        description=(
+            "From a browser that is signed in. Asks for the password again; an account without one must have signed in"
+            " within ten minutes. Send the browser to `authorization_url`: it comes back to `return_to`."
+        ),
+        responses={200: One[GoThere]},
+        permission=SELF,
+        body=AddLogin,
+        idempotent=True,
+        errors=(404, 429, 502),
+    ),
+    Route(
+        method="DELETE",
+        path=f"{PATH}/{{id}}",
+        handler=remove_login,
+        summary="Remove a way in",
+        description="The last one stays: 409 where the account has no password either.",
+        responses={204: None},
+        permission=SELF,
+        errors=(404, 409),
+    ),
+]

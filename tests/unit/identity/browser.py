@@ -1,0 +1,72 @@
+"""A browser: it keeps cookies as one does, follows nobody by itself, and knows what a provider would be shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import urlencode
+
+from lib.config import AccountConfig, SignUp
+from tests.unit.identity.fake_issuer import FakeIssuer, query_of
+from tests.unit.world import Answer, World, new_world
+
+PUBLIC_URL = "https://us.example"
+AUTH = "/api/v1/auth"
+
+
+@dataclass
+class Browser:
+    """One person's browser at a Headgate where one may sign in with the issuer `acme`."""
+
+    world: World
+    issuer: FakeIssuer
+    cookies: dict[str, str] = field(default_factory=dict)
+    shown: dict[str, str] = field(default_factory=dict)  # what the provider was shown last
+
+    def ask(self, method: str, path: str, body: object = None, **headers: str) -> Answer:
+        sent = {"cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())} if self.cookies else {}
+        sent |= {name.replace("_", "-"): value for name, value in headers.items()}
+        answer = self.world.ask(method, path, body, key=None, headers=sent)
+        for text in [answer.headers.get("set-cookie"), *answer.cookies]:
+            if text:
+                name, value = text.partition(";")[0].split("=", 1)
+                self.cookies[name] = value
+                if "Max-Age=0" in text:
+                    del self.cookies[name]
+        return answer
+
+    def start(self, name: str = "acme", **query: str) -> Answer:
+        """Be sent to the provider, which keeps what it is shown."""
+        answer = self.ask("GET", f"{AUTH}/{name}/start?{urlencode(query)}")
+        if answer.status == 303:
+            self.go(answer.headers["location"])
+        return answer
+
+    def go(self, url: str) -> None:
+        self.shown = query_of(url)
+        self.issuer.nonce, self.issuer.now = self.shown["nonce"], self.world.clock.now()
+
+    def back(self, name: str = "acme", **query: str) -> Answer:
+        """Come back from the provider, with a code."""
+        fields = {"code": "the code", "state": self.shown["state"], **query}
+        return self.ask("GET", f"{AUTH}/{name}/callback?{urlencode(fields)}")
+
+    def sign_in(self, **query: str) -> Answer:
+        self.start(**query)
+        return self.back()
+
+    def session(self) -> Any:
+        """Return one's own session as it is shown; None where one is not signed in."""
+        answer = self.ask("GET", "/api/v1/sessions/current")
+        return answer.data if answer.status == 200 else None
+
+    def other(self) -> Browser:
+        """Return another browser, at the same Headgate."""
+        return Browser(self.world, self.issuer)
+
+
+def browser(sign_up: SignUp = SignUp.OPEN, *domains: str, **claims: Any) -> Browser:
+    account = AccountConfig(sign_up=sign_up, sign_up_domains=frozenset(domains), public_url=PUBLIC_URL)
+    world, issuer = new_world(account=account), FakeIssuer(claims=claims)
+    world.services = replace(world.services, providers={"acme": issuer.provider(), "other": FakeIssuer().provider()})
+    return Browser(world, issuer)

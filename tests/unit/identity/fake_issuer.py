@@ -1,0 +1,149 @@
+"""An OpenID provider in memory, with real keys: it says what a test tells it to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qs, parse_qsl, urlsplit
+
+from lib.identity.configured_providers import providers_of
+from lib.identity.identity_provider import Attempt, Identity, IdentityProvider, Returned
+from lib.identity.jwt import base64url_encode
+from lib.identity.oidc_client import ProviderAnswer, ProviderFailure
+from lib.identity.provider_settings import ProviderSettings
+from tests.unit.fakes import NOW, run
+from tests.unit.identity.cpython_signatures import CPythonSignatures
+
+ISSUER = "https://login.acme.example"
+SETTINGS = ProviderSettings(
+    name="acme",
+    issuer=ISSUER,
+    authority=ISSUER,
+    client_id="our client",
+    client_secret="s3cret:/+",
+    redirect_uri="https://us.example/api/v1/auth/acme/callback",
+)
+ATTEMPT = Attempt("acme", "/", int(NOW.timestamp()) + 600, "state", "nonce", "verifier-" * 6)
+SIGNATURES = CPythonSignatures()
+PUBLIC, PRIVATE = run(SIGNATURES.new_key("ES256"))
+OTHER_PUBLIC, OTHER_PRIVATE = run(SIGNATURES.new_key("ES256"))
+
+
+def published(key_id: str = "k1", public: Mapping[str, Any] = PUBLIC, **more: object) -> dict[str, Any]:
+    """Return a key as a set of keys lists it."""
+    return {**public, "kid": key_id, "alg": "ES256", "use": "sig", **more}
+
+
+@dataclass
+class Asked:
+    """One request that reached the provider."""
+
+    url: str
+    headers: Mapping[str, str]
+    form: Mapping[str, str]
+
+
+@dataclass
+class FakeIssuer:
+    """Implements `ProviderHttp`. `claims` change the ID token's; one that is None is left out. `raw` replaces it."""
+
+    settings: ProviderSettings = SETTINGS
+    now: datetime = NOW
+    claims: dict[str, Any] = field(default_factory=dict)
+    header: dict[str, Any] = field(default_factory=lambda: {"alg": "ES256", "kid": "k1"})
+    private: Mapping[str, Any] = field(default_factory=lambda: PRIVATE)
+    keys: list[dict[str, Any]] = field(default_factory=lambda: [published()])
+    metadata: dict[str, Any] = field(default_factory=dict)
+    userinfo: dict[str, Any] = field(default_factory=dict)
+    raw: str | None = None
+    nonce: str = ATTEMPT.nonce
+    answers: dict[str, ProviderAnswer] = field(default_factory=dict)  # in place of what is said by itself
+    asked: list[Asked] = field(default_factory=list)
+
+    def provider(self) -> IdentityProvider:
+        return providers_of([self.settings], self, SIGNATURES)[self.settings.name]
+
+    def identify(self, provider: IdentityProvider | None = None, issuer: str | None = None, **later: float) -> Identity:
+        """Come back with a code; `later` is how much time has passed."""
+        self.now = NOW + timedelta(**later)
+        return run((provider or self.provider()).identify(ATTEMPT, Returned("the code", issuer), self.now))
+
+    def looks(self, end: str) -> int:
+        """Tell how often an address was asked that ends so."""
+        return sum(asked.url.endswith(end) for asked in self.asked)
+
+    async def get(self, url: str, headers: Mapping[str, str]) -> ProviderAnswer:
+        return self._answer(url, headers, {})
+
+    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> ProviderAnswer:
+        return self._answer(url, headers, dict(parse_qsl(body.decode(), strict_parsing=True)))
+
+    def _answer(self, url: str, headers: Mapping[str, str], form: Mapping[str, str]) -> ProviderAnswer:
+        self.asked.append(Asked(url, headers, form))
+        if url in self.answers:
+            return self.answers[url]
+        said: dict[str, Callable[[], object]] = {
+            f"{self.settings.authority}/.well-known/openid-configuration": self.described,
+            f"{ISSUER}/keys": lambda: {"keys": self.keys},
+            f"{ISSUER}/token": lambda: {"token_type": "Bearer", "access_token": "at", "id_token": self.id_token()},
+            f"{ISSUER}/userinfo": lambda: self.userinfo,
+        }
+        if url not in said:
+            raise ProviderFailure(f"{url}: no answer")
+        return answer(said[url]())
+
+    def described(self) -> dict[str, Any]:
+        return without_none(
+            {
+                "issuer": self.settings.issuer,
+                "authorization_endpoint": f"{ISSUER}/auth",
+                "token_endpoint": f"{ISSUER}/token",
+                "jwks_uri": f"{ISSUER}/keys",
+                "userinfo_endpoint": f"{ISSUER}/userinfo",
+                **self.metadata,
+            }
+        )
+
+    def id_token(self) -> str:
+        if self.raw is not None:
+            return self.raw
+        seconds = int(self.now.timestamp())
+        claims = {
+            "iss": ISSUER, "aud": self.settings.client_id, "sub": "alice", "iat": seconds, "exp": seconds + 300,
+            "nonce": self.nonce, "email": "alice@wonder.example", "email_verified": True, "name": "Alice",
+        }  # fmt: skip
+        return signed(self.header, without_none({**claims, **self.claims}), self.private)
+
+
+def signed(header: Mapping[str, Any], claims: Mapping[str, Any], private: Mapping[str, Any]) -> str:
+    """Return a token with any header, signed with ES256."""
+    text = f"{base64url_encode(json.dumps(header).encode())}.{base64url_encode(json.dumps(claims).encode())}"
+    return f"{text}.{base64url_encode(run_now(private, text))}"
+
+
+def run_now(private: Mapping[str, Any], text: str) -> bytes:
+    """Sign within a running loop: what signs on CPython waits for nothing."""
+    work = SIGNATURES.sign("ES256", private, text.encode())
+    try:
+        work.send(None)
+    except StopIteration as done:
+        return bytes(done.value)
+    raise AssertionError("signing has waited")
+
+
+def answer(value: object, status: int = 200) -> ProviderAnswer:
+    return ProviderAnswer(status, value if isinstance(value, bytes) else json.dumps(value).encode())
+
+
+def without_none(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def query_of(url: str) -> dict[str, str]:
+    """Return the fields of an address, each of which must be there once."""
+    fields = parse_qs(urlsplit(url).query, strict_parsing=True)
+    assert all(len(values) == 1 for values in fields.values())
+    return {name: values[0] for name, values in fields.items()}

@@ -1,0 +1,122 @@
+"""Signing in with GitHub: OAuth with PKCE, and its API's word on who it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import parse_qsl
+
+import pytest
+
+from lib.identity.github import GithubProvider
+from lib.identity.identity_provider import Identity, Returned
+from lib.identity.oidc_client import ProviderAnswer, ProviderFailure
+from tests.unit.fakes import NOW, run
+from tests.unit.identity.fake_issuer import ATTEMPT, SETTINGS, answer, query_of
+
+GITHUB = replace(
+    SETTINGS,
+    name="github",
+    issuer="https://github.com",
+    authority="https://github.com",
+    api_url="https://api.github.com",
+)
+TOKEN, USER, EMAILS = "https://github.com/login/oauth/access_token", "/user", "/user/emails"
+PRIMARY = {"email": "octo@cat.example", "primary": True, "verified": True, "visibility": "private"}
+OTHER = {"email": "other@cat.example", "primary": False, "verified": True, "visibility": None}
+
+
+@dataclass
+class FakeGithub:
+    """GitHub's documented answers, which a test may replace."""
+
+    said: dict[str, Any] = field(
+        default_factory=lambda: {
+            TOKEN: {"access_token": "gho_abc", "scope": "read:user,user:email", "token_type": "bearer"},
+            USER: {"login": "octocat", "id": 583231, "name": "The Octocat", "email": None},
+            EMAILS: [OTHER, PRIMARY],
+        }
+    )
+    asked: list[tuple[str, Mapping[str, str], Mapping[str, str]]] = field(default_factory=list)
+
+    async def get(self, url: str, headers: Mapping[str, str]) -> ProviderAnswer:
+        return self._answer(url, headers, {})
+
+    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> ProviderAnswer:
+        return self._answer(url, headers, dict(parse_qsl(body.decode())))
+
+    def _answer(self, url: str, headers: Mapping[str, str], form: Mapping[str, str]) -> ProviderAnswer:
+        self.asked.append((url, headers, form))
+        said = self.said[url.removeprefix("https://api.github.com")]
+        return said if isinstance(said, ProviderAnswer) else answer(said)
+
+
+def identify(**changes: Any) -> tuple[Identity, FakeGithub]:
+    github = FakeGithub()
+    github.said.update({{"token": TOKEN, "user": USER, "emails": EMAILS}[name]: to for name, to in changes.items()})
+    provider = GithubProvider(GITHUB, github)
+    return run(provider.identify(ATTEMPT, Returned("the code"), NOW)), github
+
+
+def test_the_browser_is_sent_with_pkce_and_state() -> None:
+    url = run(GithubProvider(GITHUB, FakeGithub()).authorization_url(ATTEMPT, NOW))
+    fields = query_of(url)
+    assert url.startswith("https://github.com/login/oauth/authorize?")
+    assert (fields["state"], fields["code_challenge_method"]) == ("state", "S256")
+    assert (fields["code_challenge"], fields["scope"]) == (ATTEMPT.challenge, "read:user user:email")
+    assert "nonce" not in fields  # there is no ID token that could have it
+
+
+def test_the_api_tells_who_it_is() -> None:
+    """By the number, which is never given to anybody else; with the primary address that GitHub has verified."""
+    identity, github = identify()
+    assert identity == Identity("https://github.com", "583231", "octo@cat.example", True, "The Octocat")
+    assert github.asked[0][2] == {
+        "client_id": "our client",
+        "client_secret": "s3cret:/+",
+        "code": "the code",
+        "redirect_uri": SETTINGS.redirect_uri,
+        "code_verifier": ATTEMPT.verifier,
+    }
+    assert [headers["authorization"] for _, headers, _ in github.asked[1:]] == ["Bearer gho_abc"] * 2
+    assert all(headers["user-agent"] for _, headers, _ in github.asked)
+
+
+@pytest.mark.parametrize(
+    "emails",
+    [[], [OTHER], [{**PRIMARY, "verified": False}, OTHER], [{**PRIMARY, "verified": "true"}], ["octo@cat.example"]],
+)
+def test_no_other_address_counts(emails: list[Any]) -> None:
+    """Not one that is unverified, and not a second one: the person goes by the primary."""
+    identity, _ = identify(emails=emails)
+    assert (identity.email, identity.email_verified) == (None, False)
+
+
+def test_who_has_no_name_goes_by_the_login() -> None:
+    identity, _ = identify(user={"login": "octocat", "id": 1, "name": None})
+    assert identity.name == "octocat"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"token": {"error": "bad_verification_code"}},  # with status 200, as GitHub does
+        {"token": {"access_token": ""}},
+        {"token": {"access_token": "a\r\nb: c"}},
+        {"token": []},
+        {"token": answer({}, 404)},
+        {"user": {"login": "octocat"}},
+        {"user": {"id": "583231"}},
+        {"user": {"id": True}},
+        {"user": {"id": 0}},
+        {"user": []},
+        {"user": answer({"message": "Bad credentials"}, 401)},
+        {"emails": {}},
+        {"emails": [PRIMARY] * 101},
+        {"emails": answer([], 404)},
+    ],
+)
+def test_another_answer_is_a_failure(change: dict[str, Any]) -> None:
+    with pytest.raises(ProviderFailure):
+        identify(**change)
