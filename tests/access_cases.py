@@ -68,6 +68,7 @@ BODIES: Mapping[str, Json] = {
     "POST /api/v1/me/actions/begin_totp": {"password": PASSWORD},
     "POST /api/v1/me/actions/confirm_totp": {"code": "123456"},
     "POST /api/v1/me/actions/disable_totp": {"password": PASSWORD, "code": "123456"},
+    "POST /api/v1/me/logins": {"provider": "nowhere", "password": PASSWORD},
     "POST /api/v1/users": {"email": "new@example.com", "password": PASSWORD, "name": "New"},
     "POST /api/v1/users/actions/verify_email": {"token": "x"},
     "POST /api/v1/users/actions/request_password_reset": {"email": "nobody@example.com"},
@@ -85,6 +86,8 @@ BUSINESS: Mapping[str, tuple[int, str]] = {
     "DELETE /api/v1/sessions/current": (401, "the same"),
     "POST /api/v1/me/actions/confirm_totp": (409, "nothing was begun"),
     "POST /api/v1/me/actions/disable_totp": (409, "there is none"),
+    "POST /api/v1/me/logins": (401, "the caller has signed in with a token, and has no session"),
+    "DELETE /api/v1/me/logins/{id}": (404, "nobody here signs in with another provider"),
 }
 
 
@@ -147,6 +150,7 @@ def make_things(ask: Ask, org_id: str, member_id: str, invitation_id: str) -> Th
         "team_id": made(f"{place}/teams", {"name": "Search"}),
         "invitation_id": invitation_id,
         "sessions": "all",
+        "me": invitation_id,  # of a login, which nobody has
     }
     _, listed = ask("GET", "/api/v1/ledger", None)
     return Things(org_id, member_id, ids | {"ledger": str(listed["data"][0]["id"])})
