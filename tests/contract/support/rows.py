@@ -27,7 +27,7 @@ def rows_everywhere(email: str) -> tuple[Credentials, str]:
     """Return an organisation's credentials, and the SQL that gives it one row in each table."""
     made, seeded = seed_statements(SECRET, email)
     org, price, budget = made.org_id, new_id(datetime.now(UTC)), new_id(datetime.now(UTC))
-    key = f"(SELECT id FROM api_keys WHERE org_id = '{org}')"
+    key = f"(SELECT id FROM api_keys WHERE org_id = '{org}' AND kind = 'server')"
     rows = {
         "model_prices (id, org_id, input_nano_usd_per_token, output_nano_usd_per_token, per_request_nano_usd,"
         " created_at, updated_at)": f"'{price}', '{org}', 150, 600, {2**53}",
