@@ -94,7 +94,7 @@ class Ground:
         """Return the token of the newest invitation that a person got."""
         answer = self.owner.http.get(f"{self.owner.base_url}/dev/outbox", headers={"accept": "application/json"})
         texts = [mail["text"] for mail in answer.json()["data"]["mails"] if mail["to"] == person.email]
-        return next(found[0] for text in texts for found in [re.findall(r"hgi_\w+", text)] if found)
+        return next(str(found[0]) for text in texts for found in [re.findall(r"hgi_\w+", text)] if found)
 
     def invitation(self, email: str, role: str) -> str:
         answer = self.owner.post(f"/api/v1/orgs/{self.org_id}/invitations", {"email": email, "role": role})
@@ -108,11 +108,9 @@ class Ground:
         members = self.owner.all_pages(f"/api/v1/orgs/{self.org_id}/members", limit=100)
         [member_id] = [member["user_id"] for member in members if member["email"] == target.email]
         invitation = self.invitation(f"{letters(12)}@access.example", "viewer")
-        until(lambda: self.ask("GET", "/api/v1/ledger", None)[1]["data"] or self._called(), "a record of a call")
-        return make_things(self.ask, self.org_id, member_id, invitation, letters(8))
-
-    def _called(self) -> None:
         assert self.owner.chat("sim/chat").status_code == 200
+        until(lambda: self.ask("GET", "/api/v1/ledger", None)[1]["data"], "a record of a call")
+        return make_things(self.ask, self.org_id, member_id, invitation, letters(8))
 
     def ask(self, method: str, path: str, body: Json | None) -> tuple[int, Any]:
         answer = self.owner.call(method, path, json=body)

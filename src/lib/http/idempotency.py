@@ -20,13 +20,14 @@ from lib.http.errors import BadRequest, Conflict, UnprocessableEntity
 from lib.http.request import Validated
 from lib.http.response import Response
 from lib.http.route import Route
-from lib.identity.models import Principal
+from lib.identity.models import NONE, Principal
 from lib.store.scope import EveryOrg, Org
 
 if TYPE_CHECKING:
     from lib.services import Services
 
 MOST_KEY_CHARACTERS = 255
+_NOWHERE = "You are in no organisation, so no answer can be kept: send it without Idempotency-Key."
 KEPT = timedelta(hours=24)
 # A request that holds its key longer than this has died with its isolate.
 ABANDONED = timedelta(seconds=60)
@@ -56,8 +57,11 @@ async def once(
 ) -> Response:
     """Run a request, or return the answer that the first one of this key got. Errors are not kept: they may be retried.
 
-    Raises Conflict while the first is under way, and UnprocessableEntity when the key came with another request.
+    Raises Conflict while the first is under way, and UnprocessableEntity when the key came with another request, or
+    from a person who is in no organisation: answers are kept with one.
     """
+    if principal.org_id == NONE:
+        raise UnprocessableEntity(_NOWHERE, code="idempotency_unavailable", param="Idempotency-Key")
     if not 1 <= len(repeat_key) <= MOST_KEY_CHARACTERS:
         raise BadRequest(f"Idempotency-Key must have 1 to {MOST_KEY_CHARACTERS} characters.")
     # Of one caller only: another must not get its answer, and the secret in it, by guessing the header.

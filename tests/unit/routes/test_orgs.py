@@ -115,3 +115,14 @@ def test_nobody_is_in_more_organisations_than_it_may(monkeypatch: pytest.MonkeyP
     refused = owner.ask("POST", "/api/v1/orgs", {"name": "x"})
     assert (refused.status, refused.error["code"]) == (409, "too_many_orgs")
     assert world.binding.rows("SELECT count(*) AS n FROM orgs")[0]["n"] == 1
+
+
+def test_who_is_in_no_organisation_is_told_that_nothing_is_kept() -> None:
+    """Rather than a key that is not heeded."""
+    world, owner = owned()
+    stranger, key = join(world, None), {"idempotency-key": "k"}
+    refused = stranger.ask("POST", "/api/v1/orgs", {"name": "x"}, **key)
+    assert (refused.status, refused.error["code"]) == (422, "idempotency_unavailable")
+    first, again_ = (owner.ask("POST", "/api/v1/orgs", {"name": "x"}, **key) for _ in range(2))
+    assert first.data["id"] == again_.data["id"]
+    assert stranger.ask("POST", "/api/v1/orgs", {"name": "x"}).status == 201
