@@ -59,7 +59,8 @@ def _of_people(org: str) -> dict[str, str]:
         "teams": f"'{row}', '{org}', 'Search', 1",
         "team_members": f"'{org}', '{row}', {user}",
         "invitations": f"'{row}', '{org}', 'new@x.example', 'viewer', '{row}', {user}, '{hashed}', '{NOW}', NULL, NULL",
-        "sessions": f"'{row}', {user}, '{hashed}', 'a browser', '192.0.2.1', '{NOW}', '{NOW}', NULL",
+        "sessions (id, user_id, secret_hash, user_agent, address, seen_at, expires_at, revoked_at, created_at,"
+        " updated_at)": f"'{row}', {user}, '{hashed}', 'a browser', '192.0.2.1', '{NOW}', '{NOW}', NULL",
         "refresh_tokens": f"'{row}', {user}, '{family}', '{org}', '{hashed}', '{NOW}', NULL, NULL",
         "revoked_tokens": f"{user}, '{hashed}', '{NOW}'",
         "mail_tokens": f"'{row}', {user}, 'verify_email', 'new@x.example', '{hashed}', '{NOW}', NULL",
@@ -76,4 +77,6 @@ def quoted_json() -> str:
     return "'" + json.dumps({"said": "it's; \\ é 🜁"}, ensure_ascii=False).replace("'", "''") + ";\n'"
 
 
-COUNTS = "SELECT " + ", ".join(f"(SELECT count(*) FROM {table}) AS {table}" for table in TABLES)
+# A member has a key of its own, beside the organisation's.
+_WHICH = {"api_keys": " WHERE kind = 'server'"}
+COUNTS = "SELECT " + ", ".join(f"(SELECT count(*) FROM {table}{_WHICH.get(table, '')}) AS {table}" for table in TABLES)

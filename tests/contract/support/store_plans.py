@@ -193,6 +193,10 @@ INSERT INTO orgs SELECT {_id("org", "i")}, 'Acme', now(), now() FROM generate_se
 INSERT INTO api_keys (id, org_id, name, prefix, secret_hash, scopes, created_at, updated_at)
   SELECT {_id("key", "i")}, {_ORG_OR_FIRST}, 'key', 'hg_12345678', rpad('hash-' || i, 64, '-'), '[]', now(), now()
   FROM generate_series(1, {ROWS}) AS i;
+INSERT INTO api_keys (id, org_id, created_by_key_id, name, prefix, secret_hash, scopes, kind, expires_at, created_at,
+    updated_at)
+  SELECT {_id("page", "i")}, {_ORG}, {_id("key", "i")}, 'page', 'hg_12345678', rpad('page-' || i, 64, '-'), '[]',
+    'browser', {_TIME} '1 day', now(), now() FROM generate_series(1, 500) AS i;
 INSERT INTO model_prices SELECT {_id("price", "i")}, {_ORG}, 1, 2, 3, now(), now() FROM generate_series(1, {ROWS}) AS i;
 INSERT INTO models SELECT {_ORG}, 'model-' || i, 'sim', 'chat', {_id("price", "i")}, 1, now(), now()
   FROM generate_series(1, {ROWS}) AS i;

@@ -92,7 +92,9 @@ async def _browser_keys(services: Services, key: SeededKey) -> None:
     """Mint one that ends at once for the clock of the daily work, and report it as leaked."""
     wanted = browser_keys.Wanted("b", "u", 1, 5, frozenset({"m"}), frozenset({"https://a.example"}))
     _, secret = await browser_keys.mint(services, key.principal, wanted)
-    await leaks.report(services.for_request(), secret, Context("r"))
+    own = services.for_request()
+    await leaks.report(own, secret, Context("r"))
+    await own.database.close()
     later = FakeClock(NOW + timedelta(days=1))
     assert await browser_keys.purge(replace(services, clock=later)) == 1
 
