@@ -14,6 +14,7 @@ from lib.gateway.accounts import Accounts
 from lib.gateway.call import Gateway
 from lib.http.idempotency import Sealer
 from lib.http.streaming import Streams
+from lib.identity.context import NO_REQUEST, Context
 from lib.identity.identity_provider import IdentityProvider
 from lib.identity.passwords import Passwords
 from lib.identity.ports import Audit, Guard, Invitations
@@ -58,7 +59,7 @@ class OrgGates(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The application's parts. The requests of an isolate share all of them but `database`, which is one request's own.
+    """The application's parts. The requests of an isolate share all but `database` and `context`, which are one's own.
 
     `tokens` to `providers` are for people's accounts. `checks` are the dependencies that `/readyz` tries, by name;
     each raises when its dependency is not well.
@@ -86,7 +87,8 @@ class Services:
     checks: Mapping[str, Callable[[Services], Awaitable[None]]]
     openapi: bytes
     docs_page: bytes
+    context: Context = NO_REQUEST
 
-    def for_request(self, bookmark: str | None = None) -> Services:
-        """Return the same parts with a database of its own, for one request. See `Store.open`."""
-        return replace(self, database=self.store.open(bookmark))
+    def for_request(self, bookmark: str | None = None, context: Context = NO_REQUEST) -> Services:
+        """Return the same parts with a database and a context of its own, for one request. See `Store.open`."""
+        return replace(self, database=self.store.open(bookmark), context=context)

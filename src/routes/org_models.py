@@ -7,6 +7,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from lib.audit.audit_store import found, missing
+from lib.audit.noting import noting
 from lib.gateway import model_store
 from lib.gateway.model_store import ModelRow
 from lib.gateway.models import ModelRoute, Price
@@ -19,6 +21,7 @@ from lib.http.route import NoQuery, Route
 from lib.identity.models import Principal, Scope
 from lib.ids import new_id
 from lib.services import Services
+from lib.store.database import Statement
 from lib.text import PRINTABLE
 from routes.schemas import RECENT, One, Page
 
@@ -93,7 +96,10 @@ async def put_org_model(services: Services, request: Validated[PutModel, NoQuery
     route = ModelRoute(model_id, body.provider, body.upstream_model, price)
     conditional = request.headers.get("if-match") or request.headers.get("if-none-match")
     expected = (old.version if old else 0) if conditional else None
-    if not await model_store.put_model(services.database, principal.org_id, route, expected, now):
+    noted = noting(
+        services, principal, "model.put", f"model:{model_id}", before=_as_expected(principal, route, expected)
+    )
+    if not await model_store.put_model(noted, principal.org_id, route, expected, now):
         raise PreconditionFailed()
     await services.gates.changed(principal.org_id)
     return _shown(await _find(services, principal, model_id), 200 if old else 201)
@@ -104,10 +110,23 @@ async def delete_org_model(services: Services, request: Validated[None, NoQuery]
     row = await _find(services, principal, request.path["id"])
     etag.check_match(request.headers, row.version)
     expected = row.version if request.headers.get("if-match") else None
-    if not await model_store.delete_model(services.database, principal.org_id, row.id, expected):
+    there = found("models", principal.org_id, row.id, expected)
+    noted = noting(services, principal, "model.deleted", f"model:{row.id}", before=there)
+    if not await model_store.delete_model(noted, principal.org_id, row.id, expected):
         raise PreconditionFailed()
     await services.gates.changed(principal.org_id)
     return render.no_content()
+
+
+def _as_expected(principal: Principal, route: ModelRoute, version: int | None) -> Statement | None:
+    """Return what finds something when `put_model` will write: always, only anew, or only at this version."""
+    if version is None:
+        return None
+    return (
+        found("models", principal.org_id, route.id, version)
+        if version
+        else missing("models", principal.org_id, route.id)
+    )
 
 
 async def _find(services: Services, principal: Principal, model_id: str) -> ModelRow:

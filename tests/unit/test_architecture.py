@@ -25,19 +25,21 @@ INWARD = {
     "lib.admission.gate": ("lib.admission",),
     "lib.admission.gate_sql": (),
     "lib.admission.policy_service": (
-        "lib.admission", "lib.http.errors", "lib.identity.key_store", "lib.identity.owner_store", "lib.identity.models",
+        "lib.admission", "lib.audit", "lib.http.errors", "lib.identity.key_store", "lib.identity.owner_store",
+        "lib.identity.models",
         "lib.ids", "lib.services", "lib.store.database", "lib.store.schema",
     ),
     "lib.admission.ledger_check": ("lib.admission", "lib.services", "lib.store.schema"),
     "lib.admission.verification": ("lib.admission.rate",),
     "lib.admission.adjustment_service": (
-        "lib.admission", "lib.http.errors", "lib.identity.org_service", "lib.identity.models", "lib.ids",
+        "lib.admission", "lib.audit", "lib.http.errors", "lib.identity.org_service", "lib.identity.models", "lib.ids",
         "lib.services", "lib.store",
     ),
     "lib.admission": (
         "lib.admission", "lib.clock", "lib.failures", "lib.gateway.models", "lib.identity.org_store", "lib.ids",
         "lib.store",
     ),
+    "lib.audit.noting": ("lib.audit", "lib.identity.models", "lib.services", "lib.store.database", "lib.store.scope"),
     "lib.audit": (
         "lib.audit", "lib.identity.api_keys", "lib.identity.context", "lib.ids", "lib.store.database",
         "lib.store.dialect", "lib.store.rows", "lib.store.schema", "lib.store.scope",

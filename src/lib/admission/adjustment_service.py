@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from lib.admission import adjustment_store
 from lib.admission.adjustment_store import EPOCH, MOST_ADJUSTMENTS, TOP_UP, milliseconds
 from lib.admission.windows import CALENDAR, window_of
+from lib.audit.audit_store import found
+from lib.audit.noting import noting
 from lib.http.errors import NotFound, UnprocessableEntity
 from lib.identity import org_service
 from lib.identity.models import Principal
@@ -49,8 +51,10 @@ async def create(
         created_at=now,
         updated_at=now,
     )
+    made = found("budget_adjustments", principal.org_id, row.id)
+    noted = noting(services, principal, "budget.adjusted", f"budget:{budget.id}", after=made, details={"kind": kind})
     try:
-        if not await adjustment_store.insert_adjustment(services.database, row):
+        if not await adjustment_store.insert_adjustment(noted, row):
             raise UnprocessableEntity(f"A budget has at most {MOST_ADJUSTMENTS} adjustments that have not expired.")
     except ForeignKeyViolation:  # somebody has deleted it since it was read
         raise NotFound("There is no such budget.") from None
@@ -73,6 +77,8 @@ async def get(services: Services, principal: Principal, budget_id: str, adjustme
 async def delete(services: Services, principal: Principal, budget_id: str, adjustment_id: str) -> None:
     """Delete an adjustment. It no longer holds from the answer on. Raises NotFound."""
     row = await get(services, principal, budget_id, adjustment_id)
-    if not await adjustment_store.delete_adjustment(services.database, principal.org_id, budget_id, row.id):
+    there = found("budget_adjustments", principal.org_id, row.id)
+    noted = noting(services, principal, "budget.adjustment_deleted", f"budget:{budget_id}", before=there)
+    if not await adjustment_store.delete_adjustment(noted, principal.org_id, budget_id, row.id):
         raise NotFound("There is no such adjustment.")
     await services.gates.changed(principal.org_id)

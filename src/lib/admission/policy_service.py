@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 
 from lib.admission import policy_store
 from lib.admission.rules import EACH, Unit
+from lib.audit.audit_store import found
+from lib.audit.noting import noting
 from lib.http.errors import NotFound, PreconditionFailed, UnprocessableEntity
 from lib.identity import key_store, owner_store
 from lib.identity.models import Principal
@@ -53,7 +55,9 @@ async def create_limit(
         updated_at=now,
     )
     _check_limit(row)
-    if not await policy_store.insert_limit(services.database, row):
+    made = found("limits", principal.org_id, row.id)
+    noted = noting(services, principal, "limit.created", f"limit:{row.id}", after=made)
+    if not await policy_store.insert_limit(noted, row):
         raise UnprocessableEntity(f"An organisation has at most {policy_store.MOST_LIMITS} limits.")
     await services.gates.changed(principal.org_id)
     return row
@@ -74,7 +78,9 @@ async def update_limit(
     now = services.clock.now()
     changed = replace(row, amount=amount, window_seconds=window_seconds, burst=burst, updated_at=now)
     _check_limit(changed)
-    if not await policy_store.update_limit(services.database, changed, row.version):
+    unchanged = found("limits", principal.org_id, row.id, row.version)
+    noted = noting(services, principal, "limit.updated", f"limit:{row.id}", before=unchanged)
+    if not await policy_store.update_limit(noted, changed, row.version):
         raise PreconditionFailed()
     await services.gates.changed(principal.org_id)
     return replace(changed, version=row.version + 1)
@@ -84,7 +90,9 @@ async def delete_limit(
     services: Services, principal: Principal, limit_id: str, expected_version: int | None = None
 ) -> None:
     """Delete a limit. It no longer holds from the answer on."""
-    if not await policy_store.delete_limit(services.database, principal.org_id, limit_id, expected_version):
+    there = found("limits", principal.org_id, limit_id, expected_version)
+    noted = noting(services, principal, "limit.deleted", f"limit:{limit_id}", before=there)
+    if not await policy_store.delete_limit(noted, principal.org_id, limit_id, expected_version):
         raise PreconditionFailed()
     await services.gates.changed(principal.org_id)
 
@@ -108,7 +116,9 @@ async def create_budget(
         created_at=now,
         updated_at=now,
     )
-    if not await policy_store.insert_budget(services.database, row):
+    made = found("budgets", principal.org_id, row.id)
+    noted = noting(services, principal, "budget.created", f"budget:{row.id}", after=made)
+    if not await policy_store.insert_budget(noted, row):
         raise UnprocessableEntity(f"An organisation has at most {policy_store.MOST_BUDGETS} budgets.")
     await services.gates.changed(principal.org_id)
     return row
@@ -127,7 +137,9 @@ async def update_budget(
 ) -> BudgetRow:
     """Change a budget's amount or mode; what is spent stays. Raises PreconditionFailed when somebody was first."""
     changed = replace(row, limit_nano_usd=limit_nano_usd, mode=mode, updated_at=services.clock.now())
-    if not await policy_store.update_budget(services.database, changed, row.version):
+    unchanged = found("budgets", principal.org_id, row.id, row.version)
+    noted = noting(services, principal, "budget.updated", f"budget:{row.id}", before=unchanged)
+    if not await policy_store.update_budget(noted, changed, row.version):
         raise PreconditionFailed()
     await services.gates.changed(principal.org_id)
     return replace(changed, version=row.version + 1)
@@ -137,7 +149,9 @@ async def delete_budget(
     services: Services, principal: Principal, budget_id: str, expected_version: int | None = None
 ) -> None:
     """Delete a budget. It no longer holds from the answer on."""
-    if not await policy_store.delete_budget(services.database, principal.org_id, budget_id, expected_version):
+    there = found("budgets", principal.org_id, budget_id, expected_version)
+    noted = noting(services, principal, "budget.deleted", f"budget:{budget_id}", before=there)
+    if not await policy_store.delete_budget(noted, principal.org_id, budget_id, expected_version):
         raise PreconditionFailed()
     await services.gates.changed(principal.org_id)
 

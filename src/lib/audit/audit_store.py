@@ -16,7 +16,7 @@ from lib.store.scope import Org, Person, Scope
 EXPORT_ROWS = 500  # in memory at a time
 BEYOND_ALL = 2**53  # above every `seq`
 # What an event is before it has its place: no store runs it.
-UNPLACED = "INSERT INTO audit_events (hash) VALUES (?)"
+UNPLACED = "an event without its place"
 
 Row = TypeVar("Row", AuditEventRow, PersonEventRow)
 _ORG_COLUMNS = columns(AuditEventRow)
@@ -55,6 +55,26 @@ def insert(link: Link, only_if: Statement | None) -> Statement:
         return Statement(f"INSERT INTO {event.log} ({listed}) VALUES ({places})", values)
     sql = f"INSERT INTO {event.log} ({listed}) SELECT {places} WHERE EXISTS ({only_if.sql})"
     return Statement(sql, values + only_if.values)
+
+
+def found(table: str, org_id: str, row_id: str, version: int | None = None, *, active: bool = False) -> Statement:
+    """Return what finds an organisation's row: with `version`, at that one only; with `active`, one not revoked."""
+    conditions, values = "org_id = ? AND id = ?", (org_id, row_id)
+    if active:
+        conditions += " AND revoked_at IS NULL"
+    if version is None:
+        return Statement(f"SELECT 1 FROM {table} WHERE {conditions}", values)
+    return Statement(f"SELECT 1 FROM {table} WHERE {conditions} AND version = ?", (*values, version))
+
+
+def missing(table: str, org_id: str, row_id: str) -> Statement:
+    """Return what finds something exactly where there is no such row."""
+    return Statement(f"SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM {table} WHERE org_id = ? AND id = ?)", (org_id, row_id))
+
+
+def found_org(org_id: str, version: int) -> Statement:
+    """Return what finds an organisation at this version."""
+    return Statement("SELECT 1 FROM orgs WHERE id = ? AND version = ?", (org_id, version))
 
 
 async def newest(database: Database, org_id: str, wanted: AuditFilter, before: int, limit: int) -> list[AuditEventRow]:

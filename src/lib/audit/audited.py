@@ -50,12 +50,11 @@ class AuditedStore:
         return AuditedDatabase(self.store.open(bookmark), self.key)
 
 
-class AuditedDatabase:
-    """Implements `lib.store.database.Database`."""
+class DatabaseAround:
+    """Implements `lib.store.database.Database` by another one, but for what a subclass does itself."""
 
-    def __init__(self, database: Database, key: bytes) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._key = key
 
     @property
     def dialect(self) -> Dialect:
@@ -91,6 +90,17 @@ class AuditedDatabase:
 
     async def close(self) -> None:
         await self._database.close()
+
+    async def batch(self, scope: Scope, statements: Sequence[Statement]) -> list[int]:
+        return await self._database.batch(scope, statements)
+
+
+class AuditedDatabase(DatabaseAround):
+    """Gives events their places."""
+
+    def __init__(self, database: Database, key: bytes) -> None:
+        super().__init__(database)
+        self._key = key
 
     async def batch(self, scope: Scope, statements: Sequence[Statement]) -> list[int]:
         """As the port says. Events among the statements get their places; too many writers: StoreUnavailable."""

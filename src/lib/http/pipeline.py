@@ -23,6 +23,7 @@ from lib.http.router import Router
 from lib.http.validate import check_uri, validate
 from lib.identity import credentials
 from lib.identity.authentication import authenticate, require_operator
+from lib.identity.context import context_of
 from lib.identity.credentials import Credential
 from lib.identity.models import Principal
 from lib.services import Services
@@ -38,7 +39,7 @@ MOST_DECISIONS = 4
 
 async def handle(services: Services, router: Router, raw: RawRequest) -> Response:
     """Answer one request. Raises only what is a defect of ours. Its database is closed on every way out."""
-    services = services.for_request(_bookmark(raw))
+    services = services.for_request(_bookmark(raw), context_of(raw))
     database = services.database
     facts: dict[str, object] = {}
     try:

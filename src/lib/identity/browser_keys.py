@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from lib.admission import policy_store
+from lib.audit.audit_store import found
+from lib.audit.noting import noting
 from lib.http.errors import UnprocessableEntity
 from lib.identity import api_keys, key_rules, key_service, key_store
 from lib.identity.bounds import Bounds, require_within
@@ -83,7 +85,8 @@ async def mint(services: Services, principal: Principal, wanted: Wanted) -> tupl
         policy_store.insert_minted(budget),
         key_store.insert_with_budget(key, budget.id, now),
     ]
-    *_, made = await services.database.batch(Org(key.org_id), group)
+    noted = noting(services, principal, "key.minted", f"key:{key.id}", after=found("api_keys", key.org_id, key.id))
+    *_, made = await noted.batch(Org(key.org_id), group)
     if not made:
         raise UnprocessableEntity(
             f"An organisation has at most {policy_store.MOST_MINTED} browsers' keys at a time.",

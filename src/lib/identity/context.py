@@ -30,6 +30,9 @@ class Context:
     user_agent: str | None = None
 
 
+NO_REQUEST = Context("")  # of a job
+
+
 def context_of(request: _Request) -> Context:
     """Return where a request comes from."""
     address, agent = request.headers.get("cf-connecting-ip"), request.headers.get("user-agent")

@@ -6,6 +6,8 @@ import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from lib.audit.audit_store import found
+from lib.audit.noting import noting
 from lib.http.errors import Conflict, NotFound, PreconditionFailed
 from lib.identity import api_keys, key_rules, key_store
 from lib.identity.bounds import UNBOUND, Bounds, require_within
@@ -52,7 +54,8 @@ async def create(
         team_id=await key_rules.team_for(services, principal, team_id),
         bounds=bounds,
     )
-    await services.database.batch(Org(principal.org_id), [key_store.insert(key, now)])
+    noted = noting(services, principal, "key.created", f"key:{key.id}", details={"name": name})
+    await noted.batch(Org(principal.org_id), [key_store.insert(key, now)])
     return await get(services, principal, key.id), secret
 
 
@@ -82,9 +85,9 @@ async def update(
     if expires_at != row.expires_at:
         key_rules.in_the_future(expires_at, now)
         key_rules.not_longer(principal, expires_at)
-    done = await key_store.update_key(
-        services.database, principal.org_id, row.id, row.version, name, expires_at, now, bounds
-    )
+    unchanged = found("api_keys", principal.org_id, row.id, row.version, active=True)
+    noted = noting(services, principal, "key.updated", f"key:{row.id}", before=unchanged)
+    done = await key_store.update_key(noted, principal.org_id, row.id, row.version, name, expires_at, now, bounds)
     if not done:
         raise PreconditionFailed()
     await services.gates.changed(principal.org_id)
@@ -111,7 +114,10 @@ async def rotate(services: Services, principal: Principal, key_id: str, overlap:
         secret_hash=api_keys.key_hash(secret, services.pepper),
     )
     group = key_store.replace_statements(principal.org_id, old.id, old.version, new, now + overlap, now)
-    made, _ = await services.database.batch(Org(principal.org_id), group)
+    unchanged = found("api_keys", principal.org_id, old.id, old.version, active=True)
+    details = {"new_key_id": new.id}
+    noted = noting(services, principal, "key.rotated", f"key:{old.id}", before=unchanged, details=details)
+    made, _ = await noted.batch(Org(principal.org_id), group)
     if not made:
         raise Conflict("The key has changed meanwhile. Try again.")
     await services.gates.changed(principal.org_id)
@@ -126,5 +132,7 @@ async def revoke(services: Services, principal: Principal, key_id: str) -> None:
     row = await get(services, principal, key_id)
     key_rules.revocable(row)
     key_rules.may_manage(principal, row)
-    await key_store.revoke_key(services.database, principal.org_id, row.id, services.clock.now())
+    active = found("api_keys", principal.org_id, row.id, active=True)
+    noted = noting(services, principal, "key.revoked", f"key:{row.id}", before=active)
+    await key_store.revoke_key(noted, principal.org_id, row.id, services.clock.now())
     await services.gates.changed(principal.org_id)

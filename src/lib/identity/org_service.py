@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from lib.admission.windows import is_zone
+from lib.audit.audit_store import found_org
+from lib.audit.noting import noting
 from lib.http.errors import Conflict, NotFound, PreconditionFailed, UnprocessableEntity
 from lib.identity import member_store, org_store, people, person_store
 from lib.identity.context import Context
@@ -52,7 +54,9 @@ async def update(services: Services, principal: Principal, row: OrgRow, name: st
     if not is_zone(time_zone):
         raise UnprocessableEntity("There is no such time zone. It has a name of IANA's.", param="time_zone")
     changed = replace(row, name=name, time_zone=time_zone, updated_at=services.clock.now())
-    if not await org_store.update_org(services.database, changed, row.version):
+    unchanged = found_org(principal.org_id, row.version)
+    noted = noting(services, principal, "org.updated", f"org:{row.id}", before=unchanged)
+    if not await org_store.update_org(noted, changed, row.version):
         raise PreconditionFailed()
     await services.gates.changed(principal.org_id)
     return replace(changed, version=row.version + 1)

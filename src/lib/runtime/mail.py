@@ -49,8 +49,15 @@ class JsEmail:
             raise MailFailure(f"the binding refuses: {error.name or 'Error'}", again=False) from None
 
     async def _send(self, message: Any) -> None:
-        """Call the binding's `send`. Written plainly, it would be a Python generator's, for which Pyodide takes it."""
-        await js.Reflect.apply(js.Reflect.get(self._binding, "send"), self._binding, to_js([message]))
+        """Call the binding's `send`, without Python ever touching it.
+
+        Locally the binding is a stub that has every property, so Pyodide takes it for a generator and `send` for a
+        generator's; and the property itself it takes for a promise. So JavaScript looks it up and calls it:
+        `[message].map(binding.send, binding)`.
+        """
+        arguments = js.Array.of("send").map(js.Reflect.get.bind(None, self._binding))
+        arguments.push(self._binding)
+        await js.Promise.all(js.Reflect.apply(js.Array.prototype.map, js.Array.of(message), arguments))
 
 
 class JsHttpMail:
