@@ -92,7 +92,7 @@ async def _browser_keys(services: Services, key: SeededKey) -> None:
     """Mint one that ends at once for the clock of the daily work, and report it as leaked."""
     wanted = browser_keys.Wanted("b", "u", 1, 5, frozenset({"m"}), frozenset({"https://a.example"}))
     _, secret = await browser_keys.mint(services, key.principal, wanted)
-    await leaks.report(services.for_request(), secret, Context("r"))
+    await leaks.report(services, secret, Context("r"))
     later = FakeClock(NOW + timedelta(days=1))
     assert await browser_keys.purge(replace(services, clock=later)) == 1
 
