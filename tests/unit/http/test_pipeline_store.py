@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
+from lib.audit.audited import AuditedStore
 from lib.http.errors import NotFound
 from lib.http.pipeline import BOOKMARK, handle
 from lib.http.request import Departure, RawRequest
@@ -87,7 +88,7 @@ class WatchedDatabase(D1Database):
 def watched() -> tuple[World, WatchedStore]:
     world = new_world()
     store = WatchedStore(world.binding)
-    world.services = replace(world.services, store=store, database=store.open())
+    world.services = replace(world.services, store=AuditedStore(store, b"k"), database=store.open())
     store.bookmarks.clear()
     world.binding.constraints.clear()
     return world, store

@@ -152,9 +152,22 @@ async def _usage(services: Services, key: SeededKey) -> None:
     await _audit(services, key.principal.org_id)
 
 
+# Tables with versions whose changes are noted by `lib.audit.noting`.
+_NOTED = ("api_keys", "budgets", "limits", "models")
+
+
 async def _audit(services: Services, org: str) -> None:
     database = services.database
-    await database.batch(Org(org), org_event(org, "x", "system", Context("r"), NOW))
+    conditions = [
+        None,
+        audit_store.found_org(org, 1),
+        audit_store.missing("models", org, "m"),
+        *(audit_store.found(table, org, "x", version) for table in _NOTED for version in (None, 1)),
+        *(audit_store.found("api_keys", org, "x", version, active=True) for version in (None, 1)),
+        audit_store.found("budget_adjustments", org, "x"),
+    ]
+    for only_if in conditions:
+        await database.batch(Org(org), org_event(org, "x", "system", Context("r"), NOW, only_if=only_if))
     for wanted in (
         AuditFilter(NOW, NOW),
         AuditFilter(NOW, NOW, action="a"),
