@@ -12,6 +12,7 @@ from lib.http.errors import HeadgateError
 from lib.identity import totp
 from tests.unit.identity.people import CONTEXT, EMAIL, PASSWORD
 from tests.unit.identity.signing_up import ME, events, join, open_world, row, sign_in
+from tests.unit.identity.signing_up import act as do
 from tests.unit.world import Answer, World
 
 
@@ -157,6 +158,19 @@ def test_switching_off_needs_password_and_code() -> None:
     assert not world.binding.rows("SELECT * FROM recovery_codes")
     assert world.people.mailer.subjects()[-1] == (EMAIL, "Codes at sign-in are off")
     assert [action for action, _ in events(world, user_id)][-2:] == ["user.totp_disabled", "user.signed_in"]
+
+
+def test_a_new_password_by_mail_leaves_codes_on() -> None:
+    """ASVS V6.4.3: whoever reads the owner's mail has one factor, not both."""
+    world = open_world()
+    user_id, secret, _ = enrolled(world)
+    assert do(world, "request_password_reset", email=EMAIL).status == 202
+    token = world.people.mailer.token()
+    assert do(world, "reset_password", token=token, password="ten lives for kittens").status == 204
+    with pytest.raises(HeadgateError) as failure:
+        sign_in(world, password="ten lives for kittens")
+    assert failure.value.code == "totp_required"
+    assert sign_in(world, password="ten lives for kittens", code=code(world, secret)).id == user_id
 
 
 def test_what_is_on_is_not_begun_again() -> None:

@@ -11,7 +11,7 @@ import jwt as pyjwt
 import pytest
 
 from lib.http.errors import HeadgateError
-from lib.identity import grants, housekeeping
+from lib.identity import grants, housekeeping, jwt
 from lib.identity.api_keys import key_hash
 from lib.identity.context import Context
 from lib.identity.jwt import base64url_encode
@@ -195,6 +195,27 @@ def test_another_deployments_token_is_none_of_ours() -> None:
     world, app = new_app()
     elsewhere, _ = new_user(session=world.services.config.session.__class__(issuer="https://other.example"))
     assert elsewhere.ask("GET", "/api/v1/keys", key=app.access).status == 401
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "status"),
+    [
+        ("at+jwt", {}, 200),
+        ("JWT", {}, 401),
+        ("logout+jwt", {}, 401),
+        ("at+jwt", {"aud": "another"}, 401),
+        ("at+jwt", {"iss": "https://other.example"}, 401),
+    ],
+)
+def test_what_our_key_signs_for_something_else_is_no_access_token(
+    kind: str, changes: dict[str, str], status: int
+) -> None:
+    """RFC 8725, 3.11 and 3.12: by its type, audience and issuer, although the signature is good."""
+    world, app = new_app()
+    claims = pyjwt.decode(app.access, options={"verify_signature": False})
+    signing = run(world.services.tokens.signing(world.services))
+    text = run(jwt.issue(CPythonSignatures(), signing.key, signing.private_jwk, kind, claims | changes))
+    assert world.ask("GET", "/api/v1/keys", key=text).status == status
 
 
 def test_a_token_gives_no_more_than_the_role_does_now() -> None:

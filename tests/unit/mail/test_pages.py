@@ -50,3 +50,16 @@ def test_every_link_of_a_mail_leads_to_a_page() -> None:
         assert link.endswith(f"#token={token}")
         paths.add(link.removeprefix(url).partition("#")[0])
     assert paths == {page.path for page in PAGES}
+
+
+def test_a_password_is_masked_and_may_be_pasted() -> None:
+    """ASVS V6.2.6 and V6.2.7: its field hides it and is named for password managers; no script looks at pasting."""
+    seen = 0
+    for page in PAGES:
+        text = page.html().decode()
+        for tag in re.findall(r"<input [^>]*password[^>]*>", text):
+            seen += 1
+            assert 'type="password"' in tag
+            assert re.search(r'autocomplete="(new|current)-password"', tag)
+        assert not re.search(r"paste|keydown|keypress|beforeinput|readonly", text)
+    assert seen == 2
