@@ -1,0 +1,238 @@
+/**
+ * The walk as a person in a real browser. test_browser_walk.py runs this, and sets HEADGATE_URL and CHROMIUM; where
+ * WALK_PICTURES names a folder, pictures of the pages are left there.
+ *
+ * What has no page of ours is called as a product's own page would: by `fetch`, from this origin. The rest is pressed.
+ */
+import assert from "node:assert/strict";
+import { randomInt } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { chromium, type BrowserContext, type Page } from "playwright-core";
+import { fullText } from "../../tools/sim/text.ts";
+
+const FLAGS = [
+  ...["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"],
+  ...["--disable-background-networking", "--disable-component-update", "--disable-sync"],
+];
+const COOKIE = "__Host-headgate";
+const PASSWORD = "nine lives for cats";
+const CHAT = { model: "sim/chat-chunks7", stream: true, messages: [{ role: "user", content: "Say hello." }] };
+
+function setting(name: string): string {
+  const value = process.env[name];
+  if (value === undefined) throw new Error(`${name} is not set: run this through pytest`);
+  return value;
+}
+
+interface Call {
+  method: string;
+  path: string;
+  body?: object;
+  headers?: Record<string, string>;
+}
+
+interface Answer {
+  status: number;
+  text: string;
+}
+
+const base = setting("HEADGATE_URL");
+const atLocalhost = base.replace("127.0.0.1", "localhost");
+const letters = Array.from({ length: 12 }, () => String.fromCharCode(randomInt(97, 123))).join("");
+const email = `${letters}@wonder.example`;
+const folder = mkdtempSync(join(tmpdir(), "walk-"));
+// Another program of this machine: a page of it is of another origin by its port, and by `localhost` of another site.
+const stranger = createServer((_, answer) => answer.setHeader("content-type", "text/html").end("<!doctype html><p>Win!"));
+let context: BrowserContext;
+let page: Page;
+let second: Page;
+let csrf = "";
+let key = "";
+
+before(async () => {
+  context = await chromium.launchPersistentContext(folder, {
+    executablePath: setting("CHROMIUM"),
+    headless: true,
+    args: FLAGS,
+    viewport: { width: 900, height: 600 },
+  });
+  page = context.pages()[0] ?? (await context.newPage());
+  page.setDefaultTimeout(20_000);
+  await new Promise<void>((done) => stranger.listen(0, "127.0.0.1", done));
+});
+
+after(async () => {
+  await context?.close();
+  stranger.close();
+  stranger.closeAllConnections();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** Sends a request from the page that is open. A browser's own refusal is thrown as its TypeError. */
+async function call(from: Page, { method, path, body, headers = {} }: Call): Promise<Answer> {
+  const url = new URL(path, base).href;
+  const sent = body === undefined ? null : JSON.stringify(body);
+  const own = body === undefined ? {} : { "content-type": "application/json" };
+  return from.evaluate(
+    async ({ url, method, sent, headers }) => {
+      const answer = await fetch(url, { method, body: sent, headers, credentials: "include" });
+      return { status: answer.status, text: await answer.text() };
+    },
+    { url, method, sent, headers: { ...own, ...headers } },
+  );
+}
+
+function post(path: string, body: object, headers: Record<string, string> = {}): Promise<Answer> {
+  return call(page, { method: "POST", path, body, headers });
+}
+
+async function picture(name: string): Promise<void> {
+  const pictures = process.env["WALK_PICTURES"];
+  if (pictures) await page.screenshot({ path: join(pictures, `${name}.png`) });
+}
+
+function assertChat({ status, text }: Answer): void {
+  assert.equal(status, 200, text);
+  const events = text.split("\n\n").filter((event) => event.startsWith("data: "));
+  assert.equal(events.at(-1), "data: [DONE]");
+  const chunks = events.slice(0, -1).map((event) => JSON.parse(event.slice(6)));
+  assert.equal(chunks.map((chunk) => chunk.choices[0]?.delta.content ?? "").join(""), fullText(7));
+}
+
+async function keyNames(): Promise<string[]> {
+  const { status, text } = await call(page, { method: "GET", path: "/api/v1/keys" });
+  assert.equal(status, 200, text);
+  return JSON.parse(text).data.map((item: { name: string }) => item.name);
+}
+
+test("a person signs up and confirms the address with the link in the outbox", async () => {
+  await page.goto(`${base}/dev/outbox`);
+  await page.goto(`${base}/verify-email`); // of our own pages, one that may ask the API
+  assert.equal((await post("/api/v1/users", { email, password: PASSWORD, name: "Alice" })).status, 202);
+
+  await page.goto(`${base}/dev/outbox`);
+  const mail = page.locator("article", { hasText: email });
+  for (const end = performance.now() + 20_000; (await mail.count()) === 0; await page.reload()) {
+    assert.ok(performance.now() < end, "no mail came");
+    await page.waitForTimeout(200); // the account is made, and the mail sent, behind the answer
+  }
+  await picture("outbox");
+  await mail.first().getByRole("link").click();
+  await page.waitForURL(`${base}/verify-email`); // without its token: the page takes that out of the history
+  await picture("verify-email");
+  const early = await post("/api/v1/sessions", { email, password: PASSWORD });
+  assert.equal(early.status, 403, early.text);
+  assert.match(early.text, /email_not_verified/);
+  await page.getByRole("button", { name: "Confirm" }).click();
+  await page.getByText("Your address is confirmed. You can sign in now.").waitFor();
+  await picture("confirmed");
+});
+
+test("the page says so when its link was used before", async () => {
+  await page.goto(`${base}/dev/outbox`);
+  await page.locator("article", { hasText: email }).first().getByRole("link").click();
+  await page.getByRole("button", { name: "Confirm" }).click();
+  await page.locator("output", { hasText: /\w/ }).waitFor();
+  assert.doesNotMatch(await page.locator("output").innerText(), /You can sign in now/);
+  assert.ok(await page.getByRole("button", { name: "Confirm" }).isEnabled());
+  await picture("used");
+});
+
+test("the browser keeps the session's cookie, and no script sees it", async () => {
+  const answer = await post("/api/v1/sessions", { email, password: PASSWORD });
+  assert.equal(answer.status, 201, answer.text);
+  csrf = JSON.parse(answer.text).data.csrf_token;
+
+  const [cookie, ...others] = await context.cookies(base);
+  assert.ok(cookie);
+  assert.deepEqual(others, []);
+  assert.deepEqual(
+    [cookie.name, cookie.httpOnly, cookie.secure, cookie.sameSite, cookie.path, cookie.domain],
+    [COOKIE, true, true, "Lax", "/", new URL(base).hostname],
+  );
+  assert.equal(await page.evaluate("document.cookie"), "");
+});
+
+test("the same holds at localhost: a second session of the same person", async () => {
+  second = await context.newPage();
+  await second.goto(`${atLocalhost}/verify-email`);
+  const url = `${atLocalhost}/api/v1/sessions`;
+  const answer = await call(second, { method: "POST", path: url, body: { email, password: PASSWORD } });
+  assert.equal(answer.status, 201, answer.text);
+  assert.equal((await call(second, { method: "GET", path: `${url}/current` })).status, 200);
+  assert.deepEqual((await context.cookies(atLocalhost)).map((cookie) => cookie.name), [COOKIE]);
+});
+
+test("a key is made with the CSRF token, and not without it", async () => {
+  const refused = await post("/api/v1/keys", { name: "without a token" });
+  assert.equal(refused.status, 403, refused.text);
+  assert.match(refused.text, /csrf_token_missing/);
+
+  const made = await post("/api/v1/keys", { name: "the walk's" }, { "x-csrf-token": csrf });
+  assert.equal(made.status, 201, made.text);
+  key = JSON.parse(made.text).data.secret;
+  assert.deepEqual(await keyNames(), ["the walk's"]);
+});
+
+test("the gateway streams to the key, and to the session", async () => {
+  assertChat(await post("/v1/chat/completions", CHAT, { authorization: `Bearer ${key}` }));
+  assertChat(await post("/v1/chat/completions", CHAT, { "x-csrf-token": csrf }));
+});
+
+// The cookie goes along from the first, which is the same site to a browser; not from the second.
+for (const [host, kind] of [["127.0.0.1", "origin"], ["localhost", "site"]] as const) {
+  test(`a page of another ${kind} reads nothing and changes nothing`, async () => {
+    const other = await context.newPage();
+    await other.goto(`http://${host}:${(stranger.address() as AddressInfo).port}/`);
+    const body = { name: "a stranger's" };
+    const headers = { "x-csrf-token": csrf }; // even if it had leaked
+    await assert.rejects(call(other, { method: "GET", path: "/api/v1/keys" }), /Failed to fetch/);
+    await assert.rejects(call(other, { method: "POST", path: "/api/v1/keys", body, headers }), /Failed to fetch/);
+    await assert.rejects(call(other, { method: "POST", path: "/v1/chat/completions", body: CHAT }), /Failed to fetch/);
+    await assert.rejects(call(other, { method: "DELETE", path: "/api/v1/sessions/all" }), /Failed to fetch/);
+
+    const keyless = kind === "origin" ? /"origin_not_allowed"/ : /"missing_api_key"/;
+    assert.match(await submitForm(other, `${base}/api/v1/keys`), keyless);
+    // Nor does it choose who is signed in: a form can't say that it is JSON.
+    assert.match(await submitForm(other, `${base}/api/v1/sessions`), /"unsupported_media_type"/);
+    await other.close();
+    assert.deepEqual(await keyNames(), ["the walk's"]);
+  });
+}
+
+/** Has a page send a form, for which a browser asks nobody, with JSON in it. Returns what the person then sees. */
+async function submitForm(from: Page, action: string): Promise<string> {
+  const start = from.url();
+  const name = '{"name":"a stranger\'s","email":"a@wonder.example","password":"nine lives for cats","x":"';
+  await from.setContent(
+    `<form method="post" enctype="text/plain" action="${action}">` +
+      `<input type="hidden" name="${name.replaceAll('"', "&quot;")}" value='"}'><button>Win!</button></form>`,
+  );
+  await from.getByRole("button").click();
+  await from.waitForURL(action);
+  const shown = await from.locator("body").innerText();
+  await from.goto(start);
+  return shown;
+}
+
+test("who has signed out everywhere is refused, and the browser has forgotten the cookie", async () => {
+  const [kept] = await context.cookies(base);
+  assert.ok(kept);
+  const ended = await call(page, { method: "DELETE", path: "/api/v1/sessions/all", headers: { "x-csrf-token": csrf } });
+  assert.equal(ended.status, 204, ended.text);
+  assert.deepEqual(await context.cookies(base), []);
+  const elsewhere = { method: "GET", path: `${atLocalhost}/api/v1/sessions/current` };
+  assert.equal((await call(second, elsewhere)).status, 401);
+
+  for (const cookies of [[], [kept]]) {
+    await context.addCookies(cookies); // also whoever has copied it
+    assert.equal((await call(page, { method: "GET", path: "/api/v1/sessions/current" })).status, 401);
+    assert.equal((await post("/api/v1/keys", { name: "late" }, { "x-csrf-token": csrf })).status, 401);
+    assert.equal((await post("/v1/chat/completions", CHAT, { "x-csrf-token": csrf })).status, 401);
+  }
+});
