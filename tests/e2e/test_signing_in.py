@@ -154,8 +154,8 @@ def test_secrets_of_sign_ins_are_stored_nowhere(headgate: Headgate, stack: Stack
 
 
 def test_another_sites_page_may_not_ask(headgate: Headgate) -> None:
-    """No list of origins, no permission."""
+    """No list of origins, no permission. (The AI API answers the preflight of any: its keys may name origins.)"""
     headers = {"origin": "https://evil.example", "access-control-request-method": "POST"}
-    answer = headgate.http.options(f"{headgate.base_url}/v1/chat/completions", headers=headers)
+    answer = headgate.http.options(f"{headgate.base_url}/api/v1/keys", headers=headers)
     assert answer.status_code == 403
     assert "access-control-allow-origin" not in answer.headers
