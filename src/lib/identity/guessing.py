@@ -93,7 +93,8 @@ class Attempts:
     _all: _Count = field(default_factory=_Count)
     _known: dict[str, int] = field(default_factory=dict)  # networks and when they were used; the last at the end
     # Not kept when the object goes: it would only make somebody wait.
-    _since: dict[str, int] = field(default_factory=dict)  # when an unknown network came, or tried last
+    # When an unknown network came, or tried last; and how long it was told to wait from then on, 0 where it was not.
+    _since: dict[str, tuple[int, int]] = field(default_factory=dict)
     _under_way: dict[str, list[int]] = field(default_factory=dict)
 
     def knows(self, network: str, now_ms: int) -> bool:
@@ -111,7 +112,7 @@ class Attempts:
             return due - now_ms
         self._under_way.setdefault(name, []).append(now_ms)
         if name in self._since:
-            self._since[name] = now_ms
+            self._since[name] = now_ms, 0
         return 0
 
     def failed(self, network: str, now_ms: int) -> None:
@@ -170,13 +171,19 @@ class Attempts:
         return max([count.last_ms, *under_way]) + wait if wait else 0
 
     def _due_for_all(self, name: str, now_ms: int) -> int:
-        """Return when an unknown network may try although others have failed often."""
-        self._since = {each: since for each, since in self._since.items() if now_ms - since < 2 * LONGEST_OWNER_MS}
+        """Return when an unknown network may try although others have failed often.
+
+        What it was told holds, however often strangers fail meanwhile: else they could keep it waiting.
+        """
+        recent = now_ms - 2 * LONGEST_OWNER_MS
+        self._since = {each: told for each, told in self._since.items() if told[0] > recent}
         failures = self._all.left(now_ms, FORGET_OF_ALL_MS)
         if failures < FREE_OF_ALL or (name not in self._since and len(self._since) >= MOST_NETWORKS):
             return 0
-        wait = min(SECOND_MS << min(failures - FREE_OF_ALL, 30), LONGEST_OWNER_MS)
-        return self._since.setdefault(name, now_ms) + wait
+        since, wait = self._since.get(name, (now_ms, 0))
+        wait = wait or min(SECOND_MS << min(failures - FREE_OF_ALL, 30), LONGEST_OWNER_MS)
+        self._since[name] = since, wait
+        return since + wait
 
 
 def _keep(entries: dict[str, _Count] | dict[str, int], most: int) -> None:

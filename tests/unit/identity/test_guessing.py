@@ -63,6 +63,18 @@ def test_a_stranger_can_not_keep_the_owner_out(before: list[tuple[str, int]], me
         assert attempts.attempt(OWNER, now + wait) == 0
 
 
+def test_what_the_owner_was_told_holds_while_strangers_fail_on() -> None:
+    """Each failure makes the wait of those who come later longer, and not that of who waits already."""
+    attempts = Attempts(PASSWORD)
+    for number in range(FREE_OF_ALL):
+        attempts.failed(f"stranger{number}", START)
+    wait = attempts.attempt(OWNER, START)
+    assert wait == SECOND_MS
+    attempts.failed("another", START + 500)
+    assert attempts.attempt("a third", START + 500) == 2 * SECOND_MS
+    assert attempts.attempt(OWNER, START + wait) == 0
+
+
 @given(STRANGE)
 def test_an_owner_at_home_does_not_notice(before: list[tuple[str, int]]) -> None:
     """Where it has signed in before, nobody's failures but its own count."""
