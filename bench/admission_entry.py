@@ -117,4 +117,6 @@ class Default(entry.Default):
             return await super().fetch(request)
         org_id, size, count, callers = asked.split("/")
         stub = self.env._env.GATE.getByName(org_id)  # noqa: SLF001 - as in entry.py
-        return js.Response.new(await batches(stub, org_id, int(size), int(count), int(callers), time.time))
+        # A record must name a key that there is: the store refuses others, one by one.
+        key = await self.env._env.DB.prepare("SELECT id FROM api_keys WHERE kind = 'server'").first("id")  # noqa: SLF001
+        return js.Response.new(await batches(stub, org_id, key, int(size), int(count), int(callers), time.time))

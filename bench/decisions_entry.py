@@ -18,13 +18,15 @@ from lib.store.dialect import time_text
 DEADLINE_MS = 600_000
 
 
-async def batches(stub: Any, org_id: str, size: int, count: int, callers: int, clock: Callable[[], float]) -> str:
+async def batches(
+    stub: Any, org_id: str, key_id: str, size: int, count: int, callers: int, clock: Callable[[], float]
+) -> str:
     """Open `size` calls in each of `count` batches, and settle those of the batch before. Return what it took, as JSON.
 
     `callers` bring batches at the same time, each one after another. Raises ValueError when a call is refused.
     """
     version = int(await stub.bump())
-    turns = [list(_texts(org_id, size, count // callers, clock)) for _ in range(callers)]
+    turns = [list(_texts(org_id, key_id, size, count // callers, clock)) for _ in range(callers)]
     started = clock()
     answers = await asyncio.gather(*(_carry(stub, version, texts) for texts in turns))
     seconds = clock() - started
@@ -39,10 +41,10 @@ async def _carry(stub: Any, version: int, texts: list[str]) -> list[str]:
     return [await stub.batch(version, text) for text in texts]
 
 
-def _texts(org_id: str, size: int, count: int, clock: Callable[[], float]) -> Iterator[str]:
+def _texts(org_id: str, key_id: str, size: int, count: int, clock: Callable[[], float]) -> Iterator[str]:
     """Yield the batches: openings, and the settlements of the batch before; at last settlements alone."""
     now = clock()
-    opened, closed, ask = _rows(org_id, datetime.fromtimestamp(now, UTC))
+    opened, closed, ask = _rows(org_id, key_id, datetime.fromtimestamp(now, UTC))
     deadline = int(now * 1000) + DEADLINE_MS
     before: list[str] = []
     for _ in range(count):
@@ -53,16 +55,16 @@ def _texts(org_id: str, size: int, count: int, clock: Callable[[], float]) -> It
     yield f"[{','.join(before)}]"
 
 
-def _rows(org_id: str, now: datetime) -> tuple[str, str, str]:
+def _rows(org_id: str, key_id: str, now: datetime) -> tuple[str, str, str]:
     """Return a record at its opening and at its end, with @ for its id, and what is asked for."""
     record = UsageRecord(
-        id="@", org_id=org_id, key_id="bench", endpoint="chat.completions", model="sim/chat", provider="sim",
+        id="@", org_id=org_id, key_id=key_id, endpoint="chat.completions", model="sim/chat", provider="sim",
         upstream_model="chat", streamed=False, cause=Cause.LOST.value, status=None, estimated=True, input_tokens=40,
         cached_input_tokens=0, output_tokens=0, reasoning_tokens=0, cost_nano_usd=4_000, price_version="sim-1",
         first_byte_ms=None, duration_ms=0, started_at=time_text(now),
     )  # fmt: skip
     ended = _ended(record)
-    ask = Ask({"org": org_id, "key": "bench", "model": "sim/chat"}, 40, 300, None, 4_096, 1, 16, 100, 400, 0)
+    ask = Ask({"org": org_id, "key": key_id, "model": "sim/chat"}, 40, 300, None, 4_096, 1, 16, 100, 400, 0)
     return record.to_json(), ended.to_json(), json.dumps(asdict(ask))
 
 
