@@ -16,7 +16,7 @@ from lib.http.errors import BadRequest
 from lib.http.paging import PageQuery, cut, decode_cursor
 from lib.http.periods import Moment, span
 from lib.http.request import Validated
-from lib.http.response import LogFacts, Response
+from lib.http.response import Response
 from lib.http.route import Route
 from lib.identity.models import SELF, Principal, Scope
 from lib.services import Services
@@ -84,20 +84,8 @@ async def export_audit(
     wanted = request.query.filter()
     # Before the answer begins: where the store is away, that is an error and no broken body.
     first = await audit_store.oldest(services.database, principal.org_id, wanted, 0, EXPORT_ROWS)
-    headers = {
-        **render.JSON,
-        "content-type": ndjson.MEDIA_TYPE,
-        "content-disposition": 'attachment; filename="audit.ndjson"',
-    }
-    if request.head_only:
-        return Response(200, headers)
-    stream = services.streams.open(request.client)
     pages = audit_store.following(services.database, principal.org_id, wanted, first)
-
-    async def finish() -> LogFacts:
-        return await ndjson.send(stream, _lines(pages))
-
-    return Response(200, headers, stream.body, finish=finish)
+    return ndjson.export(services.streams, request, "audit.ndjson", _lines(pages))
 
 
 async def list_own_events(services: Services, request: Validated[None, PageQuery], principal: Principal) -> Response:

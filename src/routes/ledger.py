@@ -16,7 +16,7 @@ from lib.http.errors import BadRequest, NotFound
 from lib.http.paging import PageQuery, cut, decode_cursor
 from lib.http.periods import FIRST_MOMENT, LAST_MOMENT, Moment, days, span
 from lib.http.request import Validated
-from lib.http.response import LogFacts, Response
+from lib.http.response import Response
 from lib.http.route import NoQuery, Route
 from lib.identity.models import Principal, Scope
 from lib.ids import is_id
@@ -123,20 +123,8 @@ async def export_ledger(
     await services.gates.flush(principal.org_id)
     # Before the answer begins: where the store is away, that is an error and no broken body.
     first = await ledger.oldest(services.database, principal.org_id, wanted, _BEFORE_ALL, ledger.EXPORT_ROWS)
-    headers = {
-        **render.JSON,
-        "content-type": ndjson.MEDIA_TYPE,
-        "content-disposition": 'attachment; filename="ledger.ndjson"',
-    }
-    if request.head_only:
-        return Response(200, headers)
-    stream = services.streams.open(request.client)
     pages = ledger.following(services.database, principal.org_id, wanted, first)
-
-    async def finish() -> LogFacts:
-        return await ndjson.send(stream, _lines(pages))
-
-    return Response(200, headers, stream.body, finish=finish)
+    return ndjson.export(services.streams, request, "ledger.ndjson", _lines(pages))
 
 
 async def verify_ledger(services: Services, _request: Validated[None, NoQuery], principal: Principal) -> Response:
