@@ -6,8 +6,9 @@ import json
 import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from http.client import HTTPResponse
+from typing import cast
 
-from bench.cases import Contestant
 from bench.load import Expected, Job
 from bench.speed import Load
 from bench.stage import Stage
@@ -110,10 +111,10 @@ def _token(stage: Stage, account: Credentials) -> dict[str, str]:
         return dict(json.load(answer)["data"])
 
 
-def _post(stage: Stage, path: str, body: Mapping[str, str]):
+def _post(stage: Stage, path: str, body: Mapping[str, str]) -> HTTPResponse:
     request = urllib.request.Request(
         f"http://{HOST}:{stage.ports.headgate}{path}",
         json.dumps(body).encode(),
         {**CLIENT, "content-type": "application/json"},
     )
-    return urllib.request.urlopen(request, timeout=30)
+    return cast("HTTPResponse", urllib.request.urlopen(request, timeout=30))
