@@ -15,8 +15,8 @@ TEXT = """\
 ## Identity
 
 People who sign in, apps that refresh, and what each credential costs a request, on one bare `workerd` with D1, in
-turns. Passwords cost the default: Argon2id with {memory} MiB and {passes} passes. {accounts}
-The guard against guessing counts all attempts, and refuses none.
+turns. Passwords cost the default: Argon2id with {memory} MiB and {passes} passes. Each sign-in is another account's
+than the one before, and its password is right: the guard against guessing counts it, and refuses none.
 
 {rounds} rounds of {seconds} s a line. Times are milliseconds, to the last byte; `CPU` is workerd's processor time for
 one request, with that of its Durable Objects and its database. {noise}
@@ -35,7 +35,6 @@ to anybody is compared round by round.
 
 {goals}
 """
-_ACCOUNTS = "Each sign-in is another account's than the one before, with a right password."
 _COLUMNS = ("load", "request", "req/s", "p50", "p99", "CPU")
 _CALLER_COLUMNS = ("load", "who calls", "req/s", "p50", "p99", "added p50", "CPU", "added CPU")
 
@@ -47,7 +46,6 @@ def identity_section(found: Identity, effort: Effort) -> str:
     return TEXT.format(
         memory=cost.password_memory_kib // 1024,
         passes=cost.password_passes,
-        accounts=_ACCOUNTS,
         rounds=effort.rounds,
         seconds=f"{effort.milliseconds / 1000:g}",
         noise=noise_line(noise),
