@@ -36,7 +36,7 @@ class Guard(Protocol):
         ...
 
     async def succeeded(self, purpose: str, account: str, address: str | None) -> None:
-        """Forget the attempts on this account from this address."""
+        """Forget the attempts on this account from this address, and that the last one counts for its network."""
         ...
 
 
