@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from lib.services import Services
 
 PREFIX = "hgr_"
+GUARDED = "refresh"
 _WRONG = "The refresh token is wrong, has ended, or was used before."
 
 
@@ -67,15 +68,24 @@ async def grant(services: Services, user_id: str, org_id: str, context: Context)
 async def refresh(services: Services, secret: str, wanted_org: str | None, context: Context) -> Grant:
     """Use a refresh token up; return the next tokens of its family. Raises Unauthorized; NotFound for `wanted_org`.
 
-    TooManyRequests where many wrong ones come from the same network. The guard does not count: nobody guesses 190 bits,
-    and an object for each token would be left behind for good.
+    TooManyRequests where many wrong ones come from the same network.
     """
     if not is_secret(PREFIX, secret):
         raise _refused()
-    presented, network = key_hash(secret, services.pepper), network_of(context.address)
-    row = await look_up(
-        services, network, presented, lambda: token_store.find(services.database, presented), _refused()
-    )
+    presented = key_hash(secret, services.pepper)
+    try:
+        row = await look_up(
+            services,
+            network_of(context.address),
+            presented,
+            lambda: token_store.find(services.database, presented),
+            _refused(),
+        )
+    except Unauthorized:
+        # Only wrong ones are counted, by network. Whose account a right one is for, nobody knows before it is found.
+        await services.guard.check(GUARDED, "", context.address)
+        await services.guard.failed(GUARDED, "", context.address)
+        raise
     now = services.clock.now()
     if row.used_at is not None and row.revoked_at is None:
         await _stolen(services, row, context)

@@ -294,6 +294,18 @@ def test_a_flood_of_refresh_tokens_that_nobody_got() -> None:
     assert world.ask("POST", "/api/v1/tokens", body, key=None, headers=elsewhere).status == 200
 
 
+def test_wrong_refresh_tokens_are_counted_by_network() -> None:
+    """By the guard, which all isolates share. A right one does not pass it, so nobody's guesses keep an app out."""
+    world, app = new_app()
+    app = App.of(world, refreshed(world, app.refresh))
+    assert world.people.guard.failures == []
+    assert refreshed(world, new_secret("hgr_")).status == 401
+    assert world.people.guard.failures == [("refresh", "", AGENT["cf-connecting-ip"])]
+    world.people.guard.closed.add(("refresh", ""))
+    assert refreshed(world, new_secret("hgr_")).status == 429
+    assert refreshed(world, app.refresh).status == 200
+
+
 def test_many_apps_of_one_network_refresh_at_the_same_moment() -> None:
     """None of them waits for the others: a right token counts for nothing."""
     world, app = new_app()
