@@ -222,7 +222,7 @@ def test_another_organisations_owner_finds_nothing(ground: Ground, own_headgate:
 
 
 def test_another_organisations_people_find_nothing(ground: Ground, headgate: Headgate, stack: Stack) -> None:
-    """Its owner, with an access token and with a browser's session: the same, and what is its own account is its own."""
+    """Its owner, with an access token and with a browser's session: the same as with a key."""
     administrator = Person(headgate, stack.admin_email, stack.admin_password)
     made = administrator.client().post("/api/v1/orgs", {"name": "Elsewhere"})
     elsewhere = Ground(administrator.client(made.json()["data"]["id"]), made.json()["data"]["id"])
