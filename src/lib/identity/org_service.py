@@ -29,6 +29,11 @@ async def get(services: Services, principal: Principal, org_id: str) -> OrgRow:
     return row
 
 
+def too_many() -> Conflict:
+    """Return what who is in as many organisations as one may be is told."""
+    return Conflict(f"You are in {MOST_OF_ONE_PERSON} organisations, which is the most.", code="too_many_orgs")
+
+
 async def create(services: Services, principal: Principal, name: str, context: Context) -> OrgRow:
     """Make an organisation of which the caller is the owner. Raises Conflict for who is in very many already."""
     user_id, now = str(principal.user_id), services.clock.now()
@@ -40,7 +45,7 @@ async def create(services: Services, principal: Principal, name: str, context: C
     group = [*org_store.insert(org_id, name, user_id, MOST_OF_ONE_PERSON, now), *event]
     made, *_ = await services.database.batch(Joining(org_id, user_id), group)
     if not made:
-        raise Conflict(f"You are in {MOST_OF_ONE_PERSON} organisations, which is the most.", code="too_many_orgs")
+        raise too_many()
     await people.ensure_key(services, org_id, user_id)
     row = await org_store.get_org(services.database, org_id)
     if row is None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from lib.identity import home_store, invitation_service, invitation_store, people
+from lib.identity import home_store, invitation_service, invitation_store, org_service, people
 from lib.store.scope import Org
 from tests.unit.fakes import NOW, run
 from tests.unit.identity.members import Caller, again, events, join, owned
@@ -85,6 +85,22 @@ def test_no_key_is_given_back_to_who_is_no_member() -> None:
     assert key["revoked_at"] is not None
 
 
+def test_who_is_in_as_many_organisations_as_it_may_joins_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is used up by that, nor noted; who has left one accepts the same invitation."""
+    world, owner = owned()
+    guest = join(world, None, GUEST)
+    home = guest.ask("POST", "/api/v1/orgs", {"name": "Home"}).data["id"]
+    invited = invite(owner)
+    monkeypatch.setattr(org_service, "MOST_OF_ONE_PERSON", 1)
+    refused = guest.ask("POST", ACCEPT, {"token": invited})
+    assert (refused.status, refused.error["code"]) == (409, "too_many_orgs")
+    assert [action for action, _ in events(world)] == ["invitation.created"]
+    assert guest.ask("POST", ACCEPT, {"token": "hgi_" + "x" * 38}).status == 404
+    world.binding.connection.execute("DELETE FROM memberships WHERE org_id = ?", (home,))
+    assert guest.ask("POST", ACCEPT, {"token": invited}).status == 200
+    assert [action for action, _ in events(world)] == ["invitation.created", "member.joined"]
+
+
 def keys_of(caller: Caller) -> list[dict[str, object]]:
     """Return the keys that a member's calls are counted on."""
     return caller.world.binding.rows(
@@ -148,7 +164,7 @@ def test_two_that_accept_at_once_make_one_membership() -> None:
     def meanwhile() -> None:
         if any("INSERT INTO memberships" in sql for sql, _ in world.binding.statements[-5:]):
             world.binding.on_batch = lambda: None
-            world.binding.connection.execute("UPDATE invitations SET accepted_at = 'before'")
+            world.binding.connection.execute("UPDATE invitations SET accepted_at = '2026-05-04T12:30:00.000000Z'")
 
     world.binding.on_batch = meanwhile
     assert guest.ask("POST", ACCEPT, {"token": secret}).status == 404
