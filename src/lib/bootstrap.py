@@ -7,6 +7,7 @@ from typing import Any
 from lib.audit import events
 from lib.audit.audited import AuditedStore
 from lib.audit.chain import chain_key
+from lib.audit.refusals import Refusals
 from lib.clock import SystemClock
 from lib.config import read_config
 from lib.gateway.accounts import Accounts
@@ -84,6 +85,7 @@ def bootstrap(env: Any) -> Services:
         pepper=derive(config.secret, "api-key-pepper"),
         accounts=accounts,
         shield=Shield(),
+        refusals=Refusals(),
         gateway=gateway,
         gates=gates,
         sealer=WebCryptoSealer(),

@@ -41,6 +41,10 @@ INWARD = {
         "lib.store",
     ),
     "lib.audit.noting": ("lib.audit", "lib.identity.models", "lib.services", "lib.store.database", "lib.store.scope"),
+    "lib.audit.refusals": (
+        "lib.audit", "lib.failures", "lib.http.errors", "lib.http.response", "lib.http.route", "lib.identity.csrf",
+        "lib.identity.models", "lib.services", "lib.store.database", "lib.store.scope",
+    ),
     "lib.audit": (
         "lib.audit", "lib.identity.api_keys", "lib.identity.context", "lib.ids", "lib.store.database",
         "lib.store.dialect", "lib.store.rows", "lib.store.schema", "lib.store.scope",

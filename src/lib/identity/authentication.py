@@ -35,38 +35,30 @@ async def authenticate(
 ) -> Principal | Account:
     """Return the caller: its account on routes that a gate confirms, its principal elsewhere.
 
-    Raises Unauthorized, or Forbidden when the caller lacks the route's permission; TooManyRequests when so many wrong
-    credentials come from its network that one which is not known yet is not looked up.
+    Raises Unauthorized; TooManyRequests when so many wrong credentials come from its network that one which is not
+    known yet is not looked up.
     """
-    caller = await _caller(services, route.freshness, credential, headers)
-    if route.permission is not None:
-        await _require(services, route.permission, caller, headers)
-    return caller
-
-
-async def _caller(
-    services: Services, freshness: Freshness, credential: Credential, headers: Headers
-) -> Principal | Account:
-    """Return who calls, from memory where a gate will confirm it, or else looked up. Raises what `look_up` does."""
-    if freshness is Freshness.GATE and credential.kind is not Kind.SESSION:
+    if route.freshness is Freshness.GATE and credential.kind is not Kind.SESSION:
         known = services.accounts.remembered(credential.name, services.clock.now())
         if known is not None:
             return known
 
     async def find() -> Principal | Account | None:
-        return await _find(services, freshness, credential)
+        return await _find(services, route.freshness, credential)
 
     return await look_up(services, network_of(headers.get(_ADDRESS)), credential.name, find, credential.refusal)
 
 
-async def _require(services: Services, permission: str, caller: Principal | Account, headers: Headers) -> None:
+async def authorise(services: Services, route: Route, caller: Principal | Account, headers: Headers) -> None:
     """Raise Forbidden unless the caller may do this, from here. Only an account that its gate has confirmed is told so:
     what an old one may do, or is bound to, may have changed. Raises StaleAccount then.
     """
+    if route.permission is None:
+        return
     principal = caller.principal if isinstance(caller, Account) else caller
     from_where = Attributes(services.clock.now(), headers.get(_ADDRESS), headers.get("origin"))
     try:
-        require(principal, permission, attributes=from_where)
+        require(principal, route.permission, attributes=from_where)
     except Forbidden:
         if isinstance(caller, Account):
             await services.gateway.gates.confirm(caller)

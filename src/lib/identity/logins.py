@@ -64,12 +64,26 @@ async def add(services: Services, identity: Identity, attempt: Attempt, user_id:
 async def remove(services: Services, user_id: str, login_id: str, context: Context) -> None:
     """Take a way in away. Raises NotFound; Conflict for the last one, which would leave its person outside."""
     now = services.clock.now()
+    await _find_own(services, user_id, login_id)
+    group, only_if = login_store.remove(user_id, login_id, now), login_store.may_remove(user_id, login_id)
+    details = {"id": login_id}
+    *_, removed = await accounts.change(
+        services, user_id, group, "login.removed", context, details=details, only_if=only_if
+    )
+    if not removed:
+        await _refuse(services, user_id, login_id)
+
+
+async def _refuse(services: Services, user_id: str, login_id: str) -> None:
+    """Raise the error that tells why nothing was removed."""
+    await _find_own(services, user_id, login_id)
+    raise Conflict("This is your last way in: set a password, or add another.", code="last_login")
+
+
+async def _find_own(services: Services, user_id: str, login_id: str) -> None:
+    """Raise NotFound unless the person has this way in."""
     if all(row.id != login_id for row in await login_store.of_person(services.database, user_id, MOST_LOGINS)):
         raise NotFound("There is no such login.")
-    group = login_store.remove(user_id, login_id, now)
-    *_, removed = await accounts.change(services, user_id, group, "login.removed", context, details={"id": login_id})
-    if not removed:
-        raise Conflict("This is your last way in: set a password, or add another.", code="last_login")
 
 
 def login_hash(services: Services, identity: Identity) -> str:

@@ -52,8 +52,11 @@ class Audit(Protocol):
         *,
         result: str = "ok",
         details: Mapping[str, str] | None = None,
+        only_if: Statement | None = None,
     ) -> list[Statement]:
-        """Return the statements that note what a person has done, or what was tried in its name."""
+        """Return the statements that note what a person has done, or what was tried in its name, if `only_if` finds a
+        row just before.
+        """
         ...
 
     def org_event(
