@@ -15,14 +15,15 @@ TEXT = """\
 
 What the gate costs a request: a whole JSON answer, each variant on a bare `workerd` of its own, in turns. **Without
 admission** every call is let in and nobody is asked (`bench/admission_entry.py`; no deploy has that). With **four
-rules** each call passes {rules}: all of them are decided, written and settled, and none of them refuses.
+rules** each call passes {rules}: all of them are decided, written and settled, and none refuses.
 Between these, parts are cut out: what a line takes more than the one above is what its part costs.
 
 No call is let in before its record is safely on disk, and workerd waits for its disk with everything that it does. The
 disk here took {disk:.2f} ms for a synchronous write of 4 KiB. **Data in memory** shows what is left without it.
 
-{rounds} rounds of {seconds} s a line, each after half a second of the same load. Times are milliseconds, to the last byte. `CPU` is workerd's processor time for
-one request; it is read after a rest, so that settlement and the delivery to the store are in it. {noise}
+{rounds} rounds of {seconds} s a line, each after half a second of the same load. Times are milliseconds, to the last
+byte. `CPU` is workerd's processor time for one request; it is read after a rest, so that settlement and the delivery to
+the store are in it. {noise}
 
 {lines}
 
