@@ -42,7 +42,8 @@ WAIT_MS = 15_000
 SETTLE_WAITS_MS = (40, 100, 1_000, 5_000)
 MOST_WAITING = 10_000
 
-# What a waiting request is told: its answer lies beside the promise, or it is to carry its row itself.
+# What a waiting request is told when its answer lies beside the promise. All else means that it is to carry its row
+# itself: it is the next, or its time is over and the timer has told nothing.
 ANSWERED = 1
 CARRY = 2
 # The version in place of the policy's, which is 1 or more, when a call has failed.
@@ -159,10 +160,12 @@ class JsGates:
         queue.opening.append(me)
         # Should whoever carries it be gone with its request, take over: a row may come twice. A timer of the platform's
         # alone: asyncio's costs as much as the rest of the wait.
-        timer = js.setTimeout(me.answered.resolve, WAIT_MS, CARRY)
+        timer = js.setTimeout(me.answered.resolve, WAIT_MS)
         told = await me.answered.promise
         js.clearTimeout(timer)
-        if told == CARRY:
+        if told != ANSWERED:
+            if me in queue.opening:
+                queue.opening.remove(me)
             return _of(name, await self._carry(org_id, queue, version, [row]))
         if me.told[0] == FAILED:
             raise _unavailable()

@@ -24,6 +24,7 @@ from lib.store.database import Store
 from lib.store.postgres import PostgresStore
 from lib.store.session import Bound, Result
 from tests.contract.worker.calls import perform
+from tests.contract.worker.carrying import take_over
 from tests.contract.worker.gate_calls import Player
 from tests.contract.worker.hashing import perform_hashing
 from tests.contract.worker.signing import judge
@@ -85,6 +86,8 @@ class Default(WorkerEntrypoint):  # type: ignore[misc] # the platform's, which h
             asked = json.loads(await request.text())
             if "gate" in asked:
                 return await self._play(asked)
+            if "carrying" in asked:
+                return json.dumps(await take_over(asked["carrying"]))
             if "signatures" in asked:
                 return json.dumps(await judge(asked["signatures"]))
             if "hashing" in asked:

@@ -1,0 +1,49 @@
+"""Calls that wait for one another on their way to a gate, when the one that carries is gone: test_gate_carrying.py."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import suppress
+from typing import Any
+
+import js
+
+from lib.gateway.accounts import Accounts
+from lib.gateway.cache import NoCache
+from lib.gateway.denials import Denials
+from lib.runtime import gates
+from lib.runtime.gates import JsGates
+
+VERSION = 7
+
+
+class LostGate:
+    """A gate's namespace and its stub. The first call is never answered, as to a request that was cut off."""
+
+    def __init__(self) -> None:
+        self.calls: list[list[str]] = []  # the ids of the rows that each call carried
+
+    def getByName(self, _org_id: str) -> LostGate:  # noqa: N802 - the platform's name
+        return self
+
+    def batch(self, version: int, rows: str) -> Any:
+        """Answer as a gate without rules."""
+        self.calls.append([row[0] for row in json.loads(rows)])
+        return js.Promise.withResolvers().promise if len(self.calls) == 1 else js.Promise.resolve(version)
+
+
+async def take_over(wait_ms: int) -> dict[str, Any]:
+    """Open three calls, of which the first carries and is lost; return what the others were told, and the calls."""
+    namespace, cache = LostGate(), NoCache()
+    usual, gates.WAIT_MS = gates.WAIT_MS, wait_ms
+    try:
+        way = JsGates(namespace, Accounts(cache, Denials(cache)))
+        tasks = [asyncio.ensure_future(way._open("org", name, f'["{name}",1,{{}}]', VERSION)) for name in "abc"]
+        told = await asyncio.wait_for(asyncio.gather(*tasks[1:]), 20)
+        tasks[0].cancel()
+        with suppress(asyncio.CancelledError):
+            await tasks[0]
+        return {"told": [version for version, _ in told], "calls": namespace.calls}
+    finally:
+        gates.WAIT_MS = usual
