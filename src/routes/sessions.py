@@ -18,7 +18,7 @@ from lib.identity.models import SELF, Principal
 from lib.identity.session_store import ShownSession
 from lib.identity.sessions import NewSession
 from lib.services import Services
-from routes.schemas import AFTER_ALL, Code, Email, Id, One, Page, Password
+from routes.schemas import AFTER_ALL, Code, Email, GivenPassword, Id, One, Page
 
 ALL = "all"
 
@@ -28,7 +28,7 @@ class SignIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     email: Email
-    password: Password
+    password: GivenPassword
     totp_code: Code | None = None
     org_id: Id | None = None
 

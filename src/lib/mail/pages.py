@@ -65,7 +65,7 @@ CONTENT_SECURITY_POLICY = (
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """What a page asks for."""
+    """What a page asks for. It has no `maxlength`: that would cut what is pasted, where the API says what is too long."""
 
     name: str
     label: str
@@ -77,7 +77,7 @@ class Field:
         required = "" if self.optional else " required"
         return (
             f'<label for="{self.name}">{escape(self.label)}</label><input id="{self.name}" name="{self.name}"'
-            f' type="{self.type}" autocomplete="{self.autocomplete}"{required} maxlength="256">'
+            f' type="{self.type}" autocomplete="{self.autocomplete}"{required}>'
         )
 
 

@@ -63,3 +63,10 @@ def test_a_password_is_masked_and_may_be_pasted() -> None:
             assert re.search(r'autocomplete="(new|current)-password"', tag)
         assert not re.search(r"paste|keydown|keypress|beforeinput|readonly", text)
     assert seen == 2
+
+
+def test_nothing_that_is_typed_or_pasted_is_cut() -> None:
+    """ASVS V6.2.8: no field takes less than the API, which says itself what is too long."""
+    fields = [tag for page in PAGES for tag in re.findall(r"<input [^>]*>", page.html().decode())]
+    assert len(fields) >= 4
+    assert not [tag for tag in fields if re.search("maxlength|pattern", tag)]
