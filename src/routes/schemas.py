@@ -28,7 +28,10 @@ PersonName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=
 # A password that is to be right, and one that is to be chosen: how long it must be is the deployment's to say, and how
 # long it may be is counted in bytes (lib/identity/passwords.py).
 GivenPassword = Annotated[
-    str, StringConstraints(min_length=1), Field(json_schema_extra={"maxLength": MOST_BYTES}), AfterValidator(within_bytes)
+    str,
+    StringConstraints(min_length=1),
+    Field(json_schema_extra={"maxLength": MOST_BYTES}),
+    AfterValidator(within_bytes),
 ]
 NewPassword = GivenPassword
 Secret = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=PRINTABLE)]

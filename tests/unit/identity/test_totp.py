@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from math import log2
+from string import ascii_lowercase, digits
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -70,11 +72,19 @@ def test_secrets_are_random() -> None:
 
 
 def test_recovery_codes_are_random_and_easy_to_read() -> None:
-    """Nothing in them looks like something else."""
-    codes = recovery_codes.new_codes() + recovery_codes.new_codes()
-    assert len(set(codes)) == 20
-    assert {len(code) for code in codes} == {19}
-    assert not set("01iloIO") & set("".join(codes))
+    """In groups, and nothing in them looks like something else. Every place takes every one of 31 characters."""
+    codes = [code for _ in range(30) for code in recovery_codes.new_codes()]
+    assert len(set(codes)) == 300
+    assert {tuple(len(group) for group in code.split("-")) for code in codes} == {(4,) * 6}
+    used = [set(place) for place in zip(*(code.replace("-", "") for code in codes), strict=True)]
+    assert set().union(*used) == set(ascii_lowercase + digits) - set("01ilo")
+    assert min(map(len, used)) > 25
+
+
+def test_a_recovery_code_has_112_bits_at_least() -> None:
+    """ASVS V6.5.2."""
+    [code, *_] = recovery_codes.new_codes()
+    assert len(code.replace("-", "")) * log2(31) >= 112
 
 
 def test_a_recovery_codes_hash_is_the_persons() -> None:
