@@ -1200,7 +1200,7 @@ export interface paths {
         };
         /**
          * Go to a provider to sign in
-         * @description For a browser to be led to. It comes back within ten minutes, signed in, to `return_to`; where the account asks for a code, with `sign_in=totp_required` in the query: `/api/v1/auth/actions/show_code` goes on.
+         * @description For a browser to be led to by a person: all but the navigation of a whole page is refused. It comes back within ten minutes, signed in, to `return_to`; where the account asks for a code, with `sign_in=totp_required` in the query: `/api/v1/auth/actions/show_code` goes on.
          */
         get: operations["start"];
         put?: never;
@@ -11286,6 +11286,15 @@ export interface operations {
             };
             /** @description The request is malformed. */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The caller lacks the route's scope. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from lib.http import cookies
 from lib.http.errors import BadGateway, Conflict, Forbidden, NotFound, Unauthorized
 from lib.http.response import LogFacts
-from lib.identity import accounts, credentials, logins, people, second_factor, sessions, sign_in_cookies
+from lib.identity import accounts, credentials, csrf, logins, people, second_factor, sessions, sign_in_cookies
 from lib.identity.identity_provider import Attempt, Identity, IdentityProvider, Returned
 from lib.identity.oidc_client import ProviderFailure
 
@@ -49,10 +49,15 @@ def provider_named(services: Services, name: str) -> IdentityProvider:
     return services.providers[name]
 
 
-async def begin(services: Services, name: str, return_to: str, invitation: str | None) -> Begun:
-    """Begin to sign in. Raises NotFound; BadGateway where the provider can't be asked."""
-    now = services.clock.now()
-    return await _begun(services, sign_in_cookies.new_attempt(name, return_to, now, invitation=invitation))
+async def begin(services: Services, name: str, return_to: str, invitation: str | None, headers: Headers) -> Begun:
+    """Begin to sign in, in a browser that a person has led here: an image, a frame or a script of any page is not one.
+
+    A link on another's page may be: then the provider asks, even whoever is signed in there (ASVS V7.6.2). Raises
+    Forbidden, NotFound; BadGateway where the provider can't be asked.
+    """
+    csrf.check_navigation(headers)
+    attempt = sign_in_cookies.new_attempt(name, return_to, services.clock.now(), invitation=invitation)
+    return await _begun(services, attempt, ask=not csrf.is_own_page(headers))
 
 
 async def begin_adding(
@@ -71,7 +76,8 @@ async def begin_adding(
         session = await sessions.get(services, principal, session_id)
         if services.clock.now() - session.created_at > YOUNG:
             raise Forbidden("Sign out and in again: your session is too old for this.", code="sign_in_again")
-    return await _begun(services, sign_in_cookies.new_attempt(name, return_to, services.clock.now(), user_id=user.id))
+    attempt = sign_in_cookies.new_attempt(name, return_to, services.clock.now(), user_id=user.id)
+    return await _begun(services, attempt, ask=False)
 
 
 async def come_back(
@@ -112,9 +118,10 @@ async def show_code(services: Services, code: str, headers: Headers, context: Co
     return (await _session(services, user, headers, context), cookies.clearing(sign_in_cookies.CODE_COOKIE))
 
 
-async def _begun(services: Services, attempt: Attempt) -> Begun:
+async def _begun(services: Services, attempt: Attempt, *, ask: bool) -> Begun:
+    provider = provider_named(services, attempt.provider)
     try:
-        url = await provider_named(services, attempt.provider).authorization_url(attempt, services.clock.now())
+        url = await provider.authorization_url(attempt, services.clock.now(), ask=ask)
     except ProviderFailure as reason:
         raise _failed(reason) from None
     sealed = await sign_in_cookies.seal_attempt(services, attempt)

@@ -65,7 +65,7 @@ CONTENT_SECURITY_POLICY = (
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """What a page asks for. It has no `maxlength`: that would cut what is pasted, where the API says what is too long."""
+    """What a page asks for. It has no `maxlength`, which would cut what is pasted: the API says what is too long."""
 
     name: str
     label: str

@@ -235,7 +235,7 @@ def test_a_malformed_form_is_refused(fields: dict[str, object]) -> None:
 
 @pytest.mark.parametrize("longest", ["x1" * (MOST_BYTES // 2), "é" * (MOST_BYTES // 2)])
 def test_a_long_password_is_taken_as_it_is(longest: str) -> None:
-    """ASVS V6.2.8: to its last byte. What is longer is refused with a reason, when it is chosen and when it is shown."""
+    """ASVS V6.2.8: to its last byte. What is longer is refused with a reason, when chosen and when shown."""
     world = open_world()
     user_id = join(world, EMAIL, longest)
     assert sign_in(world, password=longest).id == user_id
