@@ -119,7 +119,8 @@ ROUTES = [
         summary="Go to a provider to sign in",
         description=(
             "For a browser to be led to by a person: all but the navigation of a whole page is refused."
-            " It comes back within ten minutes, signed in, to `return_to`; where the account asks for a code, with `sign_in=totp_required` in the query: `/api/v1/auth/actions/show_code` goes on."
+            " It comes back within ten minutes, signed in, to `return_to`; where the account asks for a code, with"
+            " `sign_in=totp_required` in the query: `/api/v1/auth/actions/show_code` goes on."
         ),
         responses={303: None},
         permission=None,
