@@ -1263,7 +1263,7 @@ export interface paths {
         put?: never;
         /**
          * Add a way in at another provider
-         * @description From a browser that is signed in. Asks for the password again; an account without one must have signed in within ten minutes. Send the browser to `authorization_url`: it comes back to `return_to`.
+         * @description From a browser that is signed in. Asks for the password again; an account without one must have signed in within ten minutes. Where the account has codes at sign-in, asks for one too. Send the browser to `authorization_url`: it comes back to `return_to`.
          */
         post: operations["add_login"];
         delete?: never;
@@ -1284,7 +1284,7 @@ export interface paths {
         post?: never;
         /**
          * Remove a way in
-         * @description The last one stays: 409 where the account has no password either.
+         * @description Asks for the password again; an account without one must have signed in within ten minutes. Where the account has codes at sign-in, asks for one too. The last one stays: 409 where the account has no password either.
          */
         delete: operations["remove_login"];
         options?: never;
@@ -1511,9 +1511,19 @@ export interface components {
         };
         /**
          * AddLogin
-         * @description A provider to sign in with from now on. `password` is the account's own, where it has one.
+         * @description A provider to sign in with from now on.
          */
         AddLogin: {
+            /**
+             * Password
+             * @default null
+             */
+            password?: string | null;
+            /**
+             * Totp Code
+             * @default null
+             */
+            totp_code?: string | null;
             /** Provider */
             provider: string;
             /**
@@ -1521,11 +1531,6 @@ export interface components {
              * @default /api/v1/me/logins
              */
             return_to?: string;
-            /**
-             * Password
-             * @default null
-             */
-            password?: string | null;
         };
         /**
          * Address
@@ -1637,21 +1642,31 @@ export interface components {
         Cause: "finished" | "client_gone_before_first_byte" | "client_gone_mid_stream" | "client_gone_non_streaming" | "upstream_refused" | "upstream_unreachable" | "upstream_timeout" | "upstream_broke_off" | "lost";
         /**
          * ChangeEmail
-         * @description The address from now on, and the password.
+         * @description The address from now on, and the password; and a code, where the account has codes at sign-in.
          */
         ChangeEmail: {
             /** Email */
             email: string;
             /** Password */
             password: string;
+            /**
+             * Totp Code
+             * @default null
+             */
+            totp_code?: string | null;
         };
         /**
          * ChangePassword
-         * @description The password of now, and the one from now on.
+         * @description The password of now, and the one from now on; and a code, where the account has codes at sign-in.
          */
         ChangePassword: {
             /** Current Password */
             current_password: string;
+            /**
+             * Totp Code
+             * @default null
+             */
+            totp_code?: string | null;
             /** New Password */
             new_password: string;
         };
@@ -1848,11 +1863,16 @@ export interface components {
         };
         /**
          * DeleteMe
-         * @description The password, once more.
+         * @description The password, once more; and a code, where the account has codes at sign-in.
          */
         DeleteMe: {
             /** Password */
             password: string;
+            /**
+             * Totp Code
+             * @default null
+             */
+            totp_code?: string | null;
         };
         /**
          * EmbeddingsRequest
@@ -3037,6 +3057,22 @@ export interface components {
             org_id?: string | null;
         };
         /**
+         * RemoveLogin
+         * @description `password` is the account's own, where it has one; `totp_code` is needed where it has codes at sign-in.
+         */
+        RemoveLogin: {
+            /**
+             * Password
+             * @default null
+             */
+            password?: string | null;
+            /**
+             * Totp Code
+             * @default null
+             */
+            totp_code?: string | null;
+        };
+        /**
          * ReportLeak
          * @description A key that somebody has found.
          */
@@ -3564,6 +3600,7 @@ export type PutModel = components['schemas']['PutModel'];
 export type Ready = components['schemas']['Ready'];
 export type RecoveryCodes = components['schemas']['RecoveryCodes'];
 export type RefreshGrant = components['schemas']['RefreshGrant'];
+export type RemoveLogin = components['schemas']['RemoveLogin'];
 export type ReportLeak = components['schemas']['ReportLeak'];
 export type Role = components['schemas']['Role'];
 export type RotateKey = components['schemas']['RotateKey'];
@@ -10892,6 +10929,15 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
+            /** @description A business rule says no. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
             /** @description A limit is reached. `Retry-After` says when to try again. */
             429: {
                 headers: {
@@ -11707,7 +11753,11 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RemoveLogin"];
+            };
+        };
         responses: {
             /** @description Done; there is nothing to tell. */
             204: {
@@ -11754,6 +11804,33 @@ export interface operations {
             };
             /** @description The state does not allow it now. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The body is over the limit. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The body is not application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A business rule says no. */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };

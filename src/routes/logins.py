@@ -15,8 +15,9 @@ from lib.http.route import NoQuery, Route
 from lib.identity import accounts, login_store, logins, sign_in_with
 from lib.identity.context import context_of
 from lib.identity.models import SELF, Principal
+from lib.identity.reauthentication import Proof
 from lib.services import Services
-from routes.schemas import GivenPassword, LocalPath, One, Page
+from routes.schemas import Code, GivenPassword, LocalPath, One, Page
 
 PATH = "/api/v1/me/logins"
 
@@ -31,13 +32,23 @@ class Login(BaseModel):
     created_at: datetime
 
 
-class AddLogin(BaseModel):
-    """A provider to sign in with from now on. `password` is the account's own, where it has one."""
+class RemoveLogin(BaseModel):
+    """`password` is the account's own, where it has one; `totp_code` is needed where it has codes at sign-in."""
 
     model_config = ConfigDict(extra="forbid")
+    password: GivenPassword | None = None
+    totp_code: Code | None = None
+
+    def proof(self) -> Proof:
+        """Return what is shown once more."""
+        return Proof(self.password, self.totp_code)
+
+
+class AddLogin(RemoveLogin):
+    """A provider to sign in with from now on."""
+
     provider: Annotated[str, StringConstraints(min_length=1, max_length=31, pattern=r"^[a-z][a-z0-9-]*$")]
     return_to: LocalPath = PATH
-    password: GivenPassword | None = None
 
 
 class GoThere(BaseModel):
@@ -59,16 +70,20 @@ async def list_logins(services: Services, request: Validated[None, PageQuery], p
 async def add_login(services: Services, request: Validated[AddLogin, NoQuery], principal: Principal) -> Response:
     """Begin to add a way in."""
     body, context = request.body, context_of(request)
-    begun = await sign_in_with.begin_adding(services, principal, body.provider, body.return_to, body.password, context)
+    begun = await sign_in_with.begin_adding(services, principal, body.provider, body.return_to, body.proof(), context)
     return render.data(GoThere(authorization_url=begun.url), headers={"set-cookie": begun.cookie})
 
 
-async def remove_login(services: Services, request: Validated[None, NoQuery], principal: Principal) -> Response:
+async def remove_login(services: Services, request: Validated[RemoveLogin, NoQuery], principal: Principal) -> Response:
     """Take a way in away."""
-    user = await accounts.person(services, principal)
-    await logins.remove(services, user.id, request.path["id"], context_of(request))
+    await logins.remove(services, principal, request.path["id"], request.body.proof(), context_of(request))
     return render.no_content()
 
+
+_AGAIN = (
+    "Asks for the password again; an account without one must have signed in within ten minutes. Where the account has"
+    " codes at sign-in, asks for one too."
+)
 
 ROUTES = [
     Route(
@@ -86,23 +101,24 @@ ROUTES = [
         handler=add_login,
         summary="Add a way in at another provider",
         description=(
-            "From a browser that is signed in. Asks for the password again; an account without one must have signed in"
-            " within ten minutes. Send the browser to `authorization_url`: it comes back to `return_to`."
+            f"From a browser that is signed in. {_AGAIN} Send the browser to `authorization_url`: it comes back to"
+            " `return_to`."
         ),
         responses={200: One[GoThere]},
         permission=SELF,
         body=AddLogin,
         idempotent=True,
-        errors=(404, 429, 502),
+        errors=(404, 422, 429, 502),
     ),
     Route(
         method="DELETE",
         path=f"{PATH}/{{id}}",
         handler=remove_login,
         summary="Remove a way in",
-        description="The last one stays: 409 where the account has no password either.",
+        description=f"{_AGAIN} The last one stays: 409 where the account has no password either.",
         responses={204: None},
         permission=SELF,
-        errors=(404, 409),
+        body=RemoveLogin,
+        errors=(404, 409, 422, 429),
     ),
 ]

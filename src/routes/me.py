@@ -14,9 +14,10 @@ from lib.http.route import NoQuery, Route
 from lib.identity import account_store, accounts, deletion, email_change, home_store, password_change
 from lib.identity.context import context_of
 from lib.identity.models import SELF, Principal
+from lib.identity.reauthentication import Proof
 from lib.services import Services
 from lib.store.schema import MembershipRow, UserRow
-from routes.schemas import Email, GivenPassword, Mailed, NewPassword, One, PersonName, mailed
+from routes.schemas import Code, Email, GivenPassword, Mailed, NewPassword, One, PersonName, mailed
 
 PATH = "/api/v1/me"
 
@@ -51,26 +52,29 @@ class UpdateMe(BaseModel):
 
 
 class DeleteMe(BaseModel):
-    """The password, once more."""
+    """The password, once more; and a code, where the account has codes at sign-in."""
 
     model_config = ConfigDict(extra="forbid")
     password: GivenPassword
+    totp_code: Code | None = None
 
 
 class ChangePassword(BaseModel):
-    """The password of now, and the one from now on."""
+    """The password of now, and the one from now on; and a code, where the account has codes at sign-in."""
 
     model_config = ConfigDict(extra="forbid")
     current_password: GivenPassword
+    totp_code: Code | None = None
     new_password: NewPassword
 
 
 class ChangeEmail(BaseModel):
-    """The address from now on, and the password."""
+    """The address from now on, and the password; and a code, where the account has codes at sign-in."""
 
     model_config = ConfigDict(extra="forbid")
     email: Email
     password: GivenPassword
+    totp_code: Code | None = None
 
 
 async def get_me(services: Services, request: Validated[None, NoQuery], principal: Principal) -> Response:
@@ -95,7 +99,8 @@ async def update_me(services: Services, request: Validated[UpdateMe, NoQuery], p
 async def delete_me(services: Services, request: Validated[DeleteMe, NoQuery], principal: Principal) -> Response:
     """Delete one's account."""
     user = await accounts.person(services, principal)
-    await deletion.delete(services, user, request.body.password, context_of(request))
+    proof = Proof(request.body.password, request.body.totp_code)
+    await deletion.delete(services, user, proof, context_of(request))
     return render.no_content()
 
 
@@ -104,16 +109,16 @@ async def change_password(
 ) -> Response:
     """Change one's password."""
     user, body = await accounts.person(services, principal), request.body
-    context = context_of(request)
-    return render.no_content(
-        await password_change.change_password(services, user, body.current_password, body.new_password, context)
-    )
+    proof, context = Proof(body.current_password, body.totp_code), context_of(request)
+    finish = await password_change.change_password(services, user, proof, body.new_password, context)
+    return render.no_content(finish)
 
 
 async def change_email(services: Services, request: Validated[ChangeEmail, NoQuery], principal: Principal) -> Response:
     """Change one's address."""
     user, body = await accounts.person(services, principal), request.body
-    finish = await email_change.request_change(services, user, body.email, body.password, context_of(request))
+    proof = Proof(body.password, body.totp_code)
+    finish = await email_change.request_change(services, user, body.email, proof, context_of(request))
     return mailed(body.email, finish)
 
 
@@ -169,7 +174,7 @@ ROUTES = [
         responses={204: None},
         permission=SELF,
         body=DeleteMe,
-        errors=(409, 429),
+        errors=(409, 422, 429),
     ),
     Route(
         method="POST",
@@ -193,6 +198,6 @@ ROUTES = [
         permission=SELF,
         body=ChangeEmail,
         idempotent=True,
-        errors=(429,),
+        errors=(422, 429),
     ),
 ]

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from lib.http.errors import Conflict, Forbidden, NotFound, UnprocessableEntity
-from lib.identity import account_store, accounts, addresses, homes, login_store, sign_up
+from lib.identity import account_store, accounts, addresses, homes, login_store, reauthentication, sign_up
 from lib.identity.context import Context
 from lib.identity.identity_provider import Attempt, Identity
 from lib.ids import new_id
@@ -23,6 +23,8 @@ from lib.store.database import Statement, UniqueViolation
 from lib.store.schema import InvitationRow, LoginRow, UserRow
 
 if TYPE_CHECKING:
+    from lib.identity.models import Principal
+    from lib.identity.reauthentication import Proof
     from lib.services import Services
 
 MOST_LOGINS = 20
@@ -61,13 +63,18 @@ async def add(services: Services, identity: Identity, attempt: Attempt, user_id:
     return await _signed_in(services, user_id, group, attempt, "login.added", context)
 
 
-async def remove(services: Services, user_id: str, login_id: str, context: Context) -> None:
-    """Take a way in away. Raises NotFound; Conflict for the last one, which would leave its person outside."""
-    now = services.clock.now()
-    if all(row.id != login_id for row in await login_store.of_person(services.database, user_id, MOST_LOGINS)):
+async def remove(services: Services, principal: Principal, login_id: str, proof: Proof, context: Context) -> None:
+    """Take one of the caller's ways in away: whoever finds an open session must not lock its owner out.
+
+    Raises NotFound; what `reauthentication.with_session` does; Conflict for the last one, which would leave its person
+    outside.
+    """
+    user = await accounts.person(services, principal)
+    if all(row.id != login_id for row in await login_store.of_person(services.database, user.id, MOST_LOGINS)):
         raise NotFound("There is no such login.")
-    group = login_store.remove(user_id, login_id, now)
-    *_, removed = await accounts.change(services, user_id, group, "login.removed", context, details={"id": login_id})
+    await reauthentication.with_session(services, principal, user, proof, context)
+    group = login_store.remove(user.id, login_id, services.clock.now())
+    *_, removed = await accounts.change(services, user.id, group, "login.removed", context, details={"id": login_id})
     if not removed:
         raise Conflict("This is your last way in: set a password, or add another.", code="last_login")
 

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from lib.http import cookies
-from lib.http.errors import BadGateway, Conflict, Forbidden, NotFound, Unauthorized
+from lib.http.errors import BadGateway, Conflict, NotFound, Unauthorized
 from lib.http.response import LogFacts
-from lib.identity import accounts, credentials, csrf, logins, people, second_factor, sessions, sign_in_cookies
+from lib.identity import (
+    accounts,
+    credentials,
+    csrf,
+    logins,
+    people,
+    reauthentication,
+    second_factor,
+    sessions,
+    sign_in_cookies,
+)
 from lib.identity.identity_provider import Attempt, Identity, IdentityProvider, Returned
 from lib.identity.oidc_client import ProviderFailure
 
@@ -17,13 +26,12 @@ if TYPE_CHECKING:
     from lib.http.request import Headers
     from lib.identity.context import Context
     from lib.identity.models import Principal
+    from lib.identity.reauthentication import Proof
     from lib.identity.sessions import NewSession
     from lib.services import Services
     from lib.store.schema import UserRow
 
 GUARDED = "sign_in_with"
-# Who has no password shows by a young session that it is still the one who signed in.
-YOUNG = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,21 +69,16 @@ async def begin(services: Services, name: str, return_to: str, invitation: str |
 
 
 async def begin_adding(
-    services: Services, principal: Principal, name: str, return_to: str, password: str | None, context: Context
+    services: Services, principal: Principal, name: str, return_to: str, proof: Proof, context: Context
 ) -> Begun:
     """Begin to add a way in to one's own account, from a browser that is signed in.
 
-    Whoever finds an open session must not get a way in that stays: the password is asked for again. Without one, the
-    session must be young. Raises Forbidden, NotFound, BadGateway, and Unauthorized where it is no session.
+    Whoever finds an open session must not get a way in that stays. Raises what `reauthentication.with_session` does,
+    NotFound, BadGateway, and Unauthorized where it is no session.
     """
-    session_id = sessions.signed_in(principal)
+    sessions.signed_in(principal)
     user = await accounts.person(services, principal)
-    if user.password_hash is not None:
-        await accounts.confirm_password(services, user, password or "", context)
-    else:
-        session = await sessions.get(services, principal, session_id)
-        if services.clock.now() - session.created_at > YOUNG:
-            raise Forbidden("Sign out and in again: your session is too old for this.", code="sign_in_again")
+    await reauthentication.with_session(services, principal, user, proof, context)
     attempt = sign_in_cookies.new_attempt(name, return_to, services.clock.now(), user_id=user.id)
     return await _begun(services, attempt, ask=False)
 

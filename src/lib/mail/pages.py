@@ -74,7 +74,7 @@ CONTENT_SECURITY_POLICY = (
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """What a page asks for. It has no `maxlength`, which would cut what is pasted: the API says what is too long.
+    """What a page asks for. No `maxlength` cuts what is pasted: the API says what is too long.
 
     `when`: the code of the API's error upon which it is shown; it is there from the beginning where that is None.
     """
@@ -90,7 +90,8 @@ class Field:
         required = "" if self.optional else " required"
         waits = "" if self.when is None else f' data-when="{self.when}" hidden'
         return (
-            f'<div{waits}><label for="{self.name}">{escape(self.label)}</label><input id="{self.name}" name="{self.name}"'
+            f'<div{waits}><label for="{self.name}">{escape(self.label)}</label>'
+            f'<input id="{self.name}" name="{self.name}"'
             f' type="{self.type}" autocomplete="{self.autocomplete}"{required}></div>'
         )
 

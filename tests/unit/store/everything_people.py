@@ -17,12 +17,16 @@ from lib.identity import (
     logins,
     mail_token_store,
     password_change,
+    people,
+    sessions,
     sign_in_cookies,
     sign_up,
     totp,
 )
 from lib.identity.identity_provider import Identity
 from lib.identity.passwords import Cost
+from lib.identity.person_store import PersonRow
+from lib.identity.reauthentication import Proof
 from lib.services import Services
 from lib.store.schema import UserRow
 from lib.store.scope import Org
@@ -53,7 +57,7 @@ async def use_people(services: Services, org_id: str) -> None:
         "INSERT INTO memberships (org_id, user_id, role, created_at, updated_at) VALUES (?1, ?2, 'viewer', ?3, ?3)",
         *(org_id, user.id, NOW),
     )
-    await deletion.delete(services, await _again(services, user), PASSWORD, CONTEXT)
+    await deletion.delete(services, await _again(services, user), Proof(PASSWORD), CONTEXT)
     await mail_token_store.purge(services.database, NOW)
     await _elsewhere(services)
 
@@ -68,13 +72,17 @@ async def _elsewhere(services: Services) -> None:
     await logins.add(services, second, replace(attempt, state="third"), user.id, CONTEXT)
     row = await login_store.find(services.database, logins.login_hash(services, second))
     assert row is not None
-    await logins.remove(services, user.id, row.id, CONTEXT)
+    session = await sessions.begin(services, user.id, "", CONTEXT, None)
+    principal = people.principal_of(
+        PersonRow(user.id, None, None, None, None, None, None), "", "session", session.shown.id
+    )
+    await logins.remove(services, principal, row.id, Proof(), CONTEXT)
 
 
 async def _changes(services: Services, user: UserRow, mailer: FakeMailer) -> None:
-    await _finish(await password_change.change_password(services, user, PASSWORD, PASSWORD, CONTEXT))
+    await _finish(await password_change.change_password(services, user, Proof(PASSWORD), PASSWORD, CONTEXT))
     user = await _again(services, user)
-    await _finish(await email_change.request_change(services, user, _NEW_EMAIL, PASSWORD, CONTEXT))
+    await _finish(await email_change.request_change(services, user, _NEW_EMAIL, Proof(PASSWORD), CONTEXT))
     await _finish(await email_change.confirm(services, mailer.token(), CONTEXT))
 
 
