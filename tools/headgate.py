@@ -1,4 +1,4 @@
-"""The command line: ./headgate migrate up|down|status, seed, verify-ledger, verify-audit."""
+"""The command line: ./headgate migrate up|down|status, seed, end-sessions, verify-ledger, verify-audit."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tools import verify_audit
 from tools.d1_target import D1Target
+from tools.end_sessions import end_sessions
 from tools.migrate import seed
 from tools.migrations import Condition, Line, Target, quoted
 from tools.postgres import KEPT, PROGRAMS, Postgres
@@ -39,6 +40,10 @@ not changed. For a database that is not in --state, HEADGATE_SECRET must be the 
 VERIFY = """\
 Ask a running Headgate whether each budget's counter is the sum of its records, for all organisations. Exits with 0 only
 where all agree. docs/ledger.md tells what is compared. Needs the deployment's HEADGATE_SECRET, or a local --state.
+"""
+ENDING = """\
+Sign a person, or everybody, out of a running Headgate: all sessions and all tokens of apps end at once. API keys stay.
+It is noted in each person's log. Needs the deployment's HEADGATE_SECRET, or a local --state.
 """
 AUDIT = """\
 Read the audit logs of all organisations and people, and tell which rows were changed, removed, inserted or moved. Exits
@@ -83,11 +88,16 @@ def parser() -> argparse.ArgumentParser:
     verifying = commands.add_parser(
         "verify-ledger", help="compare counters with records", description=VERIFY, formatter_class=plain
     )
-    verifying.add_argument("--url", help="where it is (default: what `make dev` runs)")
-    verifying.add_argument(
-        "--state", metavar="FOLDER", help="whose secret to use (default: STATE, else .wrangler/state)"
-    )
     verifying.add_argument("--json", action="store_true", help="print all that was found, for programs")
+    ending = commands.add_parser("end-sessions", help="sign people out", description=ENDING, formatter_class=plain)
+    whose = ending.add_mutually_exclusive_group(required=True)
+    whose.add_argument("--email", metavar="ADDRESS", help="of one person")
+    whose.add_argument("--everyone", action="store_true", help="of all people")
+    for command in (verifying, ending):
+        command.add_argument("--url", help="where it is (default: what `make dev` runs)")
+        command.add_argument(
+            "--state", metavar="FOLDER", help="whose secret to use (default: STATE, else .wrangler/state)"
+        )
     auditing = commands.add_parser(
         "verify-audit", parents=[which], help="verify the audit log", description=AUDIT, formatter_class=plain
     )
@@ -236,6 +246,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     if options.command == "verify-ledger":
         return verify(asked(options.url, options.state, os.environ), as_json=options.json)
+    if options.command == "end-sessions":
+        return end_sessions(asked(options.url, options.state, os.environ), options.email)
     auditing = options.command == "verify-audit"
     with place_of(options, os.environ, reading=auditing) as place:
         if auditing:

@@ -906,6 +906,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/operator/users/actions/end_sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sign a person out everywhere
+         * @description Ends all its sessions and all its apps' tokens, at once. It can sign in again.
+         */
+        post: operations["end_sessions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/operator/users/actions/end_all_sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sign everybody out everywhere
+         * @description Some people at a time: ask again with `cursor` set to `meta.next_cursor` until that is null.
+         */
+        post: operations["end_all_sessions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/tokens": {
         parameters: {
             query?: never;
@@ -1890,6 +1930,14 @@ export interface components {
             [key: string]: unknown;
         };
         /**
+         * EndSessions
+         * @description Whose. The address is the one that the person signs in with.
+         */
+        EndSessions: {
+            /** Email */
+            email: string;
+        };
+        /**
          * EndTotp
          * @description The password and one more code: the authenticator's, or a recovery code.
          */
@@ -1898,6 +1946,14 @@ export interface components {
             password: string;
             /** Code */
             code: string;
+        };
+        /**
+         * Ended
+         * @description Somebody whose sessions have ended, and the tokens of its apps.
+         */
+        Ended: {
+            /** User Id */
+            user_id: string;
         };
         /**
          * ErrorDetail
@@ -2599,6 +2655,11 @@ export interface components {
             data: components["schemas"]["Budget"];
             meta: components["schemas"]["Meta"];
         };
+        /** One[Ended] */
+        One_Ended_: {
+            data: components["schemas"]["Ended"];
+            meta: components["schemas"]["Meta"];
+        };
         /** One[Explanation] */
         One_Explanation_: {
             data: components["schemas"]["Explanation"];
@@ -2871,6 +2932,12 @@ export interface components {
         Page_Budget_: {
             /** Data */
             data: components["schemas"]["Budget"][];
+            meta: components["schemas"]["PageMeta"];
+        };
+        /** Page[Ended] */
+        Page_Ended_: {
+            /** Data */
+            data: components["schemas"]["Ended"][];
             meta: components["schemas"]["PageMeta"];
         };
         /** Page[Event] */
@@ -3507,7 +3574,9 @@ export type CreateRole = components['schemas']['CreateRole'];
 export type CreateTeam = components['schemas']['CreateTeam'];
 export type DeleteMe = components['schemas']['DeleteMe'];
 export type EmbeddingsRequest = components['schemas']['EmbeddingsRequest'];
+export type EndSessions = components['schemas']['EndSessions'];
 export type EndTotp = components['schemas']['EndTotp'];
+export type Ended = components['schemas']['Ended'];
 export type ErrorDetail = components['schemas']['ErrorDetail'];
 export type Event = components['schemas']['Event'];
 export type ExplainCall = components['schemas']['ExplainCall'];
@@ -3547,6 +3616,7 @@ export type NewRuleScope = components['schemas']['NewRuleScope'];
 export type NewTokens = components['schemas']['NewTokens'];
 export type OneAdjustment = components['schemas']['One_Adjustment_'];
 export type OneBudget = components['schemas']['One_Budget_'];
+export type OneEnded = components['schemas']['One_Ended_'];
 export type OneExplanation = components['schemas']['One_Explanation_'];
 export type OneFullTeam = components['schemas']['One_FullTeam_'];
 export type OneGoThere = components['schemas']['One_GoThere_'];
@@ -3579,6 +3649,7 @@ export type OwnSession = components['schemas']['OwnSession'];
 export type PageMeta = components['schemas']['PageMeta'];
 export type PageAdjustment = components['schemas']['Page_Adjustment_'];
 export type PageBudget = components['schemas']['Page_Budget_'];
+export type PageEnded = components['schemas']['Page_Ended_'];
 export type PageEvent = components['schemas']['Page_Event_'];
 export type PageInvitation = components['schemas']['Page_Invitation_'];
 export type PageKey = components['schemas']['Page_Key_'];
@@ -9809,6 +9880,134 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_LedgerCheck_"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    end_sessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EndSessions"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["One_Ended_"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description There is no such thing, or the caller may not know of it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The body is over the limit. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The body is not application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    end_all_sessions: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Ended_"];
                 };
             };
             /** @description The request is malformed. */

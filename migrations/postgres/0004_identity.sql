@@ -304,6 +304,8 @@ CREATE POLICY clearing_reads ON mail_tokens FOR SELECT
   USING (current_setting('headgate.every_org', true) = 'mail_tokens');
 CREATE POLICY clearing_deletes ON mail_tokens FOR DELETE
   USING (current_setting('headgate.every_org', true) = 'mail_tokens');
+-- Whose sessions the operator ends.
+CREATE POLICY operator_reads ON users FOR SELECT USING (current_setting('headgate.every_org', true) = 'users');
 -- Of browsers' keys, which is all that the daily work looks for.
 CREATE POLICY clearing_reads ON api_keys FOR SELECT
   USING (kind = 'browser' AND current_setting('headgate.every_org', true) = 'api_keys');

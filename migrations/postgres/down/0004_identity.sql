@@ -44,6 +44,7 @@ ALTER TABLE users DROP COLUMN version;
 
 DROP POLICY own_person ON users;
 DROP POLICY presented_email ON users;
+DROP POLICY operator_reads ON users;
 ALTER TABLE users DISABLE ROW LEVEL SECURITY;
 REVOKE INSERT ON orgs FROM headgate_app;
 REVOKE ALL ON users FROM headgate_app;

@@ -50,10 +50,11 @@ class Audit(Protocol):
         context: Context,
         now: datetime,
         *,
+        actor: str | None = None,
         result: str = "ok",
         details: Mapping[str, str] | None = None,
     ) -> list[Statement]:
-        """Return the statements that note what a person has done, or what was tried in its name."""
+        """Return the statements that note what a person has done, or an `actor` to it; or what was tried as it."""
         ...
 
     def org_event(

@@ -12,6 +12,7 @@ from lib.identity import (
     accounts,
     deletion,
     email_change,
+    ended_by_operator,
     enrolment,
     login_store,
     logins,
@@ -48,6 +49,8 @@ async def use_people(services: Services, org_id: str) -> None:
     await _finish(await password_change.request_reset(services, _EMAIL, CONTEXT))
     dearer = replace(services.passwords, cost=Cost(128, 1))
     user = await accounts.sign_in(replace(services, passwords=dearer), _EMAIL, PASSWORD, None, CONTEXT)
+    await ended_by_operator.end_of_person(services, _EMAIL, CONTEXT)
+    await ended_by_operator.end_of_everyone(services, "", 1, CONTEXT)
     await accounts.change(services, user.id, [account_store.rename(user.id, 1, "x", NOW)], "x", CONTEXT)
     await accounts.change(services, user.id, [account_store.verify_email(user.id, "x", NOW)], "x", CONTEXT)
     await _changes(services, await _again(services, user), mailer)
