@@ -144,8 +144,8 @@ export interface paths {
         options?: never;
         head?: never;
         /**
-         * Change the organisation's name or time zone
-         * @description The organisation in which you are active, by its id or as `current`. There are no others to you. Needs `If-Match` with its ETag. When the time zone changes, the windows of budgets that run keep what is spent. They end when they would have, or when their last day is over in the new zone too.
+         * Change the organisation
+         * @description The organisation in which you are active, by its id or as `current`. There are no others to you. Needs `If-Match` with its ETag. When the time zone changes, the windows of budgets that run keep what is spent. They end when they would have, or when their last day is over in the new zone too. Whoever asks members for codes at sign-in has them itself: else 409 `totp_not_enabled`.
          */
         patch: operations["update_org"];
         trace?: never;
@@ -2445,7 +2445,8 @@ export interface components {
         };
         /**
          * Me
-         * @description A person. `org_id` is the organisation that this request works in, and `permissions` what it may do there.
+         * @description A person. `org_id` is the organisation that this request works in, and `permissions` what it may do there:
+         *     nothing where `second_factor_required`. Then the organisation asks for codes at sign-in, and the person has none yet.
          */
         Me: {
             /** Id */
@@ -2462,6 +2463,8 @@ export interface components {
             org_id: string;
             /** Permissions */
             permissions: string[];
+            /** Second Factor Required */
+            second_factor_required: boolean;
             /** Memberships */
             memberships: components["schemas"]["Membership"][];
             /**
@@ -2793,7 +2796,8 @@ export interface components {
         };
         /**
          * Org
-         * @description An organisation. Its days, weeks and months begin at midnight in `time_zone`.
+         * @description An organisation. Its days, weeks and months begin at midnight in `time_zone`. `require_second_factor`: its
+         *     members need codes at sign-in; its API keys don't.
          */
         Org: {
             /** Id */
@@ -2802,6 +2806,8 @@ export interface components {
             name: string;
             /** Time Zone */
             time_zone: string;
+            /** Require Second Factor */
+            require_second_factor: boolean;
             /**
              * Created At
              * Format: date-time
@@ -3470,6 +3476,8 @@ export interface components {
         /**
          * UpdateOrg
          * @description What to change of an organisation; what is not named stays. `time_zone` is IANA's name, as `Europe/Berlin`.
+         *
+         *     `require_second_factor`: members without codes at sign-in get 403 `second_factor_required`, until they have them.
          */
         UpdateOrg: {
             /**
@@ -3482,6 +3490,11 @@ export interface components {
              * @default null
              */
             time_zone?: string | null;
+            /**
+             * Require Second Factor
+             * @default null
+             */
+            require_second_factor?: boolean | null;
         };
         /**
          * UpdateRole
@@ -4474,6 +4487,15 @@ export interface operations {
             };
             /** @description There is no such thing, or the caller may not know of it. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The state does not allow it now. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

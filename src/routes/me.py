@@ -30,7 +30,9 @@ class Membership(BaseModel):
 
 
 class Me(BaseModel):
-    """A person. `org_id` is the organisation that this request works in, and `permissions` what it may do there."""
+    """A person. `org_id` is the organisation that this request works in, and `permissions` what it may do there:
+    nothing where `second_factor_required`. Then the organisation asks for codes at sign-in, and the person has none yet.
+    """
 
     id: str
     email: str
@@ -39,6 +41,7 @@ class Me(BaseModel):
     totp_enabled: bool
     org_id: str
     permissions: list[str]
+    second_factor_required: bool
     memberships: list[Membership]
     created_at: datetime
     updated_at: datetime
@@ -135,7 +138,8 @@ def _me(user: UserRow, principal: Principal, memberships: list[MembershipRow]) -
         email_verified=user.email_verified_at is not None,
         totp_enabled=user.totp_confirmed_at is not None,
         org_id=principal.org_id,
-        permissions=sorted(principal.scopes),
+        permissions=[] if principal.lacks_second_factor else sorted(principal.scopes),
+        second_factor_required=principal.lacks_second_factor,
         memberships=[Membership(org_id=row.org_id, role=row.role) for row in memberships],
         created_at=user.created_at,
         updated_at=user.updated_at,

@@ -77,7 +77,7 @@ async def _elsewhere(services: Services) -> None:
     assert row is not None
     session = await sessions.begin(services, user.id, "", CONTEXT, None)
     principal = people.principal_of(
-        PersonRow(user.id, None, None, None, None, None, None), "", "session", session.shown.id
+        PersonRow(user.id, None, None, None, None, None, None, None, None), "", "session", session.shown.id
     )
     await logins.remove(services, principal, row.id, Proof(), CONTEXT)
 
