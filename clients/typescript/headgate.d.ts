@@ -2445,8 +2445,9 @@ export interface components {
         };
         /**
          * Me
-         * @description A person. `org_id` is the organisation that this request works in, and `permissions` what it may do there:
-         *     nothing where `second_factor_required`. Then the organisation asks for codes at sign-in, and the person has none yet.
+         * @description A person. `org_id` is the organisation that this request works in, and `permissions` what it may do there.
+         *
+         *     `second_factor_required`: nothing, since the organisation asks for codes at sign-in, and the person has none yet.
          */
         Me: {
             /** Id */
