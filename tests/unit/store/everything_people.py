@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import replace
+from datetime import timedelta
 
 from lib.config import AccountConfig, SignUp
 from lib.http.response import Finish
@@ -31,7 +32,7 @@ from lib.identity.reauthentication import Proof
 from lib.services import Services
 from lib.store.schema import UserRow
 from lib.store.scope import Org
-from tests.unit.fakes import NOW
+from tests.unit.fakes import NOW, FakeClock
 from tests.unit.identity.people import CONTEXT, PASSWORD, FakeMailer
 
 _EMAIL, _NEW_EMAIL = "everybody@wonder.example", "everybody@glass.example"
@@ -93,7 +94,8 @@ async def _codes(services: Services, user: UserRow) -> None:
     secret = base64.b32decode((await enrolment.begin(services, user, PASSWORD, CONTEXT)).secret)
     step = int(services.clock.now().timestamp()) // totp.STEP_SECONDS
     codes, _ = await enrolment.confirm(services, await _again(services, user), totp.code_at(secret, step), CONTEXT)
-    await accounts.sign_in(services, _NEW_EMAIL, PASSWORD, totp.code_at(secret, step + 1), CONTEXT)
+    later = replace(services, clock=FakeClock(services.clock.now() + timedelta(seconds=totp.STEP_SECONDS)))
+    await accounts.sign_in(later, _NEW_EMAIL, PASSWORD, totp.code_at(secret, step + 1), CONTEXT)
     await enrolment.end(services, await _again(services, user), PASSWORD, codes[0], CONTEXT)
 
 
