@@ -1061,7 +1061,7 @@ export interface paths {
         post?: never;
         /**
          * Sign out elsewhere, or everywhere
-         * @description `all` ends every session and every app's tokens, at once.
+         * @description `all` ends every session and every app's tokens, at once. Asks for the password, and for a code where the account has them, unless the caller's own session was begun within ten minutes. An account without a password signs in again.
          */
         delete: operations["end_session"];
         options?: never;
@@ -1601,6 +1601,22 @@ export interface components {
              * Format: date-time
              */
             created_at: string;
+        };
+        /**
+         * Again
+         * @description What is shown once more: `password`, where the account has one; `totp_code`, where it has codes at sign-in.
+         */
+        Again: {
+            /**
+             * Password
+             * @default null
+             */
+            password?: string | null;
+            /**
+             * Totp Code
+             * @default null
+             */
+            totp_code?: string | null;
         };
         /**
          * BeginTotp
@@ -3131,22 +3147,6 @@ export interface components {
             org_id?: string | null;
         };
         /**
-         * RemoveLogin
-         * @description `password` is the account's own, where it has one; `totp_code` is needed where it has codes at sign-in.
-         */
-        RemoveLogin: {
-            /**
-             * Password
-             * @default null
-             */
-            password?: string | null;
-            /**
-             * Totp Code
-             * @default null
-             */
-            totp_code?: string | null;
-        };
-        /**
          * ReportLeak
          * @description A key that somebody has found.
          */
@@ -3569,6 +3569,7 @@ export type AcceptInvitation = components['schemas']['AcceptInvitation'];
 export type AddLogin = components['schemas']['AddLogin'];
 export type Address = components['schemas']['Address'];
 export type Adjustment = components['schemas']['Adjustment'];
+export type Again = components['schemas']['Again'];
 export type BeginTotp = components['schemas']['BeginTotp'];
 export type Budget = components['schemas']['Budget'];
 export type BudgetCheck = components['schemas']['BudgetCheck'];
@@ -3685,7 +3686,6 @@ export type PutModel = components['schemas']['PutModel'];
 export type Ready = components['schemas']['Ready'];
 export type RecoveryCodes = components['schemas']['RecoveryCodes'];
 export type RefreshGrant = components['schemas']['RefreshGrant'];
-export type RemoveLogin = components['schemas']['RemoveLogin'];
 export type ReportLeak = components['schemas']['ReportLeak'];
 export type Role = components['schemas']['Role'];
 export type RotateKey = components['schemas']['RotateKey'];
@@ -10674,7 +10674,11 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Again"];
+            };
+        };
         responses: {
             /** @description Done; there is nothing to tell. */
             204: {
@@ -10712,6 +10716,33 @@ export interface operations {
             };
             /** @description There is no such thing, or the caller may not know of it. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The body is over the limit. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The body is not application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A business rule says no. */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -11977,7 +12008,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["RemoveLogin"];
+                "application/json": components["schemas"]["Again"];
             };
         };
         responses: {

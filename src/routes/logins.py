@@ -15,9 +15,8 @@ from lib.http.route import NoQuery, Route
 from lib.identity import accounts, login_store, logins, sign_in_with
 from lib.identity.context import context_of
 from lib.identity.models import SELF, Principal
-from lib.identity.reauthentication import Proof
 from lib.services import Services
-from routes.schemas import Code, GivenPassword, LocalPath, One, Page
+from routes.schemas import Again, LocalPath, One, Page
 
 PATH = "/api/v1/me/logins"
 
@@ -32,19 +31,7 @@ class Login(BaseModel):
     created_at: datetime
 
 
-class RemoveLogin(BaseModel):
-    """`password` is the account's own, where it has one; `totp_code` is needed where it has codes at sign-in."""
-
-    model_config = ConfigDict(extra="forbid")
-    password: GivenPassword | None = None
-    totp_code: Code | None = None
-
-    def proof(self) -> Proof:
-        """Return what is shown once more."""
-        return Proof(self.password, self.totp_code)
-
-
-class AddLogin(RemoveLogin):
+class AddLogin(Again):
     """A provider to sign in with from now on."""
 
     provider: Annotated[str, StringConstraints(min_length=1, max_length=31, pattern=r"^[a-z][a-z0-9-]*$")]
@@ -74,7 +61,7 @@ async def add_login(services: Services, request: Validated[AddLogin, NoQuery], p
     return render.data(GoThere(authorization_url=begun.url), headers={"set-cookie": begun.cookie})
 
 
-async def remove_login(services: Services, request: Validated[RemoveLogin, NoQuery], principal: Principal) -> Response:
+async def remove_login(services: Services, request: Validated[Again, NoQuery], principal: Principal) -> Response:
     """Take a way in away."""
     await logins.remove(services, principal, request.path["id"], request.body.proof(), context_of(request))
     return render.no_content()
@@ -118,7 +105,7 @@ ROUTES = [
         description=f"{_AGAIN} The last one stays: 409 where the account has no password either.",
         responses={204: None},
         permission=SELF,
-        body=RemoveLogin,
+        body=Again,
         errors=(404, 409, 422, 429),
     ),
 ]

@@ -19,6 +19,7 @@ from lib.http.response import Finish, Response
 from lib.identity import addresses
 from lib.identity.passwords import MOST_BYTES, within_bytes
 from lib.identity.policy import Role
+from lib.identity.reauthentication import Proof
 from lib.identity.sign_in_cookies import local_path
 from lib.text import PRINTABLE
 
@@ -61,6 +62,18 @@ RECENT = (
 # Said of limits and budgets.
 NEW_RULE = "It holds from the answer on. An organisation has at most 200 of them."
 RULE_TAG = "The ETag is of the rule. What is used of it changes without a new one."
+
+
+class Again(BaseModel):
+    """What is shown once more: `password`, where the account has one; `totp_code`, where it has codes at sign-in."""
+
+    model_config = ConfigDict(extra="forbid")
+    password: GivenPassword | None = None
+    totp_code: Code | None = None
+
+    def proof(self) -> Proof:
+        """Return it as services take it."""
+        return Proof(self.password, self.totp_code)
 
 
 class GivenRole(BaseModel):

@@ -114,6 +114,33 @@ def test_without_a_password_a_young_session_and_a_code(deed: str) -> None:
     assert answer.status == 200 or error(answer) == (409, "last_login")
 
 
+def test_ending_all_sessions_asks_for_a_code_once_the_own_is_old() -> None:
+    """Within ten minutes of signing in, which has asked for all of it, nothing is asked again."""
+    client, _, recovery = signed_in()
+    client.world.clock.advance(minutes=11)
+
+    def end_all(**shown: str) -> Answer:
+        token = client.session()["csrf_token"]
+        sent = {"x_csrf_token": token, "sec_fetch_site": "same-origin"}
+        return client.ask("DELETE", "/api/v1/sessions/all", shown, **sent)
+
+    assert error(end_all(password=PASSWORD)) == (403, "totp_required")
+    assert error(end_all(totp_code=recovery)) == (403, "wrong_password")
+    assert end_all(password=PASSWORD, totp_code=recovery).status == 204
+    assert client.session() is None
+
+
+def test_without_a_password_one_signs_in_again_to_end_all_sessions() -> None:
+    client = browser()
+    client.sign_in()
+    client.world.clock.advance(minutes=11)
+    sent = {"x_csrf_token": client.session()["csrf_token"], "sec_fetch_site": "same-origin"}
+    assert error(client.ask("DELETE", "/api/v1/sessions/all", **sent)) == (403, "sign_in_again")
+    client.sign_in()
+    sent["x_csrf_token"] = client.session()["csrf_token"]
+    assert client.ask("DELETE", "/api/v1/sessions/all", **sent).status == 204
+
+
 @pytest.mark.parametrize("deed", ["password", "address", "account"])
 def test_who_has_no_password_sets_one_first(deed: str) -> None:
     """By a mail to the address that the account has: a found session does not read that."""
