@@ -47,7 +47,11 @@ const letters = Array.from({ length: 12 }, () => String.fromCharCode(randomInt(9
 const email = `${letters}@wonder.example`;
 const folder = mkdtempSync(join(tmpdir(), "walk-"));
 // Another program of this machine: a page of it is of another origin by its port, and by `localhost` of another site.
-const stranger = createServer((_, answer) => answer.setHeader("content-type", "text/html").end("<!doctype html><p>Win!"));
+// What stands behind `?` is put into it.
+const stranger = createServer((request, answer) => {
+  const more = decodeURIComponent(request.url?.split("?")[1] ?? "");
+  answer.setHeader("content-type", "text/html").end(`<!doctype html><p>Win!${more}`);
+});
 let context: BrowserContext;
 let page: Page;
 let second: Page;
@@ -224,6 +228,28 @@ async function submitForm(from: Page, action: string): Promise<string> {
   await from.goto(start);
   return shown;
 }
+
+test("nothing but a person leads the browser to a provider's sign-in", async () => {
+  const other = await context.newPage();
+  const start = `${base}/api/v1/auth/nowhere/start`;
+  const at = (more: string): string =>
+    `http://localhost:${(stranger.address() as AddressInfo).port}/?${encodeURIComponent(more)}`;
+  const shown = (): Promise<string> => other.locator("body").innerText();
+
+  await other.goto(at(`<a href="${start}">here</a>`));
+  await other.getByRole("link").click();
+  await other.waitForURL(start);
+  assert.match(await shown(), /"not_found"/); // let through, but there is no such provider
+
+  await other.goto(at(`<script>setTimeout(() => { location = "${start}"; })</script>`));
+  await other.waitForURL(start);
+  assert.match(await shown(), /"navigation_required"/);
+
+  const answered = other.waitForResponse(start);
+  await other.goto(at(`<iframe src="${start}"></iframe>`));
+  assert.equal((await answered).status(), 403);
+  await other.close();
+});
 
 test("who has signed out everywhere is refused, and the browser has forgotten the cookie", async () => {
   const [kept] = await context.cookies(base);

@@ -36,4 +36,4 @@ def test_the_walk(headgate: Headgate) -> None:
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "\n# skipped 0\n" in done.stdout
-    assert done.stdout.count("\nok ") >= 10, done.stdout
+    assert done.stdout.count("\nok ") >= 11, done.stdout

@@ -63,9 +63,9 @@ async def begin(services: Services, name: str, return_to: str, invitation: str |
     A link on another's page may be: then the provider asks, even whoever is signed in there (ASVS V7.6.2). Raises
     Forbidden, NotFound; BadGateway where the provider can't be asked.
     """
-    csrf.check_navigation(headers)
+    csrf.check_navigation(headers, services.config.session)
     attempt = sign_in_cookies.new_attempt(name, return_to, services.clock.now(), invitation=invitation)
-    return await _begun(services, attempt, ask=not csrf.is_own_page(headers))
+    return await _begun(services, attempt, ask=not csrf.is_trusted_page(headers, services.config.session))
 
 
 async def begin_adding(

@@ -94,6 +94,35 @@ def test_who_was_led_here_by_anothers_link_is_asked_there(said: dict[str, str], 
     assert client.shown.get("prompt") == prompt
 
 
+APP = "https://app.example"
+
+
+@pytest.mark.parametrize(
+    ("referer", "trusted"),
+    [
+        (f"{APP}/", True),
+        (f"{APP}/sign-in?x=https://evil.example", True),
+        ("https://evil.example/", False),
+        (f"https://evil.example/{APP}", False),
+        (f"{APP}.evil.example/", False),
+        ("https://app.example@evil.example/", False),
+        ("http://app.example/", False),
+        ("https://[evil", False),
+        ("", False),
+    ],
+)
+def test_a_page_of_the_list_leads_here_as_ours_do(referer: str, trusted: bool) -> None:
+    """CORS_ORIGINS are the deployment's own pages elsewhere: they lead on by themselves, and nobody is asked again."""
+    client = browser()
+    config = client.world.services.config
+    config = replace(config, session=replace(config.session, cors_origins=frozenset({APP})))
+    client.world.services = replace(client.world.services, config=config)
+    said = PRESSED | {"sec_fetch_site": "cross-site", "referer": referer}
+    assert client.led(said).status == 303
+    assert client.shown.get("prompt") == (None if trusted else "login")
+    assert client.led(said | {"sec_fetch_user": ""}).status == (303 if trusted else 403)
+
+
 def test_a_new_person_is_signed_up_and_signed_in() -> None:
     """The address is verified, since the provider has verified it; there is no password; it belongs somewhere."""
     client = browser()
