@@ -15,16 +15,19 @@ RULES = (
 
 @dataclass(frozen=True)
 class Variant:
-    """What is left of admission (see admission_entry.py), and whether the organisation has rules."""
+    """What is left of admission (see admission_entry.py), whether the organisation has rules, and where its data is."""
 
     name: str
     cut: str
     rules: bool
+    in_memory: bool = False
 
 
 WITHOUT = Variant("without admission", "none", rules=False)
 NO_RULES = Variant("gate, no rules", "whole", rules=False)
 RULED = Variant("**gate, four rules**", "whole", rules=True)
+# What is left when no disk is waited for.
+IN_MEMORY = Variant("gate, four rules, data in memory", "whole", rules=True, in_memory=True)
 # In the order in which they build up.
 VARIANTS = (
     WITHOUT,
@@ -33,5 +36,6 @@ VARIANTS = (
     Variant("… and RPC to a gate that does nothing", "carried", rules=False),
     Variant("… and the decision, kept nowhere", "decided", rules=True),
     RULED,
+    IN_MEMORY,
     Variant("four rules, never settled", "unsettled", rules=True),
 )

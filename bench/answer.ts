@@ -47,6 +47,11 @@ export class Answer {
     if (found !== events) throw new Error(`a stream of ${found} events, not ${events}`);
   }
 
+  /** What a whole answer says. Throws when it is no JSON. */
+  json(): unknown {
+    return JSON.parse(Buffer.concat(this.#pieces).toString());
+  }
+
   #head(text: string): void {
     this.#status = Number(text.slice(9, 12));
     const length = /\r\ncontent-length: *(\d+)/i.exec(text)?.[1];

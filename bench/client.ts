@@ -19,6 +19,11 @@ export interface Times {
   readonly total: number;
 }
 
+/** One answer, and how long it took. */
+export interface Exchanged extends Times {
+  readonly answer: Answer;
+}
+
 /** A connection that is made again when its peer closes it between two requests, or when we left. */
 export class Client {
   readonly #host: string;
@@ -34,8 +39,8 @@ export class Client {
     this.#expected = expected;
   }
 
-  /** Sends the request and returns the times. Rejects when the answer is not the expected one. */
-  async exchange(request: Buffer): Promise<Times> {
+  /** Sends the request and returns the answer with its times. Rejects when the answer is not the expected one. */
+  async exchange(request: Buffer): Promise<Exchanged> {
     const socket = this.#socket ?? (await this.#connect());
     const { leave } = this.#expected;
     return new Promise((resolve, reject) => {
@@ -44,7 +49,7 @@ export class Client {
       let first = 0;
       const finish = () => {
         const total = performance.now() - started;
-        resolve({ ttfb: first > 0 ? first - started : total, total });
+        resolve({ ttfb: first > 0 ? first - started : total, total, answer });
       };
       this.#fail = reject;
       this.#take = (chunk) => {

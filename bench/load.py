@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import subprocess
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from types import TracebackType
 from typing import Any
 
@@ -27,7 +28,12 @@ class Expected:
 
 @dataclass(frozen=True)
 class Job:
-    """One measurement: so many connections, for so many milliseconds or (where set) requests. `pause` is in ms."""
+    """One measurement: so many connections, for so many milliseconds or (where set) requests. `pause` is in ms.
+
+    Without a `key` no authorization is sent. Where there are `bodies`, they are dealt out to the connections in place
+    of `body`, and each sends its own in turn. `carried` names a text of the answer's `data` that the connection's next
+    body has in place of the one that was used up.
+    """
 
     port: int
     path: str
@@ -39,6 +45,9 @@ class Job:
     pause: int
     expected: Expected
     method: str = "POST"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    bodies: Sequence[str] = ()
+    carried: str | None = None
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ from bench.admission import Admission
 from bench.admission_table import admission_section
 from bench.cases import CHUNKS, MEMORY_CASES
 from bench.cold_start import ColdStart
+from bench.identity import Identity
+from bench.identity_table import identity_section
 from bench.memory import CONNECTIONS, Memory
 from bench.speed import Cell, Effort
 from bench.speed_table import goal_table, noise_line, speed_table, table
@@ -67,6 +69,7 @@ For JSON the first byte comes with the last.
 
 {store}
 {admission}
+{identity}
 ## Memory
 
 {connections} connections at a time, the requests shared equally by {kinds}.
@@ -98,6 +101,7 @@ class Findings:
     effort: Effort
     store: Sequence[Line]
     admission: Admission
+    identity: Identity
     memory: Sequence[Memory]
     cold_start: ColdStart
     load_before: float
@@ -120,6 +124,7 @@ def render(found: Findings) -> str:
         goal=goal_table(found.cells),
         store=store_section(found.store, found.effort),
         admission=admission_section(found.admission, found.effort),
+        identity=identity_section(found.identity, found.effort),
         connections=CONNECTIONS,
         kinds=", ".join(f"“{case.name}”" for case in MEMORY_CASES),
         memory=_memory_table(found.memory),

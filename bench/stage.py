@@ -51,7 +51,7 @@ class Stage:
                 target.execute(seed)
             else:
                 for script in (*migrations(), seed):
-                    self._execute(script)
+                    self.execute(script)
         except BaseException:
             self.workerd.stop()
             raise
@@ -71,7 +71,8 @@ class Stage:
     ) -> None:
         self.workerd.stop()
 
-    def _execute(self, script: str) -> None:
+    def execute(self, script: str) -> None:
+        """Run a SQL script on D1. Raises ToolError."""
         answer = ask(self.ports.d1, "/execute-script", script.encode())
         if answer != b"done\n":
             raise ToolError(f"the database refused a script: {answer.decode(errors='replace')}")

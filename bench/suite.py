@@ -6,13 +6,14 @@ import os
 import sys
 import tempfile
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench import admission, cold_start, memory, speed, store
+from bench import admission, cold_start, identity, memory, speed, store
 from bench.admission_table import admission_section
 from bench.cases import MEMORY_CASES, QUICK_CASES, SPEED_CASES, Case
+from bench.identity_table import identity_section
 from bench.load import LoadGenerator
 from bench.report import Findings, render
 from bench.speed import Effort
@@ -59,6 +60,11 @@ def only_admission(effort: Effort) -> str:
         return admission_section(admission.measure(folder, url, generator, effort), effort)
 
 
+def only_identity(effort: Effort) -> str:
+    with built() as (folder, url, generator):
+        return identity_section(identity.measure(folder, url, generator, effort), effort)
+
+
 def whole() -> str:
     set_up(postgres=True)
     load_before = os.getloadavg()[0]
@@ -72,10 +78,20 @@ def whole() -> str:
         lines = measure_store(folder, url, generator, WHOLE)
         say("admission")
         admitted = admission.measure(folder, url, generator, WHOLE)
+        say("identity")
+        identified = identity.measure(folder, url, generator, WHOLE)
         say("memory")
         with Stage(folder, url, main=memory.add_entry(folder)) as stage:
             samples = memory.measure(generator, stage, MEMORY_CASES, memory.STEPS)
-    return render(Findings(cells, WHOLE, lines, admitted, samples, started, load_before, os.getloadavg()[0]))
+    load_after = os.getloadavg()[0]
+    return render(Findings(cells, WHOLE, lines, admitted, identified, samples, started, load_before, load_after))
+
+
+ONLY: Mapping[str, Callable[[Effort], str]] = {
+    "store": only_store,
+    "admission": only_admission,
+    "identity": only_identity,
+}
 
 
 def measure_speed(
@@ -97,14 +113,10 @@ def run(arguments: Sequence[str], description: str) -> None:
     """Print what was measured; a whole run also writes it. Raises ToolError."""
     parser = ArgumentParser(description=description, formatter_class=RawDescriptionHelpFormatter, allow_abbrev=False)
     parser.add_argument("--quick", action="store_true", help="fewer, shorter rounds; without --only, of the speed")
-    parser.add_argument(
-        "--only", choices=("speed", "store", "admission"), help="measure this part, and print it without writing"
-    )
+    parser.add_argument("--only", choices=("speed", *ONLY), help="measure this part, and print it without writing")
     chosen = parser.parse_args(arguments)
-    if chosen.only == "store":
-        print(only_store(QUICK if chosen.quick else WHOLE))
-    elif chosen.only == "admission":
-        print(only_admission(QUICK if chosen.quick else WHOLE))
+    if chosen.only in ONLY:
+        print(ONLY[chosen.only](QUICK if chosen.quick else WHOLE))
     elif chosen.quick:
         print(only_speed(QUICK, QUICK_CASES))
     elif chosen.only == "speed":

@@ -7,6 +7,7 @@ from typing import Any
 from lib.audit import events
 from lib.audit.audited import AuditedStore
 from lib.audit.chain import chain_key
+from lib.audit.refusals import Refusals
 from lib.clock import SystemClock
 from lib.config import read_config
 from lib.gateway.accounts import Accounts
@@ -26,6 +27,7 @@ from lib.identity.provider_settings import read_providers
 from lib.identity.shield import Shield
 from lib.identity.signing_keys import SigningKeys
 from lib.runtime.argon2 import CtypesArgon2
+from lib.runtime.bell import JsBell
 from lib.runtime.environment import variable_reader
 from lib.runtime.gates import JsGates
 from lib.runtime.guard import JsGuardObjects
@@ -38,6 +40,7 @@ from lib.runtime.stores import store_of
 from lib.runtime.streams import JsStreams
 from lib.runtime.upstream import JsUpstream
 from lib.services import Services
+from lib.turns import Turns
 from routes import ROUTES
 
 # Made when the module is imported: in production that is before the deploy snapshot, so no request pays for it.
@@ -52,7 +55,7 @@ def bootstrap(env: Any) -> Services:
     variable = variable_reader(env)
     config = read_config(variable)
     clock, signatures = SystemClock(), WebCryptoSignatures()
-    store = AuditedStore(store_of(env), chain_key(config.secret))
+    store = AuditedStore(store_of(env), chain_key(config.secret), Turns(JsBell, clock))
     cache = cache_of(env)
     mailer, outbox = mail_of(env, config.mail, clock)
     denials = Denials(cache)
@@ -82,6 +85,7 @@ def bootstrap(env: Any) -> Services:
         pepper=derive(config.secret, "api-key-pepper"),
         accounts=accounts,
         shield=Shield(),
+        refusals=Refusals(),
         gateway=gateway,
         gates=gates,
         sealer=WebCryptoSealer(),

@@ -43,6 +43,10 @@ class Failure(Enum):
         "store", Mode.STALE, "calls of known accounts go on; their records wait in the gate, which tries again",
         "the gate has all that it needs, and loses nothing",
     )  # fmt: skip
+    REFUSAL_UNNOTED = (
+        "store", Mode.OPEN, "a refused change stays refused (403), and is only in the request log",
+        "the refusal is given before it is noted",
+    )  # fmt: skip
     QUEUE_AWAY = (
         "queue", Mode.OPEN, "the gate writes its records to the store itself", "the queue only saves statements",
     )  # fmt: skip

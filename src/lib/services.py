@@ -8,6 +8,7 @@ from typing import Protocol
 
 from lib.admission.counters import Counted, Counter, Place
 from lib.admission.decision import Ask, Refusal
+from lib.audit.refusals import Refusals
 from lib.clock import Clock
 from lib.config import Config
 from lib.gateway.accounts import Accounts
@@ -72,6 +73,7 @@ class Services:
     pepper: bytes
     accounts: Accounts
     shield: Shield
+    refusals: Refusals
     gateway: Gateway
     gates: OrgGates
     sealer: Sealer

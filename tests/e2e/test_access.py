@@ -1,4 +1,4 @@
-"""Every route tried by every role, a key, another organisation's owner and nobody, through HTTP on the real store.
+"""Every route tried by every role, a key, another organisation's key and people, and nobody, through HTTP.
 
 `tests/unit/routes/test_access.py` tries the same with all in its place each time, and sees that what is refused changes
 nothing. Here people are invited, sign up and sign in as anybody does.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import re
 import time
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -74,6 +75,27 @@ class Person:
 
         until(signed_in, f"{self.email} signs in")
         return self.headgate.as_key(found[0])
+
+    def browser(self, org_id: str) -> Headgate:
+        """Return the Headgate as this person's browser calls it, with the cookie of a session."""
+        body = {"email": self.email, "password": self.password, "org_id": org_id}
+        answer = self.headgate.http.post(f"{self.headgate.base_url}/api/v1/sessions", json=body)
+        assert answer.status_code == 201, answer.text
+        self.headgate.http.cookies.clear()  # httpx would show it for everybody
+        cookie, csrf = answer.headers["set-cookie"].partition(";")[0], answer.json()["data"]["csrf_token"]
+        return InBrowser(self.headgate.http, self.headgate.base_url, "", cookie, csrf)
+
+
+@dataclass(frozen=True)
+class InBrowser(Headgate):
+    """Calls Headgate as a page of its own does: with a cookie in a key's place."""
+
+    cookie: str
+    csrf: str
+
+    def call(self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **more: Any) -> httpx.Response:
+        own = {"cookie": self.cookie, "x-csrf-token": self.csrf, "origin": self.base_url, **(headers or {})}
+        return self.http.request(method, self.base_url + path, headers=own, **more)
 
 
 @dataclass
@@ -204,6 +226,41 @@ def test_another_organisations_owner_finds_nothing(ground: Ground, own_headgate:
             assert answer.status_code == 404, (name_of(route), answer.text)
     shown = ground.owner.get(f"/api/v1/orgs/{ground.org_id}/members/{things.member_id}")
     assert shown.status_code == 200
+
+
+def test_another_organisations_people_find_nothing(ground: Ground, headgate: Headgate, stack: Stack) -> None:
+    """Its owner, with an access token and with a browser's session: the same as with a key."""
+    administrator = Person(headgate, stack.admin_email, stack.admin_password)
+    made = administrator.client().post("/api/v1/orgs", {"name": "Elsewhere"})
+    elsewhere = Ground(administrator.client(made.json()["data"]["id"]), made.json()["data"]["id"])
+    stranger, things = elsewhere.invite("owner"), ground.things()
+    token = stranger.client(elsewhere.org_id)
+    before = shown_to(ground.owner, things)
+    tried = 0
+    for client in (token, stranger.browser(elsewhere.org_id)):
+        assert client.get("/api/v1/orgs/current").json()["data"]["id"] == elsewhere.org_id
+        for route in ORDERED:
+            named = "{" in route.path and name_of(route) not in OWN_NAMES
+            if route.permission == "self" and not named:
+                continue
+            answer = call(client, route, things)
+            own = {text for text in things.texts() if text not in things.path(route)}
+            assert not [text for text in own if text in answer.text], name_of(route)
+            # Not 401 or 403, which would not tell whether another's things were looked for.
+            right = answer.status_code == 404 if named else answer.status_code in {200, 201, 202, 204, 409, 412}
+            assert right, (name_of(route), answer.text)
+            tried += named
+    assert tried >= 2 * 30
+    assert shown_to(ground.owner, things) == before
+
+
+def shown_to(owner: Headgate, things: Things) -> list[Any]:
+    """Return what an organisation's owner sees of its things."""
+    paths = {things.path(route) for route in ORDERED if route.method == "GET" and "{" in route.path}
+    paths -= {path for path in paths if "/v1/models/" in path or "/ledger/" in path}
+    answers = [owner.get(path) for path in sorted(paths)]
+    assert {answer.status_code for answer in answers} == {200}, answers
+    return [answer.json()["data"] for answer in answers]
 
 
 def test_nobody_gets_in(ground: Ground) -> None:

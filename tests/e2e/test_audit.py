@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from tests.e2e.support.chosen import STORE
 from tests.e2e.support.headgate import Headgate
 from tests.e2e.support.names import letters
+from tests.e2e.support.poll import until
 from tools.stack import Stack
 from tools.verify_audit import examine
 
@@ -36,8 +37,34 @@ def test_what_many_do_at_once_is_noted_once_each(own_headgate: Headgate, stack: 
 
 
 def test_who_may_not_read_it_does_not(own_headgate: Headgate) -> None:
-    """Another key of the organisation; and a change that was refused is not in it."""
+    """Another key of the organisation; that it looked is not noted."""
     weak = own_headgate.as_key(own_headgate.new_key(scopes=["keys:read"]).secret)
     assert weak.get(AUDIT).status_code == 403
-    assert weak.post("/api/v1/keys", {"name": "x"}).status_code == 403
     assert [event["action"] for event in own_headgate.all_pages(AUDIT)] == ["key.created"]
+
+
+def test_a_refused_change_is_noted_and_a_flood_of_them_is_no_flood_of_rows(
+    own_headgate: Headgate, stack: Stack
+) -> None:
+    """Who tried what on which, and why it may not; 40 at once are one row, in a chain that is whole."""
+    key = own_headgate.new_key(scopes=["keys:read"])
+    weak = own_headgate.as_key(key.secret)
+
+    def revoke(_: int) -> int:
+        return weak.call("DELETE", f"/api/v1/keys/{key.id}").status_code
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(revoke, range(40))) == {403}
+    assert weak.post("/api/v1/keys", {"name": "x"}).status_code == 403
+    until(lambda: len(own_headgate.all_pages(AUDIT, result="denied")) >= 2, "both refusals are noted")
+    made, revoked = own_headgate.all_pages(AUDIT, result="denied")
+    assert {event["action"] for event in (made, revoked)} == {"request.refused"}
+    assert {event["actor"] for event in (made, revoked)} == {f"key:{key.id}"}
+    assert (made["target"], revoked["target"]) == (None, f"key:{key.id}")
+    assert revoked["details"] == {
+        "method": "DELETE",
+        "route": "/api/v1/keys/{id}",
+        "error": "permission_denied",
+        "message": "This key lacks the scope keys:write.",
+    }
+    assert examine(stack.target(), STORE, stack.state.secrets()["HEADGATE_SECRET"]).flaws == []

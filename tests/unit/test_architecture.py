@@ -18,6 +18,7 @@ OUTER = ("lib.bootstrap", "entry")
 # Which of our own packages a package may use; what is not listed here is checked only by the general rules.
 INWARD = {
     "lib.clock": (),
+    "lib.turns": ("lib.clock",),
     "lib.ids": (),
     "lib.config": (),
     "lib.failures": (),
@@ -40,9 +41,14 @@ INWARD = {
         "lib.store",
     ),
     "lib.audit.noting": ("lib.audit", "lib.identity.models", "lib.services", "lib.store.database", "lib.store.scope"),
+    "lib.audit.refusals": (
+        "lib.audit", "lib.failures", "lib.http.errors", "lib.http.response", "lib.http.route", "lib.identity.csrf",
+        "lib.identity.models", "lib.services", "lib.store.database", "lib.store.scope",
+    ),
     "lib.audit": (
         "lib.audit", "lib.identity.api_keys", "lib.identity.context", "lib.ids", "lib.store.database",
         "lib.store.dialect", "lib.store.rows", "lib.store.schema", "lib.store.scope",
+        "lib.turns",
     ),
     "lib.identity.context": ("lib.http.request",),
     "lib.identity.models": (),

@@ -16,6 +16,7 @@ from lib.admission.usage_record import UsageRecord
 from lib.audit import events
 from lib.audit.audited import AuditedStore
 from lib.audit.chain import chain_key
+from lib.audit.refusals import Refusals
 from lib.config import Config
 from lib.gateway.account import Account, StaleAccount
 from lib.gateway.accounts import Accounts
@@ -275,6 +276,7 @@ async def _new_world(config: Config, kv: FakeKv) -> World:
         pepper=PEPPER,
         accounts=accounts,
         shield=Shield(),
+        refusals=Refusals(),
         gateway=Gateway(configured(config), upstream, gates, clock, config.upstream_timeout_seconds, 64, denials),
         gates=gates,
         sealer=FakeSealer(),
@@ -307,4 +309,4 @@ def cold(world: World) -> None:
     accounts = Accounts(cache, denials)
     world.gates._accounts = accounts
     gateway = replace(world.services.gateway, denials=denials)
-    world.services = replace(world.services, accounts=accounts, gateway=gateway, shield=Shield())
+    world.services = replace(world.services, accounts=accounts, gateway=gateway, shield=Shield(), refusals=Refusals())

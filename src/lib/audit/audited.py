@@ -4,6 +4,8 @@ A group can't read, so the end of the chain is read first, and the next number a
 Of two that read the same end, one writes that number: the primary key refuses the other's whole group, its change
 included, and it begins again from the new end. So no chain forks, no event is without its change, and no change without
 its event.
+
+Those of one isolate take turns, so only isolates contend; and who has lost often asks again sooner than who comes new.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -29,25 +32,27 @@ from lib.store.database import (
 )
 from lib.store.dialect import Dialect
 from lib.store.scope import Scope
+from lib.turns import Turns
 
 Row = TypeVar("Row")
 
 # One of those who write at the same time wins each turn, so this many may.
 MOST_TRIES = 60
-_LONGEST_PAUSE_MS = 100
+_FIRST_PAUSE_MS = 128  # at most; each further one is half as long
 
 Chain = tuple[Log, str]
 
 
 @dataclass(frozen=True, slots=True)
 class AuditedStore:
-    """Implements `lib.store.database.Store`. `key` is that of the chains."""
+    """Implements `lib.store.database.Store`. `key` is that of the chains, `turns` are those of the isolate."""
 
     store: Store
     key: bytes
+    turns: Turns | None = None
 
     def open(self, bookmark: str | None = None) -> Database:
-        return AuditedDatabase(self.store.open(bookmark), self.key)
+        return AuditedDatabase(self.store.open(bookmark), self.key, self.turns)
 
 
 class DatabaseAround:
@@ -96,17 +101,25 @@ class DatabaseAround:
 
 
 class AuditedDatabase(DatabaseAround):
-    """Gives events their places."""
+    """Gives events their places. Without `turns` only the store decides who was first."""
 
-    def __init__(self, database: Database, key: bytes) -> None:
+    def __init__(self, database: Database, key: bytes, turns: Turns | None = None) -> None:
         super().__init__(database)
         self._key = key
+        self._turns = turns
 
     async def batch(self, scope: Scope, statements: Sequence[Statement]) -> list[int]:
         """As the port says. Events among the statements get their places; too many writers: StoreUnavailable."""
         chains = _chains(statements)
         if not chains:
             return await self._database.batch(scope, statements)
+        async with AsyncExitStack() as turns:
+            if self._turns:
+                for chain in sorted(chains):  # in one order: no two wait for each other
+                    await turns.enter_async_context(self._turns.take(":".join(chain)))
+            return await self._write(scope, statements, chains)
+
+    async def _write(self, scope: Scope, statements: Sequence[Statement], chains: Sequence[Chain]) -> list[int]:
         heads = await self._heads(chains)
         for attempt in range(MOST_TRIES):
             try:
@@ -116,7 +129,7 @@ class AuditedDatabase(DatabaseAround):
                 if now == heads:  # nobody was faster: it is the group's own change that is refused
                     raise
                 heads = now
-                await asyncio.sleep(secrets.randbelow(min(2**attempt, _LONGEST_PAUSE_MS)) / 1000)
+                await asyncio.sleep(secrets.randbelow((_FIRST_PAUSE_MS >> attempt) + 1) / 1000)
         raise StoreUnavailable("too many others were writing the same audit log")
 
     async def _heads(self, chains: Sequence[Chain]) -> dict[Chain, Head]:

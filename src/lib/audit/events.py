@@ -1,6 +1,6 @@
 """What is noted in the audit log. `org_event` and `person_event` return statements for the group that makes the change.
 
-    await services.database.batch(Org(org_id), [*change, *org_event(org_id, "key.revoke", …)])
+    await services.database.batch(Org(org_id), [*change, *org_event(org_id, "key.revoked", …)])
 
 Whether the change happens may be up to a condition in it, as `WHERE version = ?`. The event must then have the same
 one: it goes before the change, and `only_if` finds a row exactly when the change will be made.

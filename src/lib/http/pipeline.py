@@ -1,4 +1,4 @@
-"""The way of a request: route → credential → validate → authenticate → (idempotency) → handler → respond.
+"""The way of a request: route → credential → validate → authenticate → authorise → (idempotency) → handler → respond.
 
 Each stage hands on a narrower value; there is no bag of request state.
 """
@@ -11,18 +11,19 @@ from dataclasses import replace
 from typing import Any
 
 from lib import failures
+from lib.audit import refusals
 from lib.failures import Failure
 from lib.gateway.account import Account, StaleAccount
 from lib.gateway.accounts import Accounts
 from lib.http import browsers, cors, idempotency, render
-from lib.http.errors import BadRequest, HeadgateError, InternalError, Unavailable
+from lib.http.errors import BadRequest, Forbidden, HeadgateError, InternalError, Unavailable
 from lib.http.request import RawRequest, Validated
 from lib.http.response import Finish, LogFacts, Response
 from lib.http.route import Dialect, Route
 from lib.http.router import Router
 from lib.http.validate import check_uri, validate
 from lib.identity import credentials
-from lib.identity.authentication import authenticate, require_operator
+from lib.identity.authentication import authenticate, authorise, require_operator
 from lib.identity.context import context_of
 from lib.identity.credentials import Credential
 from lib.identity.models import Principal
@@ -124,6 +125,17 @@ def _publishing(accounts: Accounts, finish: Finish | None) -> Finish:
     return publish
 
 
+def _both(first: Finish | None, then: Finish | None) -> Finish | None:
+    """Return what does both, one behind the other: they share the request's database."""
+    if first is None or then is None:
+        return first or then
+
+    async def both() -> LogFacts:
+        return {**await first(), **await then()}
+
+    return both
+
+
 def _bookmark(raw: RawRequest) -> str | None:
     """Return how far the client has seen the store; None where it tells nothing that can be a bookmark.
 
@@ -153,11 +165,12 @@ async def _decide(
     if credential is None:
         return await route.handler(services, request, None)
     for _ in range(MOST_DECISIONS):
+        caller = await authenticate(services, route, credential, request.headers)
+        principal = caller.principal if isinstance(caller, Account) else caller
+        facts.update(org_id=principal.org_id, principal=principal.actor)
         readable: dict[str, str] = {}
         try:
-            caller = await authenticate(services, route, credential, request.headers)
-            principal = caller.principal if isinstance(caller, Account) else caller
-            facts.update(org_id=principal.org_id, principal=principal.actor)
+            await authorise(services, route, caller, request.headers)
             readable = browsers.headers(principal, request.headers)
             response = await _run(services, route, request, caller, principal)
             return replace(response, headers={**response.headers, **readable}) if readable else response
@@ -165,6 +178,8 @@ async def _decide(
             continue
         except HeadgateError as error:
             error.headers.update(readable)
+            if isinstance(error, Forbidden):
+                error.finish = _both(error.finish, refusals.note(services, route, request.path, principal, error))
             raise
     raise Unavailable("The organisation's policy is changing. Try again.")
 

@@ -73,12 +73,17 @@ async def change(
     *,
     result: str = "ok",
     details: Mapping[str, str] | None = None,
+    only_if: Statement | None = None,
 ) -> list[int]:
-    """Run a group on a person's rows, with its entry in the audit log; return how many rows each statement changed."""
+    """Run a group on a person's rows, with its entry in the audit log; return how many rows each statement changed.
+
+    Where the change may be none, `only_if` finds a row exactly when it will be one.
+    """
     now = services.clock.now()
-    noted = services.audit.person_event(user_id, action, context, now, result=result, details=details)
-    changes = await services.database.batch(Person(user_id), [*statements, *noted])
-    return changes[: len(statements)]
+    noted = services.audit.person_event(user_id, action, context, now, result=result, details=details, only_if=only_if)
+    if only_if is None:  # behind the change, which may make the person
+        return (await services.database.batch(Person(user_id), [*statements, *noted]))[: len(statements)]
+    return (await services.database.batch(Person(user_id), [*noted, *statements]))[len(noted) :]
 
 
 async def _second_factor(services: Services, user: UserRow, code: str | None, context: Context) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from lib.identity.context import Context
 from lib.store.database import Statement
-from lib.store.scope import Org
+from lib.store.scope import Joining, Org, Scope
 
 if TYPE_CHECKING:
     from lib.services import Services
@@ -23,6 +23,7 @@ class Change:
     only_if: Statement
     statements: list[Statement]
     details: Mapping[str, str] = field(default_factory=dict)
+    joins: str | None = None  # the person who becomes a member, where it is asked how many organisations it is in
 
 
 async def make(services: Services, org_id: str, actor: str, change: Change, context: Context) -> bool:
@@ -42,4 +43,5 @@ async def make(services: Services, org_id: str, actor: str, change: Change, cont
         only_if=change.only_if,
     )
     group = [change.only_if, *event, *change.statements]
-    return (await services.database.batch(Org(org_id), group))[-len(change.statements)] > 0
+    scope: Scope = Org(org_id) if change.joins is None else Joining(org_id, change.joins)
+    return (await services.database.batch(scope, group))[-len(change.statements)] > 0

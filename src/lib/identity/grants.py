@@ -15,7 +15,9 @@ from lib.identity import access_tokens, people, person_store, token_store
 from lib.identity.access_tokens import AccessToken
 from lib.identity.api_keys import key_hash
 from lib.identity.context import Context
+from lib.identity.look_up import look_up
 from lib.identity.opaque import is_secret, new_secret
+from lib.identity.shield import network_of
 from lib.ids import new_id
 from lib.store.schema import RefreshTokenRow
 from lib.store.scope import Person
@@ -64,14 +66,26 @@ async def grant(services: Services, user_id: str, org_id: str, context: Context)
 
 
 async def refresh(services: Services, secret: str, wanted_org: str | None, context: Context) -> Grant:
-    """Use a refresh token up; return the next tokens of its family. Raises Unauthorized; NotFound for `wanted_org`."""
-    # Whose it is, nobody knows yet: the text stands for the account, so no stranger's attempts slow anybody else down.
-    presented = key_hash(secret, services.pepper)
-    await services.guard.check(GUARDED, presented, context.address)
-    row = await token_store.find(services.database, presented) if is_secret(PREFIX, secret) else None
-    if row is None:
-        await services.guard.failed(GUARDED, presented, context.address)
+    """Use a refresh token up; return the next tokens of its family. Raises Unauthorized; NotFound for `wanted_org`.
+
+    TooManyRequests where many wrong ones come from the same network.
+    """
+    if not is_secret(PREFIX, secret):
         raise _refused()
+    presented = key_hash(secret, services.pepper)
+    try:
+        row = await look_up(
+            services,
+            network_of(context.address),
+            presented,
+            lambda: token_store.find(services.database, presented),
+            _refused(),
+        )
+    except Unauthorized:
+        # Only wrong ones are counted, by network. Whose account a right one is for, nobody knows before it is found.
+        await services.guard.check(GUARDED, "", context.address)
+        await services.guard.failed(GUARDED, "", context.address)
+        raise
     now = services.clock.now()
     if row.used_at is not None and row.revoked_at is None:
         await _stolen(services, row, context)

@@ -31,7 +31,9 @@ class Objects(Protocol):
 
     async def failed(self, name: str, network: str) -> None: ...
 
-    async def succeeded(self, name: str, network: str) -> None: ...
+    async def succeeded(self, name: str, network: str) -> int:
+        """Return KNOWN where the owner had come from that network before, else 0."""
+        ...
 
     async def released(self, name: str, network: str) -> None: ...
 
@@ -70,10 +72,14 @@ class ObjectGuard:
             failures.note(Failure.GUARD_UNREACHABLE, str(failure))
 
     async def succeeded(self, purpose: str, account: str, address: str | None) -> None:
-        """Remember that the owner comes from there."""
+        """Remember that the owner comes from there. Its attempt counts no more for the network: many may sign in from
+        the same one at once.
+        """
+        network = network_of(address)
         try:
-            if account:
-                await self._objects.succeeded(self._account(purpose, account), network_of(address))
+            known = await self._objects.succeeded(self._account(purpose, account), network) if account else 0
+            if network and known != KNOWN:  # else `check` has not counted it there
+                await self._objects.released(f"{purpose}:{NETWORK}:{network}", "")
         except GuardFailure as failure:
             failures.note(Failure.GUARD_UNREACHABLE, str(failure))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from lib.http.errors import Conflict, NotFound
-from lib.identity import changes, invitation_store, member_store, people
+from lib.identity import changes, invitation_store, member_store, org_service, people
 from lib.identity.api_keys import key_hash
 from lib.identity.changes import Change
 from lib.identity.context import Context
@@ -88,24 +88,29 @@ async def accept(services: Services, user: UserRow, invitation: InvitationRow, c
 
 
 async def accept_own(services: Services, principal: Principal, token: str, context: Context) -> InvitationRow:
-    """Make the caller a member. Raises NotFound for an invitation of somebody else, and for one that is not open.
+    """Make the caller a member. Raises NotFound for an invitation of somebody else, and for one that is not open;
+    Conflict for who is in very many organisations already.
 
     The token was sent to the address that it is for, so who has both needs no other proof of the address.
     """
     user_id = str(principal.user_id)
     email = await invitation_store.email_of(services.database, user_id)
     row = await find(services, token, email) if email else None
-    if row is None or not await _join(services, user_id, row, context):
+    if row is None:
+        raise NotFound(_WRONG)
+    if not await _join(services, user_id, row, context):
+        if await find(services, token, str(email)) is not None:  # it is open, so that is not the reason
+            raise org_service.too_many()
         raise NotFound(_WRONG)
     return row
 
 
 async def _join(services: Services, user_id: str, row: InvitationRow, context: Context) -> bool:
-    now = services.clock.now()
-    only_if = invitation_store.is_open(row.org_id, row.id, now)
-    statements = invitation_store.accept(row, user_id, now)
+    now, most = services.clock.now(), org_service.MOST_OF_ONE_PERSON
+    only_if = invitation_store.may_accept(row, user_id, most, now)
+    statements = invitation_store.accept(row, user_id, most, now)
     details = {"invitation": row.id, "role": row.role}
-    change = Change("member.joined", f"user:{user_id}", only_if, statements, details)
+    change = Change("member.joined", f"user:{user_id}", only_if, statements, details, joins=user_id)
     if not await changes.make(services, row.org_id, f"user:{user_id}", change, context):
         return False
     await people.ensure_key(services, row.org_id, user_id)

@@ -13,6 +13,7 @@ from lib.store.scope import Org, Person, Presented
 MOST_OPEN = 200
 _INVITATION = columns(InvitationRow)
 _OPEN = "accepted_at IS NULL AND revoked_at IS NULL AND expires_at > ?"
+_HAS_ROOM = "(SELECT count(*) FROM memberships WHERE memberships.user_id = ?) < ?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,25 +74,34 @@ def is_open(org_id: str, invitation_id: str, now: datetime) -> Statement:
     return Statement(sql, (org_id, invitation_id, now))
 
 
+def may_accept(row: InvitationRow, user_id: str, most: int, now: datetime) -> Statement:
+    """Return the question whether an invitation is open, and its person in fewer than `most` organisations."""
+    opened = is_open(row.org_id, row.id, now)
+    return Statement(f"{opened.sql} AND {_HAS_ROOM}", (*opened.values, user_id, most))
+
+
 def revoke(org_id: str, invitation_id: str, now: datetime) -> Statement:
     """Return the statement that takes back an invitation that is still open."""
     sql = f"UPDATE invitations SET revoked_at = ?, updated_at = ? WHERE org_id = ? AND id = ? AND {_OPEN}"
     return Statement(sql, (now, now, org_id, invitation_id, now))
 
 
-def accept(row: InvitationRow, user_id: str, now: datetime) -> list[Statement]:
-    """Return the statements that make somebody a member and use the invitation up, while it is open.
+def accept(row: InvitationRow, user_id: str, most: int, now: datetime) -> list[Statement]:
+    """Return the statements that make somebody a member and use the invitation up, where `may_accept` says so.
 
     Who is a member already stays what it is: an invitation to less must not take anything from an owner.
     """
-    used = f"UPDATE invitations SET accepted_at = ?, updated_at = ? WHERE org_id = ? AND id = ? AND {_OPEN}"
+    used = (
+        "UPDATE invitations SET accepted_at = ?, updated_at = ?"
+        f" WHERE org_id = ? AND id = ? AND {_OPEN} AND {_HAS_ROOM}"
+    )
     joined = (
         "INSERT INTO memberships (org_id, user_id, role, custom_role_id, created_at, updated_at)"
         " SELECT org_id, ?, role, custom_role_id, ?, ? FROM invitations"
         " WHERE org_id = ? AND id = ? AND accepted_at = ? ON CONFLICT (org_id, user_id) DO NOTHING"
     )
     return [
-        Statement(used, (now, now, row.org_id, row.id, now)),
+        Statement(used, (now, now, row.org_id, row.id, now, user_id, most)),
         Statement(joined, (user_id, now, now, row.org_id, row.id, now)),
     ]
 

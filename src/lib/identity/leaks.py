@@ -38,7 +38,7 @@ async def report(services: Services, text: str, context: Context) -> None:
     org_id, key_id = principal.org_id, principal.key_id
     event = org_event(
         org_id,
-        "key.report_leak",
+        "key.leak_reported",
         "nobody",
         context,
         now,

@@ -32,6 +32,16 @@ def insert(row: LoginRow) -> Statement:
     )
 
 
+def may_remove(user_id: str, login_id: str) -> Statement:
+    """Return the question whether a way in is there and may go: its person has a password, or another way in."""
+    return Statement(
+        "SELECT 1 FROM logins WHERE user_id = ? AND id = ?"
+        " AND (EXISTS (SELECT 1 FROM users WHERE users.id = ? AND users.password_hash IS NOT NULL)"
+        " OR EXISTS (SELECT 1 FROM logins AS others WHERE others.user_id = ? AND others.id <> ?))",
+        (user_id, login_id, user_id, user_id, login_id),
+    )
+
+
 def remove(user_id: str, login_id: str, now: datetime) -> list[Statement]:
     """Return the group that takes a way in away; the last statement does so, unless it is the last way in.
 

@@ -69,14 +69,28 @@ async def remove(services: Services, principal: Principal, login_id: str, proof:
     Raises NotFound; what `reauthentication.with_session` does; Conflict for the last one, which would leave its person
     outside.
     """
-    user = await accounts.person(services, principal)
-    if all(row.id != login_id for row in await login_store.of_person(services.database, user.id, MOST_LOGINS)):
-        raise NotFound("There is no such login.")
+    user, now = await accounts.person(services, principal), services.clock.now()
+    await _find_own(services, user.id, login_id)
     await reauthentication.with_session(services, principal, user, proof, context)
-    group = login_store.remove(user.id, login_id, services.clock.now())
-    *_, removed = await accounts.change(services, user.id, group, "login.removed", context, details={"id": login_id})
+    group, only_if = login_store.remove(user.id, login_id, now), login_store.may_remove(user.id, login_id)
+    details = {"id": login_id}
+    *_, removed = await accounts.change(
+        services, user.id, group, "login.removed", context, details=details, only_if=only_if
+    )
     if not removed:
-        raise Conflict("This is your last way in: set a password, or add another.", code="last_login")
+        await _refuse(services, user.id, login_id)
+
+
+async def _refuse(services: Services, user_id: str, login_id: str) -> None:
+    """Raise the error that tells why nothing was removed."""
+    await _find_own(services, user_id, login_id)
+    raise Conflict("This is your last way in: set a password, or add another.", code="last_login")
+
+
+async def _find_own(services: Services, user_id: str, login_id: str) -> None:
+    """Raise NotFound unless the person has this way in."""
+    if all(row.id != login_id for row in await login_store.of_person(services.database, user_id, MOST_LOGINS)):
+        raise NotFound("There is no such login.")
 
 
 def login_hash(services: Services, identity: Identity) -> str:

@@ -81,14 +81,6 @@ async def list_orgs(database: Database, user_id: str, after: str, limit: int) ->
     return await database.query(Person(user_id), OwnOrgRow, sql, user_id, after, limit)
 
 
-def insert(org_id: str, user_id: str, role: str, now: datetime) -> Statement:
-    """Return the statement that makes somebody a member."""
-    return Statement(
-        "INSERT INTO memberships (org_id, user_id, role, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?4)",
-        (org_id, user_id, role, now),
-    )
-
-
 def may_change(org_id: str, user_id: str, version: int) -> Statement:
     """Return the question whether a member that is still at `version` may be something else, or leave."""
     sql = f"SELECT 1 FROM memberships WHERE org_id = ? AND user_id = ? AND version = ? AND {_NOT_LAST}"

@@ -8,14 +8,13 @@ from lib.admission.windows import is_zone
 from lib.audit.audit_store import found_org
 from lib.audit.noting import noting
 from lib.http.errors import Conflict, NotFound, PreconditionFailed, UnprocessableEntity
-from lib.identity import accounts, member_store, org_store, people, person_store
+from lib.identity import accounts, org_store, people
 from lib.identity.context import Context
 from lib.identity.models import Principal
-from lib.identity.policy import Role
 from lib.ids import new_id
 from lib.services import Services
 from lib.store.schema import OrgRow
-from lib.store.scope import Org
+from lib.store.scope import Joining
 
 CURRENT = "current"
 MOST_OF_ONE_PERSON = 100
@@ -30,15 +29,23 @@ async def get(services: Services, principal: Principal, org_id: str) -> OrgRow:
     return row
 
 
+def too_many() -> Conflict:
+    """Return what who is in as many organisations as one may be is told."""
+    return Conflict(f"You are in {MOST_OF_ONE_PERSON} organisations, which is the most.", code="too_many_orgs")
+
+
 async def create(services: Services, principal: Principal, name: str, context: Context) -> OrgRow:
     """Make an organisation of which the caller is the owner. Raises Conflict for who is in very many already."""
     user_id, now = str(principal.user_id), services.clock.now()
-    if len(await person_store.orgs_of(services.database, user_id)) >= MOST_OF_ONE_PERSON:
-        raise Conflict(f"You are in {MOST_OF_ONE_PERSON} organisations, which is the most.", code="too_many_orgs")
     org_id = new_id(now)
-    event = services.audit.org_event(org_id, "org.created", principal.actor, context, now, target=f"org:{org_id}")
-    made = [org_store.insert(org_id, name, now), member_store.insert(org_id, user_id, Role.OWNER, now)]
-    await services.database.batch(Org(org_id), [*made, *event])
+    only_if = org_store.exists(org_id)
+    event = services.audit.org_event(
+        org_id, "org.created", principal.actor, context, now, target=f"org:{org_id}", only_if=only_if
+    )
+    group = [*org_store.insert(org_id, name, user_id, MOST_OF_ONE_PERSON, now), *event]
+    made, *_ = await services.database.batch(Joining(org_id, user_id), group)
+    if not made:
+        raise too_many()
     await people.ensure_key(services, org_id, user_id)
     row = await org_store.get_org(services.database, org_id)
     if row is None:

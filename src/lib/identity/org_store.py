@@ -27,6 +27,25 @@ async def update_org(database: Database, row: OrgRow, version: int) -> bool:
     return await database.execute(Org(row.id), sql, *values) > 0
 
 
-def insert(org_id: str, name: str, now: datetime) -> Statement:
-    """Return the statement that makes an organisation."""
-    return Statement("INSERT INTO orgs (id, name, created_at, updated_at) VALUES (?1, ?2, ?3, ?3)", (org_id, name, now))
+def insert(org_id: str, name: str, user_id: str, most: int, now: datetime) -> list[Statement]:
+    """Return the group that makes an organisation and its owner, unless the person is in `most` already.
+
+    It stands in one group with what it asks, and so holds on PostgreSQL too, where two at once would both find room.
+    """
+    return [
+        Statement(
+            "INSERT INTO orgs (id, name, created_at, updated_at) SELECT ?1, ?2, ?3, ?3"
+            " WHERE (SELECT count(*) FROM memberships WHERE memberships.user_id = ?4) < ?5",
+            (org_id, name, now, user_id, most),
+        ),
+        Statement(
+            "INSERT INTO memberships (org_id, user_id, role, created_at, updated_at)"
+            " SELECT orgs.id, ?2, 'owner', ?3, ?3 FROM orgs WHERE orgs.id = ?1",
+            (org_id, user_id, now),
+        ),
+    ]
+
+
+def exists(org_id: str) -> Statement:
+    """Return the question whether there is an organisation of this id."""
+    return Statement("SELECT 1 FROM orgs WHERE id = ?", (org_id,))

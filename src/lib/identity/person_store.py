@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from lib.store.database import Database
+from lib.store.database import Database, Statement
 from lib.store.scope import Member, Org, Person
 
 MOST_ORGS = 1_000
@@ -108,13 +108,22 @@ async def ensure_key(
 ) -> None:
     """Make the key that a member's calls are counted on, unless there is one or the person is no member.
 
-    `secret_hash` is the same for the same member, so two at once make one key.
+    Who has left and comes back gets the old one again: what was counted on it still counts. Nobody has the secret of
+    such a key, so nothing that was revoked is opened by it. `secret_hash` is the same for the same member, so two at
+    once make one key.
     """
-    sql = (
+    again = (
+        "UPDATE api_keys SET revoked_at = NULL, version = version + 1, updated_at = ?3"
+        " WHERE org_id = ?1 AND revoked_at IS NOT NULL AND id = (SELECT max(own.id) FROM api_keys AS own"
+        " WHERE own.org_id = ?1 AND own.user_id = ?2 AND own.kind = 'person')"
+        " AND EXISTS (SELECT 1 FROM memberships WHERE memberships.org_id = ?1 AND memberships.user_id = ?2)"
+    )
+    made = (
         "INSERT INTO api_keys (id, org_id, name, prefix, secret_hash, scopes, kind, user_id, created_at, updated_at)"
         " SELECT ?3, org_id, 'Member', 'hg_(member)', ?4, '[]', 'person', user_id, ?5, ?5 FROM memberships"
         " WHERE org_id = ?1 AND user_id = ?2"
         " AND NOT EXISTS (SELECT 1 FROM api_keys WHERE org_id = ?1 AND user_id = ?2 AND kind = 'person')"
         " ON CONFLICT (secret_hash) DO NOTHING"
     )
-    await database.execute(Org(org_id), sql, org_id, user_id, key_id, secret_hash, now)
+    group = [Statement(again, (org_id, user_id, now)), Statement(made, (org_id, user_id, key_id, secret_hash, now))]
+    await database.batch(Org(org_id), group)

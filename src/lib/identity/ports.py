@@ -36,7 +36,7 @@ class Guard(Protocol):
         ...
 
     async def succeeded(self, purpose: str, account: str, address: str | None) -> None:
-        """Forget the attempts on this account from this address."""
+        """Forget the attempts on this account from this address, and that the last one counts for its network."""
         ...
 
 
@@ -53,8 +53,11 @@ class Audit(Protocol):
         actor: str | None = None,
         result: str = "ok",
         details: Mapping[str, str] | None = None,
+        only_if: Statement | None = None,
     ) -> list[Statement]:
-        """Return the statements that note what a person has done, or an `actor` to it; or what was tried as it."""
+        """Return the statements that note what a person has done, or an `actor` to it, or what was tried in its name; if
+        `only_if` finds a row just before.
+        """
         ...
 
     def org_event(

@@ -135,10 +135,12 @@ async def _begun(services: Services, attempt: Attempt, *, ask: bool) -> Begun:
 async def _identify(services: Services, attempt: Attempt, returned: Returned, context: Context) -> Identity:
     provider = provider_named(services, attempt.provider)
     try:
-        return await provider.identify(attempt, returned, services.clock.now())
+        identity = await provider.identify(attempt, returned, services.clock.now())
     except ProviderFailure as reason:
         await services.guard.failed(GUARDED, "", context.address)
         raise _failed(reason) from None
+    await services.guard.succeeded(GUARDED, "", context.address)
+    return identity
 
 
 async def _still_signed_in(services: Services, user_id: str, headers: Headers) -> None:

@@ -21,8 +21,8 @@ class JsGuardObjects:
     async def failed(self, name: str, network: str) -> None:
         await self._call(self._stub(name).failed(network))
 
-    async def succeeded(self, name: str, network: str) -> None:
-        await self._call(self._stub(name).succeeded(network))
+    async def succeeded(self, name: str, network: str) -> int:
+        return int(await self._call(self._stub(name).succeeded(network)))
 
     async def released(self, name: str, network: str) -> None:
         await self._call(self._stub(name).released(network))

@@ -38,10 +38,13 @@ class Guard(DurableObject):
         self._attempts.failed(network, _now_ms())
         self._write()
 
-    def succeeded(self, network: str) -> None:
-        """Note that the owner has come from there."""
-        self._attempts.succeeded(network, _now_ms())
+    def succeeded(self, network: str) -> int:
+        """Note that the owner has come from there; return KNOWN where it had before, else 0."""
+        now = _now_ms()
+        known = self._attempts.knows(network, now)
+        self._attempts.succeeded(network, now)
         self._write()
+        return KNOWN if known else 0
 
     def released(self, network: str) -> None:
         """Note that an attempt under way has ended without a result."""

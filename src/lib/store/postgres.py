@@ -25,7 +25,7 @@ from lib.store.database import (
 )
 from lib.store.dialect import POSTGRES
 from lib.store.pg_connection import Address, ConnectionLost, PgConnection, ServerError
-from lib.store.scope import EveryOrg, Member, Org, Person, Presented, Scope
+from lib.store.scope import EveryOrg, Joining, Member, Org, Person, Presented, Scope
 from lib.store.session import CONNECT_SECONDS, STATEMENT_SECONDS, Bound, Result, Session, Timer
 from lib.store.sql_text import postgres_places
 
@@ -106,8 +106,8 @@ class PostgresDatabase(Session):
     def _group(self, scope: Scope, statements: Sequence[Bound]) -> list[Bound]:
         """Put the scope before the statements, and a transaction around them where there are several."""
         settings = [
-            scope.id if isinstance(scope, Org) else scope.org_id if isinstance(scope, Member) else "",
-            scope.id if isinstance(scope, Person) else scope.user_id if isinstance(scope, Member) else "",
+            scope.id if isinstance(scope, Org) else scope.org_id if isinstance(scope, Member | Joining) else "",
+            scope.id if isinstance(scope, Person) else scope.user_id if isinstance(scope, Member | Joining) else "",
             scope.key_hash if isinstance(scope, Presented) else "",
             scope.table if isinstance(scope, EveryOrg) else "",
             str(round(self._statement_seconds * 1000)),

@@ -32,6 +32,16 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
+class Joining:
+    """The rows of one organisation, and to read, where one person is a member: a person may belong to so many, and that
+    is asked in the statement that makes it a member of one more.
+    """
+
+    org_id: str
+    user_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Presented:
     """The one row whose hash (of a key, session, token or login) or address somebody has presented, before it is known
     whose it is. To read, not to write.
@@ -49,4 +59,4 @@ class EveryOrg:
     table: str
 
 
-Scope = Org | Person | Member | Presented | EveryOrg
+Scope = Org | Person | Member | Joining | Presented | EveryOrg

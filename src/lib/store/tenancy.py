@@ -11,9 +11,10 @@ organisation's rows is held to one organisation wherever it stands:
 
 Each such place must then be bound to the organisation of the scope. A person's own rows are held to the person in the
 same way, and what somebody presents (a key, an address) to that. An organisation may read the people who are its
-members, and a person the organisations where it is one: joined to a membership that is held. The rules are strict and
-not complete: what they do not understand is refused, so a statement of ours may have to be written more plainly.
-Like row level security they guard against our own mistakes; what comes from outside is bound, never part of a text.
+members, and a person the organisations where it is one: joined to a membership that is held. Where somebody joins an
+organisation, a SELECT from its memberships alone may be held to the person instead. The rules are strict and not
+complete: what they do not understand is refused, so a statement of ours may have to be written more plainly. Like row
+level security they guard against our own mistakes; what comes from outside is bound, never part of a text.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ from functools import cache
 
 from lib.store.database import TenantViolation
 from lib.store.schema import PERSON_COLUMNS, TENANT_COLUMNS
-from lib.store.scope import EveryOrg, Member, Org, Person, Scope
+from lib.store.scope import EveryOrg, Joining, Member, Org, Person, Scope
 from lib.store.sql_text import Item, UnreadableSql, parse
-from lib.store.tenancy_rules import Link, NotHeld, places
+from lib.store.tenancy_rules import Link, NotHeld, places, places_of_both
 
 # By what somebody presents, before it is known whose it is.
 _PRESENTED = {
@@ -40,6 +41,8 @@ _PRESENTED = {
 # What may be read of others: who is a member here, and where somebody is one. PostgreSQL has a policy for each.
 _MEMBERS = {"users": Link("id", "memberships", "user_id")}
 _MEMBER_OF = {"orgs": Link("id", "memberships", "org_id")}
+# What tells of a person where it belongs, when it joins one more: to read, and alone.
+_MEMBERSHIPS = {"memberships": "user_id"}
 # What a job may do across organisations, by table. PostgreSQL has a policy for each: see migrations/postgres.
 _JOBS = {
     "api_keys": ("select",),
@@ -62,8 +65,8 @@ def check_scope(scope: Scope, sql: str, values: Sequence[object]) -> None:
     if isinstance(scope, EveryOrg):
         _check_job(scope.table, sql)
         return
-    if isinstance(scope, Member):
-        in_org, own = _member_places(sql)
+    if isinstance(scope, Member | Joining):
+        in_org, own = _member_places(sql) if isinstance(scope, Member) else _joining_places(sql)
         _check_bound(in_org, scope.org_id, sql, values)
         _check_bound(own, scope.user_id, sql, values)
         return
@@ -94,9 +97,13 @@ def _check_appended(sql: str) -> None:
 def _org_places(sql: str) -> frozenset[int]:
     """Return the places to which the organisation must be bound. Of people it may read who is a member."""
     items = _parsed(sql)
+    _check_persons(items, sql)
+    return _held(items, TENANT_COLUMNS, _MEMBERS, sql)
+
+
+def _check_persons(items: Sequence[Item], sql: str) -> None:
     if _guarded(items) & PERSON_COLUMNS.keys() - TENANT_COLUMNS.keys() - _MEMBERS.keys():
         raise TenantViolation(f"a person's rows are no organisation's: {sql}")
-    return _held(items, TENANT_COLUMNS, _MEMBERS, sql)
 
 
 @cache
@@ -116,6 +123,17 @@ def _member_places(sql: str) -> tuple[frozenset[int], frozenset[int]]:
     if items[:1] != ["select"]:
         raise TenantViolation(f"as a member one may read, and no more: {sql}")
     return _held(items, TENANT_COLUMNS, {}, sql), _held(items, PERSON_COLUMNS, {}, sql)
+
+
+@cache
+def _joining_places(sql: str) -> tuple[frozenset[int], frozenset[int]]:
+    """Return the places to which the organisation must be bound, and those of the person whose memberships are read."""
+    items = _parsed(sql)
+    _check_persons(items, sql)
+    try:
+        return places_of_both(items, TENANT_COLUMNS, _MEMBERS, _MEMBERSHIPS)
+    except NotHeld as reason:
+        raise TenantViolation(f"{reason}: {sql}") from None
 
 
 @cache

@@ -47,18 +47,30 @@ def places(items: Sequence[Item], columns: Mapping[str, str], links: Mapping[str
 
     Raises NotHeld.
     """
+    return places_of_both(items, columns, links, {})[0]
+
+
+def places_of_both(
+    items: Sequence[Item], columns: Mapping[str, str], links: Mapping[str, Link], others: Mapping[str, str]
+) -> tuple[frozenset[int], frozenset[int]]:
+    """Return the same, and the places that hold what only a SELECT from one table reads, by a column of `others`.
+
+    Nothing else is held by a table that is held so: its rows are not one organisation's. Raises NotHeld.
+    """
     if not items or items[0] not in ("select", "insert", "update", "delete"):
         raise NotHeld("it neither reads nor writes rows")
-    judge = _Judge(columns, links)
+    judge = _Judge(columns, links, others)
     judge.level(items)
-    return frozenset(judge.places)
+    return frozenset(judge.places), frozenset(judge.other_places)
 
 
 class _Judge:
-    def __init__(self, columns: Mapping[str, str], links: Mapping[str, Link]) -> None:
+    def __init__(self, columns: Mapping[str, str], links: Mapping[str, Link], others: Mapping[str, str]) -> None:
         self._columns = columns
         self._links = links
+        self._others = others
         self.places: set[int] = set()
+        self.other_places: set[int] = set()
 
     def level(self, items: Sequence[Item]) -> None:
         for item in items:
@@ -102,7 +114,7 @@ class _Judge:
                 break
             held |= more
         loose = [table.name for table in named if table.alias not in held]
-        if loose:
+        if loose and not (items[0] == "select" and len(tables) == 1 and self._held_otherwise(tables[0], where)):
             raise NotHeld(f"{loose[0]} is not held")
         return held
 
@@ -113,6 +125,19 @@ class _Judge:
                 for own, other in (sides, sides[::-1]):
                     if self._holds(table, own, other, tables, held):
                         return True
+        return False
+
+    def _held_otherwise(self, table: _Table, where: list[list[Item]]) -> bool:
+        """Tell whether the one table of a SELECT is held by its other column, and note the place."""
+        column = self._others.get(table.name)
+        if column is None:
+            return False
+        named = [[column], [table.alias, ".", column]]
+        for sides in (split(condition, "=") for condition in where):
+            for own, other in (sides, sides[::-1]) if len(sides) == 2 else ():
+                if own in named and len(other) == 1 and isinstance(other[0], str) and other[0].startswith("?"):
+                    self.other_places.add(int(other[0][1:]))
+                    return True
         return False
 
     def _holds(self, table: _Table, own: list[Item], other: list[Item], tables: list[_Table], held: set[str]) -> bool:

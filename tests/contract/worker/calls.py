@@ -14,10 +14,10 @@ from lib.audit.chain import chain_key
 from lib.audit.events import org_event, person_event
 from lib.identity.context import Context
 from lib.store.database import Database, Read, Statement, StoreError
-from lib.store.scope import EveryOrg, Member, Org, Person, Presented, Scope
+from lib.store.scope import EveryOrg, Joining, Member, Org, Person, Presented, Scope
 
 AUDIT_KEY = chain_key("s" * 32)
-SCOPES: Mapping[str, Any] = {kind.__name__: kind for kind in (Org, Person, Member, Presented, EveryOrg)}
+SCOPES: Mapping[str, Any] = {kind.__name__: kind for kind in (Org, Person, Member, Joining, Presented, EveryOrg)}
 AUDIT_KEY = chain_key("s" * 32)
 TYPES: Mapping[str, Any] = {
     "str": str, "int": int, "float": float, "bool": bool, "datetime": datetime, "frozenset": frozenset[str]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 
 import pytest
 
 from lib.audit import audit_store
-from lib.audit.audited import MOST_TRIES, AuditedDatabase
+from lib.audit.audited import MOST_TRIES, AuditedDatabase, DatabaseAround
 from lib.audit.chain import EMPTY, Head, Log, flaws, link_of, linked
 from lib.audit.events import org_event, person_event
 from lib.identity.context import Context
@@ -24,9 +25,10 @@ from lib.store.database import (
 )
 from lib.store.dialect import SQLITE
 from lib.store.schema import AuditEventRow
-from lib.store.scope import Org, Person
+from lib.store.scope import Org, Person, Scope
+from lib.turns import Turns
 from tests.unit.audit.entries import KEY, event
-from tests.unit.fakes import NOW, run
+from tests.unit.fakes import NOW, AsyncioBell, FakeClock, run
 from tests.unit.store.seeds import seed_org
 from tests.unit.store.sqlite_binding import SqliteBinding, new_database
 
@@ -139,6 +141,29 @@ def test_who_never_wins_is_told_to_try_again(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(StoreUnavailable):
         audited.batch(audited.team("a"), *audited.event("slow"))
     assert audited.teams() == 0
+    assert audited.is_whole()
+
+
+class DistantDatabase(DatabaseAround):
+    """Takes a while for each group, so that others come in between."""
+
+    async def batch(self, scope: Scope, statements: Sequence[Statement]) -> list[int]:
+        await asyncio.sleep(0.001)
+        return await super().batch(scope, statements)
+
+
+def test_the_writers_of_one_isolate_take_turns() -> None:
+    """Side by side, each group is sent once: none is refused for the number that another has taken."""
+    audited = Audited()
+    database = AuditedDatabase(DistantDatabase(audited.plain), KEY, Turns(AsyncioBell, FakeClock()))
+
+    async def all_write() -> None:
+        writes = [[audited.team(name), *audited.event(name)] for name in "abcdefgh"]
+        await asyncio.gather(*(database.batch(Org(audited.org_id), write) for write in writes))
+
+    run(all_write())
+    sent = [sql for sql, _ in audited.binding.statements if sql.startswith("INSERT INTO audit_events")]
+    assert (audited.actions(), len(sent)) == (list("abcdefgh"), 8)
     assert audited.is_whole()
 
 

@@ -66,6 +66,8 @@ def owned() -> tuple[World, Caller]:
 
 
 def events(world: World) -> list[tuple[str, str | None]]:
-    """Return what the organisation's log says: what was done to what."""
-    rows = world.binding.rows("SELECT action, target FROM audit_events WHERE org_id = ? ORDER BY seq", world.org_id)
+    """Return what the organisation's log says: what was done to what. Refusals are left out."""
+    rows = world.binding.rows(
+        "SELECT action, target FROM audit_events WHERE org_id = ? AND result = 'ok' ORDER BY seq", world.org_id
+    )
     return [(str(row["action"]), str(row["target"])) for row in rows]

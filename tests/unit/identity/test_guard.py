@@ -35,8 +35,10 @@ class CoreObjects:
     async def failed(self, name: str, network: str) -> None:
         self._object(name).failed(network, self.now)
 
-    async def succeeded(self, name: str, network: str) -> None:
+    async def succeeded(self, name: str, network: str) -> int:
+        known = self._object(name).knows(network, self.now)
         self._object(name).succeeded(network, self.now)
+        return KNOWN if known else 0
 
     async def released(self, name: str, network: str) -> None:
         self._object(name).released(network)
@@ -55,6 +57,11 @@ class Guarded:
             return int(refusal.headers["retry-after"])
         run(self.guard.failed(SIGN_IN, account, address))
         return None
+
+    def right(self, account: str = EMAIL, address: str | None = HOME) -> None:
+        """Try and succeed. Raises TooManyRequests."""
+        run(self.guard.check(SIGN_IN, account, address))
+        run(self.guard.succeeded(SIGN_IN, account, address))
 
 
 def test_guessing_at_one_account_is_refused_with_a_time() -> None:
@@ -93,8 +100,28 @@ def test_one_network_tries_all_accounts_only_so_often() -> None:
     assert account._under_way == {}
 
 
+@pytest.mark.parametrize("account", ["", "p{}@wonder.example"])
+def test_many_sign_in_from_one_network(account: str) -> None:
+    """At the same moment, as on a Monday at nine: who has succeeded counts no more, with an account or without."""
+    guarded = Guarded()
+    for number in range(100):
+        guarded.right(account.format(number))
+
+
+def test_a_success_takes_back_no_more_than_its_own_attempt() -> None:
+    """Else who guesses could sign in to an account of its own in between, and guess on at once."""
+    guarded = Guarded()
+    guarded.right()
+    for number in range(30):
+        run(guarded.guard.check(SIGN_IN, f"p{number}@wonder.example", HOME))
+    guarded.right()
+    guarded.right()
+    with pytest.raises(TooManyRequests):
+        run(guarded.guard.check(SIGN_IN, "other@wonder.example", HOME))
+
+
 def test_without_an_account_only_the_network_counts() -> None:
-    """As for refresh tokens. Without the platform's header there is no network to count."""
+    """As for who comes back from a provider. Without the platform's header there is no network to count."""
     guarded = Guarded()
     assert [guarded.wrong("", HOME) for _ in range(31)] == [None] * 30 + [1]
     assert [guarded.wrong("", None) for _ in range(100)] == [None] * 100

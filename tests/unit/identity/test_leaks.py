@@ -25,8 +25,8 @@ def test_a_reported_key_is_over_and_its_organisation_finds_why() -> None:
     assert chat(world, key["secret"]).status == 401
     shown = world.ask("GET", f"/api/v1/keys/{key['id']}").data
     assert shown["leaked_at"] == shown["revoked_at"] is not None
-    [event] = world.binding.rows("SELECT * FROM audit_events WHERE action = 'key.report_leak'")
-    assert (event["action"], event["actor"], event["target"]) == ("key.report_leak", "nobody", f"key:{key['id']}")
+    [event] = world.binding.rows("SELECT * FROM audit_events WHERE action = 'key.leak_reported'")
+    assert (event["action"], event["actor"], event["target"]) == ("key.leak_reported", "nobody", f"key:{key['id']}")
     assert key["secret"] not in str(dict(event))
 
 

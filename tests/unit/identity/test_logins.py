@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from lib.identity.logins import MOST_LOGINS
 from tests.unit.identity.browser import PUBLIC_URL, Browser, browser
 from tests.unit.identity.people import EMAIL, PASSWORD
@@ -184,6 +186,40 @@ def test_the_last_way_in_stays() -> None:
     body = {"password": with_password(client)}
     assert change(client, "DELETE", f"{LOGINS}/{only}", body).status == 204
     assert ids(client) == []
+
+
+def removals(client: Browser) -> int:
+    """Return how many ways in were removed, as the person's log has it."""
+    return events(client.world, client.session()["user_id"]).count(("login.removed", "ok"))
+
+
+def test_what_was_not_removed_is_not_noted() -> None:
+    """A log that told of it would be wrong."""
+    client = signed_in()
+    [only] = ids(client)
+    assert change(client, "DELETE", f"{LOGINS}/{only}").status == 409
+    assert removals(client) == 0
+
+
+@pytest.mark.parametrize(("gone", "status", "refused"), [(0, 409, "last_login"), (1, 404, "not_found")])
+def test_of_two_removals_at_once_one_way_in_remains(gone: int, status: int, refused: str) -> None:
+    """Another request removes the other way in (or the same) between our looking and our removing."""
+    client = signed_in()
+    add(client)
+    client.back()
+    both = ids(client)
+    world, asked = client.world, both[1]
+
+    def meanwhile() -> None:
+        if any(sql.startswith("DELETE FROM logins") for sql, _ in world.binding.statements[-4:]):
+            world.binding.on_batch = lambda: None
+            world.binding.connection.execute("DELETE FROM logins WHERE id = ?", (both[gone],))
+
+    world.binding.on_batch = meanwhile
+    answer = change(client, "DELETE", f"{LOGINS}/{asked}")
+    assert (answer.status, code(answer)) == (status, refused)
+    assert ids(client) == [both[1 - gone]]
+    assert removals(client) == 0
 
 
 def test_anothers_is_not_there() -> None:

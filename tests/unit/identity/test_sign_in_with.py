@@ -306,6 +306,13 @@ def test_whoever_tries_too_often_waits() -> None:
     assert not client.issuer.looks("/token")
 
 
+def test_who_has_come_back_well_counts_no_more_for_its_network() -> None:
+    client = browser()
+    client.world.people.guard.failures.append(("sign_in_with", "", None))
+    assert client.sign_in().status == 303
+    assert client.world.people.guard.failures == []
+
+
 def test_a_provider_that_is_away_is_not_our_defect() -> None:
     client = browser()
     client.issuer.answers[f"{ISSUER}/.well-known/openid-configuration"] = answer({}, 503)

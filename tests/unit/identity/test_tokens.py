@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -12,14 +13,14 @@ import pytest
 
 from lib.http.errors import HeadgateError
 from lib.identity import grants, housekeeping, jwt
-from lib.identity.api_keys import key_hash
 from lib.identity.context import Context
 from lib.identity.jwt import base64url_encode
 from lib.identity.opaque import new_secret
+from lib.identity.shield import BURST
 from tests.unit.fakes import NOW, run
 from tests.unit.identity.cpython_signatures import CPythonSignatures
 from tests.unit.identity.signed_in import AGENT, EMAIL, OWN, PASSWORD, Browser, actions, new_user
-from tests.unit.store.seeds import PEPPER, seed_membership, seed_org
+from tests.unit.store.seeds import seed_membership, seed_org
 from tests.unit.world import Answer, World
 
 CHAT = {"model": "sim/chat", "messages": [{"role": "user", "content": "hi"}]}
@@ -270,18 +271,46 @@ def test_two_uses_at_once_are_a_second_use() -> None:
     assert world.ask("GET", "/api/v1/keys", key=won.access_token).status == 401
 
 
-@pytest.mark.parametrize("token", ["x", "hgr_" + "a" * 38, new_secret("hgr_"), new_secret("hg_")])
-def test_a_refresh_token_that_nobody_got(token: str) -> None:
-    """401 without a reason, and the guard counts it for the address that it came from."""
+def looks(world: World) -> int:
+    return len([sql for sql, _ in world.binding.statements if "refresh_tokens WHERE secret_hash" in sql])
+
+
+@pytest.mark.parametrize("token", ["x", "hgr_" + "a" * 38, new_secret("hg_")])
+def test_what_cannot_be_a_refresh_token_costs_nothing(token: str) -> None:
+    """401 without a reason, and no look at the store."""
     world, _ = new_app()
-    assert refreshed(world, token).status == 401
-    assert world.people.guard.failures == [("refresh", key_hash(token, PEPPER), "192.0.2.7")]
+    assert {refreshed(world, token).status for _ in range(2 * BURST)} == {401}
+    assert looks(world) == 0
 
 
-def test_the_guard_can_hold_a_refresh_up() -> None:
+def test_a_flood_of_refresh_tokens_that_nobody_got() -> None:
+    """It costs a bounded number of reads, as one of keys does. From another network apps go on."""
     world, app = new_app()
-    world.people.guard.closed.add(("refresh", key_hash(app.refresh, PEPPER)))
-    assert refreshed(world, app.refresh).status == 429
+    answers = Counter(refreshed(world, new_secret("hgr_")).status for _ in range(100))
+    assert answers == {401: BURST, 429: 100 - BURST}
+    assert looks(world) == BURST
+    body = {"grant_type": "refresh_token", "refresh_token": app.refresh}
+    elsewhere = AGENT | {"cf-connecting-ip": "198.51.100.9"}
+    assert world.ask("POST", "/api/v1/tokens", body, key=None, headers=elsewhere).status == 200
+
+
+def test_wrong_refresh_tokens_are_counted_by_network() -> None:
+    """By the guard, which all isolates share. A right one does not pass it, so nobody's guesses keep an app out."""
+    world, app = new_app()
+    app = App.of(world, refreshed(world, app.refresh))
+    assert world.people.guard.failures == []
+    assert refreshed(world, new_secret("hgr_")).status == 401
+    assert world.people.guard.failures == [("refresh", "", AGENT["cf-connecting-ip"])]
+    world.people.guard.closed.add(("refresh", ""))
+    assert refreshed(world, new_secret("hgr_")).status == 429
+    assert refreshed(world, app.refresh).status == 200
+
+
+def test_many_apps_of_one_network_refresh_at_the_same_moment() -> None:
+    """None of them waits for the others: a right token counts for nothing."""
+    world, app = new_app()
+    for _ in range(3 * BURST):
+        app = App.of(world, refreshed(world, app.refresh))
 
 
 def test_a_family_ends_for_good() -> None:

@@ -7,13 +7,16 @@ from dataclasses import replace
 
 import pytest
 
-from lib.identity import invitation_service, invitation_store
-from tests.unit.fakes import run
+from lib.identity import home_store, invitation_service, invitation_store, org_service, people
+from lib.store.scope import Org
+from tests.unit.fakes import NOW, run
 from tests.unit.identity.members import Caller, again, events, join, owned
 from tests.unit.world import World
 
 GUEST = "guest@example.com"
 ACCEPT = "/api/v1/invitations/actions/accept"
+CHAT = "/v1/chat/completions"
+CALL = {"model": "sim/chat", "messages": [{"role": "user", "content": "x"}]}
 
 
 def invite(owner: Caller, email: str = GUEST, **what: object) -> str:
@@ -50,6 +53,59 @@ def test_who_is_invited_becomes_a_member() -> None:
     [listed] = owner.ask("GET", "invitations").data
     assert listed["accepted_at"] is not None
     assert [action for action, _ in events(world)] == ["invitation.created", "member.joined"]
+
+
+def test_who_left_by_a_deletion_that_broke_off_comes_back_to_its_own_key() -> None:
+    """Leaving revoked the key; a new membership without one would be worth nothing. It is counted on as before."""
+    world, owner = owned()
+    guest = join(world, "developer", GUEST)
+    [before] = keys_of(guest)
+    left = home_store.leave(world.org_id, guest.id, NOW)
+    run(world.services.database.batch(Org(world.org_id), left))
+    [revoked] = keys_of(guest)
+    assert revoked["revoked_at"] is not None
+    assert guest.ask("POST", CHAT, CALL).status == 403
+
+    assert guest.ask("POST", ACCEPT, {"token": invite(owner)}).status == 200
+    member = again(guest, world.org_id)
+    assert member.ask("GET", "members").status == 200
+    assert member.ask("POST", CHAT, CALL).status == 200
+    [after] = keys_of(guest)
+    assert (after["id"], after["revoked_at"]) == (before["id"], None)
+    assert world.gates.opened[-1].key_id == before["id"]
+
+
+def test_no_key_is_given_back_to_who_is_no_member() -> None:
+    """However often it is asked for."""
+    world, _ = owned()
+    guest = join(world, "developer", GUEST)
+    run(world.services.database.batch(Org(world.org_id), home_store.leave(world.org_id, guest.id, NOW)))
+    run(people.ensure_key(world.services, world.org_id, guest.id))
+    [key] = keys_of(guest)
+    assert key["revoked_at"] is not None
+
+
+def test_who_is_in_as_many_organisations_as_it_may_joins_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is used up by that, nor noted; who has left one accepts the same invitation."""
+    world, owner = owned()
+    guest = join(world, None, GUEST)
+    home = guest.ask("POST", "/api/v1/orgs", {"name": "Home"}).data["id"]
+    invited = invite(owner)
+    monkeypatch.setattr(org_service, "MOST_OF_ONE_PERSON", 1)
+    refused = guest.ask("POST", ACCEPT, {"token": invited})
+    assert (refused.status, refused.error["code"]) == (409, "too_many_orgs")
+    assert [action for action, _ in events(world)] == ["invitation.created"]
+    assert guest.ask("POST", ACCEPT, {"token": "hgi_" + "x" * 38}).status == 404
+    world.binding.connection.execute("DELETE FROM memberships WHERE org_id = ?", (home,))
+    assert guest.ask("POST", ACCEPT, {"token": invited}).status == 200
+    assert [action for action, _ in events(world)] == ["invitation.created", "member.joined"]
+
+
+def keys_of(caller: Caller) -> list[dict[str, object]]:
+    """Return the keys that a member's calls are counted on."""
+    return caller.world.binding.rows(
+        "SELECT id, revoked_at FROM api_keys WHERE org_id = ? AND user_id = ?", caller.world.org_id, caller.id
+    )
 
 
 def test_no_secret_is_kept() -> None:
@@ -108,7 +164,7 @@ def test_two_that_accept_at_once_make_one_membership() -> None:
     def meanwhile() -> None:
         if any("INSERT INTO memberships" in sql for sql, _ in world.binding.statements[-5:]):
             world.binding.on_batch = lambda: None
-            world.binding.connection.execute("UPDATE invitations SET accepted_at = 'before'")
+            world.binding.connection.execute("UPDATE invitations SET accepted_at = '2026-05-04T12:30:00.000000Z'")
 
     world.binding.on_batch = meanwhile
     assert guest.ask("POST", ACCEPT, {"token": secret}).status == 404

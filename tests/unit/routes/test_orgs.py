@@ -117,6 +117,33 @@ def test_nobody_is_in_more_organisations_than_it_may(monkeypatch: pytest.MonkeyP
     refused = owner.ask("POST", "/api/v1/orgs", {"name": "x"})
     assert (refused.status, refused.error["code"]) == (409, "too_many_orgs")
     assert world.binding.rows("SELECT count(*) AS n FROM orgs")[0]["n"] == 1
+    assert world.binding.rows("SELECT count(*) AS n FROM memberships")[0]["n"] == 1
+    assert world.binding.rows("SELECT 1 FROM audit_events WHERE action = 'org.created'") == []
+    monkeypatch.setattr(org_service, "MOST_OF_ONE_PERSON", 2)
+    assert owner.ask("POST", "/api/v1/orgs", {"name": "x"}).status == 201
+    assert owner.ask("POST", "/api/v1/orgs", {"name": "y"}).status == 409
+    assert join(world, None).ask("POST", "/api/v1/orgs", {"name": "z"}).status == 201
+
+
+def test_an_organisation_that_is_made_meanwhile_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By another request of the same person, between this one's beginning and its group."""
+    world, owner = owned()
+    monkeypatch.setattr(org_service, "MOST_OF_ONE_PERSON", 2)
+
+    def meanwhile() -> None:
+        if any(sql.startswith("INSERT INTO orgs") for sql, _ in world.binding.statements[-4:]):
+            world.binding.on_batch = lambda: None
+            elsewhere = "elsewhere".ljust(36, "-")
+            run_sql = world.binding.connection.execute
+            run_sql("INSERT INTO orgs (id, name, created_at, updated_at) VALUES (?, 'E', 't', 't')", (elsewhere,))
+            run_sql(
+                "INSERT INTO memberships (org_id, user_id, role, created_at, updated_at)"
+                " VALUES (?, ?, 'viewer', 't', 't')",
+                (elsewhere, owner.id),
+            )
+
+    world.binding.on_batch = meanwhile
+    assert owner.ask("POST", "/api/v1/orgs", {"name": "x"}).status == 409
 
 
 def test_who_is_in_no_organisation_is_told_that_nothing_is_kept() -> None:

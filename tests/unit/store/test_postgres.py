@@ -23,7 +23,7 @@ from lib.store.database import (
     UniqueViolation,
 )
 from lib.store.postgres import PostgresStore
-from lib.store.scope import EveryOrg, Member, Org, Person, Presented, Scope
+from lib.store.scope import EveryOrg, Joining, Member, Org, Person, Presented, Scope
 from tests.unit.fakes import run
 from tests.unit.store.fake_postgres import Answer, FakePostgres, Params, Refused, Rows
 
@@ -68,6 +68,7 @@ def texts(server: FakePostgres) -> list[list[str]]:
         (Org("o" * 36), ["o" * 36, "", "", ""]),
         (Person("u" * 36), ["", "u" * 36, "", ""]),
         (Member("o" * 36, "u" * 36), ["o" * 36, "u" * 36, "", ""]),
+        (Joining("o" * 36, "u" * 36), ["o" * 36, "u" * 36, "", ""]),
         (Presented("h" * 64), ["", "", "h" * 64, ""]),
         (EveryOrg("idempotent_answers"), ["", "", "", "idempotent_answers"]),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 import pytest
@@ -9,13 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lib.store.database import TenantViolation
-from lib.store.scope import Org, Person, Scope
+from lib.store.scope import Joining, Org, Person, Scope
 from lib.store.tenancy import check_scope
 from tests.unit.store.statements import ORGS, PERSONS, Vocabulary, Writer
 from tests.unit.store.two_orgs import OTHER, OWN, Ground, TwoOrgs, TwoPersons, user
 
 VALUES = (OWN, OTHER, OTHER, OWN, OTHER, OTHER)
 PERSONS_VALUES = (user(0), user(1), user(1), user(0), user(1), user(1))
+JOINING = Joining(OWN, OWN)  # nobody has this id
+ORG = re.compile(r"\borg_id\b")
+HELD = re.compile(r"(\w+\.)?\borg_id = \?\d*")
 Grounds = tuple[Ground, Ground]
 
 
@@ -61,6 +65,12 @@ def leak(grounds: Grounds, sql: str, values: Sequence[object] = VALUES) -> str |
     return "the own rows depend on another's" if few.own != many.own and "CONFLICT" not in sql else None
 
 
+def _each_for(sql: str, wanted: re.Pattern[str], new: str) -> Iterator[str]:
+    """Yield a text with each of the places that are wanted replaced, one at a time."""
+    for place in wanted.finditer(sql):
+        yield sql[: place.start()] + new + sql[place.end() :]
+
+
 @settings(max_examples=4000)
 @given(seed=st.integers(0, 1 << 64))
 def test_no_statement_that_passes_reaches_another_organisations_rows(grounds: Grounds, seed: int) -> None:
@@ -90,3 +100,18 @@ def test_enough_of_them_pass_and_run(words: Vocabulary, scope: Scope, values: Se
     ground.close()
     assert len(ran) > 150
     assert len([sql for sql in ran if f" {words.linked[0]}" in sql]) > 8
+
+
+def test_who_joins_an_organisation_reaches_no_more() -> None:
+    """It may read its own memberships, and this one has none yet: so whatever is shown or written else is another's."""
+    held = [sql for sql in (Writer(seed, ORGS).statement() for seed in range(12_000)) if passes(sql, Org(OWN), VALUES)]
+    among_members = [sql for sql in held if " memberships" in sql]
+    turned = {
+        turn for sql in among_members for turn in (*_each_for(sql, ORG, "user_id"), *_each_for(sql, HELD, "true"))
+    }
+    own = [sql for sql in turned if passes(sql, JOINING, VALUES) and not passes(sql, Org(OWN), VALUES)]
+    grounds = TwoOrgs(crowded=False), TwoOrgs(crowded=True)
+    assert [sql for sql in own if leak(grounds, sql)] == []
+    assert len([sql for sql in own if grounds[0].run(sql, VALUES).error is None]) > 5
+    for ground in grounds:
+        ground.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lib.store.scope import EveryOrg, Member, Org, Person
+from lib.store.scope import EveryOrg, Joining, Member, Org, Person
 from tests.unit.store.test_tenancy import refusal
 from tests.unit.store.test_tenancy_leaks import PERSONS_VALUES, leak
 from tests.unit.store.two_orgs import OWN, TwoPersons, user
@@ -143,3 +143,58 @@ def test_a_member_reads_its_own_rows_and_its_organisations(sql: str) -> None:
 def test_a_member_reaches_no_fellow_members_and_writes_nothing(sql: str) -> None:
     """Each table is held by whose its rows are, a membership by both."""
     assert refusal(Member(OWN, user(0)), sql, (OWN, user(0))) is not None
+
+
+ROLE = "INSERT INTO roles (id, org_id, name, permissions, created_at, updated_at)"
+MEMBERSHIP = "INSERT INTO memberships (org_id, user_id, role, created_at, updated_at)"
+JOINS = [
+    "SELECT count(*) FROM memberships WHERE user_id = ?2",
+    "SELECT m.role FROM memberships m WHERE m.user_id = ?2 AND m.role <> 'owner'",
+    "SELECT * FROM models WHERE org_id = ?1 AND (SELECT count(*) FROM memberships WHERE ?2 = user_id) < 100",
+    f"{ROLE} SELECT ?3, ?1, 'n', '[]', 't', 't' WHERE (SELECT count(*) FROM memberships m WHERE m.user_id = ?2) < 5",
+    "DELETE FROM memberships WHERE org_id = ?1 AND (SELECT count(*) FROM memberships m WHERE m.user_id = ?2) > 100",
+]
+JOINS_NOTHING = [
+    "SELECT count(*) FROM memberships",
+    "SELECT count(*) FROM memberships WHERE user_id = ?3",
+    "SELECT count(*) FROM memberships WHERE user_id = ?1",
+    "SELECT count(*) FROM memberships WHERE org_id = ?2",
+    "SELECT count(*) FROM memberships WHERE user_id = ?2 OR 1",
+    "SELECT count(*) FROM memberships WHERE user_id <> ?2",
+    "SELECT count(*) FROM memberships WHERE user_id = user_id",
+    "SELECT count(*) FROM memberships m, memberships n WHERE m.user_id = ?2",
+    "SELECT o.name FROM memberships m JOIN orgs o ON o.id = m.org_id WHERE m.user_id = ?2",
+    "SELECT u.name FROM memberships m JOIN users u ON u.id = m.user_id WHERE m.user_id = ?2",
+    "SELECT * FROM models JOIN memberships m ON m.org_id = models.org_id WHERE m.user_id = ?2",
+    "SELECT * FROM models WHERE org_id IN (SELECT org_id FROM memberships WHERE user_id = ?2)",
+    "SELECT * FROM users WHERE id = ?2",
+    "SELECT * FROM sessions WHERE user_id = ?2",
+    "SELECT * FROM api_keys WHERE user_id = ?2",
+    "SELECT * FROM team_members WHERE user_id = ?2",
+    "UPDATE memberships SET role = 'owner' WHERE user_id = ?2",
+    "UPDATE memberships SET role = 'owner' WHERE org_id IN (SELECT org_id FROM memberships WHERE user_id = ?2)",
+    "DELETE FROM memberships WHERE user_id = ?2",
+    f"{MEMBERSHIP} SELECT org_id, ?3, 'owner', 't', 't' FROM memberships WHERE user_id = ?2",
+    f"{MEMBERSHIP} VALUES (?3, ?2, 'owner', 't', 't')",
+    f"{MEMBERSHIP} SELECT m.org_id, m.user_id, 'owner', 't', 't' FROM memberships m WHERE m.user_id = ?2",
+]
+JOINING_VALUES = (OWN, user(0), user(1))
+
+
+@pytest.mark.parametrize("sql", JOINS)
+def test_who_joins_is_counted_where_it_belongs(sql: str) -> None:
+    """In a statement on the organisation that it joins; each of these really runs."""
+    assert refusal(Joining(OWN, user(0)), sql, JOINING_VALUES) is None
+    assert refusal(Joining(OWN, user(1)), sql, JOINING_VALUES) is not None
+    assert refusal(Org(OWN), sql, JOINING_VALUES) is not None
+    ground = TwoPersons(crowded=True)
+    try:
+        assert ground.run(sql, JOINING_VALUES).error is None
+    finally:
+        ground.close()
+
+
+@pytest.mark.parametrize("sql", JOINS_NOTHING)
+def test_who_joins_reaches_nothing_else(sql: str) -> None:
+    """No other person's memberships, nothing else of the organisations that the person is in, and it writes none."""
+    assert refusal(Joining(OWN, user(0)), sql, JOINING_VALUES) is not None

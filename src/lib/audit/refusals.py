@@ -1,0 +1,147 @@
+"""Refused changes in the audit log: who may not do what it tried is noted when the answer has begun.
+
+A log that whoever is refused could fill at will would be a way to flood it. So an isolate writes one row for each
+caller and route in INTERVAL_SECONDS, and no more than MOST_ROWS in that time for each log; the next row tells how many
+were left out. Each refusal has its line in the request log all the same.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import TYPE_CHECKING, TypeVar
+
+from lib import failures
+from lib.audit.events import DENIED, Detail, org_event, person_event
+from lib.failures import Failure
+from lib.http.errors import Forbidden
+from lib.http.response import Finish, LogFacts
+from lib.identity.csrf import SAFE_METHODS
+from lib.identity.models import NONE, SELF, Principal
+from lib.store.database import StoreUnavailable
+from lib.store.scope import Org, Person, Scope
+
+if TYPE_CHECKING:
+    from lib.http.route import Route
+    from lib.services import Services
+
+ACTION = "request.refused"
+INTERVAL_SECONDS = 60
+MOST_ROWS = 60  # in INTERVAL_SECONDS, for each organisation or person
+MOST_REMEMBERED = 10_000  # callers with their routes, and as many logs
+
+Name = TypeVar("Name")
+Entry = TypeVar("Entry")
+
+_PLACE = re.compile(r"\{(\w+)(?::path)?\}")
+# What is between a caller and the log: a place of a path may hold anything.
+_PLAIN = re.compile(r"[0-9A-Za-z][0-9A-Za-z._/:-]{0,199}")
+# What the log calls the things that a path names.
+_KINDS: Mapping[str, str] = {
+    "budgets": "budget",
+    "invitations": "invitation",
+    "keys": "key",
+    "limits": "limit",
+    "logins": "login",
+    "members": "user",
+    "models": "model",
+    "orgs": "org",
+    "roles": "role",
+    "sessions": "session",
+    "teams": "team",
+}
+
+
+class Refusals:
+    """What an isolate remembers of refusals, to bound the rows. Pure: no clock; times are seconds.
+
+    All of it is bounded: what came first makes room. Who forces that has used up the rows of its log long before.
+    """
+
+    def __init__(self) -> None:
+        self._noted: dict[tuple[str, str, str], tuple[float, int]] = {}  # when a row was due, and how many since
+        self._logs: dict[str, tuple[float, int]] = {}  # when an interval began, and its rows
+
+    def due(self, owner: str, actor: str, what: str, now: float) -> int | None:
+        """Count a refusal. Return how many like it were left out since the last row; None where it is left out too."""
+        like = (owner, actor, what)
+        at, left_out = self._noted.get(like, (float("-inf"), 0))
+        if now - at < INTERVAL_SECONDS:
+            self._noted[like] = (at, left_out + 1)
+            return None
+        began, rows = self._logs.get(owner, (now, 0))
+        if now - began >= INTERVAL_SECONDS:
+            began, rows = now, 0
+        if rows >= MOST_ROWS:
+            if like in self._noted:
+                self._noted[like] = (at, left_out + 1)
+            return None
+        _keep(self._logs, owner, (began, rows + 1))
+        _keep(self._noted, like, (now, 0))
+        return left_out
+
+
+def note(
+    services: Services, route: Route, path: Mapping[str, str], principal: Principal, refusal: Forbidden
+) -> Finish | None:
+    """Return what notes a refusal, once the answer has begun; None where there is nothing to note, or no room for it.
+
+    It is in the organisation's log; where a person may not change its own account, in that person's.
+    """
+    if route.method in SAFE_METHODS:
+        return None
+    own = principal.is_person and route.permission == SELF
+    owner = str(principal.user_id) if own else principal.org_id
+    if owner == NONE:
+        return None
+    left_out = services.refusals.due(
+        owner, principal.actor, f"{route.method} {route.path}", services.clock.now().timestamp()
+    )
+    if left_out is None:
+        return None
+    details: dict[str, Detail] = {
+        "method": route.method,
+        "route": route.path,
+        "error": refusal.code,
+        "message": refusal.message,
+        **({"left_out": left_out} if left_out else {}),
+    }
+    target, now, context = target_of(route.path, path, principal), services.clock.now(), services.context
+    scope: Scope
+    if own:
+        scope = Person(owner)
+        group = person_event(owner, ACTION, context, now, target=target, result=DENIED, details=details)
+    else:
+        scope = Org(owner)
+        group = org_event(owner, ACTION, principal.actor, context, now, target=target, result=DENIED, details=details)
+
+    async def write() -> LogFacts:
+        try:
+            await services.database.batch(scope, group)
+        except StoreUnavailable as failure:
+            failures.note(Failure.REFUSAL_UNNOTED, str(failure))
+        return {}
+
+    return write
+
+
+def target_of(route_path: str, path: Mapping[str, str], principal: Principal) -> str | None:
+    """Return what a request was about, as the log names it: the last thing in its path that has a name there."""
+    for kind, word in reversed(list(pairwise(route_path.split("/")))):
+        place = _PLACE.fullmatch(word)
+        if place is None or kind not in _KINDS:
+            continue
+        named = path.get(place[1], "")
+        if kind == "orgs" and named == "current":
+            named = principal.org_id
+        return f"{_KINDS[kind]}:{named}" if _PLAIN.fullmatch(named) else None
+    return None
+
+
+def _keep(table: dict[Name, Entry], name: Name, entry: Entry) -> None:
+    """Put an entry at the end; the first makes room."""
+    table.pop(name, None)
+    if len(table) >= MOST_REMEMBERED:
+        table.pop(next(iter(table)))
+    table[name] = entry
