@@ -55,8 +55,9 @@ class Audit(Protocol):
         details: Mapping[str, str] | None = None,
         only_if: Statement | None = None,
     ) -> list[Statement]:
-        """Return the statements that note what a person has done, or an `actor` to it, or what was tried in its name; if
-        `only_if` finds a row just before.
+        """Return the statements that note what a person has done, or an `actor` to it, or what was tried in its name.
+
+        With `only_if`, if that finds a row just before.
         """
         ...
 
