@@ -1,6 +1,8 @@
 -- People: how they sign in, where they belong, what they may do, and the log of what was done. Secrets are hashes, or
 -- sealed under a key that is derived from HEADGATE_SECRET.
 
+-- Since when its members need codes at sign-in.
+ALTER TABLE orgs ADD COLUMN second_factor_required_at TEXT;
 ALTER TABLE users ADD COLUMN version INTEGER NOT NULL DEFAULT 1 CHECK (version >= 1);
 ALTER TABLE users ADD COLUMN email_verified_at TEXT;
 ALTER TABLE users ADD COLUMN totp_sealed TEXT;

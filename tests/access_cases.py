@@ -63,6 +63,7 @@ BODIES: Mapping[str, Json] = {
     "POST /api/v1/budgets/actions/explain": {"model": "sim/chat", "input_tokens": 1},
     "PATCH /api/v1/me": {"name": "Renamed"},
     "DELETE /api/v1/me": {"password": PASSWORD},
+    "DELETE /api/v1/sessions/{id}": {"password": PASSWORD},
     "POST /api/v1/me/actions/change_password": {"current_password": PASSWORD, "new_password": "ten lives for a cat"},
     "POST /api/v1/me/actions/change_email": {"email": "renamed@example.com", "password": PASSWORD},
     "POST /api/v1/me/actions/begin_totp": {"password": PASSWORD},

@@ -1,8 +1,9 @@
-"""The command line: ./headgate migrate up|down|status, seed, verify-ledger, verify-audit."""
+"""The command line: ./headgate migrate up|down|status, seed, end-sessions, verify-ledger, verify-audit."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,13 +13,24 @@ from pathlib import Path
 
 from tools import verify_audit
 from tools.d1_target import D1Target
+from tools.end_sessions import end_sessions
 from tools.migrate import seed
 from tools.migrations import Condition, Line, Target, quoted
 from tools.postgres import KEPT, PROGRAMS, Postgres
 from tools.postgres_access import Access
 from tools.postgres_target import PostgresTarget
 from tools.project import ROOT, ToolError
-from tools.seed import ADMIN_EMAIL, as_json, checked_email, new_credentials, required_secret, statements
+from tools.seed import (
+    ADMIN_EMAIL,
+    LINK_HOURS,
+    as_json,
+    checked_email,
+    first_access,
+    link_statements,
+    new_link,
+    required_secret,
+    statements,
+)
 from tools.setup import set_up
 from tools.state import STORES, State, Store, store_named
 from tools.verify_ledger import asked, verify
@@ -34,11 +46,17 @@ Which one: --store, or the variable STORE, says d1 (the default) or postgres. D1
 MIGRATE = "Apply, undo or list the migrations. docs/migrations.md tells how to write one."
 SEED = """\
 Make the first organisation, its administrator and an API key, and print them once. A database that has them already is
-not changed. For a database that is not in --state, HEADGATE_SECRET must be the deployment's own.
+not changed. For a database that is not in --state, HEADGATE_SECRET must be the deployment's own; and its administrator
+gets no password but a link to choose one, which a second run makes anew for as long as none is chosen.
 """
+LINK = f"Open `set_password` below the deployment's address: it works once, within {LINK_HOURS} hours."
 VERIFY = """\
 Ask a running Headgate whether each budget's counter is the sum of its records, for all organisations. Exits with 0 only
 where all agree. docs/ledger.md tells what is compared. Needs the deployment's HEADGATE_SECRET, or a local --state.
+"""
+ENDING = """\
+Sign a person, or everybody, out of a running Headgate: all sessions and all tokens of apps end at once. API keys stay.
+It is noted in each person's log. Needs the deployment's HEADGATE_SECRET, or a local --state.
 """
 AUDIT = """\
 Read the audit logs of all organisations and people, and tell which rows were changed, removed, inserted or moved. Exits
@@ -83,11 +101,16 @@ def parser() -> argparse.ArgumentParser:
     verifying = commands.add_parser(
         "verify-ledger", help="compare counters with records", description=VERIFY, formatter_class=plain
     )
-    verifying.add_argument("--url", help="where it is (default: what `make dev` runs)")
-    verifying.add_argument(
-        "--state", metavar="FOLDER", help="whose secret to use (default: STATE, else .wrangler/state)"
-    )
     verifying.add_argument("--json", action="store_true", help="print all that was found, for programs")
+    ending = commands.add_parser("end-sessions", help="sign people out", description=ENDING, formatter_class=plain)
+    whose = ending.add_mutually_exclusive_group(required=True)
+    whose.add_argument("--email", metavar="ADDRESS", help="of one person")
+    whose.add_argument("--everyone", action="store_true", help="of all people")
+    for command in (verifying, ending):
+        command.add_argument("--url", help="where it is (default: what `make dev` runs)")
+        command.add_argument(
+            "--state", metavar="FOLDER", help="whose secret to use (default: STATE, else .wrangler/state)"
+        )
     auditing = commands.add_parser(
         "verify-audit", parents=[which], help="verify the audit log", description=AUDIT, formatter_class=plain
     )
@@ -212,14 +235,30 @@ def seed_place(place: Place, email: str | None) -> int:
         return 0
     secret = required_secret(os.environ)
     if place.target.rows(f"SELECT id FROM users WHERE email = {quoted(chosen)}"):
-        print(f"{place.name} has an account for {chosen} already: nothing was changed.")
+        return link_again(place, chosen, secret)
+    access = first_access(chosen)
+    # Before the database changes: a run that is killed now leaves nothing behind but these lines, and never a key that
+    # nobody has seen.
+    print(as_json(access), end="", flush=True)
+    place.target.execute(statements(access, secret))
+    print(f"{place.name} knows these credentials now. They are shown only this once.\n{LINK}", file=sys.stderr)
+    return 0
+
+
+def link_again(place: Place, email: str, secret: str) -> int:
+    """Make another link for an account that has no way in yet: the first may have ended unused."""
+    without = (
+        f"SELECT id FROM users WHERE email = {quoted(email)} AND password_hash IS NULL AND deleted_at IS NULL"
+        " AND NOT EXISTS (SELECT 1 FROM logins WHERE logins.user_id = users.id)"
+    )
+    found = place.target.rows(without)
+    if not found:
+        print(f"{place.name} has an account for {email} already: nothing was changed.")
         return 0
-    made = new_credentials(chosen)
-    # Before the database changes: a run that is killed now leaves nothing behind but these lines, and never an account
-    # whose password nobody has seen.
-    print(as_json(made), end="", flush=True)
-    place.target.execute(statements(made, secret))
-    print(f"{place.name} knows these credentials now. They are shown only this once.", file=sys.stderr)
+    link = new_link()
+    print(json.dumps({"admin_email": email, "set_password": link}, indent=2), flush=True)
+    place.target.execute(link_statements(str(found[0]["id"]), email, link, secret))
+    print(f"The account for {email} has no password yet: this is its only link now.\n{LINK}", file=sys.stderr)
     return 0
 
 
@@ -236,6 +275,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     if options.command == "verify-ledger":
         return verify(asked(options.url, options.state, os.environ), as_json=options.json)
+    if options.command == "end-sessions":
+        return end_sessions(asked(options.url, options.state, os.environ), options.email)
     auditing = options.command == "verify-audit"
     with place_of(options, os.environ, reading=auditing) as place:
         if auditing:

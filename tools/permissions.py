@@ -24,8 +24,8 @@ Made by `tools/permissions.py` from `lib/identity/policy.py` and the declaration
 A caller is an API key, which has the permissions that it was made with, or a person who has signed in, who has those
 of its role in the active organisation. `decide` in `lib/identity/policy.py` answers every question. It denies unless
 all of this holds: the credential has not ended; it is used from where it may be used (IP ranges, origins) and for a
-model that it may call; what is asked for belongs to the caller's organisation, or to that person; and the caller has
-the permission.
+model that it may call; what is asked for belongs to the caller's organisation, or to that person; a person has codes at
+sign-in where the organisation requires them (403 `second_factor_required`); and the caller has the permission.
 
 | answer | when |
 |---|---|

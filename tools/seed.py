@@ -2,7 +2,8 @@
 
 Usage: python -m tools.seed  (needs HEADGATE_SECRET; prints SQL, and on standard error the credentials, once)
 
-`./headgate seed` runs the same SQL itself.
+`./headgate seed` runs the same SQL itself. Only on this machine has the administrator a password from the beginning. Of
+a deployment nobody knows one that it has not chosen: it begins with a link that ends in a day (ASVS V6.4.1).
 """
 
 from __future__ import annotations
@@ -14,19 +15,23 @@ import secrets
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from lib.config import MIN_SECRET_CHARACTERS, AccountConfig
 from lib.identity import api_keys
 from lib.identity.home_store import PERSON_NAME, PERSON_PREFIX
+from lib.identity.mail_tokens import PREFIX, MailPurpose
 from lib.identity.models import ALL_SCOPES
+from lib.identity.opaque import new_secret
 from lib.identity.passwords import Cost, Passwords
 from lib.ids import new_id
 from lib.store.dialect import time_text
+from tools.migrations import quoted
 from tools.password_hasher import CffiArgon2
 from tools.project import ToolError
 
 ADMIN_EMAIL = "admin@headgate.example"
+LINK_HOURS = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,16 @@ class Credentials:
     api_key: str
 
 
+@dataclass(frozen=True, slots=True)
+class FirstAccess:
+    """The same for a deployment. `set_password` is a path there, by which the administrator chooses its password."""
+
+    org_id: str
+    admin_email: str
+    set_password: str
+    api_key: str
+
+
 def checked_email(text: str) -> str:
     """The address as the database keeps it. Raises ToolError."""
     if not re.fullmatch(r"[^@\s]+@[^@\s]+", text) or len(text) > 254 or not text.isascii():
@@ -46,7 +61,7 @@ def checked_email(text: str) -> str:
     return text.lower()
 
 
-def as_json(made: Credentials) -> str:
+def as_json(made: Credentials | FirstAccess) -> str:
     return json.dumps(asdict(made), indent=2) + "\n"
 
 
@@ -54,7 +69,38 @@ def new_credentials(email: str = ADMIN_EMAIL) -> Credentials:
     return Credentials(new_id(datetime.now(UTC)), email, secrets.token_urlsafe(18), api_keys.new_key())
 
 
-def statements(made: Credentials, secret: str) -> str:
+def first_access(email: str = ADMIN_EMAIL) -> FirstAccess:
+    return FirstAccess(new_id(datetime.now(UTC)), email, new_link(), api_keys.new_key())
+
+
+def new_link() -> str:
+    """Return the path of a new link to choose a password."""
+    return f"/reset-password#token={new_secret(PREFIX)}"
+
+
+def link_statements(user_id: str, email: str, link: str, secret: str) -> str:
+    """Return the SQL that makes a link the only one of an account; it works once, and for LINK_HOURS."""
+    now = datetime.now(UTC)
+    purpose = str(MailPurpose.RESET_PASSWORD)
+    row: dict[str, object] = {
+        "id": new_id(now),
+        "user_id": user_id,
+        "purpose": purpose,
+        "email": email,
+        "secret_hash": api_keys.key_hash(link.partition("#token=")[2], _pepper(secret)),
+        "expires_at": time_text(now + timedelta(hours=LINK_HOURS)),
+        "created_at": time_text(now),
+        "updated_at": time_text(now),
+    }
+    old = f"DELETE FROM mail_tokens WHERE user_id = {quoted(user_id)} AND purpose = {quoted(purpose)};"
+    return f"{old}\n{_insert('mail_tokens', row)}\n"
+
+
+def _pepper(secret: str) -> bytes:
+    return api_keys.derive(secret, "api-key-pepper")
+
+
+def statements(made: Credentials | FirstAccess, secret: str) -> str:
     """Return the SQL, of both dialects, that makes `made` known. `secret` is the deployment's HEADGATE_SECRET.
 
     The organisation's id is the credentials', so running it a second time is refused as a whole.
@@ -62,7 +108,12 @@ def statements(made: Credentials, secret: str) -> str:
     moment = datetime.now(UTC)
     now = time_text(moment)
     user_id = new_id(moment)
-    key_hash = api_keys.key_hash(made.api_key, api_keys.derive(secret, "api-key-pepper"))
+    key_hash = api_keys.key_hash(made.api_key, _pepper(secret))
+    password, link = {}, ""
+    if isinstance(made, FirstAccess):
+        link = link_statements(user_id, made.admin_email, made.set_password, secret)
+    else:
+        password["password_hash"] = _password_hash(made.admin_password, secret)
     rows: list[tuple[str, dict[str, object]]] = [
         ("orgs", {"id": made.org_id, "name": "My organisation"}),
         (
@@ -71,7 +122,7 @@ def statements(made: Credentials, secret: str) -> str:
                 "id": user_id,
                 "email": made.admin_email,
                 "name": "Administrator",
-                "password_hash": _password_hash(made.admin_password, secret),
+                **password,
                 "email_verified_at": now,
             },
         ),
@@ -101,7 +152,8 @@ def statements(made: Credentials, secret: str) -> str:
             },
         ),
     ]
-    return "\n".join(_insert(table, {**row, "created_at": now, "updated_at": now}) for table, row in rows) + "\n"
+    text = "\n".join(_insert(table, {**row, "created_at": now, "updated_at": now}) for table, row in rows) + "\n"
+    return text + link
 
 
 def _password_hash(password: str, secret: str) -> str:
@@ -119,7 +171,7 @@ def seed_statements(secret: str, email: str = ADMIN_EMAIL) -> tuple[Credentials,
 
 def _insert(table: str, row: dict[str, object]) -> str:
     """Return one INSERT. Its values are ours, but for the address, which may hold a quote."""
-    values = ", ".join("'" + str(value).replace("'", "''") + "'" for value in row.values())
+    values = ", ".join(quoted(str(value)) for value in row.values())
     return f"INSERT INTO {table} ({', '.join(row)}) VALUES ({values});"
 
 
@@ -138,8 +190,8 @@ def main() -> None:
         secret, email = required_secret(os.environ), checked_email(os.environ.get("ADMIN_EMAIL") or ADMIN_EMAIL)
     except ToolError as error:
         sys.exit(f"seed: {error}")
-    made, sql = seed_statements(secret, email)
-    sys.stdout.write(sql)
+    made = first_access(email)
+    sys.stdout.write(statements(made, secret))
     sys.stderr.write(as_json(made))
 
 

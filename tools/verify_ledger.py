@@ -62,7 +62,7 @@ def checks(where: Asked) -> Iterator[Json]:
     cursor: str | None = ""
     while cursor is not None:
         query = "?" + urllib.parse.urlencode({"cursor": cursor}) if cursor else ""
-        page = _ask(where, PATH + query)
+        page = ask(where, PATH + query)
         yield from page["data"]
         cursor = page["meta"]["next_cursor"]
 
@@ -119,9 +119,13 @@ def _findings(budgets: Sequence[Json]) -> Iterator[str]:
             )
 
 
-def _ask(where: Asked, path: str) -> Json:
-    token = new_token(where.secret, datetime.now(UTC))
-    request = urllib.request.Request(where.url + path, headers={"authorization": f"Bearer {token}"})
+def ask(where: Asked, path: str, method: str = "GET", body: Json | None = None) -> Json:
+    """Send one request with an operator's token; return the answer. Raises ToolError."""
+    headers = {"authorization": f"Bearer {new_token(where.secret, datetime.now(UTC))}"}
+    text = None if body is None else json.dumps(body).encode()
+    if text is not None:
+        headers["content-type"] = "application/json"
+    request = urllib.request.Request(where.url + path, text, headers, method=method)
     try:
         with urllib.request.build_opener(_NoRedirect).open(request, timeout=TIMEOUT_SECONDS) as answer:
             return dict(json.load(answer))

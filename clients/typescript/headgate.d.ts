@@ -144,8 +144,8 @@ export interface paths {
         options?: never;
         head?: never;
         /**
-         * Change the organisation's name or time zone
-         * @description The organisation in which you are active, by its id or as `current`. There are no others to you. Needs `If-Match` with its ETag. When the time zone changes, the windows of budgets that run keep what is spent. They end when they would have, or when their last day is over in the new zone too.
+         * Change the organisation
+         * @description The organisation in which you are active, by its id or as `current`. There are no others to you. Needs `If-Match` with its ETag. When the time zone changes, the windows of budgets that run keep what is spent. They end when they would have, or when their last day is over in the new zone too. Whoever asks members for codes at sign-in has them itself: else 409 `totp_not_enabled`.
          */
         patch: operations["update_org"];
         trace?: never;
@@ -906,6 +906,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/operator/users/actions/end_sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sign a person out everywhere
+         * @description Ends all its sessions and all its apps' tokens, at once. It can sign in again.
+         */
+        post: operations["end_sessions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/operator/users/actions/end_all_sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sign everybody out everywhere
+         * @description Some people at a time: ask again with `cursor` set to `meta.next_cursor` until that is null.
+         */
+        post: operations["end_all_sessions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/tokens": {
         parameters: {
             query?: never;
@@ -1021,7 +1061,7 @@ export interface paths {
         post?: never;
         /**
          * Sign out elsewhere, or everywhere
-         * @description `all` ends every session and every app's tokens, at once.
+         * @description `all` ends every session and every app's tokens, at once. Asks for the password, and for a code where the account has them, unless the caller's own session was begun within ten minutes. An account without a password signs in again.
          */
         delete: operations["end_session"];
         options?: never;
@@ -1200,7 +1240,7 @@ export interface paths {
         };
         /**
          * Go to a provider to sign in
-         * @description For a browser to be led to. It comes back within ten minutes, signed in, to `return_to`; where the account asks for a code, with `sign_in=totp_required` in the query: `/api/v1/auth/actions/show_code` goes on.
+         * @description For a browser to be led to by a person: all but the navigation of a whole page is refused. It comes back within ten minutes, signed in, to `return_to`; where the account asks for a code, with `sign_in=totp_required` in the query: `/api/v1/auth/actions/show_code` goes on.
          */
         get: operations["start"];
         put?: never;
@@ -1263,7 +1303,7 @@ export interface paths {
         put?: never;
         /**
          * Add a way in at another provider
-         * @description From a browser that is signed in. Asks for the password again; an account without one must have signed in within ten minutes. Send the browser to `authorization_url`: it comes back to `return_to`.
+         * @description From a browser that is signed in. Asks for the password again; an account without one must have signed in within ten minutes. Where the account has codes at sign-in, asks for one too. Send the browser to `authorization_url`: it comes back to `return_to`.
          */
         post: operations["add_login"];
         delete?: never;
@@ -1284,7 +1324,7 @@ export interface paths {
         post?: never;
         /**
          * Remove a way in
-         * @description The last one stays: 409 where the account has no password either.
+         * @description Asks for the password again; an account without one must have signed in within ten minutes. Where the account has codes at sign-in, asks for one too. The last one stays: 409 where the account has no password either.
          */
         delete: operations["remove_login"];
         options?: never;
@@ -1511,9 +1551,19 @@ export interface components {
         };
         /**
          * AddLogin
-         * @description A provider to sign in with from now on. `password` is the account's own, where it has one.
+         * @description A provider to sign in with from now on.
          */
         AddLogin: {
+            /**
+             * Password
+             * @default null
+             */
+            password?: string | null;
+            /**
+             * Totp Code
+             * @default null
+             */
+            totp_code?: string | null;
             /** Provider */
             provider: string;
             /**
@@ -1521,11 +1571,6 @@ export interface components {
              * @default /api/v1/me/logins
              */
             return_to?: string;
-            /**
-             * Password
-             * @default null
-             */
-            password?: string | null;
         };
         /**
          * Address
@@ -1556,6 +1601,22 @@ export interface components {
              * Format: date-time
              */
             created_at: string;
+        };
+        /**
+         * Again
+         * @description What is shown once more: `password`, where the account has one; `totp_code`, where it has codes at sign-in.
+         */
+        Again: {
+            /**
+             * Password
+             * @default null
+             */
+            password?: string | null;
+            /**
+             * Totp Code
+             * @default null
+             */
+            totp_code?: string | null;
         };
         /**
          * BeginTotp
@@ -1637,21 +1698,31 @@ export interface components {
         Cause: "finished" | "client_gone_before_first_byte" | "client_gone_mid_stream" | "client_gone_non_streaming" | "upstream_refused" | "upstream_unreachable" | "upstream_timeout" | "upstream_broke_off" | "lost";
         /**
          * ChangeEmail
-         * @description The address from now on, and the password.
+         * @description The address from now on, and the password; and a code, where the account has codes at sign-in.
          */
         ChangeEmail: {
             /** Email */
             email: string;
             /** Password */
             password: string;
+            /**
+             * Totp Code
+             * @default null
+             */
+            totp_code?: string | null;
         };
         /**
          * ChangePassword
-         * @description The password of now, and the one from now on.
+         * @description The password of now, and the one from now on; and a code, where the account has codes at sign-in.
          */
         ChangePassword: {
             /** Current Password */
             current_password: string;
+            /**
+             * Totp Code
+             * @default null
+             */
+            totp_code?: string | null;
             /** New Password */
             new_password: string;
         };
@@ -1848,11 +1919,16 @@ export interface components {
         };
         /**
          * DeleteMe
-         * @description The password, once more.
+         * @description The password, once more; and a code, where the account has codes at sign-in.
          */
         DeleteMe: {
             /** Password */
             password: string;
+            /**
+             * Totp Code
+             * @default null
+             */
+            totp_code?: string | null;
         };
         /**
          * EmbeddingsRequest
@@ -1870,6 +1946,14 @@ export interface components {
             [key: string]: unknown;
         };
         /**
+         * EndSessions
+         * @description Whose. The address is the one that the person signs in with.
+         */
+        EndSessions: {
+            /** Email */
+            email: string;
+        };
+        /**
          * EndTotp
          * @description The password and one more code: the authenticator's, or a recovery code.
          */
@@ -1878,6 +1962,14 @@ export interface components {
             password: string;
             /** Code */
             code: string;
+        };
+        /**
+         * Ended
+         * @description Somebody whose sessions have ended, and the tokens of its apps.
+         */
+        Ended: {
+            /** User Id */
+            user_id: string;
         };
         /**
          * ErrorDetail
@@ -2370,6 +2462,8 @@ export interface components {
         /**
          * Me
          * @description A person. `org_id` is the organisation that this request works in, and `permissions` what it may do there.
+         *
+         *     `second_factor_required`: nothing, since the organisation asks for codes at sign-in, and the person has none yet.
          */
         Me: {
             /** Id */
@@ -2386,6 +2480,8 @@ export interface components {
             org_id: string;
             /** Permissions */
             permissions: string[];
+            /** Second Factor Required */
+            second_factor_required: boolean;
             /** Memberships */
             memberships: components["schemas"]["Membership"][];
             /**
@@ -2579,6 +2675,11 @@ export interface components {
             data: components["schemas"]["Budget"];
             meta: components["schemas"]["Meta"];
         };
+        /** One[Ended] */
+        One_Ended_: {
+            data: components["schemas"]["Ended"];
+            meta: components["schemas"]["Meta"];
+        };
         /** One[Explanation] */
         One_Explanation_: {
             data: components["schemas"]["Explanation"];
@@ -2712,7 +2813,8 @@ export interface components {
         };
         /**
          * Org
-         * @description An organisation. Its days, weeks and months begin at midnight in `time_zone`.
+         * @description An organisation. Its days, weeks and months begin at midnight in `time_zone`. `require_second_factor`: its
+         *     members need codes at sign-in; its API keys don't.
          */
         Org: {
             /** Id */
@@ -2721,6 +2823,8 @@ export interface components {
             name: string;
             /** Time Zone */
             time_zone: string;
+            /** Require Second Factor */
+            require_second_factor: boolean;
             /**
              * Created At
              * Format: date-time
@@ -2851,6 +2955,12 @@ export interface components {
         Page_Budget_: {
             /** Data */
             data: components["schemas"]["Budget"][];
+            meta: components["schemas"]["PageMeta"];
+        };
+        /** Page[Ended] */
+        Page_Ended_: {
+            /** Data */
+            data: components["schemas"]["Ended"][];
             meta: components["schemas"]["PageMeta"];
         };
         /** Page[Event] */
@@ -3367,6 +3477,8 @@ export interface components {
         /**
          * UpdateOrg
          * @description What to change of an organisation; what is not named stays. `time_zone` is IANA's name, as `Europe/Berlin`.
+         *
+         *     `require_second_factor`: members without codes at sign-in get 403 `second_factor_required`, until they have them.
          */
         UpdateOrg: {
             /**
@@ -3379,6 +3491,11 @@ export interface components {
              * @default null
              */
             time_zone?: string | null;
+            /**
+             * Require Second Factor
+             * @default null
+             */
+            require_second_factor?: boolean | null;
         };
         /**
          * UpdateRole
@@ -3452,6 +3569,7 @@ export type AcceptInvitation = components['schemas']['AcceptInvitation'];
 export type AddLogin = components['schemas']['AddLogin'];
 export type Address = components['schemas']['Address'];
 export type Adjustment = components['schemas']['Adjustment'];
+export type Again = components['schemas']['Again'];
 export type BeginTotp = components['schemas']['BeginTotp'];
 export type Budget = components['schemas']['Budget'];
 export type BudgetCheck = components['schemas']['BudgetCheck'];
@@ -3471,7 +3589,9 @@ export type CreateRole = components['schemas']['CreateRole'];
 export type CreateTeam = components['schemas']['CreateTeam'];
 export type DeleteMe = components['schemas']['DeleteMe'];
 export type EmbeddingsRequest = components['schemas']['EmbeddingsRequest'];
+export type EndSessions = components['schemas']['EndSessions'];
 export type EndTotp = components['schemas']['EndTotp'];
+export type Ended = components['schemas']['Ended'];
 export type ErrorDetail = components['schemas']['ErrorDetail'];
 export type Event = components['schemas']['Event'];
 export type ExplainCall = components['schemas']['ExplainCall'];
@@ -3511,6 +3631,7 @@ export type NewRuleScope = components['schemas']['NewRuleScope'];
 export type NewTokens = components['schemas']['NewTokens'];
 export type OneAdjustment = components['schemas']['One_Adjustment_'];
 export type OneBudget = components['schemas']['One_Budget_'];
+export type OneEnded = components['schemas']['One_Ended_'];
 export type OneExplanation = components['schemas']['One_Explanation_'];
 export type OneFullTeam = components['schemas']['One_FullTeam_'];
 export type OneGoThere = components['schemas']['One_GoThere_'];
@@ -3543,6 +3664,7 @@ export type OwnSession = components['schemas']['OwnSession'];
 export type PageMeta = components['schemas']['PageMeta'];
 export type PageAdjustment = components['schemas']['Page_Adjustment_'];
 export type PageBudget = components['schemas']['Page_Budget_'];
+export type PageEnded = components['schemas']['Page_Ended_'];
 export type PageEvent = components['schemas']['Page_Event_'];
 export type PageInvitation = components['schemas']['Page_Invitation_'];
 export type PageKey = components['schemas']['Page_Key_'];
@@ -4366,6 +4488,15 @@ export interface operations {
             };
             /** @description There is no such thing, or the caller may not know of it. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The state does not allow it now. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -9803,6 +9934,134 @@ export interface operations {
             };
         };
     };
+    end_sessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EndSessions"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["One_Ended_"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description There is no such thing, or the caller may not know of it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The body is over the limit. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The body is not application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    end_all_sessions: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Ended_"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
     create_token: {
         parameters: {
             query?: never;
@@ -10415,7 +10674,11 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Again"];
+            };
+        };
         responses: {
             /** @description Done; there is nothing to tell. */
             204: {
@@ -10453,6 +10716,33 @@ export interface operations {
             };
             /** @description There is no such thing, or the caller may not know of it. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The body is over the limit. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The body is not application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A business rule says no. */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -10892,6 +11182,15 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
+            /** @description A business rule says no. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
             /** @description A limit is reached. `Retry-After` says when to try again. */
             429: {
                 headers: {
@@ -11286,6 +11585,15 @@ export interface operations {
             };
             /** @description The request is malformed. */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The caller lacks the route's scope. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -11698,7 +12006,11 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Again"];
+            };
+        };
         responses: {
             /** @description Done; there is nothing to tell. */
             204: {
@@ -11745,6 +12057,33 @@ export interface operations {
             };
             /** @description The state does not allow it now. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The body is over the limit. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The body is not application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A business rule says no. */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -36,3 +36,4 @@ ALTER TABLE users DROP COLUMN totp_confirmed_at;
 ALTER TABLE users DROP COLUMN totp_sealed;
 ALTER TABLE users DROP COLUMN email_verified_at;
 ALTER TABLE users DROP COLUMN version;
+ALTER TABLE orgs DROP COLUMN second_factor_required_at;

@@ -1,6 +1,8 @@
 -- People: how they sign in, where they belong, what they may do, and the log of what was done. Secrets are hashes, or
 -- sealed under a key that is derived from HEADGATE_SECRET. The same tables as in ../0004_identity.sql, column for column.
 
+-- Since when its members need codes at sign-in.
+ALTER TABLE orgs ADD COLUMN second_factor_required_at timestamptz;
 ALTER TABLE users ADD COLUMN version bigint NOT NULL DEFAULT 1 CHECK (version >= 1);
 ALTER TABLE users ADD COLUMN email_verified_at timestamptz;
 ALTER TABLE users ADD COLUMN totp_sealed text COLLATE "C";
@@ -304,6 +306,8 @@ CREATE POLICY clearing_reads ON mail_tokens FOR SELECT
   USING (current_setting('headgate.every_org', true) = 'mail_tokens');
 CREATE POLICY clearing_deletes ON mail_tokens FOR DELETE
   USING (current_setting('headgate.every_org', true) = 'mail_tokens');
+-- Whose sessions the operator ends.
+CREATE POLICY operator_reads ON users FOR SELECT USING (current_setting('headgate.every_org', true) = 'users');
 -- Of browsers' keys, which is all that the daily work looks for.
 CREATE POLICY clearing_reads ON api_keys FOR SELECT
   USING (kind = 'browser' AND current_setting('headgate.every_org', true) = 'api_keys');

@@ -64,7 +64,8 @@ async def list_providers(services: Services, _request: Validated[None, NoQuery],
 async def start(services: Services, request: Validated[None, StartQuery], _caller: None) -> Response:
     """Send the browser to the provider."""
     query = request.query
-    begun = await sign_in_with.begin(services, request.path["provider"], query.return_to, query.invitation)
+    name, headers = request.path["provider"], request.headers
+    begun = await sign_in_with.begin(services, name, query.return_to, query.invitation, headers)
     return Response(303, {**_NO_STORE, "location": begun.url, "set-cookie": begun.cookie})
 
 
@@ -117,13 +118,14 @@ ROUTES = [
         handler=start,
         summary="Go to a provider to sign in",
         description=(
-            "For a browser to be led to. It comes back within ten minutes, signed in, to `return_to`; where the account"
-            " asks for a code, with `sign_in=totp_required` in the query: `/api/v1/auth/actions/show_code` goes on."
+            "For a browser to be led to by a person: all but the navigation of a whole page is refused."
+            " It comes back within ten minutes, signed in, to `return_to`; where the account asks for a code, with"
+            " `sign_in=totp_required` in the query: `/api/v1/auth/actions/show_code` goes on."
         ),
         responses={303: None},
         permission=None,
         query=StartQuery,
-        errors=(404, 502),
+        errors=(403, 404, 502),
     ),
     Route(
         method="GET",

@@ -16,7 +16,7 @@ from lib.identity import accounts, login_store, logins, sign_in_with
 from lib.identity.context import context_of
 from lib.identity.models import SELF, Principal
 from lib.services import Services
-from routes.schemas import GivenPassword, LocalPath, One, Page
+from routes.schemas import Again, LocalPath, One, Page
 
 PATH = "/api/v1/me/logins"
 
@@ -31,13 +31,11 @@ class Login(BaseModel):
     created_at: datetime
 
 
-class AddLogin(BaseModel):
-    """A provider to sign in with from now on. `password` is the account's own, where it has one."""
+class AddLogin(Again):
+    """A provider to sign in with from now on."""
 
-    model_config = ConfigDict(extra="forbid")
     provider: Annotated[str, StringConstraints(min_length=1, max_length=31, pattern=r"^[a-z][a-z0-9-]*$")]
     return_to: LocalPath = PATH
-    password: GivenPassword | None = None
 
 
 class GoThere(BaseModel):
@@ -59,16 +57,20 @@ async def list_logins(services: Services, request: Validated[None, PageQuery], p
 async def add_login(services: Services, request: Validated[AddLogin, NoQuery], principal: Principal) -> Response:
     """Begin to add a way in."""
     body, context = request.body, context_of(request)
-    begun = await sign_in_with.begin_adding(services, principal, body.provider, body.return_to, body.password, context)
+    begun = await sign_in_with.begin_adding(services, principal, body.provider, body.return_to, body.proof(), context)
     return render.data(GoThere(authorization_url=begun.url), headers={"set-cookie": begun.cookie})
 
 
-async def remove_login(services: Services, request: Validated[None, NoQuery], principal: Principal) -> Response:
+async def remove_login(services: Services, request: Validated[Again, NoQuery], principal: Principal) -> Response:
     """Take a way in away."""
-    user = await accounts.person(services, principal)
-    await logins.remove(services, user.id, request.path["id"], context_of(request))
+    await logins.remove(services, principal, request.path["id"], request.body.proof(), context_of(request))
     return render.no_content()
 
+
+_AGAIN = (
+    "Asks for the password again; an account without one must have signed in within ten minutes. Where the account has"
+    " codes at sign-in, asks for one too."
+)
 
 ROUTES = [
     Route(
@@ -86,23 +88,24 @@ ROUTES = [
         handler=add_login,
         summary="Add a way in at another provider",
         description=(
-            "From a browser that is signed in. Asks for the password again; an account without one must have signed in"
-            " within ten minutes. Send the browser to `authorization_url`: it comes back to `return_to`."
+            f"From a browser that is signed in. {_AGAIN} Send the browser to `authorization_url`: it comes back to"
+            " `return_to`."
         ),
         responses={200: One[GoThere]},
         permission=SELF,
         body=AddLogin,
         idempotent=True,
-        errors=(404, 429, 502),
+        errors=(404, 422, 429, 502),
     ),
     Route(
         method="DELETE",
         path=f"{PATH}/{{id}}",
         handler=remove_login,
         summary="Remove a way in",
-        description="The last one stays: 409 where the account has no password either.",
+        description=f"{_AGAIN} The last one stays: 409 where the account has no password either.",
         responses={204: None},
         permission=SELF,
-        errors=(404, 409),
+        body=Again,
+        errors=(404, 409, 422, 429),
     ),
 ]

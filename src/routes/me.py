@@ -14,9 +14,10 @@ from lib.http.route import NoQuery, Route
 from lib.identity import account_store, accounts, deletion, email_change, home_store, password_change
 from lib.identity.context import context_of
 from lib.identity.models import SELF, Principal
+from lib.identity.reauthentication import Proof
 from lib.services import Services
 from lib.store.schema import MembershipRow, UserRow
-from routes.schemas import Email, GivenPassword, Mailed, NewPassword, One, PersonName, mailed
+from routes.schemas import Code, Email, GivenPassword, Mailed, NewPassword, One, PersonName, mailed
 
 PATH = "/api/v1/me"
 
@@ -29,7 +30,10 @@ class Membership(BaseModel):
 
 
 class Me(BaseModel):
-    """A person. `org_id` is the organisation that this request works in, and `permissions` what it may do there."""
+    """A person. `org_id` is the organisation that this request works in, and `permissions` what it may do there.
+
+    `second_factor_required`: nothing, since the organisation asks for codes at sign-in, and the person has none yet.
+    """
 
     id: str
     email: str
@@ -38,6 +42,7 @@ class Me(BaseModel):
     totp_enabled: bool
     org_id: str
     permissions: list[str]
+    second_factor_required: bool
     memberships: list[Membership]
     created_at: datetime
     updated_at: datetime
@@ -51,26 +56,29 @@ class UpdateMe(BaseModel):
 
 
 class DeleteMe(BaseModel):
-    """The password, once more."""
+    """The password, once more; and a code, where the account has codes at sign-in."""
 
     model_config = ConfigDict(extra="forbid")
     password: GivenPassword
+    totp_code: Code | None = None
 
 
 class ChangePassword(BaseModel):
-    """The password of now, and the one from now on."""
+    """The password of now, and the one from now on; and a code, where the account has codes at sign-in."""
 
     model_config = ConfigDict(extra="forbid")
     current_password: GivenPassword
+    totp_code: Code | None = None
     new_password: NewPassword
 
 
 class ChangeEmail(BaseModel):
-    """The address from now on, and the password."""
+    """The address from now on, and the password; and a code, where the account has codes at sign-in."""
 
     model_config = ConfigDict(extra="forbid")
     email: Email
     password: GivenPassword
+    totp_code: Code | None = None
 
 
 async def get_me(services: Services, request: Validated[None, NoQuery], principal: Principal) -> Response:
@@ -95,7 +103,8 @@ async def update_me(services: Services, request: Validated[UpdateMe, NoQuery], p
 async def delete_me(services: Services, request: Validated[DeleteMe, NoQuery], principal: Principal) -> Response:
     """Delete one's account."""
     user = await accounts.person(services, principal)
-    await deletion.delete(services, user, request.body.password, context_of(request))
+    proof = Proof(request.body.password, request.body.totp_code)
+    await deletion.delete(services, user, proof, context_of(request))
     return render.no_content()
 
 
@@ -104,16 +113,16 @@ async def change_password(
 ) -> Response:
     """Change one's password."""
     user, body = await accounts.person(services, principal), request.body
-    context = context_of(request)
-    return render.no_content(
-        await password_change.change_password(services, user, body.current_password, body.new_password, context)
-    )
+    proof, context = Proof(body.current_password, body.totp_code), context_of(request)
+    finish = await password_change.change_password(services, user, proof, body.new_password, context)
+    return render.no_content(finish)
 
 
 async def change_email(services: Services, request: Validated[ChangeEmail, NoQuery], principal: Principal) -> Response:
     """Change one's address."""
     user, body = await accounts.person(services, principal), request.body
-    finish = await email_change.request_change(services, user, body.email, body.password, context_of(request))
+    proof = Proof(body.password, body.totp_code)
+    finish = await email_change.request_change(services, user, body.email, proof, context_of(request))
     return mailed(body.email, finish)
 
 
@@ -130,7 +139,8 @@ def _me(user: UserRow, principal: Principal, memberships: list[MembershipRow]) -
         email_verified=user.email_verified_at is not None,
         totp_enabled=user.totp_confirmed_at is not None,
         org_id=principal.org_id,
-        permissions=sorted(principal.scopes),
+        permissions=[] if principal.lacks_second_factor else sorted(principal.scopes),
+        second_factor_required=principal.lacks_second_factor,
         memberships=[Membership(org_id=row.org_id, role=row.role) for row in memberships],
         created_at=user.created_at,
         updated_at=user.updated_at,
@@ -169,7 +179,7 @@ ROUTES = [
         responses={204: None},
         permission=SELF,
         body=DeleteMe,
-        errors=(409, 429),
+        errors=(409, 422, 429),
     ),
     Route(
         method="POST",
@@ -193,6 +203,6 @@ ROUTES = [
         permission=SELF,
         body=ChangeEmail,
         idempotent=True,
-        errors=(429,),
+        errors=(422, 429),
     ),
 ]

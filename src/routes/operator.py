@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from lib.admission import ledger_check, ledger_sums
 from lib.http import render
 from lib.http.paging import PageQuery, cut, decode_cursor
 from lib.http.request import Validated
 from lib.http.response import Response
-from lib.http.route import Route
+from lib.http.route import NoQuery, Route
+from lib.identity import ended_by_operator
+from lib.identity.context import context_of
 from lib.services import Services
-from routes.schemas import LedgerCheck, Page
+from routes.schemas import Email, LedgerCheck, One, Page
 
 DEFAULT_ORGS, MOST_ORGS = 5, 20
 
@@ -35,6 +37,34 @@ async def list_ledger_checks(services: Services, request: Validated[None, Checks
     )
 
 
+class EndSessions(BaseModel):
+    """Whose. The address is the one that the person signs in with."""
+
+    model_config = ConfigDict(extra="forbid")
+    email: Email
+
+
+class Ended(BaseModel):
+    """Somebody whose sessions have ended, and the tokens of its apps."""
+
+    user_id: str
+
+
+async def end_sessions(services: Services, request: Validated[EndSessions, NoQuery], _caller: None) -> Response:
+    """End all that one person has signed in with."""
+    user_id = await ended_by_operator.end_of_person(services, request.body.email, context_of(request))
+    return render.data(Ended(user_id=user_id))
+
+
+async def end_all_sessions(services: Services, request: Validated[None, PageQuery], _caller: None) -> Response:
+    """End all that all people have signed in with, some at a time."""
+    [after] = decode_cursor(request.query.cursor, [""])
+    limit = request.query.limit
+    ids = await ended_by_operator.end_of_everyone(services, after, limit, context_of(request))
+    shown, more = cut(ids, limit, lambda user_id: [user_id])
+    return render.page([Ended(user_id=user_id) for user_id in shown], more)
+
+
 ROUTES = [
     Route(
         method="GET",
@@ -46,5 +76,28 @@ ROUTES = [
         permission=None,
         operator=True,
         query=ChecksQuery,
-    )
+    ),
+    Route(
+        method="POST",
+        path="/api/v1/operator/users/actions/end_sessions",
+        handler=end_sessions,
+        summary="Sign a person out everywhere",
+        description="Ends all its sessions and all its apps' tokens, at once. It can sign in again.",
+        responses={200: One[Ended]},
+        permission=None,
+        operator=True,
+        body=EndSessions,
+        errors=(404,),
+    ),
+    Route(
+        method="POST",
+        path="/api/v1/operator/users/actions/end_all_sessions",
+        handler=end_all_sessions,
+        summary="Sign everybody out everywhere",
+        description="Some people at a time: ask again with `cursor` set to `meta.next_cursor` until that is null.",
+        responses={200: Page[Ended]},
+        permission=None,
+        operator=True,
+        query=PageQuery,
+    ),
 ]

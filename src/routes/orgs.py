@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from lib.http import etag, render
 from lib.http.paging import PageQuery, cut, decode_cursor
@@ -32,19 +32,26 @@ class CreateOrg(BaseModel):
 
 
 class UpdateOrg(BaseModel):
-    """What to change of an organisation; what is not named stays. `time_zone` is IANA's name, as `Europe/Berlin`."""
+    """What to change of an organisation; what is not named stays. `time_zone` is IANA's name, as `Europe/Berlin`.
+
+    `require_second_factor`: members without codes at sign-in get 403 `second_factor_required`, until they have them.
+    """
 
     model_config = ConfigDict(extra="forbid")
     name: _Name | None = None
     time_zone: _Zone | None = None
+    require_second_factor: Annotated[bool, Field(strict=True)] | None = None
 
 
 class Org(BaseModel):
-    """An organisation. Its days, weeks and months begin at midnight in `time_zone`."""
+    """An organisation. Its days, weeks and months begin at midnight in `time_zone`. `require_second_factor`: its
+    members need codes at sign-in; its API keys don't.
+    """
 
     id: str
     name: str
     time_zone: str
+    require_second_factor: bool
     created_at: datetime
     updated_at: datetime
 
@@ -86,17 +93,27 @@ async def get_org(services: Services, request: Validated[None, NoQuery], princip
 
 
 async def update_org(services: Services, request: Validated[UpdateOrg, NoQuery], principal: Principal) -> Response:
-    """Change the organisation's name or time zone."""
+    """Change the organisation."""
     row = await org_service.get(services, principal, request.path["id"])
     etag.required_match(request.headers, row.version)
-    body = request.body
-    return _shown(
-        await org_service.update(services, principal, row, body.name or row.name, body.time_zone or row.time_zone)
+    body, required = request.body, row.second_factor_required_at is not None
+    wanted = org_service.Settings(
+        name=body.name or row.name,
+        time_zone=body.time_zone or row.time_zone,
+        require_second_factor=required if body.require_second_factor is None else body.require_second_factor,
     )
+    return _shown(await org_service.update(services, principal, row, wanted))
 
 
 def _shown(row: OrgRow, status: int = 200) -> Response:
-    shown = Org.model_validate({name: getattr(row, name) for name in Org.model_fields})
+    shown = Org(
+        id=row.id,
+        name=row.name,
+        time_zone=row.time_zone,
+        require_second_factor=row.second_factor_required_at is not None,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )
     made = {"location": f"/api/v1/orgs/{row.id}"} if status == 201 else {}
     return render.data(shown, status=status, headers={"etag": etag.etag(row.version), **made})
 
@@ -148,14 +165,15 @@ ROUTES = [
         method="PATCH",
         path="/api/v1/orgs/{id}",
         handler=update_org,
-        summary="Change the organisation's name or time zone",
+        summary="Change the organisation",
         description=(
             f"{_OWN} Needs `If-Match` with its ETag. When the time zone changes, the windows of budgets that run keep"
             " what is spent. They end when they would have, or when their last day is over in the new zone too."
+            " Whoever asks members for codes at sign-in has them itself: else 409 `totp_not_enabled`."
         ),
         responses={200: One[Org]},
         permission=Scope.ORGS_WRITE,
         body=UpdateOrg,
-        errors=(412, 422, 428),
+        errors=(409, 412, 422, 428),
     ),
 ]

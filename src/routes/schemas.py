@@ -17,8 +17,9 @@ from lib.http.paging import PageQuery
 from lib.http.periods import Day
 from lib.http.response import Finish, Response
 from lib.identity import addresses
-from lib.identity.passwords import MOST_BYTES
+from lib.identity.passwords import MOST_BYTES, within_bytes
 from lib.identity.policy import Role
+from lib.identity.reauthentication import Proof
 from lib.identity.sign_in_cookies import local_path
 from lib.text import PRINTABLE
 
@@ -27,14 +28,17 @@ Email = Annotated[str, StringConstraints(max_length=300), AfterValidator(address
 PersonName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=PRINTABLE)]
 # A password that is to be right, and one that is to be chosen: how long it must be is the deployment's to say, and how
 # long it may be is counted in bytes (lib/identity/passwords.py).
-GivenPassword = Annotated[str, StringConstraints(min_length=1, max_length=MOST_BYTES)]
+GivenPassword = Annotated[
+    str,
+    StringConstraints(min_length=1),
+    Field(json_schema_extra={"maxLength": MOST_BYTES}),
+    AfterValidator(within_bytes),
+]
 NewPassword = GivenPassword
 Secret = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=PRINTABLE)]
 _Name = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=PRINTABLE)]
 Id = Annotated[str, StringConstraints(min_length=36, max_length=36, pattern=r"^[0-9a-f-]+$")]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=PRINTABLE)]
-# As it is typed: what it may be is judged where one is chosen.
-Password = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
 Code = Annotated[str, StringConstraints(strip_whitespace=True, min_length=6, max_length=64, pattern=PRINTABLE)]
 # Where a browser is sent: on this host, and nowhere else.
 LocalPath = Annotated[str, AfterValidator(local_path)]
@@ -58,6 +62,18 @@ RECENT = (
 # Said of limits and budgets.
 NEW_RULE = "It holds from the answer on. An organisation has at most 200 of them."
 RULE_TAG = "The ETag is of the rule. What is used of it changes without a new one."
+
+
+class Again(BaseModel):
+    """What is shown once more: `password`, where the account has one; `totp_code`, where it has codes at sign-in."""
+
+    model_config = ConfigDict(extra="forbid")
+    password: GivenPassword | None = None
+    totp_code: Code | None = None
+
+    def proof(self) -> Proof:
+        """Return it as services take it."""
+        return Proof(self.password, self.totp_code)
 
 
 class GivenRole(BaseModel):

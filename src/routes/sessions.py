@@ -12,13 +12,13 @@ from lib.http.paging import PageQuery, cut, decode_cursor
 from lib.http.request import Validated
 from lib.http.response import Response
 from lib.http.route import NoQuery, Route
-from lib.identity import accounts, credentials, csrf, people, sessions
+from lib.identity import accounts, credentials, csrf, people, reauthentication, sessions
 from lib.identity.context import context_of
 from lib.identity.models import SELF, Principal
 from lib.identity.session_store import ShownSession
 from lib.identity.sessions import NewSession
 from lib.services import Services
-from routes.schemas import AFTER_ALL, Code, Email, Id, One, Page, Password
+from routes.schemas import AFTER_ALL, Again, Code, Email, GivenPassword, Id, One, Page
 
 ALL = "all"
 
@@ -28,7 +28,7 @@ class SignIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     email: Email
-    password: Password
+    password: GivenPassword
     totp_code: Code | None = None
     org_id: Id | None = None
 
@@ -102,14 +102,19 @@ async def end_current_session(services: Services, request: Validated[None, NoQue
     return _ended()
 
 
-async def end_session(services: Services, request: Validated[None, NoQuery], principal: Principal) -> Response:
+async def end_session(services: Services, request: Validated[Again, NoQuery], principal: Principal) -> Response:
     """Sign out elsewhere, or everywhere."""
     wanted, context = request.path["id"], context_of(request)
+    own = principal.kind == "session" and wanted == principal.session_id
+    if wanted != ALL:
+        await sessions.get(services, principal, wanted)
+    if not own:
+        user = await accounts.person(services, principal)
+        await reauthentication.lately(services, principal, user, request.body.proof(), context)
     if wanted == ALL:
         await sessions.sign_out_everywhere(services, str(principal.user_id), context)
         return _ended()
     await sessions.end(services, principal, wanted, context)
-    own = principal.kind == "session" and wanted == principal.session_id
     return _ended() if own else render.no_content()
 
 
@@ -197,8 +202,14 @@ ROUTES = [
         path="/api/v1/sessions/{id}",
         handler=end_session,
         summary="Sign out elsewhere, or everywhere",
-        description="`all` ends every session and every app's tokens, at once.",
+        description=(
+            "`all` ends every session and every app's tokens, at once. Asks for the password, and for a code where the"
+            " account has them, unless the caller's own session was begun within ten minutes. An account without a"
+            " password signs in again."
+        ),
         responses={204: None},
         permission=SELF,
+        body=Again,
+        errors=(404, 422, 429),
     ),
 ]

@@ -17,7 +17,7 @@ from lib.identity.context import context_of
 from lib.identity.grants import Grant
 from lib.identity.models import SELF, Principal
 from lib.services import Services
-from routes.schemas import Code, Email, Id, One, Password
+from routes.schemas import Code, Email, GivenPassword, Id, One
 
 # How long others may keep the set. A key is in it for days before it signs.
 JWKS_SECONDS = 300
@@ -29,7 +29,7 @@ class PasswordGrant(BaseModel):
     model_config = ConfigDict(extra="forbid")
     grant_type: Literal["password"]
     email: Email
-    password: Password
+    password: GivenPassword
     totp_code: Code | None = None
     org_id: Id | None = None
 

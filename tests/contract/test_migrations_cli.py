@@ -70,6 +70,12 @@ def test_a_postgres_elsewhere(database: FreshDatabase) -> None:
     refused = headgate("seed", **variables)
     assert (refused.returncode, "HEADGATE_SECRET must be set" in refused.stderr) == (1, True)
     seeded = headgate("seed", HEADGATE_SECRET=SECRET, ADMIN_EMAIL="me@example.com", **variables)
+    linked = headgate("seed", HEADGATE_SECRET=SECRET, ADMIN_EMAIL="me@example.com", **variables)
+    links = [json.loads(run.stdout)["set_password"] for run in (seeded, linked)]
+    assert all(link.startswith("/reset-password#token=hgm_") for link in links)
+    assert links[0] != links[1]
+    assert query(database.owner_url, "SELECT purpose FROM mail_tokens") == [{"purpose": "reset_password"}]
+    query(database.owner_url, "UPDATE users SET password_hash = 'chosen' RETURNING id")
     again = headgate("seed", HEADGATE_SECRET=SECRET, ADMIN_EMAIL="me@example.com", **variables)
     assert "has an account for me@example.com already: nothing was changed" in again.stdout
     [org] = query(database.owner_url, "SELECT id FROM orgs")
@@ -80,7 +86,7 @@ def test_a_postgres_elsewhere(database: FreshDatabase) -> None:
         "headgate: going back loses data in PostgreSQL at DATABASE_URL: say --yes if that is what you want.\n",
     )
     assert headgate("migrate", "down", "--yes", **variables).stdout == f"undid {NAMES[-1]}\n"
-    everything = [step.stdout + step.stderr for step in (behind, refused, seeded, again, kept)]
+    everything = [step.stdout + step.stderr for step in (behind, refused, seeded, linked, again, kept)]
     assert str(urlsplit(database.owner_url).password) not in "".join(everything)
 
 

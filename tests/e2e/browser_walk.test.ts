@@ -5,7 +5,7 @@
  * What has no page of ours is called as a product's own page would: by `fetch`, from this origin. The rest is pressed.
  */
 import assert from "node:assert/strict";
-import { randomInt } from "node:crypto";
+import { createHmac, randomInt } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -47,7 +47,11 @@ const letters = Array.from({ length: 12 }, () => String.fromCharCode(randomInt(9
 const email = `${letters}@wonder.example`;
 const folder = mkdtempSync(join(tmpdir(), "walk-"));
 // Another program of this machine: a page of it is of another origin by its port, and by `localhost` of another site.
-const stranger = createServer((_, answer) => answer.setHeader("content-type", "text/html").end("<!doctype html><p>Win!"));
+// What stands behind `?` is put into it.
+const stranger = createServer((request, answer) => {
+  const more = decodeURIComponent(request.url?.split("?")[1] ?? "");
+  answer.setHeader("content-type", "text/html").end(`<!doctype html><p>Win!${more}`);
+});
 let context: BrowserContext;
 let page: Page;
 let second: Page;
@@ -110,19 +114,24 @@ async function keyNames(): Promise<string[]> {
   return JSON.parse(text).data.map((item: { name: string }) => item.name);
 }
 
+/** Presses the link of a mail, as soon as it is in the outbox: it is sent behind the answer. */
+async function followMail(to: string, subject: string): Promise<void> {
+  await page.goto(`${base}/dev/outbox`);
+  const mail = page.locator("article", { hasText: to }).filter({ hasText: subject });
+  for (const end = performance.now() + 20_000; (await mail.count()) === 0; await page.reload()) {
+    assert.ok(performance.now() < end, `no mail came: ${subject}`);
+    await page.waitForTimeout(200);
+  }
+  await picture(subject);
+  await mail.first().getByRole("link").click();
+}
+
 test("a person signs up and confirms the address with the link in the outbox", async () => {
   await page.goto(`${base}/dev/outbox`);
   await page.goto(`${base}/verify-email`); // of our own pages, one that may ask the API
   assert.equal((await post("/api/v1/users", { email, password: PASSWORD, name: "Alice" })).status, 202);
 
-  await page.goto(`${base}/dev/outbox`);
-  const mail = page.locator("article", { hasText: email });
-  for (const end = performance.now() + 20_000; (await mail.count()) === 0; await page.reload()) {
-    assert.ok(performance.now() < end, "no mail came");
-    await page.waitForTimeout(200); // the account is made, and the mail sent, behind the answer
-  }
-  await picture("outbox");
-  await mail.first().getByRole("link").click();
+  await followMail(email, "Confirm your address");
   await page.waitForURL(`${base}/verify-email`); // without its token: the page takes that out of the history
   await picture("verify-email");
   const early = await post("/api/v1/sessions", { email, password: PASSWORD });
@@ -220,6 +229,28 @@ async function submitForm(from: Page, action: string): Promise<string> {
   return shown;
 }
 
+test("nothing but a person leads the browser to a provider's sign-in", async () => {
+  const other = await context.newPage();
+  const start = `${base}/api/v1/auth/nowhere/start`;
+  const at = (more: string): string =>
+    `http://localhost:${(stranger.address() as AddressInfo).port}/?${encodeURIComponent(more)}`;
+  const shown = (): Promise<string> => other.locator("body").innerText();
+
+  await other.goto(at(`<a href="${start}">here</a>`));
+  await other.getByRole("link").click();
+  await other.waitForURL(start);
+  assert.match(await shown(), /"not_found"/); // let through, but there is no such provider
+
+  await other.goto(at(`<script>setTimeout(() => { location = "${start}"; })</script>`));
+  await other.waitForURL(start);
+  assert.match(await shown(), /"navigation_required"/);
+
+  const answered = other.waitForResponse(start);
+  await other.goto(at(`<iframe src="${start}"></iframe>`));
+  assert.equal((await answered).status(), 403);
+  await other.close();
+});
+
 test("who has signed out everywhere is refused, and the browser has forgotten the cookie", async () => {
   const [kept] = await context.cookies(base);
   assert.ok(kept);
@@ -235,4 +266,65 @@ test("who has signed out everywhere is refused, and the browser has forgotten th
     assert.equal((await post("/api/v1/keys", { name: "late" }, { "x-csrf-token": csrf })).status, 401);
     assert.equal((await post("/v1/chat/completions", CHAT, { "x-csrf-token": csrf })).status, 401);
   }
+});
+
+/** Makes an account with codes at sign-in; returns a recovery code. */
+async function joinWithCodes(address: string): Promise<string> {
+  await page.goto(`${base}/verify-email`);
+  assert.equal((await post("/api/v1/users", { email: address, password: PASSWORD, name: "Bob" })).status, 202);
+  await followMail(address, "Confirm your address");
+  await page.getByRole("button", { name: "Confirm" }).click();
+  await page.getByText("Your address is confirmed. You can sign in now.").waitFor();
+  const headers = { "x-csrf-token": await signIn(address) };
+  const begun = await post("/api/v1/me/actions/begin_totp", { password: PASSWORD }, headers);
+  assert.equal(begun.status, 200, begun.text);
+  const code = totp(JSON.parse(begun.text).data.secret);
+  const confirmed = await post("/api/v1/me/actions/confirm_totp", { code }, headers);
+  assert.equal(confirmed.status, 200, confirmed.text);
+  return JSON.parse(confirmed.text).data.recovery_codes[0];
+}
+
+async function signIn(address: string): Promise<string> {
+  const { status, text } = await post("/api/v1/sessions", { email: address, password: PASSWORD });
+  assert.equal(status, 201, text);
+  return JSON.parse(text).data.csrf_token;
+}
+
+/** The code of now (RFC 6238) for a secret in base32. */
+function totp(secret: string): string {
+  const bits = [...secret].map((letter) => "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".indexOf(letter).toString(2).padStart(5, "0"));
+  const key = Buffer.from((bits.join("").match(/.{8}/g) ?? []).map((byte) => Number.parseInt(byte, 2)));
+  const step = Buffer.alloc(8);
+  step.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30_000)));
+  const digest = createHmac("sha1", key).update(step).digest();
+  const number = digest.readUInt32BE((digest.at(-1) ?? 0) & 15) & 0x7fffffff;
+  return (number % 1_000_000).toString().padStart(6, "0");
+}
+
+test("the page of an invitation asks for a code where one is needed, and signs out", async () => {
+  const invited = `b${email}`;
+  const recovery = await joinWithCodes(invited);
+  const headers = { "x-csrf-token": await signIn(email) };
+  const sent = await post("/api/v1/orgs/current/invitations", { email: invited, role: "viewer" }, headers);
+  assert.equal(sent.status, 201, sent.text);
+  await followMail(invited, "invited");
+  await page.waitForURL(`${base}/accept-invitation`);
+
+  const code = page.getByLabel("Code of your authenticator");
+  await page.getByLabel("Address").fill(invited);
+  await page.getByLabel("Password").fill(PASSWORD);
+  assert.equal(await code.isVisible(), false);
+  await page.getByRole("button", { name: "Sign in and accept" }).click();
+  await page.getByText("A code of your authenticator is needed.").waitFor();
+  await picture("code");
+  await code.fill(recovery);
+  await page.getByRole("button", { name: "Sign in and accept" }).click();
+  await page.getByText("You are a member now, and signed out here.").waitFor();
+  await picture("accepted");
+
+  assert.deepEqual(await context.cookies(base), []);
+  assert.equal((await call(page, { method: "GET", path: "/api/v1/sessions/current" })).status, 401);
+  const own = { "x-csrf-token": await signIn(email) };
+  const { text } = await call(page, { method: "GET", path: "/api/v1/orgs/current/members", headers: own });
+  assert.equal(JSON.parse(text).data.length, 2, text);
 });

@@ -6,7 +6,9 @@ nothing. Here people are invited, sign up and sign in as anybody does.
 
 from __future__ import annotations
 
+import base64
 import re
+import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,6 +18,7 @@ import httpx
 import pytest
 
 from lib.http.route import Route
+from lib.identity import totp
 from lib.identity.models import ALL_SCOPES
 from tests.access_cases import (
     BUSINESS,
@@ -141,6 +144,10 @@ class Ground:
 
 @pytest.fixture(scope="module")
 def ground(headgate: Headgate, stack: Stack) -> Ground:
+    return new_ground(headgate, stack)
+
+
+def new_ground(headgate: Headgate, stack: Stack) -> Ground:
     administrator = Person(headgate, stack.admin_email, stack.admin_password)
     made = administrator.client().post("/api/v1/orgs", {"name": "Access"})
     assert made.status_code == 201, made.text
@@ -291,3 +298,38 @@ def test_two_owners_cannot_both_leave(ground: Ground, headgate: Headgate, stack:
 
 def leave(client: Headgate, org_id: str) -> httpx.Response:
     return client.call("POST", f"/api/v1/orgs/{org_id}/actions/leave")
+
+
+def test_an_organisation_asks_its_members_for_codes(headgate: Headgate, stack: Stack) -> None:
+    """On both APIs, at once, also where an isolate has the caller in memory; until the person has switched them on."""
+    own = new_ground(headgate, stack)
+    member = own.invite("developer").client(own.org_id)
+    owner = own.invite("owner").client(own.org_id)
+    key = own.owner.new_key(scopes=["chat:write"])
+    org = f"/api/v1/orgs/{own.org_id}"
+
+    def require(required: bool) -> int:
+        body = {"require_second_factor": required}
+        return owner.call("PATCH", org, json=body, headers={"if-match": "*"}).status_code
+
+    assert require(True) == 409
+    switch_codes_on(owner)
+    assert member.chat("sim/chat").status_code == 200
+    assert require(True) == 200
+    for refused in (member.chat("sim/chat"), member.get("/api/v1/keys")):
+        assert (refused.status_code, refused.json()["error"]["code"]) == (403, "second_factor_required")
+    assert owner.get("/api/v1/keys").status_code == 200
+    assert headgate.as_key(key.secret).chat("sim/chat").status_code == 200
+    assert member.get("/api/v1/me").json()["data"]["second_factor_required"] is True
+    switch_codes_on(member)
+    assert member.chat("sim/chat").status_code == 200
+    assert member.get("/api/v1/keys").status_code == 200
+
+
+def switch_codes_on(person: Headgate) -> None:
+    begun = person.post("/api/v1/me/actions/begin_totp", {"password": PASSWORD})
+    assert begun.status_code == 200, begun.text
+    secret = base64.b32decode(begun.json()["data"]["secret"])
+    code = totp.code_at(secret, int(time.time()) // totp.STEP_SECONDS)
+    confirmed = person.post("/api/v1/me/actions/confirm_totp", {"code": code})
+    assert confirmed.status_code == 200, confirmed.text

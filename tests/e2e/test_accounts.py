@@ -10,6 +10,7 @@ import pytest
 from tests.e2e.support.headgate import Headgate
 from tests.e2e.support.names import letters
 from tests.e2e.support.store import stored_bytes
+from tools.seed import first_access, statements
 from tools.stack import Stack
 
 USERS = "/api/v1/users"
@@ -70,3 +71,19 @@ def test_a_key_is_nobodys_account(headgate: Headgate) -> None:
     """403 with a key that may do everything, 401 without one."""
     assert headgate.get("/api/v1/me").status_code == 403
     assert headgate.http.get(f"{headgate.base_url}/api/v1/me").status_code == 401
+
+
+def test_a_deployments_administrator_chooses_its_password(headgate: Headgate, stack: Stack) -> None:
+    """By the link that `./headgate seed` prints there: the running Worker takes it, once."""
+    made = first_access(f"{letters(12)}@first.example")
+    stack.target().execute(statements(made, stack.state.secrets()["HEADGATE_SECRET"]))
+    body = {"token": made.set_password.partition("#token=")[2], "password": "chosen by its owner"}
+
+    def ask(path: str, sent: dict[str, str]) -> int:
+        return headgate.http.post(f"{headgate.base_url}/api/v1/{path}", json=sent).status_code
+
+    assert ask("users/actions/reset_password", body) == 204
+    assert ask("users/actions/reset_password", body) == 422
+    signing_in = {"grant_type": "password", "email": made.admin_email, "password": body["password"]}
+    assert ask("tokens", signing_in) == 200
+    assert headgate.as_key(made.api_key).get("/api/v1/orgs/current").json()["data"]["id"] == made.org_id

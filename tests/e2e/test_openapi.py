@@ -127,7 +127,11 @@ OPEN = {
     "post /api/v1/keys/actions/report_leak",
 }  # fmt: skip
 OPEN_BELOW = ("/api/v1/users", "/api/v1/auth")
-BODILESS = {"/api/v1/orgs/{id}/actions/leave", "/api/v1/ledger/actions/verify"}
+BODILESS = {
+    "/api/v1/orgs/{id}/actions/leave",
+    "/api/v1/ledger/actions/verify",
+    "/api/v1/operator/users/actions/end_all_sessions",
+}
 
 
 def test_bodies_and_scopes(document: Json) -> None:

@@ -134,6 +134,22 @@ def test_one_address_at_two_providers_is_one_account(place: Place) -> None:
     assert [login["email"] for login in listed] == [f"{name}@people.example"] * 2
 
 
+def test_a_link_of_anothers_page_signs_nobody_in_unasked(place: Place) -> None:
+    """Who is signed in at the provider is asked there nevertheless; from a page of ours, it answers by itself."""
+    pressed = {"sec-fetch-mode": "navigate", "sec-fetch-dest": "document", "sec-fetch-user": "?1"}
+    browser = place.browser()
+    sign_in(browser, "acme", letters())
+
+    def led_from(site: str, **more: str) -> httpx.Response:
+        return browser.ask("GET", f"{AUTH}/acme/start", headers={**pressed, "sec-fetch-site": site, **more})
+
+    assert "/callback" in browser.follow(led_from("same-origin"), until="/callback").headers["location"]
+    asked = browser.follow(led_from("cross-site"), until="/interaction/")
+    assert "/interaction/" in asked.headers["location"]
+    refused = led_from("cross-site", **{"sec-fetch-dest": "iframe"})
+    assert (refused.status_code, code(refused)) == (403, "navigation_required")
+
+
 def test_an_address_that_nobody_has_verified_opens_nothing(place: Place) -> None:
     """The account of the real owner stays closed."""
     name = letters()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -11,7 +12,10 @@ import pytest
 from lib.http.cookies import SESSION_COOKIE
 from tests.e2e.support.headgate import Headgate, chat_body
 from tests.e2e.support.store import stored_bytes
+from tools.end_sessions import end_sessions
+from tools.project import ToolError
 from tools.stack import Stack
+from tools.verify_ledger import Asked
 
 MODEL = "sim/chat-chunks1"
 Json = dict[str, Any]
@@ -142,6 +146,22 @@ def test_signing_out_everywhere(headgate: Headgate, stack: Stack) -> None:
     assert refreshed(headgate, data["refresh_token"]).status_code == 401
     assert chat(headgate) == 200
     assert chat(app(headgate, stack)[0]) == 200
+
+
+@pytest.mark.parametrize("everyone", [False, True])
+def test_the_operator_ends_sessions(headgate: Headgate, stack: Stack, everyone: bool) -> None:
+    """Of one person, or of all: what `./headgate end-sessions` asks for holds at once, on both APIs."""
+    browser, (client, data) = Browser(headgate, stack), app(headgate, stack)
+    assert chat(client) == 200
+    where = Asked(stack.base_url, stack.state.secrets()["HEADGATE_SECRET"])
+    assert end_sessions(where, None if everyone else stack.admin_email) == 0
+    assert browser.call("GET", "/api/v1/sessions").status_code == 401
+    assert (client.get("/api/v1/keys").status_code, chat(client)) == (401, 401)
+    assert refreshed(headgate, data["refresh_token"]).status_code == 401
+    assert chat(headgate) == 200
+    assert chat(app(headgate, stack)[0]) == 200
+    with pytest.raises(ToolError, match="401"):
+        end_sessions(replace(where, secret="x" * 32), None)
 
 
 def test_secrets_of_sign_ins_are_stored_nowhere(headgate: Headgate, stack: Stack) -> None:

@@ -41,9 +41,11 @@ ALTER TABLE users DROP COLUMN totp_confirmed_at;
 ALTER TABLE users DROP COLUMN totp_sealed;
 ALTER TABLE users DROP COLUMN email_verified_at;
 ALTER TABLE users DROP COLUMN version;
+ALTER TABLE orgs DROP COLUMN second_factor_required_at;
 
 DROP POLICY own_person ON users;
 DROP POLICY presented_email ON users;
+DROP POLICY operator_reads ON users;
 ALTER TABLE users DISABLE ROW LEVEL SECURITY;
 REVOKE INSERT ON orgs FROM headgate_app;
 REVOKE ALL ON users FROM headgate_app;

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from lib.store.database import Database, Statement
 from lib.store.rows import columns
 from lib.store.schema import UserRow
-from lib.store.scope import Person, Presented
+from lib.store.scope import EveryOrg, Person, Presented
+
+
+@dataclass(frozen=True, slots=True)
+class _Id:
+    id: str
+
 
 _COLUMNS = columns(UserRow)
 _ANONYMOUS = "Deleted account"
@@ -21,6 +28,12 @@ async def find(database: Database, email: str) -> UserRow | None:
 async def get(database: Database, user_id: str) -> UserRow | None:
     """Return an account, or None."""
     return await database.one(Person(user_id), UserRow, f"SELECT {_COLUMNS} FROM users WHERE id = ?", user_id)
+
+
+async def ids(database: Database, after: str, most: int) -> list[str]:
+    """Return the ids behind `after` of accounts that are not deleted, in their order."""
+    sql = "SELECT id FROM users WHERE id > ? AND deleted_at IS NULL ORDER BY id LIMIT ?"
+    return [row.id for row in await database.query(EveryOrg("users"), _Id, sql, after, most)]
 
 
 def insert(

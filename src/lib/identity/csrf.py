@@ -44,6 +44,35 @@ def check_origin(headers: Headers, config: SessionConfig) -> None:
         raise Forbidden("This page may not do that: its origin is not allowed.", code="origin_not_allowed")
 
 
+def check_navigation(headers: Headers, config: SessionConfig) -> None:
+    """Raise Forbidden where a browser says that no person has led it here, as a whole page (Fetch Metadata).
+
+    Either the person did something for it, as pressing a link; or a page that we trust leads on. What says nothing is
+    no browser, or an old one, as in `check_origin`.
+    """
+    said = {name: headers.get(f"sec-fetch-{name}") for name in ("site", "mode", "dest", "user")}
+    if not any(said.values()):
+        return
+    whole = said["mode"] == "navigate" and said["dest"] == "document" and headers.get("sec-purpose") is None
+    wanted = said["user"] == "?1" or is_trusted_page(headers, config)
+    if not (whole and wanted):
+        raise Forbidden("Only a person may lead a browser here, by a link or a button.", code="navigation_required")
+
+
+def is_trusted_page(headers: Headers, config: SessionConfig) -> bool:
+    """Tell whether a browser says that it was led here by a page of this origin, or of one on CORS_ORIGINS.
+
+    A page may keep its own `Referer` back, and can't show another's.
+    """
+    if headers.get("sec-fetch-site") == "same-origin":
+        return True
+    try:
+        parts = urlsplit(headers.get("referer") or "")
+    except ValueError:
+        return False
+    return f"{parts.scheme}://{parts.netloc}" in config.cors_origins
+
+
 def own_origin(config: SessionConfig) -> str | None:
     """Return the origin of PUBLIC_URL; None where it is not set."""
     parts = urlsplit(config.issuer)

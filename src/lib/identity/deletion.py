@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from lib.http.errors import Conflict
-from lib.identity import account_store, accounts, home_store
+from lib.identity import account_store, accounts, home_store, reauthentication
 from lib.identity.context import Context
+from lib.identity.reauthentication import Proof
 from lib.services import Services
 from lib.store.schema import UserRow
 from lib.store.scope import Org
 
 
-async def delete(services: Services, user: UserRow, password: str, context: Context) -> None:
+async def delete(services: Services, user: UserRow, proof: Proof, context: Context) -> None:
     """Leave every organisation, and take the name and the address out of the account.
 
-    Raises Forbidden for a wrong password; Conflict, `last_owner`, where others are in an organisation that has no other
-    owner: it must be handed over first. An organisation where nobody else is ends with its owner: all of its keys are
-    revoked. Each organisation is left in a group of its own; when that breaks off, deleting again goes on.
+    Raises what `reauthentication.with_password` does; Conflict, `last_owner`, where others are in an organisation that
+    has no other owner: it must be handed over first. An organisation where nobody else is ends with its owner: all of
+    its keys are revoked. Each organisation is left in a group of its own; when that breaks off, deleting again goes on.
     """
-    await accounts.confirm_password(services, user, password, context)
+    await reauthentication.with_password(services, user, proof, context)
     joined = await home_store.memberships(services.database, user.id)
     for membership in joined:  # before anything is changed, so that a refusal leaves all as it was
         if not await home_store.may_leave(services.database, membership.org_id, user.id):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from lib.http.errors import Conflict
 from lib.http.response import Finish
-from lib.identity import account_store, accounts, mail_token_store, mail_tokens
+from lib.identity import account_store, accounts, mail_token_store, mail_tokens, reauthentication
 from lib.identity.context import Context
 from lib.identity.later import later
 from lib.identity.mail_tokens import HOURS, MailPurpose
 from lib.identity.ports import Purpose
+from lib.identity.reauthentication import Proof
 from lib.identity.sign_up import check_domain
 from lib.mail import templates
 from lib.services import Services
@@ -16,12 +17,15 @@ from lib.store.database import UniqueViolation
 from lib.store.schema import MailTokenRow, UserRow
 
 
-async def request_change(services: Services, user: UserRow, email: str, password: str, context: Context) -> Finish:
-    """Return what sends a link to the new address. Whether somebody has it already is told to its owner alone."""
-    await accounts.confirm_password(services, user, password, context)
+async def request_change(services: Services, user: UserRow, email: str, proof: Proof, context: Context) -> Finish:
+    """Return what sends a link to the new address. Whether somebody has it already is told to its owner alone.
+
+    Raises what `reauthentication.with_password` does, and Forbidden for an address of a domain that is not let in.
+    """
+    check_domain(services.config.account, email)
+    await reauthentication.with_password(services, user, proof, context)
     await services.guard.check(Purpose.RESET, user.email, context.address)
     await services.guard.failed(Purpose.RESET, user.email, context.address)  # each one sends a mail to an address
-    check_domain(services.config.account, email)
 
     async def work() -> None:
         if await account_store.find(services.database, email) is not None:

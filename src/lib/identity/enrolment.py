@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from lib.http.errors import Conflict, UnprocessableEntity
 from lib.http.response import Finish
-from lib.identity import accounts, recovery_codes, second_factor, second_factor_store, totp
+from lib.identity import accounts, people, recovery_codes, second_factor, second_factor_store, totp
 from lib.identity.context import Context
 from lib.identity.later import later
 from lib.identity.ports import Purpose
@@ -59,6 +59,7 @@ async def confirm(services: Services, user: UserRow, code: str, context: Context
     confirmed, *_ = await accounts.change(services, user.id, group, "user.totp_enabled", context)
     if not confirmed:
         raise Conflict("Somebody else was first. Look again.", code="totp_enabled")
+    await people.gates_changed(services, user.id)  # an organisation may ask for codes
     return codes, _told(services, user, on=True)
 
 
@@ -72,6 +73,7 @@ async def end(services: Services, user: UserRow, password: str, code: str, conte
     await accounts.change(
         services, user.id, second_factor_store.end(user.id, services.clock.now()), "user.totp_disabled", context
     )
+    await people.gates_changed(services, user.id)
     return _told(services, user, on=False)
 
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from lib.identity.identity_provider import Attempt, Identity, Returned, authorization_url
+from lib.identity.identity_provider import SELECT_ACCOUNT, Attempt, Identity, Returned, authorization_url
 from lib.identity.oidc_client import ProviderFailure, ProviderHttp, parsed, parsed_object, text_of
 from lib.identity.provider_settings import ProviderSettings
 
@@ -31,8 +31,9 @@ class GithubProvider:
         self._settings = settings
         self._http = http
 
-    async def authorization_url(self, attempt: Attempt, now: datetime) -> str:  # noqa: ARG002 - the port's
-        return authorization_url(f"{self._settings.authority}/login/oauth/authorize", self._settings, attempt, SCOPE)
+    async def authorization_url(self, attempt: Attempt, now: datetime, *, ask: bool) -> str:  # noqa: ARG002 - the port's
+        endpoint = f"{self._settings.authority}/login/oauth/authorize"
+        return authorization_url(endpoint, self._settings, attempt, SCOPE, prompt=SELECT_ACCOUNT)
 
     async def identify(self, attempt: Attempt, returned: Returned, now: datetime) -> Identity:  # noqa: ARG002
         token = await self._exchange(attempt, returned.code)

@@ -58,13 +58,20 @@ class Identity:
 class IdentityProvider(Protocol):
     """One provider. Both methods raise ProviderFailure."""
 
-    async def authorization_url(self, attempt: Attempt, now: datetime) -> str:
-        """Return where the browser goes to sign in."""
+    async def authorization_url(self, attempt: Attempt, now: datetime, *, ask: bool) -> str:
+        """Return where the browser goes to sign in.
+
+        A provider that can lets its person choose an account, also one that is signed in there. `ask`: one that can't
+        is to ask for a sign-in anew, since no page of ours has shown that the person wants this.
+        """
         ...
 
     async def identify(self, attempt: Attempt, returned: Returned, now: datetime) -> Identity:
         """Exchange the code that the browser came back with, and return who has signed in there."""
         ...
+
+
+SELECT_ACCOUNT, LOGIN = "select_account", "login"  # values of `prompt`: OpenID Connect Core, 3.1.2.1
 
 
 def authorization_url(endpoint: str, settings: ProviderSettings, attempt: Attempt, scope: str, **more: str) -> str:

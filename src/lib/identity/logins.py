@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from lib.http.errors import Conflict, Forbidden, NotFound, UnprocessableEntity
-from lib.identity import account_store, accounts, addresses, homes, login_store, sign_up
+from lib.identity import account_store, accounts, addresses, homes, login_store, reauthentication, sign_up
 from lib.identity.context import Context
 from lib.identity.identity_provider import Attempt, Identity
 from lib.ids import new_id
@@ -23,6 +23,8 @@ from lib.store.database import Statement, UniqueViolation
 from lib.store.schema import InvitationRow, LoginRow, UserRow
 
 if TYPE_CHECKING:
+    from lib.identity.models import Principal
+    from lib.identity.reauthentication import Proof
     from lib.services import Services
 
 MOST_LOGINS = 20
@@ -61,17 +63,22 @@ async def add(services: Services, identity: Identity, attempt: Attempt, user_id:
     return await _signed_in(services, user_id, group, attempt, "login.added", context)
 
 
-async def remove(services: Services, user_id: str, login_id: str, context: Context) -> None:
-    """Take a way in away. Raises NotFound; Conflict for the last one, which would leave its person outside."""
-    now = services.clock.now()
-    await _find_own(services, user_id, login_id)
-    group, only_if = login_store.remove(user_id, login_id, now), login_store.may_remove(user_id, login_id)
+async def remove(services: Services, principal: Principal, login_id: str, proof: Proof, context: Context) -> None:
+    """Take one of the caller's ways in away: whoever finds an open session must not lock its owner out.
+
+    Raises NotFound; what `reauthentication.with_session` does; Conflict for the last one, which would leave its person
+    outside.
+    """
+    user, now = await accounts.person(services, principal), services.clock.now()
+    await _find_own(services, user.id, login_id)
+    await reauthentication.with_session(services, principal, user, proof, context)
+    group, only_if = login_store.remove(user.id, login_id, now), login_store.may_remove(user.id, login_id)
     details = {"id": login_id}
     *_, removed = await accounts.change(
-        services, user_id, group, "login.removed", context, details=details, only_if=only_if
+        services, user.id, group, "login.removed", context, details=details, only_if=only_if
     )
     if not removed:
-        await _refuse(services, user_id, login_id)
+        await _refuse(services, user.id, login_id)
 
 
 async def _refuse(services: Services, user_id: str, login_id: str) -> None:

@@ -55,7 +55,8 @@ class Principal:
     person's rights do not end with a session, so a key that it makes may last longer than that.
 
     Calls count for the team and the person too that the key belongs to. `models`, `ip_ranges` and `origins` are what a
-    key is bound to, None where it is not; `end_user` is for whom alone a browser's key is.
+    key is bound to, None where it is not; `end_user` is for whom alone a browser's key is. `lacks_second_factor`: the
+    organisation asks its members for codes at sign-in, and this person has none.
     """
 
     org_id: str
@@ -71,6 +72,7 @@ class Principal:
     ip_ranges: frozenset[str] | None = None
     origins: frozenset[str] | None = None
     end_user: str | None = None
+    lacks_second_factor: bool = False
 
     @property
     def actor(self) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import quote_plus, urlencode
 
 from lib.identity import jwt
-from lib.identity.identity_provider import Attempt, Identity, Returned, authorization_url
+from lib.identity.identity_provider import LOGIN, SELECT_ACCOUNT, Attempt, Identity, Returned, authorization_url
 from lib.identity.jwk import VerifyingKey
 from lib.identity.jwt import InvalidToken, Signatures, Token
 from lib.identity.oidc_client import ProviderFailure, ProviderHttp, parsed_object, text_of
@@ -40,9 +40,12 @@ class OidcProvider:
         self._signatures = signatures
         self._discovery = Discovery(settings, http)
 
-    async def authorization_url(self, attempt: Attempt, now: datetime) -> str:
+    async def authorization_url(self, attempt: Attempt, now: datetime, *, ask: bool) -> str:
         metadata = await self._discovery.metadata(now)
-        return authorization_url(metadata.authorization_endpoint, self._settings, attempt, SCOPE, nonce=attempt.nonce)
+        # One that does not know `select_account` may refuse it; `login` is in the standard's oldest text.
+        prompt = SELECT_ACCOUNT if metadata.select_account else LOGIN if ask else None
+        more = {"nonce": attempt.nonce} | ({"prompt": prompt} if prompt else {})
+        return authorization_url(metadata.authorization_endpoint, self._settings, attempt, SCOPE, **more)
 
     async def identify(self, attempt: Attempt, returned: Returned, now: datetime) -> Identity:
         metadata = await self._discovery.metadata(now)

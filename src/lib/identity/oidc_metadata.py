@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from lib.identity.identity_provider import endpoint_of
+from lib.identity.identity_provider import SELECT_ACCOUNT, endpoint_of
 from lib.identity.jwk import UnusableKey, VerifyingKey, verifying_keys
 from lib.identity.oidc_client import ProviderFailure, ProviderHttp, parsed_object, text_of
 from lib.identity.provider_settings import ProviderSettings
@@ -26,6 +26,7 @@ class Metadata:
     """Where a provider is asked for what. `secret_in_body`: it takes no HTTP Basic for the client's secret.
 
     `names_itself`: it always sends `iss` back with the code, so an answer without it is not its own.
+    `select_account`: it lets people choose an account when it is asked to.
     """
 
     authorization_endpoint: str
@@ -34,6 +35,7 @@ class Metadata:
     userinfo_endpoint: str | None
     secret_in_body: bool
     names_itself: bool
+    select_account: bool
 
 
 class Discovery:
@@ -78,6 +80,7 @@ class Discovery:
             return endpoint_of(text_of(said, name, _MOST_URL), settings, name)
 
         methods = said.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
+        prompts = said.get("prompt_values_supported")
         return Metadata(
             authorization_endpoint=endpoint("authorization_endpoint"),
             token_endpoint=endpoint("token_endpoint"),
@@ -85,6 +88,7 @@ class Discovery:
             userinfo_endpoint=endpoint("userinfo_endpoint") if "userinfo_endpoint" in said else None,
             secret_in_body=not isinstance(methods, list) or "client_secret_basic" not in methods,
             names_itself=said.get("authorization_response_iss_parameter_supported") is True,
+            select_account=settings.select_account or (isinstance(prompts, list) and SELECT_ACCOUNT in prompts),
         )
 
 

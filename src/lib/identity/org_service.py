@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from lib.admission.windows import is_zone
 from lib.audit.audit_store import found_org
 from lib.audit.noting import noting
 from lib.http.errors import Conflict, NotFound, PreconditionFailed, UnprocessableEntity
-from lib.identity import org_store, people
+from lib.identity import accounts, org_store, people
 from lib.identity.context import Context
 from lib.identity.models import Principal
 from lib.ids import new_id
@@ -53,17 +53,41 @@ async def create(services: Services, principal: Principal, name: str, context: C
     return row
 
 
-async def update(services: Services, principal: Principal, row: OrgRow, name: str, time_zone: str) -> OrgRow:
-    """Change an organisation's name or time zone. Raises PreconditionFailed when somebody else was first.
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What may be changed of an organisation."""
+
+    name: str
+    time_zone: str
+    require_second_factor: bool
+
+
+async def update(services: Services, principal: Principal, row: OrgRow, wanted: Settings) -> OrgRow:
+    """Change an organisation. Raises PreconditionFailed when somebody else was first; Conflict, `totp_not_enabled`, for
+    a person who asks others for codes at sign-in and has none: the next request would be refused.
 
     Budgets count by the new zone from the answer on: see `lib.admission.budget` for the window that runs.
     """
-    if not is_zone(time_zone):
+    if not is_zone(wanted.time_zone):
         raise UnprocessableEntity("There is no such time zone. It has a name of IANA's.", param="time_zone")
-    changed = replace(row, name=name, time_zone=time_zone, updated_at=services.clock.now())
+    now, required_at = services.clock.now(), row.second_factor_required_at
+    if not wanted.require_second_factor:
+        required_at = None
+    elif required_at is None:
+        await _check_own_codes(services, principal)
+        required_at = now
+    changed = replace(
+        row, name=wanted.name, time_zone=wanted.time_zone, second_factor_required_at=required_at, updated_at=now
+    )
     unchanged = found_org(principal.org_id, row.version)
-    noted = noting(services, principal, "org.updated", f"org:{row.id}", before=unchanged)
+    details = {"require_second_factor": wanted.require_second_factor}
+    noted = noting(services, principal, "org.updated", f"org:{row.id}", before=unchanged, details=details)
     if not await org_store.update_org(noted, changed, row.version):
         raise PreconditionFailed()
     await services.gates.changed(principal.org_id)
     return replace(changed, version=row.version + 1)
+
+
+async def _check_own_codes(services: Services, principal: Principal) -> None:
+    if principal.is_person and (await accounts.person(services, principal)).totp_confirmed_at is None:
+        raise Conflict("Switch codes at sign-in on for your own account first.", code="totp_not_enabled")

@@ -18,9 +18,13 @@ async def get_org(database: Database, org_id: str) -> OrgRow | None:
 
 
 async def update_org(database: Database, row: OrgRow, version: int) -> bool:
-    """Write the name and time zone of an organisation that is still at `version`; tell whether it was."""
-    sql = "UPDATE orgs SET name = ?, time_zone = ?, version = version + 1, updated_at = ? WHERE id = ? AND version = ?"
-    return await database.execute(Org(row.id), sql, row.name, row.time_zone, row.updated_at, row.id, version) > 0
+    """Write what may change of an organisation that is still at `version`; tell whether it was."""
+    sql = (
+        "UPDATE orgs SET name = ?, time_zone = ?, second_factor_required_at = ?, version = version + 1, updated_at = ?"
+        " WHERE id = ? AND version = ?"
+    )
+    values = row.name, row.time_zone, row.second_factor_required_at, row.updated_at, row.id, version
+    return await database.execute(Org(row.id), sql, *values) > 0
 
 
 def insert(org_id: str, name: str, user_id: str, most: int, now: datetime) -> list[Statement]:

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from lib.http.errors import Conflict
 from lib.http.response import Finish
-from lib.identity import account_store, accounts, mail_token_store, mail_tokens, people
+from lib.identity import account_store, accounts, mail_token_store, mail_tokens, people, reauthentication
 from lib.identity.context import Context
 from lib.identity.later import later
 from lib.identity.mail_tokens import HOURS, MailPurpose
 from lib.identity.ports import Purpose
+from lib.identity.reauthentication import Proof
 from lib.mail import templates
 from lib.services import Services
 from lib.store.schema import UserRow
 
 
-async def change_password(services: Services, user: UserRow, current: str, new: str, context: Context) -> Finish:
+async def change_password(services: Services, user: UserRow, proof: Proof, new: str, context: Context) -> Finish:
     """Replace a password, and end all sessions and refresh tokens; return what tells the person by mail.
 
-    Raises Forbidden for a wrong current one, UnprocessableEntity for a weak new one.
+    Raises what `reauthentication.with_password` does, and UnprocessableEntity for a weak new one.
     """
-    await accounts.confirm_password(services, user, current, context)
     services.passwords.check(new, user.email, user.name)
+    await reauthentication.with_password(services, user, proof, context)
     now = services.clock.now()
     group = [
         account_store.set_password(user.id, user.password_hash, services.passwords.hash(new), now),

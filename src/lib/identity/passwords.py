@@ -70,8 +70,10 @@ class Passwords:
         """
         if len(password) < self.min_length:
             raise _weak(f"A password has at least {self.min_length} characters.")
-        if len(password.encode()) > MOST_BYTES:
-            raise _weak(f"A password has at most {MOST_BYTES} bytes.")
+        try:
+            within_bytes(password)
+        except ValueError as reason:
+            raise _weak(f"{reason}.") from None
         if is_common(password):
             raise _weak("This password is one of the most common: it is tried first by whoever guesses.")
         if len(_without(password.casefold(), _words(about))) < OWN_CHARACTERS:
@@ -96,6 +98,13 @@ class Passwords:
 
     def _peppered(self, password: str) -> bytes:
         return hmac.new(derive(self.secret, "password-pepper"), password.encode(), hashlib.sha256).digest()
+
+
+def within_bytes(password: str) -> str:
+    """Return a password as it is. Raises ValueError where it is longer than any that is taken: it is never cut."""
+    if len(password.encode()) > MOST_BYTES:
+        raise ValueError(f"A password has at most {MOST_BYTES} bytes")
+    return password
 
 
 def _nobodys(cost: Cost) -> str:

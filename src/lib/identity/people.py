@@ -37,6 +37,7 @@ def principal_of(
         role=row.role,
         kind=kind,
         session_id=session_id,
+        lacks_second_factor=row.lacks_second_factor,
     )
 
 

@@ -10,8 +10,10 @@ from lib.store.scope import Member, Org, Person
 
 MOST_ORGS = 1_000
 _PERSON = (
-    "users.id AS user_id, users.signed_out_at, users.deleted_at, memberships.role, memberships.custom_role_id,"
+    "users.id AS user_id, users.signed_out_at, users.deleted_at, users.totp_confirmed_at, memberships.role,"
+    " memberships.custom_role_id,"
     " (SELECT permissions FROM roles WHERE roles.org_id = ?2 AND roles.id = memberships.custom_role_id) AS permissions,"
+    " (SELECT second_factor_required_at FROM orgs WHERE orgs.id = ?2) AS second_factor_required_at,"
     " api_keys.id AS key_id"
 )
 # Of the organisation ?2; all empty where the person is no member of it.
@@ -29,10 +31,17 @@ class PersonRow:
     user_id: str
     signed_out_at: datetime | None
     deleted_at: datetime | None
+    totp_confirmed_at: datetime | None
     role: str | None
     custom_role_id: str | None
     permissions: frozenset[str] | None
+    second_factor_required_at: datetime | None
     key_id: str | None
+
+    @property
+    def lacks_second_factor(self) -> bool:
+        """Tell whether the organisation asks its members for codes at sign-in, and this one has none."""
+        return self.second_factor_required_at is not None and self.totp_confirmed_at is None
 
 
 @dataclass(frozen=True, slots=True)

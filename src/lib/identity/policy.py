@@ -142,6 +142,14 @@ def _is_anothers(principal: Principal, _action: str, resource: Resource, _attrib
     return Deny("There is no such thing.", hidden=True) if foreign or private else None
 
 
+def _needs_second_factor(principal: Principal, action: str, _resource: Resource, _at: Attributes) -> Deny | None:
+    """What is a person's own stays open, or it could not switch codes on."""
+    if not principal.lacks_second_factor or action == SELF:
+        return None
+    reason = "This organisation asks its members for codes at sign-in: switch them on for your account."
+    return Deny(reason, code="second_factor_required")
+
+
 def _lacks(principal: Principal, action: str, _resource: Resource, _attributes: Attributes) -> Deny | None:
     if principal.may(action):
         return None
@@ -157,4 +165,12 @@ def _within(address: str | None, ranges: Set[str]) -> bool:
 
 
 _Rule = Callable[[Principal, str, Resource, Attributes], Deny | None]
-_RULES: tuple[_Rule, ...] = (_has_ended, _is_elsewhere, _is_of_another_page, _is_another_model, _is_anothers, _lacks)
+_RULES: tuple[_Rule, ...] = (
+    _has_ended,
+    _is_elsewhere,
+    _is_of_another_page,
+    _is_another_model,
+    _is_anothers,
+    _needs_second_factor,
+    _lacks,
+)

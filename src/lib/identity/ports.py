@@ -50,12 +50,14 @@ class Audit(Protocol):
         context: Context,
         now: datetime,
         *,
+        actor: str | None = None,
         result: str = "ok",
         details: Mapping[str, str] | None = None,
         only_if: Statement | None = None,
     ) -> list[Statement]:
-        """Return the statements that note what a person has done, or what was tried in its name, if `only_if` finds a
-        row just before.
+        """Return the statements that note what a person has done, or an `actor` to it, or what was tried in its name.
+
+        With `only_if`, if that finds a row just before.
         """
         ...
 

@@ -38,6 +38,7 @@ class ProviderSettings:
     authority: where its metadata is, for OpenID Connect; where people sign in, for GitHub. api_url: GitHub's alone.
     verified_claim: which claim says that the address in `email` is the person's own.
     local: it may be on this machine, without TLS. Only where PUBLIC_URL is there too.
+    select_account: it is known to let people choose an account when it is asked to.
     """
 
     name: str
@@ -49,6 +50,7 @@ class ProviderSettings:
     api_url: str = ""
     verified_claim: str = "email_verified"
     local: bool = False
+    select_account: bool = False
 
 
 def read_providers(variable: Variable) -> tuple[ProviderSettings, ...]:
@@ -104,6 +106,7 @@ def _read(name: str, public_url: str, variable: Variable, *, local: bool) -> Pro
         **texts,
         redirect_uri=f"{public_url}/api/v1/auth/{name}/callback",
         local=local,
+        select_account=name in (GITHUB, GOOGLE, MICROSOFT),
     )
 
 

@@ -7,6 +7,7 @@ that a request needs. It proves nothing by those two: the row must have them too
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -157,19 +158,27 @@ async def end(services: Services, principal: Principal, session_id: str, context
 
 
 async def sign_out_everywhere(services: Services, user_id: str, context: Context) -> None:
-    """End at once all that a person has signed in with: every session, refresh token and access token.
+    """End at once all that a person has signed in with: every session, refresh token and access token."""
+    await end_all(services, [user_id], context)
+
+
+async def end_all(services: Services, user_ids: Iterable[str], context: Context, actor: str | None = None) -> None:
+    """End at once all that these people have signed in with. Without an `actor`, each does so itself.
 
     The store comes first: it is the truth. The gates are told next, and from their answer on every isolate reads anew
     who calls with an access token.
     """
-    now = services.clock.now()
-    group = [
-        session_store.sign_out(user_id, now),
-        *account_store.end_sessions(user_id, now),
-        *services.audit.person_event(user_id, "session.all_ended", context, now),
-    ]
-    await services.database.batch(Person(user_id), group)
-    await people.gates_changed(services, user_id)
+    now, orgs = services.clock.now(), set[str]()
+    for user_id in user_ids:
+        group = [
+            session_store.sign_out(user_id, now),
+            *account_store.end_sessions(user_id, now),
+            *services.audit.person_event(user_id, "session.all_ended", context, now, actor=actor),
+        ]
+        await services.database.batch(Person(user_id), group)
+        orgs.update(await person_store.orgs_of(services.database, user_id))
+    for org_id in sorted(orgs):
+        await services.gates.changed(org_id)
 
 
 async def _forget(services: Services, old: Cookie, now: datetime) -> None:

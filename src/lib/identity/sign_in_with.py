@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from lib.http import cookies
-from lib.http.errors import BadGateway, Conflict, Forbidden, NotFound, Unauthorized
+from lib.http.errors import BadGateway, Conflict, NotFound, Unauthorized
 from lib.http.response import LogFacts
-from lib.identity import accounts, credentials, logins, people, second_factor, sessions, sign_in_cookies
+from lib.identity import (
+    accounts,
+    credentials,
+    csrf,
+    logins,
+    people,
+    reauthentication,
+    second_factor,
+    sessions,
+    sign_in_cookies,
+)
 from lib.identity.identity_provider import Attempt, Identity, IdentityProvider, Returned
 from lib.identity.oidc_client import ProviderFailure
 
@@ -17,13 +26,12 @@ if TYPE_CHECKING:
     from lib.http.request import Headers
     from lib.identity.context import Context
     from lib.identity.models import Principal
+    from lib.identity.reauthentication import Proof
     from lib.identity.sessions import NewSession
     from lib.services import Services
     from lib.store.schema import UserRow
 
 GUARDED = "sign_in_with"
-# Who has no password shows by a young session that it is still the one who signed in.
-YOUNG = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,29 +57,30 @@ def provider_named(services: Services, name: str) -> IdentityProvider:
     return services.providers[name]
 
 
-async def begin(services: Services, name: str, return_to: str, invitation: str | None) -> Begun:
-    """Begin to sign in. Raises NotFound; BadGateway where the provider can't be asked."""
-    now = services.clock.now()
-    return await _begun(services, sign_in_cookies.new_attempt(name, return_to, now, invitation=invitation))
+async def begin(services: Services, name: str, return_to: str, invitation: str | None, headers: Headers) -> Begun:
+    """Begin to sign in, in a browser that a person has led here: an image, a frame or a script of any page is not one.
+
+    A link on another's page may be: then the provider asks, even whoever is signed in there (ASVS V7.6.2). Raises
+    Forbidden, NotFound; BadGateway where the provider can't be asked.
+    """
+    csrf.check_navigation(headers, services.config.session)
+    attempt = sign_in_cookies.new_attempt(name, return_to, services.clock.now(), invitation=invitation)
+    return await _begun(services, attempt, ask=not csrf.is_trusted_page(headers, services.config.session))
 
 
 async def begin_adding(
-    services: Services, principal: Principal, name: str, return_to: str, password: str | None, context: Context
+    services: Services, principal: Principal, name: str, return_to: str, proof: Proof, context: Context
 ) -> Begun:
     """Begin to add a way in to one's own account, from a browser that is signed in.
 
-    Whoever finds an open session must not get a way in that stays: the password is asked for again. Without one, the
-    session must be young. Raises Forbidden, NotFound, BadGateway, and Unauthorized where it is no session.
+    Whoever finds an open session must not get a way in that stays. Raises what `reauthentication.with_session` does,
+    NotFound, BadGateway, and Unauthorized where it is no session.
     """
-    session_id = sessions.signed_in(principal)
+    sessions.signed_in(principal)
     user = await accounts.person(services, principal)
-    if user.password_hash is not None:
-        await accounts.confirm_password(services, user, password or "", context)
-    else:
-        session = await sessions.get(services, principal, session_id)
-        if services.clock.now() - session.created_at > YOUNG:
-            raise Forbidden("Sign out and in again: your session is too old for this.", code="sign_in_again")
-    return await _begun(services, sign_in_cookies.new_attempt(name, return_to, services.clock.now(), user_id=user.id))
+    await reauthentication.with_session(services, principal, user, proof, context)
+    attempt = sign_in_cookies.new_attempt(name, return_to, services.clock.now(), user_id=user.id)
+    return await _begun(services, attempt, ask=False)
 
 
 async def come_back(
@@ -112,9 +121,10 @@ async def show_code(services: Services, code: str, headers: Headers, context: Co
     return (await _session(services, user, headers, context), cookies.clearing(sign_in_cookies.CODE_COOKIE))
 
 
-async def _begun(services: Services, attempt: Attempt) -> Begun:
+async def _begun(services: Services, attempt: Attempt, *, ask: bool) -> Begun:
+    provider = provider_named(services, attempt.provider)
     try:
-        url = await provider_named(services, attempt.provider).authorization_url(attempt, services.clock.now())
+        url = await provider.authorization_url(attempt, services.clock.now(), ask=ask)
     except ProviderFailure as reason:
         raise _failed(reason) from None
     sealed = await sign_in_cookies.seal_attempt(services, attempt)

@@ -21,31 +21,40 @@ _SCRIPT = """
 const token = new URLSearchParams(location.hash.slice(1)).get("token") || "";
 history.replaceState(null, "", location.pathname);
 const form = document.querySelector("form"), told = document.querySelector("output");
-const post = async (path, body, csrf) => {
+const send = async (method, path, body, csrf) => {
   const headers = {"content-type": "application/json", ...(csrf && {"x-csrf-token": csrf})};
-  const answer = await fetch(path, {method: "POST", headers, body: JSON.stringify(body)});
+  const answer = await fetch(path, {method, headers, body: JSON.stringify(body)});
   const text = await answer.text(), json = text ? JSON.parse(text) : {};
-  if (!answer.ok) throw new Error(json.error.message);
+  if (!answer.ok) throw Object.assign(new Error(json.error.message), json.error);
   return json.data;
 };
+const post = (path, body, csrf) => send("POST", path, body, csrf);
 const deeds = {
   once: fields => post(form.dataset.action, {token, ...fields}),
-  sign_in: async fields => {
-    delete fields.name;
+  sign_in: async ({name, ...fields}) => {
     const session = await post("/api/v1/sessions", fields);
-    await post(form.dataset.action, {token}, session.csrf_token);
+    try {
+      await post(form.dataset.action, {token}, session.csrf_token);
+    } finally {
+      await send("DELETE", "/api/v1/sessions/current", undefined, session.csrf_token);
+    }
   },
-  sign_up: fields => post("/api/v1/users", {invitation: token, ...fields}),
+  sign_up: ({totp_code, ...fields}) => post("/api/v1/users", {invitation: token, ...fields}),
 };
 form.addEventListener("submit", async event => {
   event.preventDefault();
   const button = event.submitter;
   button.disabled = true;
   try {
-    await deeds[button.value](Object.fromEntries(new FormData(form)));
+    await deeds[button.value](Object.fromEntries([...new FormData(form)].filter(([, value]) => value)));
     told.textContent = button.dataset.done;
   } catch (error) {
     told.textContent = error.message || "That did not work. Try again.";
+    const asked = form.querySelector(`[data-when="${error.code}"]`);
+    if (asked) {
+      asked.hidden = false;
+      asked.querySelector("input").focus();
+    }
     button.disabled = false;
   }
 });
@@ -65,19 +74,25 @@ CONTENT_SECURITY_POLICY = (
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """What a page asks for."""
+    """What a page asks for. No `maxlength` cuts what is pasted: the API says what is too long.
+
+    `when`: the code of the API's error upon which it is shown; it is there from the beginning where that is None.
+    """
 
     name: str
     label: str
     type: str
     autocomplete: str
     optional: bool = False
+    when: str | None = None
 
     def html(self) -> str:
         required = "" if self.optional else " required"
+        waits = "" if self.when is None else f' data-when="{self.when}" hidden'
         return (
-            f'<label for="{self.name}">{escape(self.label)}</label><input id="{self.name}" name="{self.name}"'
-            f' type="{self.type}" autocomplete="{self.autocomplete}"{required} maxlength="256">'
+            f'<div{waits}><label for="{self.name}">{escape(self.label)}</label>'
+            f'<input id="{self.name}" name="{self.name}"'
+            f' type="{self.type}" autocomplete="{self.autocomplete}"{required}></div>'
         )
 
 
@@ -135,15 +150,24 @@ PAGES = [
     MailPage(
         path="/accept-invitation",
         title="Accept the invitation",
-        says="Sign in, or sign up with the address that the invitation was sent to.",
+        says=(
+            "Sign in, or sign up with the address that the invitation was sent to."
+            " When that is done, nobody stays signed in on this page."
+        ),
         action="/api/v1/invitations/actions/accept",
         buttons=(
-            Button("sign_in", "Sign in and accept", "You are a member now."),
-            Button("sign_up", "Sign up and accept", "We have sent you a mail to confirm your address with."),
+            Button("sign_in", "Sign in and accept", "You are a member now, and signed out here."),
+            # Said in any case: nobody learns here who has an account.
+            Button(
+                "sign_up", "Sign up and accept", "You can sign in now. If you had an account already, read your mail."
+            ),
         ),
         fields=(
             Field("email", "Address", "email", "username"),
             Field("password", "Password", "password", "current-password"),
+            Field(
+                "totp_code", "Code of your authenticator", "text", "one-time-code", optional=True, when="totp_required"
+            ),
             Field("name", "Your name, if you sign up", "text", "name", optional=True),
         ),
     ),

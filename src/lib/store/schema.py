@@ -218,6 +218,7 @@ class OrgRow:
     updated_at: datetime
     time_zone: str
     version: int
+    second_factor_required_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlencode
@@ -12,6 +13,11 @@ from tests.unit.world import Answer, World, new_world
 
 PUBLIC_URL = "https://us.example"
 AUTH = "/api/v1/auth"
+
+# What a browser says when somebody has pressed a link of a page of ours.
+PRESSED = {
+    "sec_fetch_site": "same-origin", "sec_fetch_mode": "navigate", "sec_fetch_dest": "document", "sec_fetch_user": "?1",
+}  # fmt: skip
 
 
 @dataclass
@@ -36,8 +42,12 @@ class Browser:
         return answer
 
     def start(self, name: str = "acme", **query: str) -> Answer:
+        """Be sent to the provider by a page of ours, which somebody has pressed a link of."""
+        return self.led(PRESSED, name, **query)
+
+    def led(self, headers: Mapping[str, str], name: str = "acme", **query: str) -> Answer:
         """Be sent to the provider, which keeps what it is shown."""
-        answer = self.ask("GET", f"{AUTH}/{name}/start?{urlencode(query)}")
+        answer = self.ask("GET", f"{AUTH}/{name}/start?{urlencode(query)}", **headers)
         if answer.status == 303:
             self.go(answer.headers["location"])
         return answer

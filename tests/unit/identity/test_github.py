@@ -60,11 +60,12 @@ def identify(**changes: Any) -> tuple[Identity, FakeGithub]:
 
 
 def test_the_browser_is_sent_with_pkce_and_state() -> None:
-    url = run(GithubProvider(GITHUB, FakeGithub()).authorization_url(ATTEMPT, NOW))
+    url = run(GithubProvider(GITHUB, FakeGithub()).authorization_url(ATTEMPT, NOW, ask=False))
     fields = query_of(url)
     assert url.startswith("https://github.com/login/oauth/authorize?")
     assert (fields["state"], fields["code_challenge_method"]) == ("state", "S256")
     assert (fields["code_challenge"], fields["scope"]) == (ATTEMPT.challenge, "read:user user:email")
+    assert fields["prompt"] == "select_account"
     assert "nonce" not in fields  # there is no ID token that could have it
 
 

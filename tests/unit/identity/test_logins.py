@@ -183,8 +183,8 @@ def test_the_last_way_in_stays() -> None:
     [only] = ids(client)
     answer = change(client, "DELETE", f"{LOGINS}/{only}")
     assert (answer.status, code(answer)) == (409, "last_login")
-    with_password(client)
-    assert change(client, "DELETE", f"{LOGINS}/{only}").status == 204
+    body = {"password": with_password(client)}
+    assert change(client, "DELETE", f"{LOGINS}/{only}", body).status == 204
     assert ids(client) == []
 
 

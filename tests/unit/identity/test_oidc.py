@@ -45,7 +45,7 @@ def refused(fake: FakeIssuer, **more: Any) -> str:
 
 def test_the_browser_is_sent_with_pkce_state_and_nonce() -> None:
     """RFC 9700, 2.1.1: S256, never plain; the redirect address exactly as configured; no secret in the address."""
-    url = run(FakeIssuer().provider().authorization_url(ATTEMPT, NOW))
+    url = run(FakeIssuer().provider().authorization_url(ATTEMPT, NOW, ask=False))
     digest = hashlib.sha256(ATTEMPT.verifier.encode()).digest()
     assert url.startswith(f"{ISSUER}/auth?")
     assert query_of(url) == {
@@ -60,9 +60,30 @@ def test_the_browser_is_sent_with_pkce_state_and_nonce() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("known", "prompts", "ask", "prompt"),
+    [
+        (True, None, False, "select_account"),
+        (True, None, True, "select_account"),
+        (False, ["none", "login", "select_account"], False, "select_account"),
+        (False, ["none", "login"], False, None),
+        (False, ["none", "login"], True, "login"),
+        (False, None, True, "login"),
+        (False, "select_account", False, None),
+    ],
+)
+def test_people_choose_an_account_where_the_provider_can(
+    known: bool, prompts: object, ask: bool, prompt: str | None
+) -> None:
+    """Where it can't, a browser that another's page has sent signs in there anew; ours is not made to."""
+    settings = replace(SETTINGS, select_account=known)
+    issuer = FakeIssuer(settings=settings, metadata={"prompt_values_supported": prompts})
+    assert query_of(run(issuer.provider().authorization_url(ATTEMPT, NOW, ask=ask))).get("prompt") == prompt
+
+
 def test_an_endpoint_may_have_a_query_of_its_own() -> None:
     issuer = FakeIssuer(metadata={"authorization_endpoint": f"{ISSUER}/auth?policy=x"})
-    assert query_of(run(issuer.provider().authorization_url(ATTEMPT, NOW)))["policy"] == "x"
+    assert query_of(run(issuer.provider().authorization_url(ATTEMPT, NOW, ask=False)))["policy"] == "x"
 
 
 def test_a_good_token_tells_who_it_is() -> None:

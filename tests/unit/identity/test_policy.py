@@ -40,6 +40,7 @@ principals = st.builds(
     models=st.sampled_from([None, frozenset[str](), frozenset({"sim/chat"})]),
     ip_ranges=st.sampled_from([None, frozenset[str](), frozenset({"192.0.2.0/24", "2001:db8::/32"})]),
     origins=st.sampled_from([None, frozenset({"https://app.example"})]),
+    lacks_second_factor=st.booleans(),
 )
 resources = st.builds(Resource, st.sampled_from([None, ORG, OTHER]), st.sampled_from([None, "ada", "bob"]))
 attributes = st.builds(
@@ -66,6 +67,7 @@ def test_what_is_allowed_breaks_no_rule(
         principal.models is None or seen.model is None or seen.model in principal.models,
         resource.org_id is None or resource.org_id == principal.org_id,
         resource.user_id is None or (person and resource.user_id == principal.user_id),
+        not principal.lacks_second_factor or action == SELF,
         person if action == SELF else action in principal.scopes,
     ]
     assert (decide(principal, action, resource, seen) == Allow()) == all(kept)
@@ -94,6 +96,17 @@ def test_a_refusal_says_what_is_missing() -> None:
     assert decide(KEY, "keys:write") == Deny("This key lacks the scope keys:write.")
     assert decide(PERSON, "keys:write") == Deny("You lack the scope keys:write.")
     assert decide(KEY, SELF) == Deny("This is for people who have signed in, not for keys.")
+
+
+def test_without_the_codes_that_the_organisation_asks_for_one_may_do_what_is_ones_own() -> None:
+    """ASVS V6.3.3. Else nobody could switch codes on. Of others' things it learns nothing either way."""
+    without = replace(OWNER, lacks_second_factor=True)
+    for scope in ALL_SCOPES:
+        decision = decide(without, scope, Resource(org_id=ORG))
+        assert isinstance(decision, Deny)
+        assert (decision.code, decision.hidden) == ("second_factor_required", False)
+    assert decide(without, "keys:read", Resource(org_id=OTHER)) == Deny("There is no such thing.", hidden=True)
+    assert decide(without, SELF, Resource(user_id="ada")) == Allow()
 
 
 @pytest.mark.parametrize("address", [None, "", "nonsense", "192.0.2.7, 10.0.0.1", "192.0.3.1", "::192.0.2.7"])

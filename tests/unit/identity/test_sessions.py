@@ -246,6 +246,33 @@ def test_signing_out_everywhere() -> None:
     assert Browser.sign_in(world, browser.user_id).ask("GET", "/api/v1/sessions").status == 200
 
 
+@pytest.mark.parametrize("everywhere", [False, True])
+def test_ending_others_asks_for_the_password_again(everywhere: bool) -> None:
+    """ASVS V7.5.2: unless one has just signed in. Whoever finds an open session must not sign its owner out."""
+    world, browser = new_person()
+    other = Browser.sign_in(world, browser.user_id)
+    target = f"/api/v1/sessions/{'all' if everywhere else other.signed_in.data['id']}"
+    world.clock.advance(minutes=10, seconds=1)
+    for body in ({}, {"password": "a wrong password"}):
+        refused = browser.ask("DELETE", target, body)
+        assert (refused.status, refused.error["code"]) == (403, "wrong_password")
+    assert other.ask("GET", "/api/v1/sessions").status == 200
+    assert ("sign_in", EMAIL, "192.0.2.7") in world.people.guard.failures
+    assert browser.ask("DELETE", target, {"password": PASSWORD}).status == 204
+    assert other.ask("GET", "/api/v1/sessions").status == 401
+    assert browser.ask("GET", "/api/v1/sessions").status == (401 if everywhere else 200)
+
+
+@pytest.mark.parametrize("by_id", [False, True])
+def test_ending_ones_own_asks_for_nothing(by_id: bool) -> None:
+    """However old it is: who leaves a strange computer has it easy."""
+    world, browser = new_person()
+    world.clock.advance(minutes=30)
+    own = browser.signed_in.data["id"] if by_id else "current"
+    assert browser.ask("DELETE", f"/api/v1/sessions/{own}").status == 204
+    assert browser.ask("GET", "/api/v1/sessions").status == 401
+
+
 def test_another_organisation_comes_with_another_cookie() -> None:
     """Its rights are others, so the secret is too; the old one is worth nothing."""
     world, browser = new_person("viewer")

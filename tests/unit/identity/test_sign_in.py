@@ -118,3 +118,16 @@ def test_no_secret_is_in_the_log_of_what_was_done() -> None:
     assert "another good" not in noted
     assert "hgm_" not in noted
     assert "argon2" not in noted
+
+
+def test_a_right_password_once_more_counts_as_no_attempt() -> None:
+    """Else an owner who changes a few things in a row would wait as one who guesses does."""
+    world = open_world()
+    join(world)
+    user, guard = sign_in(world), world.people.guard
+    guard.failures.clear()
+    with pytest.raises(Forbidden):
+        run(accounts.confirm_password(world.services, user, "a wrong password", CONTEXT))
+    assert guard.failures == [("sign_in", EMAIL, CONTEXT.address)]
+    run(accounts.confirm_password(world.services, user, PASSWORD, CONTEXT))
+    assert guard.failures == []

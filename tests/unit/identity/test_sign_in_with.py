@@ -11,7 +11,7 @@ from lib.config import SignUp
 from lib.identity import second_factor, totp
 from lib.identity.sign_in_cookies import ATTEMPT_COOKIE, CODE_COOKIE
 from tests.unit.fakes import NOW, run
-from tests.unit.identity.browser import AUTH, PUBLIC_URL, Browser, browser
+from tests.unit.identity.browser import AUTH, PRESSED, PUBLIC_URL, Browser, browser
 from tests.unit.identity.fake_issuer import ISSUER, answer
 from tests.unit.identity.people import EMAIL, PASSWORD
 from tests.unit.identity.signing_up import events, join, row, sign_up
@@ -53,6 +53,74 @@ def test_the_way_there_keeps_its_secrets_in_one_short_lived_cookie() -> None:
     assert name == ATTEMPT_COOKIE
     assert attributes.partition("; ")[2] == "Path=/; Max-Age=600; HttpOnly; Secure; SameSite=Lax"
     assert client.shown["state"] not in begun.headers["set-cookie"]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"sec_fetch_mode": "no-cors", "sec_fetch_dest": "image"},
+        {"sec_fetch_mode": "cors", "sec_fetch_dest": "empty"},
+        {"sec_fetch_dest": "iframe"},
+        {"sec_fetch_dest": "object", "sec_fetch_site": "cross-site"},
+        {"sec_fetch_site": "cross-site", "sec_fetch_user": ""},
+        {"sec_fetch_site": "same-site", "sec_fetch_user": "?0"},
+        {"sec_fetch_site": "none", "sec_fetch_user": ""},
+        {"sec_purpose": "prefetch;prerender"},
+    ],
+)
+def test_nothing_but_a_person_begins_it(said: dict[str, str]) -> None:
+    """ASVS V7.6.2: no image, frame or script of any page, no redirect of another site, no browser that looks ahead."""
+    client = browser()
+    answer = client.led(PRESSED | said)
+    assert (answer.status, code(answer)) == (403, "navigation_required")
+    assert client.cookies == {}
+
+
+@pytest.mark.parametrize(
+    ("said", "prompt"),
+    [
+        (PRESSED, None),
+        (PRESSED | {"sec_fetch_user": ""}, None),  # a page of ours leads on by itself
+        (PRESSED | {"sec_fetch_site": "cross-site"}, "login"),
+        (PRESSED | {"sec_fetch_site": "same-site"}, "login"),
+        (PRESSED | {"sec_fetch_site": "none"}, "login"),  # as from a mail
+        ({}, "login"),  # an old browser does not tell whose page it was
+    ],
+)
+def test_who_was_led_here_by_anothers_link_is_asked_there(said: dict[str, str], prompt: str | None) -> None:
+    """Else a link of any page would sign in whoever is signed in at the provider."""
+    client = browser()
+    assert client.led(said).status == 303
+    assert client.shown.get("prompt") == prompt
+
+
+APP = "https://app.example"
+
+
+@pytest.mark.parametrize(
+    ("referer", "trusted"),
+    [
+        (f"{APP}/", True),
+        (f"{APP}/sign-in?x=https://evil.example", True),
+        ("https://evil.example/", False),
+        (f"https://evil.example/{APP}", False),
+        (f"{APP}.evil.example/", False),
+        ("https://app.example@evil.example/", False),
+        ("http://app.example/", False),
+        ("https://[evil", False),
+        ("", False),
+    ],
+)
+def test_a_page_of_the_list_leads_here_as_ours_do(referer: str, trusted: bool) -> None:
+    """CORS_ORIGINS are the deployment's own pages elsewhere: they lead on by themselves, and nobody is asked again."""
+    client = browser()
+    config = client.world.services.config
+    config = replace(config, session=replace(config.session, cors_origins=frozenset({APP})))
+    client.world.services = replace(client.world.services, config=config)
+    said = PRESSED | {"sec_fetch_site": "cross-site", "referer": referer}
+    assert client.led(said).status == 303
+    assert client.shown.get("prompt") == (None if trusted else "login")
+    assert client.led(said | {"sec_fetch_user": ""}).status == (303 if trusted else 403)
 
 
 def test_a_new_person_is_signed_up_and_signed_in() -> None:

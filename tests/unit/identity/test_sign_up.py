@@ -7,9 +7,10 @@ import pytest
 from lib.config import SignUp
 from lib.http.errors import Forbidden, Unauthorized
 from lib.identity import homes
+from lib.identity.passwords import MOST_BYTES
 from tests.unit.fakes import run
 from tests.unit.identity.people import CONTEXT, EMAIL, PASSWORD, FakeInvitations
-from tests.unit.identity.signing_up import act, events, join, open_world, row, sign_in, sign_up
+from tests.unit.identity.signing_up import USERS, act, events, join, open_world, row, sign_in, sign_up
 
 
 def test_an_account_is_made_and_its_address_confirmed() -> None:
@@ -230,6 +231,21 @@ def test_a_malformed_form_is_refused(fields: dict[str, object]) -> None:
     assert answer.status == 400
     assert PASSWORD not in str(answer.body)
     assert not world.binding.rows("SELECT * FROM users")
+
+
+@pytest.mark.parametrize("longest", ["x1" * (MOST_BYTES // 2), "é" * (MOST_BYTES // 2)])
+def test_a_long_password_is_taken_as_it_is(longest: str) -> None:
+    """ASVS V6.2.8: to its last byte. What is longer is refused with a reason, when chosen and when shown."""
+    world = open_world()
+    user_id = join(world, EMAIL, longest)
+    assert sign_in(world, password=longest).id == user_id
+    with pytest.raises(Unauthorized):
+        sign_in(world, password=longest[:-1])
+    too_long = {"email": EMAIL, "password": f"{longest}!"}
+    for path, fields in ((USERS, {"name": "Al"}), ("/api/v1/sessions", {})):
+        answer = world.ask("POST", path, too_long | fields, key=None)
+        assert (answer.status, answer.error["details"][0]["field"]) == (400, "password")
+        assert f"at most {MOST_BYTES} bytes" in answer.error["message"]
 
 
 def test_a_weak_password_is_refused() -> None:

@@ -351,7 +351,8 @@ def test_signing_out_everywhere_reaches_apps() -> None:
     world, app = new_app()
     assert (app.chat(), app.listing()) == (200, 200)
     world.clock.advance(milliseconds=1)
-    assert app.ask("DELETE", "/api/v1/sessions/all").status == 204
+    assert app.ask("DELETE", "/api/v1/sessions/all").error["code"] == "wrong_password"
+    assert app.ask("DELETE", "/api/v1/sessions/all", {"password": PASSWORD}).status == 204
     assert (app.chat(), app.listing(), refreshed(world, app.refresh).status) == (401, 401, 401)
     again = App.of(world, sign_in(world))
     assert (again.chat(), again.listing()) == (200, 200)

@@ -63,3 +63,23 @@ def test_a_password_is_masked_and_may_be_pasted() -> None:
             assert re.search(r'autocomplete="(new|current)-password"', tag)
         assert not re.search(r"paste|keydown|keypress|beforeinput|readonly", text)
     assert seen == 2
+
+
+def test_the_page_that_signs_in_can_ask_for_a_code_and_signs_out() -> None:
+    """ASVS V7.4.4. It asks once the API has said that it needs one; tests/e2e/browser_walk.test.ts presses it."""
+    [page] = [page for page in PAGES if any(button.deed == "sign_in" for button in page.buttons)]
+    text = page.html().decode()
+    [asked] = re.findall(r'<div data-when="(\w+)" hidden><label[^<]*</label><input ([^>]*)></div>', text)
+    assert asked[0] == "totp_required"
+    assert 'name="totp_code"' in asked[1]
+    assert "required" not in asked[1]
+    [deed] = re.findall(r"\n  sign_in: (.*?)\n  \},", text, re.DOTALL)
+    begins, ends = deed.index('post("/api/v1/sessions"'), deed.index('send("DELETE", "/api/v1/sessions/current"')
+    assert begins < deed.index("finally") < ends
+
+
+def test_nothing_that_is_typed_or_pasted_is_cut() -> None:
+    """ASVS V6.2.8: no field takes less than the API, which says itself what is too long."""
+    fields = [tag for page in PAGES for tag in re.findall(r"<input [^>]*>", page.html().decode())]
+    assert len(fields) >= 5
+    assert not [tag for tag in fields if re.search("maxlength|pattern", tag)]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.identity.members import again, events, join, owned
+from tests.unit.identity.members import Caller, again, events, join, owned
+from tests.unit.identity.signed_in import Browser, add_user
 from tests.unit.world import World
 
 
@@ -54,6 +55,22 @@ def test_fewer_rights_hold_for_the_token_that_was_made_before() -> None:
     assert admin.ask("GET", "members").status == 403
     assert owner.ask("DELETE", f"members/{admin.id}").status == 204
     assert admin.ask("GET", "/api/v1/budgets").status in (401, 403)
+
+
+def test_access_ends_with_the_membership() -> None:
+    """For whatever the person has signed in with before; its own account stays."""
+    world, owner = owned()
+    person = add_user(world, "developer")
+    browser = Browser.sign_in(world, person.id)
+    app = again(Caller(world, person, ""), world.org_id)
+    for caller in (browser, app):
+        assert caller.ask("GET", "/api/v1/keys").status == 200
+    assert owner.ask("DELETE", f"members/{person.id}").status == 204
+    for caller in (browser, app):
+        assert caller.ask("GET", "/api/v1/keys").status == 403
+        assert caller.ask("POST", "/api/v1/keys", {"name": "x"}).status == 403
+        assert caller.ask("GET", f"/api/v1/orgs/{world.org_id}").status in (403, 404)
+        assert caller.ask("GET", "/api/v1/me").data["memberships"] == []
 
 
 def test_calls_to_models_end_with_the_membership() -> None:

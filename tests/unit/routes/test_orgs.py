@@ -24,6 +24,7 @@ def test_the_organisation_is_shown_and_changed() -> None:
         "id": world.org_id,
         "name": "Acme",
         "time_zone": "UTC",
+        "require_second_factor": False,
         "created_at": "2026-05-04T12:30:15.123456Z",
         "updated_at": "2026-05-04T12:30:15.123456Z",
     }
@@ -65,6 +66,7 @@ def test_another_organisation_is_none() -> None:
     [
         ({"name": ""}, 400), ({"name": " "}, 400), ({"name": "x" * 201}, 400), ({"name": "a\nb"}, 400), ({"x": 1}, 400),
         ({"time_zone": ""}, 400), ({"time_zone": "x" * 65}, 400), ({"time_zone": 1}, 400),
+        ({"require_second_factor": 1}, 400), ({"require_second_factor": "yes"}, 400),
         ({"time_zone": "Mars/Olympus"}, 422), ({"time_zone": "America"}, 422), ({"time_zone": "../UTC"}, 422),
         ({"time_zone": "/etc/localtime"}, 422), ({"time_zone": "+02:00"}, 422), ({"time_zone": "ü"}, 422),
     ],

@@ -32,7 +32,7 @@ PUBLIC = {
     ("POST", "/api/v1/keys/actions/report_leak"),
 }
 # A DELETE has a body only where it asks for the password once more.
-DELETES_WITH_BODY = {"/api/v1/me"}
+DELETES_WITH_BODY = {"/api/v1/me", "/api/v1/me/logins/{id}", "/api/v1/sessions/{id}"}
 MANAGEMENT = [route for route in ROUTES if route.path.startswith("/api/")]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import replace
+from datetime import timedelta
 
 from lib.config import AccountConfig, SignUp
 from lib.http.response import Finish
@@ -12,21 +13,26 @@ from lib.identity import (
     accounts,
     deletion,
     email_change,
+    ended_by_operator,
     enrolment,
     login_store,
     logins,
     mail_token_store,
     password_change,
+    people,
+    sessions,
     sign_in_cookies,
     sign_up,
     totp,
 )
 from lib.identity.identity_provider import Identity
 from lib.identity.passwords import Cost
+from lib.identity.person_store import PersonRow
+from lib.identity.reauthentication import Proof
 from lib.services import Services
 from lib.store.schema import UserRow
 from lib.store.scope import Org
-from tests.unit.fakes import NOW
+from tests.unit.fakes import NOW, FakeClock
 from tests.unit.identity.people import CONTEXT, PASSWORD, FakeMailer
 
 _EMAIL, _NEW_EMAIL = "everybody@wonder.example", "everybody@glass.example"
@@ -44,6 +50,8 @@ async def use_people(services: Services, org_id: str) -> None:
     await _finish(await password_change.request_reset(services, _EMAIL, CONTEXT))
     dearer = replace(services.passwords, cost=Cost(128, 1))
     user = await accounts.sign_in(replace(services, passwords=dearer), _EMAIL, PASSWORD, None, CONTEXT)
+    await ended_by_operator.end_of_person(services, _EMAIL, CONTEXT)
+    await ended_by_operator.end_of_everyone(services, "", 1, CONTEXT)
     await accounts.change(services, user.id, [account_store.rename(user.id, 1, "x", NOW)], "x", CONTEXT)
     await accounts.change(services, user.id, [account_store.verify_email(user.id, "x", NOW)], "x", CONTEXT)
     await _changes(services, await _again(services, user), mailer)
@@ -53,7 +61,7 @@ async def use_people(services: Services, org_id: str) -> None:
         "INSERT INTO memberships (org_id, user_id, role, created_at, updated_at) VALUES (?1, ?2, 'viewer', ?3, ?3)",
         *(org_id, user.id, NOW),
     )
-    await deletion.delete(services, await _again(services, user), PASSWORD, CONTEXT)
+    await deletion.delete(services, await _again(services, user), Proof(PASSWORD), CONTEXT)
     await mail_token_store.purge(services.database, NOW)
     await _elsewhere(services)
 
@@ -68,13 +76,17 @@ async def _elsewhere(services: Services) -> None:
     await logins.add(services, second, replace(attempt, state="third"), user.id, CONTEXT)
     row = await login_store.find(services.database, logins.login_hash(services, second))
     assert row is not None
-    await logins.remove(services, user.id, row.id, CONTEXT)
+    session = await sessions.begin(services, user.id, "", CONTEXT, None)
+    principal = people.principal_of(
+        PersonRow(user.id, None, None, None, None, None, None, None, None), "", "session", session.shown.id
+    )
+    await logins.remove(services, principal, row.id, Proof(), CONTEXT)
 
 
 async def _changes(services: Services, user: UserRow, mailer: FakeMailer) -> None:
-    await _finish(await password_change.change_password(services, user, PASSWORD, PASSWORD, CONTEXT))
+    await _finish(await password_change.change_password(services, user, Proof(PASSWORD), PASSWORD, CONTEXT))
     user = await _again(services, user)
-    await _finish(await email_change.request_change(services, user, _NEW_EMAIL, PASSWORD, CONTEXT))
+    await _finish(await email_change.request_change(services, user, _NEW_EMAIL, Proof(PASSWORD), CONTEXT))
     await _finish(await email_change.confirm(services, mailer.token(), CONTEXT))
 
 
@@ -82,7 +94,8 @@ async def _codes(services: Services, user: UserRow) -> None:
     secret = base64.b32decode((await enrolment.begin(services, user, PASSWORD, CONTEXT)).secret)
     step = int(services.clock.now().timestamp()) // totp.STEP_SECONDS
     codes, _ = await enrolment.confirm(services, await _again(services, user), totp.code_at(secret, step), CONTEXT)
-    await accounts.sign_in(services, _NEW_EMAIL, PASSWORD, totp.code_at(secret, step + 1), CONTEXT)
+    later = replace(services, clock=FakeClock(services.clock.now() + timedelta(seconds=totp.STEP_SECONDS)))
+    await accounts.sign_in(later, _NEW_EMAIL, PASSWORD, totp.code_at(secret, step + 1), CONTEXT)
     await enrolment.end(services, await _again(services, user), PASSWORD, codes[0], CONTEXT)
 
 

@@ -36,6 +36,7 @@ PROJECTIONS = {
     "lib.gateway.model_store.ModelRow": Projection(("models",), outer=("model_prices",)),
     "lib.audit.chain.Head": Projection(("audit_events",)),
     "lib.identity.person_store._OrgRow": Projection(("memberships",)),
+    "lib.identity.account_store._Id": Projection(("users",)),
     "lib.identity.invitation_store._Email": Projection(("users",)),
     "lib.identity.session_store.ShownSession": Projection(("sessions",)),
     "lib.admission.ledger_sums._Id": Projection(("orgs",)),

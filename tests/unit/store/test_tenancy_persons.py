@@ -107,6 +107,9 @@ def test_a_job_clears_what_has_ended_of_all_people(table: str) -> None:
     assert refusal(EveryOrg(table), f"UPDATE {table} SET expires_at = ?") is not None
     assert refusal(EveryOrg(table), "DELETE FROM users") is not None
     assert refusal(EveryOrg("users"), "DELETE FROM users") is not None
+    assert refusal(EveryOrg("users"), "UPDATE users SET name = ?") is not None
+    assert refusal(EveryOrg("users"), "SELECT id FROM users WHERE id > ?") is None
+    assert refusal(EveryOrg("users"), "SELECT id FROM users JOIN sessions ON user_id = users.id") is not None
 
 
 AS_MEMBER = [

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
+import pytest
+
+from lib.http.errors import Unauthorized
 from lib.identity import accounts
+from lib.identity.api_keys import derive
 from lib.identity.passwords import Cost, Passwords
 from tests.unit.fakes import run
 from tests.unit.identity.people import CONTEXT
-from tests.unit.world import new_world
+from tests.unit.identity.signing_up import act, sign_in
+from tests.unit.world import Answer, World, new_world
 from tools.password_hasher import CffiArgon2
-from tools.seed import seed_statements
+from tools.seed import FirstAccess, first_access, link_statements, new_link, seed_statements, statements
+
+PASSWORD = "chosen by its owner"
 
 
 def test_the_administrator_can_sign_in() -> None:
@@ -26,3 +34,55 @@ def test_the_administrator_can_sign_in() -> None:
     [membership] = world.binding.rows("SELECT * FROM memberships WHERE user_id = ?", user.id)
     [key] = world.binding.rows("SELECT * FROM api_keys WHERE user_id = ?", user.id)
     assert (membership["org_id"], key["org_id"], key["kind"]) == (made.org_id, made.org_id, "person")
+
+
+def deployed() -> tuple[World, FirstAccess]:
+    """Return a world that was seeded as a deployment is, at the time of now."""
+    world, made = new_world(), first_access("me@example.com")
+    pepper = derive(world.services.config.secret, "api-key-pepper")  # as bootstrap derives it
+    world.services = replace(world.services, pepper=pepper)
+    world.binding.connection.executescript(statements(made, world.services.config.secret))
+    world.clock.advance(seconds=(datetime.now(UTC) - world.clock.now()).total_seconds())
+    return world, made
+
+
+def choose(world: World, link: str) -> Answer:
+    page, _, token = link.partition("#token=")
+    assert page == "/reset-password"
+    return act(world, "reset_password", token=token, password=PASSWORD)
+
+
+def test_a_deployments_administrator_chooses_its_password() -> None:
+    """ASVS V6.4.1. By a link that works once. Until then nobody gets in by a password."""
+    world, made = deployed()
+    assert world.binding.rows("SELECT password_hash FROM users") == [{"password_hash": None}]
+    with pytest.raises(Unauthorized):
+        sign_in(world, made.admin_email, made.api_key)
+    assert choose(world, made.set_password).status == 204
+    assert sign_in(world, made.admin_email, PASSWORD).email == made.admin_email
+    assert choose(world, made.set_password).error["code"] == "invalid_token"
+
+
+def test_the_link_ends_in_a_day() -> None:
+    world, made = deployed()
+    world.clock.advance(hours=25)
+    assert choose(world, made.set_password).error["code"] == "invalid_token"
+
+
+def test_another_link_takes_the_place_of_the_first() -> None:
+    world, made = deployed()
+    [user] = world.binding.rows("SELECT id FROM users")
+    link = new_link()
+    sql = link_statements(str(user["id"]), made.admin_email, link, world.services.config.secret)
+    world.binding.connection.executescript(sql)
+    assert choose(world, made.set_password).error["code"] == "invalid_token"
+    assert choose(world, link).status == 204
+
+
+def test_no_secret_is_written() -> None:
+    """Of the link and of the key only hashes."""
+    made = first_access("o'hara@example.com")
+    sql = statements(made, "s" * 32)
+    assert "o''hara@example.com" in sql
+    assert made.set_password.partition("=")[2] not in sql
+    assert made.api_key not in sql
