@@ -36,6 +36,8 @@ class Account:
         self._reserved: dict[int, int] = {}  # by the window's begin
         self._changed: dict[int, int] = {slot: 0 for slot in kept if abs(slot) != self._start}
         self._span = kept.get(-self._start, 0) if self._end else 0  # as it is kept
+        # Whether a call has counted in this window, also one that cost nothing: a restart must not change the answer.
+        self._begun = bool(self._span)
         self._told: dict[int, int] = {}  # when each part was told
         self._knows = not kept  # after a restart nobody knows what was told: rather once too little
 
@@ -77,6 +79,7 @@ class Account:
             self._rolling_reserved.add(since, bound)
         else:
             self._reserved[window] = self._reserved.get(window, 0) + bound
+            self._begun = self._begun or window == self._start
 
     def charge(self, now: int, window: int, since: int, bound: int, cost: int) -> None:
         """Replace what was reserved at `since`, in that window, by what was used. `bound` may be 0."""
@@ -97,7 +100,7 @@ class Account:
         if self._rolling is not None:
             return self._rolling.changes()
         span = (self._end - self._start) * _DAYS + self._until
-        if self._end and self._span != span and (self._spent or self._reserved):
+        if self._begun and self._end and self._span != span:
             self._changed[-self._start] = self._span = span
         changed, self._changed = self._changed, {}
         return changed
@@ -123,7 +126,7 @@ class Account:
             start = max(start, self._end)  # where the last one ended later than it would have here
         if start > self._start:  # not where the clock has been set back over a restart
             self._changed |= {self._start: 0, -self._start: 0} if self._span else {self._start: 0}
-            self._start, self._spent, self._span, self._knows = start, 0, 0, True
+            self._start, self._spent, self._span, self._begun, self._knows = start, 0, 0, False, True
             self._told.clear()
         self._end, self._until = end, day_of(self._zone, end)
 

@@ -118,3 +118,22 @@ def test_counters_from_before_ends_were_kept_go_on() -> None:
     start, end = window_of("day", "UTC", BEGIN)
     account = Account(budget("day"), "UTC", {start: 40})
     assert (account.left(BEGIN), account.window(BEGIN), account.ends(BEGIN)) == (60, start, end)
+
+
+@pytest.mark.parametrize("bound", [0, 40])
+def test_a_call_that_cost_nothing_holds_its_window_whenever_it_was_kept(bound: int) -> None:
+    """A gate that died while the call was under way, and one that lived on, show the same end after a move."""
+    ends = []
+    for dies in (False, True):
+        kept: dict[int, int] = {}
+        account = Account(budget("day"), "UTC", kept)
+        window = account.window(BEGIN)
+        account.reserve(BEGIN, bound)
+        if dies:
+            account = Account(budget("day"), "UTC", keep(kept, account))
+            account.restore(BEGIN, window, bound)
+        account.charge(BEGIN, window, BEGIN, bound, 0)
+        moved = Account(budget("day"), "Asia/Tokyo", keep(kept, account))
+        ends.append((moved.window(BEGIN), moved.ends(BEGIN)))
+    assert ends[0] == ends[1]
+    assert ends[0][0] == window
