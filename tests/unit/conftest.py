@@ -1,13 +1,23 @@
-"""One profile for all properties: a slow machine is no failure. And no test sees another's failures."""
+"""One profile for all properties: a slow machine is no failure. And no test sees another's failures.
+
+The same source tries the same examples, so that a change is judged by itself. `HEADGATE_SEARCH=1` tries new ones.
+"""
 
 from __future__ import annotations
+
+import os
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from lib import failures
 
-settings.register_profile("unit", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "unit",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize="HEADGATE_SEARCH" not in os.environ,
+)
 settings.load_profile("unit")
 
 

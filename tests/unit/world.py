@@ -108,6 +108,9 @@ class CoreGates:
             raise StaleAccount
 
     async def settle(self, record: UsageRecord) -> None:
+        self.leave(record)
+
+    def leave(self, record: UsageRecord) -> None:
         self.settled.append(record)
         self.of(record.org_id).handle(0, f'[["{record.id}",null,{record.to_json()}]]', self._now_ms())
 

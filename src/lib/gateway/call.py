@@ -28,6 +28,7 @@ from lib.gateway.upstream import (
     Relay,
     StreamEnd,
     StreamFilter,
+    StreamReport,
     Upstream,
     UpstreamAnswer,
     UpstreamTimeout,
@@ -193,38 +194,59 @@ async def _whole(
     return Response(answer.status, headers, body, settlement.facts(), settle)
 
 
+class _Reading:
+    """What the text of one stream tells. Each text is read once."""
+
+    def __init__(self, stream: StreamFormat, input_estimate: int) -> None:
+        self.completion = lru_cache(1)(stream.completion)
+        self.used = lru_cache(1)(self._used)
+        self._stream = stream
+        self._input_estimate = input_estimate
+
+    def _used(self, text: bytes) -> tuple[Usage, bool]:
+        """Return what was used, and whether that is an estimate."""
+        usage = self._stream.usage(text)
+        known = usage or Usage(input=self._input_estimate, output=self._stream.output_estimate(text))
+        return known, usage is None
+
+    def ended(self, report: StreamReport) -> tuple[Cause, Usage, bool]:
+        """Return why the stream ended, and what was used."""
+        return _cause(report.end, self.completion(report.text)), *self.used(report.text)
+
+
 def _streamed(
     stream: StreamFormat, settlement: Settlement, answer: UpstreamAnswer, headers: dict[str, str]
 ) -> Response:
     stream_filter = stream.new_filter() if stream.new_filter else None
-    completion = lru_cache(1)(stream.completion)
-
-    @lru_cache(1)
-    def used(text: bytes) -> tuple[Usage, bool]:
-        """Return what was used, and whether that is an estimate."""
-        usage = stream.usage(text)
-        known = usage or Usage(input=settlement.input_estimate, output=stream.output_estimate(text))
-        return known, usage is None
+    reading = _Reading(stream, settlement.input_estimate)
 
     def ending(end: StreamEnd, text: bytes, unfinished: bytes) -> bytes:
         if end is StreamEnd.CLIENT_GONE:
             return b""
-        whole = not unfinished and _said_all(end, completion(text))
+        completion = reading.completion(text)
+        whole = not unfinished and _said_all(end, completion)
         last = b"" if whole else error_ending(unfinished, _late_error(end))
         # Behind the end mark alone: who reads on to the connection's end would take it for one more piece of text.
-        if not stream.tells_cost or completion(text) is not Completion.MARKED:
+        if not stream.tells_cost or completion is not Completion.MARKED:
             return last
-        known, estimated = used(text)
+        known, estimated = reading.used(text)
         if whole and stream_filter:
             last = stream_filter.end()
-        return last + settlement.tell(_cause(end, completion(text)), known, estimated=estimated).event()
+        return last + settlement.tell(_cause(end, completion), known, estimated=estimated).event()
 
     relay: Relay = answer.relay(ending, stream_filter)
 
     async def settle() -> LogFacts:
-        report = await relay.finished()
-        known, estimated = used(report.text)
-        cause = _cause(report.end, completion(report.text))
+        try:
+            report = await relay.finished()
+        except GeneratorExit:
+            # Under load workerd may end the request of a client that has left, whatever it was asked to wait for. What
+            # is awaited never comes then, and this task is thrown away: nothing can be awaited any more.
+            if (so_far := relay.so_far()) is not None:
+                cause, known, estimated = reading.ended(so_far)
+                settlement.leave(cause, known, status=answer.status, estimated=estimated)
+            raise
+        cause, known, estimated = reading.ended(report)
         return await settlement.end(cause, known, status=answer.status, estimated=estimated)
 
     return Response(answer.status, headers, relay.body, settlement.facts(), settle)

@@ -43,6 +43,10 @@ class Gates(Protocol):
         """Settle a request. Settling twice is harmless."""
         ...
 
+    def leave(self, record: UsageRecord) -> None:
+        """Have the organisation's next call settle a request. Where none comes before its deadline, the gate does."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -168,6 +172,11 @@ class Settlement:
         self._record = self._ended(cause, usage, status, estimated=estimated)
         await self._gates.settle(self._record)
         return self.facts()
+
+    def leave(self, cause: Cause, usage: Usage, *, status: int | None, estimated: bool) -> None:
+        """Settle as `end` does where nothing can be awaited: by the organisation's next call."""
+        self._record = self._ended(cause, usage, status, estimated=estimated)
+        self._gates.leave(self._record)
 
     def without_answer(self, *, charged: bool) -> Usage:
         """Return what a call has used that the provider never answered: its input, where it may have read that."""

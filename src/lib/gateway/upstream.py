@@ -72,6 +72,10 @@ class Relay(Protocol):
 
     async def finished(self) -> StreamReport: ...
 
+    def so_far(self) -> StreamReport | None:
+        """Return what is known of a stream whose `finished` was thrown away; None where its text was not read."""
+        ...
+
 
 class UpstreamAnswer(Protocol):
     """A provider's answer, its body unread."""

@@ -114,9 +114,8 @@ class JsGates:
         return admitted(answer)
 
     async def settle(self, record: UsageRecord) -> None:
-        org_id = record.org_id
+        org_id, row = record.org_id, _settling(record)
         queue = self._queues.setdefault(org_id, _Queue())
-        row = f'["{record.id}",null,{record.to_json()}]'
         queue.settling.append(row)
         for wait_ms in SETTLE_WAITS_MS:
             await js.scheduler.wait(wait_ms)
@@ -133,6 +132,9 @@ class JsGates:
         except Unavailable:
             # Not lost: it stays for the next call, and else the gate charges what was written at the opening.
             failures.note(Failure.SETTLEMENT_UNDELIVERED, f"the call {record.id}")
+
+    def leave(self, record: UsageRecord) -> None:
+        self._queues.setdefault(record.org_id, _Queue()).settling.append(_settling(record))
 
     async def confirm(self, account: Account) -> None:
         told = await self._call(self._stub(account.principal.org_id).batch(account.version or NO_VERSION, "[]"))
@@ -175,16 +177,22 @@ class JsGates:
         """Carry our row and what can go with it, then hand over to the first that has come meanwhile."""
         queue.carrying = True
         openings, settlements = queue.take_openings(version), queue.take_settlements()
-        told: Told = (FAILED, {})
+        told: Told | None = None
         try:
             rows = ",".join([*own, *(opening.row for opening in openings), *settlements])
             answered = await self._call(self._stub(org_id).batch(version, f"[{rows}]"))
             told = tuple(from_json(answered)) if isinstance(answered, str) else (int(answered), {})
+        except Unavailable:
+            told = (FAILED, {})
+            raise
         finally:
-            queue.arrived(settlements, safely=told[0] != FAILED)
+            queue.arrived(settlements, safely=told is not None and told[0] != FAILED)
             for opening in openings:
-                opening.told = _of(opening.id, told)
-                opening.answered.resolve(ANSWERED)
+                if told is None:  # we are thrown away with our request: they go by themselves
+                    opening.answered.resolve(CARRY)
+                else:
+                    opening.told = _of(opening.id, told)
+                    opening.answered.resolve(ANSWERED)
             self._hand_over(org_id, queue)
         return told
 
@@ -239,6 +247,10 @@ class JsGates:
         except JsException as error:
             failures.note(Failure.GATE_UNREACHABLE, str(error.message))
             raise _unavailable() from None
+
+
+def _settling(record: UsageRecord) -> str:
+    return f'["{record.id}",null,{record.to_json()}]'
 
 
 def _of(name: str, told: Told) -> tuple[int, Answer | None]:

@@ -2,10 +2,6 @@
 
 Both answer with the readable side of an `IdentityTransformStream` and learn of the client's leaving by the request's
 signal. Neither ever ends a broken stream cleanly: the last bytes are the caller's `ending`.
-
-Under load workerd sometimes marks that signal as aborted and tells nobody, while what is written to the client never
-settles. A promise that nothing can settle any more is collected, and the Python task that awaits it with it: its call
-would never be settled. So who waits for the client also looks at the signal now and then.
 """
 
 from __future__ import annotations
@@ -25,37 +21,6 @@ if TYPE_CHECKING:
 
 READ_BYTES = 64 * 1024
 LAST_BYTES_MS = 5_000
-LOOK_MS = 1_000
-LOOK = 1  # what a timer's promise gives, and nothing that goes to a client does
-
-
-class Over(Exception):
-    """The call has to end, and nobody has told: the client has left, or the time is over."""
-
-
-class Watch:
-    """Waits for what a client may never take. One timer at a time, so a stream of many writes costs no more."""
-
-    def __init__(self, lifeline: Lifeline) -> None:
-        self._signal = lifeline.signal
-        self._set()
-
-    def _set(self) -> None:
-        look = js.Promise.withResolvers()
-        self._look = look.promise
-        # Bound, since the runtime's `setTimeout` hands on no arguments.
-        self._timer = js.setTimeout(look.resolve.bind(None, LOOK), LOOK_MS)
-
-    async def until(self, *promises: Any) -> None:
-        """Return when the first of the promises does. Raises JsException as it does, or Over."""
-        while await js.Promise.race(to_js([*promises, self._look])) == LOOK:
-            if self._signal.aborted:
-                raise Over
-            self._set()
-
-    def end(self) -> None:
-        """Look no more."""
-        js.clearTimeout(self._timer)
 
 
 class NativeStream:
@@ -84,19 +49,19 @@ class NativeRelay:
         self._piping = piped.pipeTo(pipe.writable, to_js(options, dict_converter=Object.fromEntries))
 
     async def finished(self) -> StreamReport:
-        watch = Watch(self._lifeline)
         try:
-            await watch.until(self._piping)
+            await self._piping
             end = StreamEnd.PROVIDER_DONE
-        except (JsException, Over):
+        except JsException:
             end = _why(self._lifeline)
             self._lifeline.cut()  # whatever broke, nobody reads the rest
-        finally:
-            watch.end()
         text = await _read_all(self._kept)
         last = self._ending(end, text, text[sse.last_boundary(text) :])
         await _close(self._writable.getWriter(), last, self._lifeline)
         return StreamReport(end, text)
+
+    def so_far(self) -> None:
+        """Nothing: the kept branch can't be read any more."""
 
 
 class FilteredRelay:
@@ -114,15 +79,12 @@ class FilteredRelay:
         self._reading = self._read()  # the first read is under way before the answer is
 
     async def finished(self) -> StreamReport:
-        watch = Watch(self._lifeline)
         try:
-            await self._pump(watch)
+            await self._pump()
             end = StreamEnd.PROVIDER_DONE
-        except (JsException, Over):
+        except JsException:
             end = _why(self._lifeline)
             self._lifeline.cut()
-        finally:
-            watch.end()
         text = b"".join(self._text)
         last = self._ending(end, text, self._filter.unfinished)
         if not last and end is not StreamEnd.CLIENT_GONE:
@@ -130,8 +92,12 @@ class FilteredRelay:
         await _close(self._writer, last, self._lifeline)
         return StreamReport(end, text)
 
-    async def _pump(self, watch: Watch) -> None:
-        # A write to a client that has left never settles: so writing races all that ends a call.
+    def so_far(self) -> StreamReport:
+        return StreamReport(_why(self._lifeline), b"".join(self._text))
+
+    async def _pump(self) -> None:
+        # A write to a client that has left never settles, and one that leaves while the answer is handed over is not
+        # always told. So writing races all that ends a call: the departure, and at the latest its deadline.
         over = self._lifeline.over()
         while not (read := await self._reading).done:
             chunk = read.value.to_bytes()
@@ -139,7 +105,7 @@ class FilteredRelay:
             out = self._filter.feed(chunk)
             if out:
                 writing = self._writer.write(read.value if out is chunk else to_js(out))
-                await watch.until(writing, over)
+                await js.Promise.race(to_js([writing, over]))
             self._reading = self._read()
 
     def _read(self) -> Any:

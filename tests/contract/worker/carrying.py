@@ -33,13 +33,18 @@ class LostGate:
         return js.Promise.withResolvers().promise if len(self.calls) == 1 else js.Promise.resolve(version)
 
 
-async def take_over(wait_ms: int) -> dict[str, Any]:
-    """Open three calls, of which the first carries and is lost; return what the others were told, and the calls."""
+async def take_over(wait_ms: int, *, cut_off: bool) -> dict[str, Any]:
+    """Open three calls, of which the first carries and is lost; return what the others were told, and the calls.
+    With `cut_off` the first is thrown away while it waits.
+    """
     namespace, cache = LostGate(), NoCache()
     usual, gates.WAIT_MS = gates.WAIT_MS, wait_ms
     try:
         way = JsGates(namespace, Accounts(cache, Denials(cache)))
-        tasks = [asyncio.ensure_future(way._open("org", name, f'["{name}",1,{{}}]', VERSION)) for name in "abc"]
+        tasks = [_open(way, name) for name in "abc"]
+        if cut_off:
+            await asyncio.sleep(0)
+            tasks[0].cancel()
         told = await asyncio.wait_for(asyncio.gather(*tasks[1:]), 20)
         tasks[0].cancel()
         with suppress(asyncio.CancelledError):
@@ -47,3 +52,7 @@ async def take_over(wait_ms: int) -> dict[str, Any]:
         return {"told": [version for version, _ in told], "calls": namespace.calls}
     finally:
         gates.WAIT_MS = usual
+
+
+def _open(way: JsGates, name: str) -> asyncio.Future[Any]:
+    return asyncio.ensure_future(way._open("org", name, f'["{name}",1,{{}}]', VERSION))

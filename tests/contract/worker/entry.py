@@ -87,7 +87,7 @@ class Default(WorkerEntrypoint):  # type: ignore[misc] # the platform's, which h
             if "gate" in asked:
                 return await self._play(asked)
             if "carrying" in asked:
-                return json.dumps(await take_over(asked["carrying"]))
+                return json.dumps(await take_over(asked["carrying"], cut_off=asked["cut_off"]))
             if "signatures" in asked:
                 return json.dumps(await judge(asked["signatures"]))
             if "hashing" in asked:

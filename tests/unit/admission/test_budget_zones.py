@@ -123,7 +123,7 @@ def test_counters_from_before_ends_were_kept_go_on() -> None:
 @pytest.mark.parametrize("bound", [0, 40])
 def test_a_call_that_cost_nothing_holds_its_window_whenever_it_was_kept(bound: int) -> None:
     """A gate that died while the call was under way, and one that lived on, show the same end after a move."""
-    ends = []
+    shown, window = [], 0
     for dies in (False, True):
         kept: dict[int, int] = {}
         account = Account(budget("day"), "UTC", kept)
@@ -134,6 +134,6 @@ def test_a_call_that_cost_nothing_holds_its_window_whenever_it_was_kept(bound: i
             account.restore(BEGIN, window, bound)
         account.charge(BEGIN, window, BEGIN, bound, 0)
         moved = Account(budget("day"), "Asia/Tokyo", keep(kept, account))
-        ends.append((moved.window(BEGIN), moved.ends(BEGIN)))
-    assert ends[0] == ends[1]
-    assert ends[0][0] == window
+        shown.append((moved.window(BEGIN), moved.ends(BEGIN)))
+    assert shown[0] == shown[1]
+    assert shown[0][0] == window

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -52,6 +52,7 @@ class FakeGates:
     failure: Exception | None = None
     opened: list[tuple[UsageRecord, datetime]] = field(default_factory=list)
     settled: list[UsageRecord] = field(default_factory=list)
+    left: list[UsageRecord] = field(default_factory=list)
     confirmed: list[Account] = field(default_factory=list)
     asked: list[Ask] = field(default_factory=list)
     answer: Admitted = field(default_factory=Admitted)
@@ -70,6 +71,9 @@ class FakeGates:
 
     async def settle(self, record: UsageRecord) -> None:
         self.settled.append(record)
+
+    def leave(self, record: UsageRecord) -> None:
+        self.left.append(record)
 
 
 @dataclass
@@ -115,10 +119,25 @@ class Caller:
         assert record.id == opened.id
         return record
 
+    def throw_away(self) -> None:
+        """Call, and throw the rest away while it waits, as the platform does when it ends a request."""
+
+        async def begin() -> None:
+            response = await call_model(self._gateway(), self._request(), ACCOUNT, FakeClient(), nothing)
+            assert response.finish is not None
+            rest = response.finish()
+            assert isinstance(rest, Coroutine)
+            rest.send(None)
+            rest.close()
+
+        run(begin())
+
+    def _gateway(self) -> Gateway:
+        return Gateway(PROVIDERS, self.upstream, self.gates, self.clock, 600, 64, Denials())
+
     async def _call(self) -> Outcome:
-        gateway = Gateway(PROVIDERS, self.upstream, self.gates, self.clock, 600, 64, Denials())
         try:
-            response = await call_model(gateway, self._request(), ACCOUNT, FakeClient(), nothing)
+            response = await call_model(self._gateway(), self._request(), ACCOUNT, FakeClient(), nothing)
         except HeadgateError as error:
             facts = await error.finish() if error.finish else {}
             return Outcome(error.status, error.headers, b"", facts, error)

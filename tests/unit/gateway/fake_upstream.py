@@ -62,6 +62,9 @@ class FakeRelay:
             self.sent += self.last
         return StreamReport(self.how, text)
 
+    def so_far(self) -> StreamReport | None:
+        return StreamReport(StreamEnd.CLIENT_GONE, b"".join(self.pieces)) if self.stream_filter else None
+
 
 @dataclass
 class FakeAnswer:

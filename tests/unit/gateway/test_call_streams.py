@@ -118,6 +118,23 @@ def test_a_client_that_leaves_is_charged_for_what_was_said(wants_usage: bool, en
     assert caller.record.estimated is (end < len((TEXT + FINISH + TOLD).rstrip()))
 
 
+def test_a_call_that_is_thrown_away_is_left_to_the_next() -> None:
+    """The platform may end the request of a client that has left. What was read until then is charged."""
+    caller = streaming(TEXT, StreamEnd.CLIENT_GONE)
+    caller.throw_away()
+    [record], [(opened, _)] = caller.gates.left, caller.gates.opened
+    assert (record.id, record.cause, record.estimated) == (opened.id, Cause.CLIENT_GONE_MID_STREAM, True)
+    assert record.output_tokens > 0
+    assert caller.gates.settled == []
+
+
+def test_one_whose_text_was_not_read_is_charged_at_its_bound() -> None:
+    """By its gate, at its deadline: nobody knows what the client has had."""
+    caller = streaming(TEXT, StreamEnd.CLIENT_GONE, wants_usage=True)
+    caller.throw_away()
+    assert (caller.gates.left, caller.gates.settled) == ([], [])
+
+
 def test_an_error_event_of_the_providers_own_is_the_last_word() -> None:
     """Ours does not follow it; the record says that it broke off."""
     own = event({"error": {"message": "overloaded", "code": "server_overloaded"}})
