@@ -209,11 +209,7 @@ class Book:
 
     def forget_idle(self, now: int) -> list[tuple[str, str]]:
         """Drop counters on which nothing counts any more; return their rules and subjects: nothing of them is kept."""
-        for limit in self.policy.limits:
-            for subject in [subject for rule, subject in self.kept if rule == limit.id]:
-                self._count(limit, subject)
-        for rule, subject in list(self.kept):
-            self._account(rule, subject)
+        self._take_kept()
         idle = [place for place, count in self.counts.items() if not count.used(now)]
         idle += [place for place, one in self.accounts.items() if not one.used(now) and not one.reserved(now)]
         for place in idle:
@@ -222,6 +218,22 @@ class Book:
         if idle:
             self.stops.clear()
         return idle
+
+    def let_go(self, now: int) -> None:
+        """Have every counter drop what no longer counts."""
+        self._take_kept()
+        counters: dict[tuple[str, str], Count | Account] = {**self.counts, **self.accounts}
+        for one in counters.values():
+            one.used(now)
+        self.touched |= counters
+
+    def _take_kept(self) -> None:
+        """Make the counters of all that is kept."""
+        for limit in self.policy.limits:
+            for subject in [subject for rule, subject in self.kept if rule == limit.id]:
+                self._count(limit, subject)
+        for rule, subject in list(self.kept):
+            self._account(rule, subject)
 
     def changes(self) -> list[tuple[str, str, int, int]]:
         """Return what must be kept: rule, subject, slot, and what is in it now."""

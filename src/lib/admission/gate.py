@@ -78,9 +78,17 @@ class Gate:
         answers = self._take_all(rows, current=version == self._version)
         return _text([self._version, answers])
 
-    def bump(self, policy: str | None = None) -> int:
-        """The organisation's policy has changed in the store: return its new version. None: its rules are the same."""
+    def bump(self, policy: str | None = None, now_ms: int = 0) -> int:
+        """The organisation's policy has changed in the store: return its new version. None: its rules are the same.
+
+        What no longer counts by the old rules is let go first. Else a wider window would find it again, or not, as it
+        happened to be on disk.
+        """
+        self._now = max(self._now, now_ms)
+        if policy is not None:
+            self._book.let_go(self._now)
         self.fold()
+        self._keep()
         self._sql.run("UPDATE meta SET version = version + 1")
         self._version += 1
         if policy is not None:

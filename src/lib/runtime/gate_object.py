@@ -88,7 +88,7 @@ class Gate(DurableObject):
         if reading < self._newest_reading:
             return self._gate.bump()
         self._newest_reading = reading
-        return self._gate.bump(policy)
+        return self._gate.bump(policy, _now_ms())
 
     def counters(self) -> str:
         """Return how much of each rule is used: a JSON object of `[used, reserved, resets_at_ms]` by the rule's id."""

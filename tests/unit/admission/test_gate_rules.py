@@ -62,7 +62,7 @@ class Subject:
     def set(self, *rules: dict[str, Any]) -> None:
         limits = [rule for rule in rules if "unit" in rule]
         budgets = [rule for rule in rules if "mode" in rule]
-        self.version = self.gate.bump(json.dumps({"time_zone": "UTC", "limits": limits, "budgets": budgets}))
+        self.version = self.gate.bump(json.dumps({"time_zone": "UTC", "limits": limits, "budgets": budgets}), self.now)
 
     def send(self, *rows: list[object], version: int | None = None) -> dict[str, Any]:
         told = self.gate.handle(self.version if version is None else version, json.dumps(rows), self.now)
@@ -352,3 +352,20 @@ def test_a_limit_of_requests_says_where_it_refuses(scope: dict[str, Any], place:
         answers = Subject(rule).send(opening("a"), opening("b"))
         assert answers["b"][0]
         assert len(answers["b"]) == 5
+
+
+@pytest.mark.parametrize("dies", [False, True])
+def test_a_wider_window_does_not_find_what_had_left_the_narrow_one(dies: bool) -> None:
+    """Whether the gate has lived on, or was made anew meanwhile and had it on disk yet."""
+    narrow, wide = REQUESTS | {"limit": 1, "window_ms": 1_000}, REQUESTS | {"limit": 1, "window_ms": 3_600_000}
+    subject = Subject(narrow)
+    assert subject.send(opening("a"))["a"][0] == ""
+    subject.gate.fold()
+    subject.now += 2_000
+    if dies:
+        subject.restart()
+    else:
+        subject.gate.counters(subject.now)
+    subject.set(wide)
+    assert subject.send(opening("b"))["b"][0] == ""
+    assert subject.send(opening("c"))["c"][0] == "requests_limit_reached"

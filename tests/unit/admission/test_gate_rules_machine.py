@@ -91,7 +91,7 @@ class Histories(RuleBasedStateMachine):
         """As the runtime does: nobody is let in by the old rules from the first moment on."""
         for text in (None, policy_json(policy)):
             self.version += 1
-            assert self.play("bump", text) == self.version
+            assert self.play("bump", text, self.now) == self.version
         self.model.change(policy, self.clock)
 
     @rule(limit=LIMITS, budget=BUDGETS, both=st.booleans())
