@@ -236,17 +236,15 @@ def _streamed(
 
     relay: Relay = answer.relay(ending, stream_filter)
 
-    async def settle() -> LogFacts:
-        try:
-            report = await relay.finished()
-        except GeneratorExit:
-            # Under load workerd may end the request of a client that has left, whatever it was asked to wait for. What
-            # is awaited never comes then, and this task is thrown away: nothing can be awaited any more.
-            if (so_far := relay.so_far()) is not None:
-                cause, known, estimated = reading.ended(so_far)
-                settlement.leave(cause, known, status=answer.status, estimated=estimated)
-            raise
+    def cut(report: StreamReport) -> None:
+        """Under load workerd may end the request of a client that has left, whatever it was asked to wait for: so what
+        is known at that moment is left to be settled by others. If we get to settle it ourselves, that changes nothing.
+        """
         cause, known, estimated = reading.ended(report)
+        settlement.leave(cause, known, status=answer.status, estimated=estimated)
+
+    async def settle() -> LogFacts:
+        cause, known, estimated = reading.ended(await relay.finished(cut))
         return await settlement.end(cause, known, status=answer.status, estimated=estimated)
 
     return Response(answer.status, headers, relay.body, settlement.facts(), settle)

@@ -175,8 +175,7 @@ class Settlement:
 
     def leave(self, cause: Cause, usage: Usage, *, status: int | None, estimated: bool) -> None:
         """Settle as `end` does where nothing can be awaited: by the organisation's next call."""
-        self._record = self._ended(cause, usage, status, estimated=estimated)
-        self._gates.leave(self._record)
+        self._gates.leave(self._ended(cause, usage, status, estimated=estimated))
 
     def without_answer(self, *, charged: bool) -> Usage:
         """Return what a call has used that the provider never answered: its input, where it may have read that."""

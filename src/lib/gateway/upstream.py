@@ -70,10 +70,8 @@ class Relay(Protocol):
     @property
     def body(self) -> NativeBody: ...
 
-    async def finished(self) -> StreamReport: ...
-
-    def so_far(self) -> StreamReport | None:
-        """Return what is known of a stream whose `finished` was thrown away; None where its text was not read."""
+    async def finished(self, cut: Callable[[StreamReport], None]) -> StreamReport:
+        """Run until the stream's end. `cut` is told what is known, where it is, the moment that the call has to end."""
         ...
 
 

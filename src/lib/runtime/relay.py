@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import js
 from js import Object
-from pyodide.ffi import JsException, to_js
+from pyodide.ffi import JsException, create_proxy, to_js
 
 from lib.gateway import sse
 from lib.gateway.upstream import Ending, StreamEnd, StreamFilter, StreamReport
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lib.runtime.upstream import Lifeline
 
 READ_BYTES = 64 * 1024
@@ -48,7 +50,7 @@ class NativeRelay:
         options = {"preventClose": True, "preventAbort": True, "signal": lifeline.client.signal}
         self._piping = piped.pipeTo(pipe.writable, to_js(options, dict_converter=Object.fromEntries))
 
-    async def finished(self) -> StreamReport:
+    async def finished(self, cut: Callable[[StreamReport], None]) -> StreamReport:  # noqa: ARG002 - nothing is known yet
         try:
             await self._piping
             end = StreamEnd.PROVIDER_DONE
@@ -59,9 +61,6 @@ class NativeRelay:
         last = self._ending(end, text, text[sse.last_boundary(text) :])
         await _close(self._writable.getWriter(), last, self._lifeline)
         return StreamReport(end, text)
-
-    def so_far(self) -> None:
-        """Nothing: the kept branch can't be read any more."""
 
 
 class FilteredRelay:
@@ -78,9 +77,9 @@ class FilteredRelay:
         self.body = NativeStream(pipe.readable)
         self._reading = self._read()  # the first read is under way before the answer is
 
-    async def finished(self) -> StreamReport:
+    async def finished(self, cut: Callable[[StreamReport], None]) -> StreamReport:
         try:
-            await self._pump()
+            await self._pump(cut)
             end = StreamEnd.PROVIDER_DONE
         except JsException:
             end = _why(self._lifeline)
@@ -92,10 +91,17 @@ class FilteredRelay:
         await _close(self._writer, last, self._lifeline)
         return StreamReport(end, text)
 
-    def so_far(self) -> StreamReport:
-        return StreamReport(_why(self._lifeline), b"".join(self._text))
+    async def _pump(self, cut: Callable[[StreamReport], None]) -> None:
+        # Called by the platform's event itself: nothing that is awaited is sure to come then.
+        told = create_proxy(lambda _event: cut(StreamReport(_why(self._lifeline), b"".join(self._text))))
+        self._lifeline.signal.addEventListener("abort", told)
+        try:
+            await self._hand_on()
+        finally:
+            self._lifeline.signal.removeEventListener("abort", told)
+            told.destroy()
 
-    async def _pump(self) -> None:
+    async def _hand_on(self) -> None:
         # A write to a client that has left never settles, and one that leaves while the answer is handed over is not
         # always told. So writing races all that ends a call: the departure, and at the latest its deadline.
         over = self._lifeline.over()

@@ -120,14 +120,15 @@ class Caller:
         return record
 
     def throw_away(self) -> None:
-        """Call, and throw the rest away while it waits, as the platform does when it ends a request."""
+        """Call, and throw the rest away once it is told of the end, as the platform does when it ends a request."""
 
         async def begin() -> None:
             response = await call_model(self._gateway(), self._request(), ACCOUNT, FakeClient(), nothing)
             assert response.finish is not None
             rest = response.finish()
             assert isinstance(rest, Coroutine)
-            rest.send(None)
+            while not self.gates.left:
+                rest.send(None)
             rest.close()
 
         run(begin())

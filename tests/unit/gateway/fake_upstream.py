@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lib.gateway import sse
@@ -48,12 +48,15 @@ class FakeRelay:
     def native(self) -> object:
         return self
 
-    async def finished(self) -> StreamReport:
+    async def finished(self, cut: Callable[[StreamReport], None]) -> StreamReport:
         self.runs += 1
         for piece in self.pieces:
             self.sent += self.stream_filter.feed(piece) if self.stream_filter else piece
             await asyncio.sleep(0)
         text = b"".join(self.pieces)
+        if self.how is StreamEnd.CLIENT_GONE and self.stream_filter:
+            cut(StreamReport(self.how, text))
+            await asyncio.sleep(0)
         unfinished = self.stream_filter.unfinished if self.stream_filter else text[sse.last_boundary(text) :]
         self.last = self.ending(self.how, text, unfinished)
         if not self.last and self.stream_filter and self.how is not StreamEnd.CLIENT_GONE:
@@ -61,9 +64,6 @@ class FakeRelay:
         if self.how is not StreamEnd.CLIENT_GONE:
             self.sent += self.last
         return StreamReport(self.how, text)
-
-    def so_far(self) -> StreamReport | None:
-        return StreamReport(StreamEnd.CLIENT_GONE, b"".join(self.pieces)) if self.stream_filter else None
 
 
 @dataclass

@@ -128,13 +128,6 @@ def test_a_call_that_is_thrown_away_is_left_to_the_next() -> None:
     assert caller.gates.settled == []
 
 
-def test_one_whose_text_was_not_read_is_charged_at_its_bound() -> None:
-    """By its gate, at its deadline: nobody knows what the client has had."""
-    caller = streaming(TEXT, StreamEnd.CLIENT_GONE, wants_usage=True)
-    caller.throw_away()
-    assert (caller.gates.left, caller.gates.settled) == ([], [])
-
-
 def test_an_error_event_of_the_providers_own_is_the_last_word() -> None:
     """Ours does not follow it; the record says that it broke off."""
     own = event({"error": {"message": "overloaded", "code": "server_overloaded"}})
