@@ -2,21 +2,27 @@
 
 Usage: python3 -m tools.test
 
-Units on CPython first, then the simulated provider's own, the contract of the stores, and the Worker on the real
-runtime, once for each store. All run, also when one has failed; the exit code says whether all passed.
+Units on CPython, and beside them, on another core, the simulated provider's own and the contract of the stores; then
+the Worker on the real runtime, once for each store. All run, also when one has failed; the exit code says whether all
+passed.
 """
 
 from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import IO
 
 from tools import node
 from tools.project import ROOT, VENV_PYTHON, ToolError
 from tools.setup import set_up
 from tools.state import STORES
 
+AT_THE_SAME_TIME = 2  # so many suites run while the first does; those behind them need the machine for themselves
 STORE = "HEADGATE_TEST_STORE"  # tests/e2e reads it
 
 
@@ -44,13 +50,57 @@ def suites() -> list[Suite]:
 
 def passes(suite: Suite) -> bool:
     print(f"== {suite.name}", flush=True)
-    environment = {**node.environment(node.find()), **suite.variables}
-    return subprocess.run(suite.command, cwd=ROOT, env=environment, check=False).returncode == 0
+    return subprocess.run(suite.command, cwd=ROOT, env=_environment(suite), check=False).returncode == 0
+
+
+@dataclass
+class Beside:
+    """A suite that runs beside others. What it says is shown when it has ended, in one piece."""
+
+    suite: Suite
+    process: subprocess.Popen[bytes]
+    said: IO[bytes]
+
+    def passes(self) -> bool:
+        code = self.process.wait()
+        self.said.seek(0)
+        print(f"== {self.suite.name}\n{self.said.read().decode(errors='replace')}", end="", flush=True)
+        return code == 0
+
+
+@contextmanager
+def beside(suite: Suite) -> Iterator[Beside]:
+    """Run a suite in the background; it ends with the block."""
+    print(f"== {suite.name}: beside the next ones", flush=True)
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(
+            suite.command,
+            cwd=ROOT,
+            env=_environment(suite),
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            yield Beside(suite, process, said)
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+
+
+def _environment(suite: Suite) -> dict[str, str]:
+    return {**node.environment(node.find()), **suite.variables}
 
 
 def main() -> int:
     set_up(postgres=True)
-    failed = [suite.name for suite in suites() if not passes(suite)]
+    first, *others = listed = suites()
+    with beside(first) as running:
+        passed = {suite.name: passes(suite) for suite in others[:AT_THE_SAME_TIME]}
+        passed[first.name] = running.passes()
+    passed |= {suite.name: passes(suite) for suite in others[AT_THE_SAME_TIME:]}
+    failed = [suite.name for suite in listed if not passed[suite.name]]
     if failed:
         print(f"test: failed: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0

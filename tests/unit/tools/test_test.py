@@ -36,9 +36,10 @@ def test_all_run_also_after_one_has_failed_and_the_failed_are_named(
     asked: list[bool] = []
     python = [sys.executable, "-c"]
     listed = [
-        Suite("first", [*python, "raise SystemExit(1)"]),
+        Suite("first", [*python, "print('what it says'); raise SystemExit(1)"]),
         Suite("second", [*python, "import os; print('store', os.environ['X'])"], {"X": "y"}),
         Suite("third", [*python, "raise SystemExit(5)"]),
+        Suite("fourth", ["true"]),
     ]
     monkeypatch.setattr(module, "set_up", lambda *, postgres: asked.append(postgres))
     monkeypatch.setattr(module, "suites", lambda: listed)
@@ -47,7 +48,8 @@ def test_all_run_also_after_one_has_failed_and_the_failed_are_named(
 
     out, err = capfd.readouterr()
     assert asked == [True]
-    assert out.splitlines() == ["== first", "== second", "store y", "== third"]
+    beside = ["== first: beside the next ones", "== second", "store y", "== third"]
+    assert out.splitlines() == [*beside, "== first", "what it says", "== fourth"]
     assert err == "test: failed: first, third\n"
 
 
