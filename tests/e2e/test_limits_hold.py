@@ -114,6 +114,8 @@ def test_calls_at_once_are_limited_and_each_end_frees_a_place(own_headgate: Head
     answers = burst(own_headgate, 20, "sim/chat-lat400")
     assert statuses(answers)["200"] >= 3
     assert {answer.status_code for answer in answers} == {200, 429}
+    # A place is free when its call is settled, which happens behind the answer.
+    until(lambda: used(own_headgate, limit_id) == 0, "the places to be free again")
     assert own_headgate.chat("sim/chat-err500").status_code == 500
     with Connection(own_headgate.base_url) as connection:
         connection.post("/v1/chat/completions", own_headgate.key, chat_body("sim/chat-stall3", stream=True))
