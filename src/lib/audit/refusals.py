@@ -95,9 +95,8 @@ def note(
     owner = str(principal.user_id) if own else principal.org_id
     if owner == NONE:
         return None
-    left_out = services.refusals.due(
-        owner, principal.actor, f"{route.method} {route.path}", services.clock.now().timestamp()
-    )
+    now = services.clock.now()
+    left_out = services.refusals.due(owner, principal.actor, f"{route.method} {route.path}", now.timestamp())
     if left_out is None:
         return None
     details: dict[str, Detail] = {
@@ -107,7 +106,7 @@ def note(
         "message": refusal.message,
         **({"left_out": left_out} if left_out else {}),
     }
-    target, now, context = target_of(route.path, path, principal), services.clock.now(), services.context
+    target, context = target_of(route.path, path, principal), services.context
     scope: Scope
     if own:
         scope = Person(owner)

@@ -32,14 +32,17 @@ def insert(row: LoginRow) -> Statement:
     )
 
 
+# A way in that may go: its person has a password, or another way in.
+_MAY_GO = (
+    "FROM logins WHERE user_id = ? AND id = ?"
+    " AND (EXISTS (SELECT 1 FROM users WHERE users.id = ? AND users.password_hash IS NOT NULL)"
+    " OR EXISTS (SELECT 1 FROM logins AS others WHERE others.user_id = ? AND others.id <> ?))"
+)
+
+
 def may_remove(user_id: str, login_id: str) -> Statement:
     """Return the question whether a way in is there and may go: its person has a password, or another way in."""
-    return Statement(
-        "SELECT 1 FROM logins WHERE user_id = ? AND id = ?"
-        " AND (EXISTS (SELECT 1 FROM users WHERE users.id = ? AND users.password_hash IS NOT NULL)"
-        " OR EXISTS (SELECT 1 FROM logins AS others WHERE others.user_id = ? AND others.id <> ?))",
-        (user_id, login_id, user_id, user_id, login_id),
-    )
+    return Statement(f"SELECT 1 {_MAY_GO}", (user_id, login_id, user_id, user_id, login_id))
 
 
 def remove(user_id: str, login_id: str, now: datetime) -> list[Statement]:
@@ -49,12 +52,7 @@ def remove(user_id: str, login_id: str, now: datetime) -> list[Statement]:
     """
     return [
         Statement("UPDATE users SET updated_at = ?2 WHERE id = ?1", (user_id, now)),
-        Statement(
-            "DELETE FROM logins WHERE user_id = ?1 AND id = ?2"
-            " AND (EXISTS (SELECT 1 FROM users WHERE users.id = ?1 AND users.password_hash IS NOT NULL)"
-            " OR EXISTS (SELECT 1 FROM logins AS others WHERE others.user_id = ?1 AND others.id <> ?2))",
-            (user_id, login_id),
-        ),
+        Statement(f"DELETE {_MAY_GO}", may_remove(user_id, login_id).values),
     ]
 
 
