@@ -42,8 +42,8 @@ INWARD = {
     ),
     "lib.audit.noting": ("lib.audit", "lib.identity.models", "lib.services", "lib.store.database", "lib.store.scope"),
     "lib.audit.refusals": (
-        "lib.audit", "lib.failures", "lib.http.errors", "lib.http.response", "lib.http.route", "lib.identity.csrf",
-        "lib.identity.models", "lib.services", "lib.store.database", "lib.store.scope",
+        "lib.audit", "lib.bounded", "lib.failures", "lib.http.errors", "lib.http.response", "lib.http.route",
+        "lib.identity.csrf", "lib.identity.models", "lib.services", "lib.store.database", "lib.store.scope",
     ),
     "lib.audit": (
         "lib.audit", "lib.identity.api_keys", "lib.identity.context", "lib.ids", "lib.store.database",
@@ -61,7 +61,8 @@ INWARD = {
     "lib.identity.token_store": ("lib.store",),
     "lib.identity.signing_key_store": ("lib.store",),
     "lib.http.cookies": (),
-    "lib.identity.shield": (),
+    "lib.bounded": (),
+    "lib.identity.shield": ("lib.bounded",),
     "lib.identity.operator_tokens": ("lib.identity.api_keys",),
     "lib.identity.ip_ranges": (),
     "lib.identity.bounds": ("lib.http.errors", "lib.identity.ip_ranges", "lib.identity.models"),

@@ -10,10 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from lib import failures
 from lib.audit.events import DENIED, Detail, org_event, person_event
+from lib.bounded import keep
 from lib.failures import Failure
 from lib.http.errors import Forbidden
 from lib.http.response import Finish, LogFacts
@@ -30,9 +31,6 @@ ACTION = "request.refused"
 INTERVAL_SECONDS = 60
 MOST_ROWS = 60  # in INTERVAL_SECONDS, for each organisation or person
 MOST_REMEMBERED = 10_000  # callers with their routes, and as many logs
-
-Name = TypeVar("Name")
-Entry = TypeVar("Entry")
 
 _PLACE = re.compile(r"\{(\w+)(?::path)?\}")
 # What is between a caller and the log: a place of a path may hold anything.
@@ -77,8 +75,8 @@ class Refusals:
             if like in self._noted:
                 self._noted[like] = (at, left_out + 1)
             return None
-        _keep(self._logs, owner, (began, rows + 1))
-        _keep(self._noted, like, (now, 0))
+        keep(self._logs, owner, (began, rows + 1), MOST_REMEMBERED)
+        keep(self._noted, like, (now, 0), MOST_REMEMBERED)
         return left_out
 
 
@@ -136,11 +134,3 @@ def target_of(route_path: str, path: Mapping[str, str], principal: Principal) ->
             named = principal.org_id
         return f"{_KINDS[kind]}:{named}" if _PLAIN.fullmatch(named) else None
     return None
-
-
-def _keep(table: dict[Name, Entry], name: Name, entry: Entry) -> None:
-    """Put an entry at the end; the first makes room."""
-    table.pop(name, None)
-    if len(table) >= MOST_REMEMBERED:
-        table.pop(next(iter(table)))
-    table[name] = entry

@@ -9,9 +9,8 @@ bounded.
 from __future__ import annotations
 
 from enum import Enum
-from typing import TypeVar
 
-Value = TypeVar("Value")
+from lib.bounded import keep
 
 BURST = 20
 RATE = 1.0  # look-ups a second
@@ -55,39 +54,31 @@ class Shield:
         tokens = self._tokens(network, now)
         if tokens < 1:
             return Verdict.TOO_MANY
-        _keep(self._buckets, network, (tokens - 1, now), MOST_NETWORKS)
-        _keep(self._asking, key_hash, None, MOST_WRONG)
+        keep(self._buckets, network, (tokens - 1, now), MOST_NETWORKS)
+        keep(self._asking, key_hash, None, MOST_WRONG)
         return Verdict.LOOK_UP
 
     def found(self, network: str, key_hash: str, now: float) -> None:
         """The key is right: its token is given back, and it needs none again."""
         self.failed(network, key_hash, now)
-        _keep(self._right, key_hash, None, MOST_RIGHT)
+        keep(self._right, key_hash, None, MOST_RIGHT)
         self._wrong.pop(key_hash, None)
 
     def not_found(self, key_hash: str, now: float) -> None:
         """The key is wrong, expired or revoked: for a while it is refused unseen."""
         self._asking.pop(key_hash, None)
         self._right.pop(key_hash, None)
-        _keep(self._wrong, key_hash, now + WRONG_SECONDS, MOST_WRONG)
+        keep(self._wrong, key_hash, now + WRONG_SECONDS, MOST_WRONG)
 
     def failed(self, network: str, key_hash: str, now: float) -> None:
         """Nobody knows what the key is: the token is given back."""
         if key_hash in self._asking:
             del self._asking[key_hash]
-            _keep(self._buckets, network, (min(self._tokens(network, now) + 1, BURST), now), MOST_NETWORKS)
+            keep(self._buckets, network, (min(self._tokens(network, now) + 1, BURST), now), MOST_NETWORKS)
 
     def _tokens(self, network: str, now: float) -> float:
         tokens, since = self._buckets.get(network, (float(BURST), now))
         return min(BURST, tokens + max(0.0, now - since) * RATE)
-
-
-def _keep(table: dict[str, Value], name: str, value: Value, most: int) -> None:
-    """Put an entry at the end; the first, used longest ago, makes room."""
-    table.pop(name, None)
-    if len(table) >= most:
-        table.pop(next(iter(table)))
-    table[name] = value
 
 
 def network_of(address: str | None) -> str:
