@@ -5,13 +5,13 @@ Usage: .venv/bin/python -m bench.scaling [SEEDS]      (20 seeds a line when none
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
 from bench.scaling_run import Simulation
 from bench.scaling_setting import Outcome, Setting
 from bench.speed_table import table
+from tools.arguments import parser_of
 
 LEASES = (1, 4, 16, 64, 256)
 CHILDREN = (5, 20, 100)
@@ -55,4 +55,6 @@ def _sum(outcomes: Sequence[Outcome], name: str) -> int:
 
 
 if __name__ == "__main__":
-    print(render(Setting(), range(int(sys.argv[1]) if len(sys.argv) > 1 else 20)))
+    parser = parser_of(__doc__)
+    parser.add_argument("seeds", type=int, nargs="?", default=20, help="how many a line")
+    print(render(Setting(), range(parser.parse_args().seeds)))

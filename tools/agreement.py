@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from tools.arguments import flags
 from tools.files import own_files, text_of
 from tools.lock import package_json
 from tools.project import REQUIREMENTS, ROOT, pyproject, toolchain
@@ -97,6 +98,7 @@ def disagreements() -> list[str]:
 
 
 if __name__ == "__main__":
+    flags(__doc__)
     found = disagreements()
     print("\n".join(found) or "The locks agree with pyproject.toml.")
     sys.exit("Run `make lock`." if found else 0)

@@ -13,6 +13,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 from tools import node
+from tools.arguments import flags
 from tools.files import own_files, text_of
 from tools.project import NODE_MODULES, ROOT
 
@@ -62,6 +63,7 @@ def _run(command: list[str]) -> tuple[bool, str]:
 
 
 def main() -> int:
+    flags(__doc__)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         results = {name: pool.submit(_run, command) for name, command in commands().items()}
         outcomes = {name: future.result() for name, future in results.items()}

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from tools import node
+from tools.arguments import is_check
 from tools.project import NODE_MODULES, ROOT, ToolError, toolchain
 
 DOCUMENT = ROOT / "docs" / "openapi.json"
@@ -41,11 +42,12 @@ def render(document: Path) -> str:
 
 
 def main() -> None:
+    check = is_check(__doc__)
     try:
         fresh = render(DOCUMENT)
     except ToolError as error:
         sys.exit(f"client types: {error}")
-    if "--check" not in sys.argv:
+    if not check:
         OUTPUT.parent.mkdir(parents=True, exist_ok=True)
         OUTPUT.write_text(fresh, encoding="utf-8")
     elif not OUTPUT.exists() or OUTPUT.read_text(encoding="utf-8") != fresh:

@@ -18,27 +18,33 @@ from pathlib import Path
 from typing import Any
 
 from tools import node
+from tools.arguments import flags
 from tools.project import ROOT, TOOLS, VENV, ToolError, wrangler_toml
 from tools.run import run
 from tools.state import Store, store_named
 
-MAX_COMPRESSED_KIB = 3 * 1024  # what Cloudflare takes from a free account; a paid one may send 10 MB
+# Before compression, as Cloudflare counts since May 2026: 64 MiB on every plan
+# (https://developers.cloudflare.com/workers/platform/limits/). The budget is our own: all of it is read at each start.
+LIMIT_KIB = 64 * 1024
+BUDGET_KIB = 16 * 1024
 NEXT_STEP = {"d1": "wrangler d1 create headgate", "postgres": "wrangler hyperdrive create headgate"}
 UPLOAD = re.compile(r"Total Upload: ([\d.]+) KiB / gzip: ([\d.]+) KiB")
 
 
-def compressed_kib(output: str) -> float:
-    """The compressed size that wrangler prints. Raises ToolError when it prints none."""
+def upload_kib(output: str) -> float:
+    """The size that wrangler prints. Raises ToolError when it prints none."""
     found = UPLOAD.search(output)
     if found is None:
         raise ToolError("wrangler did not print a size:\n" + output)
-    return float(found[2])
+    return float(found[1])
 
 
 def check_size(kib: float) -> None:
     """Raises ToolError when the Worker is too large."""
-    print(f"Compressed size: {kib:.0f} KiB of {MAX_COMPRESSED_KIB} KiB.")
-    if kib > MAX_COMPRESSED_KIB:
+    print(
+        f"Size: {kib / 1024:.1f} MiB of our budget of {BUDGET_KIB // 1024} MiB; Cloudflare takes {LIMIT_KIB // 1024}."
+    )
+    if kib > BUDGET_KIB:
         raise ToolError("the Worker is too large: see [python_modules] in wrangler.toml for what is left out")
 
 
@@ -72,9 +78,9 @@ def build(folder: Path, store: Store = "d1") -> str:
 
 
 def dry_run(store: Store) -> float:
-    """Build as a deploy would; return the compressed size in KiB."""
+    """Build as a deploy would; return the size in KiB."""
     with tempfile.TemporaryDirectory() as folder:
-        return compressed_kib(build(Path(folder), store))
+        return upload_kib(build(Path(folder), store))
 
 
 def deploy(store: Store) -> int:
@@ -87,9 +93,10 @@ def deploy(store: Store) -> int:
 
 
 def main() -> int:
+    options = flags(__doc__, dry_run="build, and print the size; send nothing")
     store = store_named(os.environ.get("STORE") or "d1")
     check_size(dry_run(store))
-    if "--dry-run" in sys.argv:
+    if options.dry_run:
         return 0
     check_database(store, wrangler_toml())
     return deploy(store)

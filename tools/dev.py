@@ -1,6 +1,6 @@
 """Set everything up, then run Headgate here until Ctrl-C or SIGTERM.
 
-Usage: python3 -m tools.dev [--exit-with-parent]      (what `make dev` runs)
+Usage: python3 -m tools.dev      (what `make dev` runs)
 
 It reads from the environment PORT (8787), STATE (a folder; .wrangler/state), STORE (d1, or postgres, which starts a
 server of its own), ENV_FILE (more variables and secrets) and CREDENTIALS (where to write them; .dev/credentials.json).
@@ -20,21 +20,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
+from tools.arguments import flags
 from tools.env_file import read_env_file, write_private
-from tools.ports import require_free
+from tools.ports import HOST, require_free
 from tools.process import die_with_parent
 from tools.project import ROOT, VENV_PYTHON, ToolError
 from tools.setup import set_up
-from tools.stack import Stack
+from tools.stack import Stack, own_variables
 from tools.state import Store, store_named
+from tools.worker_settings import check_variables
 
 DEFAULT_PORT = "8787"
 DEFAULT_STORE = "d1"
 DEFAULT_STATE = ".wrangler/state"
 DEFAULT_CREDENTIALS = ".dev/credentials.json"
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-EXIT_WITH_PARENT = "--exit-with-parent"
-IS_SET_UP = "--is-set-up"  # from ourselves, once the set-up is done
 
 READY = """\
 Ready on {base_url}
@@ -68,12 +68,16 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     if not (port.isascii() and port.isdigit() and 1 <= int(port) <= 65535):
         raise ToolError(f"PORT must be a number from 1 to 65535, not {port!r}")
     env_file = environment.get("ENV_FILE")
+    store = store_named(environment.get("STORE") or DEFAULT_STORE)
+    variables = read_env_file(Path(env_file).expanduser()) if env_file else {}
+    # As the Worker will see them; it would only say that it is not ready, a minute later and above its log.
+    check_variables({**own_variables(f"http://{HOST}:{port}"), **variables}, store, f"ENV_FILE {env_file}")
     return Settings(
         port=int(port),
-        store=store_named(environment.get("STORE") or DEFAULT_STORE),
+        store=store,
         state=Path(environment.get("STATE") or ROOT / DEFAULT_STATE).expanduser(),
         credentials=Path(environment.get("CREDENTIALS") or ROOT / DEFAULT_CREDENTIALS).expanduser(),
-        variables=read_env_file(Path(env_file).expanduser()) if env_file else {},
+        variables=variables,
     )
 
 
@@ -148,16 +152,21 @@ def serve(settings: Settings) -> NoReturn:
 
 
 def main() -> NoReturn:
-    if EXIT_WITH_PARENT in sys.argv:
+    options = flags(
+        __doc__,
+        exit_with_parent="end when the program ends that has started it",
+        is_set_up="bring nothing: all is there",  # from ourselves, once it is
+    )
+    if options.exit_with_parent:
         die_with_parent(signal.SIGTERM)
     settings = read_settings(os.environ)
     require_free(settings.port)
-    if IS_SET_UP in sys.argv:
+    if options.is_set_up:
         serve(settings)
     set_up(postgres=settings.store == "postgres")
     # The seed needs the development packages. The same process goes on, so signals still reach it.
     path = os.pathsep.join(str(folder) for folder in (ROOT / "src", ROOT))
-    command = [str(VENV_PYTHON), "-m", "tools.dev", IS_SET_UP, *sys.argv[1:]]
+    command = [str(VENV_PYTHON), "-m", "tools.dev", "--is-set-up", *sys.argv[1:]]
     os.execve(VENV_PYTHON, command, {**os.environ, "PYTHONPATH": path})
 
 

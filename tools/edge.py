@@ -15,7 +15,6 @@ Usage: python -m tools.edge --port PORT --to PORT [--exit-with-stdin]; prints `e
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import os
 import signal
@@ -27,6 +26,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
+from tools.arguments import parser_of
 from tools.child_server import ChildServer
 from tools.ports import HOST
 
@@ -148,7 +148,7 @@ def _end_with_stdin() -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--to", type=int, required=True)
     parser.add_argument("--exit-with-stdin", action="store_true")

@@ -11,10 +11,13 @@ from tools.project import ToolError
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 QUOTES = "'`\""
+QUOTED = re.compile(r"(?P<quote>['`\"])(?P<value>.*?)(?P=quote)\s*(#.*)?")
+COMMENT = re.compile(r"(^|\s+)#.*")  # behind a value only where a blank is before it: a password may hold a #
 
 
 def parse_env(text: str, source: str) -> dict[str, str]:
-    """Read `NAME=value` lines; blank lines, `# comments`, a leading `export` and quotes around a value are allowed.
+    """Read `NAME=value` lines; blank lines, a leading `export`, quotes around a value and `# comments` are
+    allowed, also behind a value.
 
     Raises ToolError naming the line's number and never its text, which may hold a secret.
     """
@@ -27,9 +30,12 @@ def parse_env(text: str, source: str) -> dict[str, str]:
         if not equals or not NAME.fullmatch(name):
             raise ToolError(f"{source}, line {number}: expected NAME=value")
         if value[:1] in QUOTES and value[:1]:
-            if len(value) < 2 or value[-1] != value[0]:
-                raise ToolError(f"{source}, line {number}: the quote is not closed")
-            value = value[1:-1]
+            quoted = QUOTED.fullmatch(value)
+            if quoted is None:
+                raise ToolError(f"{source}, line {number}: the quote is not closed, or something stands behind it")
+            value = quoted["value"]
+        else:
+            value = COMMENT.sub("", value)
         values[name] = value
     return values
 

@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 
+from tools.arguments import is_check
 from tools.project import ROOT
 
 # Each is a script that writes its file, and with `--check` exits with 1 when the file is not what it would write.
@@ -20,11 +21,12 @@ GENERATORS = (
 
 
 def main() -> int:
+    only = ["--check"] if is_check(__doc__) else []
     path = os.pathsep.join(str(folder) for folder in (ROOT / "src", ROOT))
     failed = 0
     for script in GENERATORS:
         if (ROOT / script).exists():
-            command = [sys.executable, script, *sys.argv[1:]]
+            command = [sys.executable, script, *only]
             failed |= subprocess.run(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": path}, check=False).returncode
     return 1 if failed else 0
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tools import verify_audit
 from tools.d1_target import D1Target
@@ -75,16 +76,23 @@ class Place:
     name: str
 
 
+class _Exact(argparse.ArgumentParser):
+    """Takes no shortened option, which may be a typo of another: `--rem` is refused."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options, allow_abbrev=False)
+
+
 def parser() -> argparse.ArgumentParser:
     plain = argparse.RawDescriptionHelpFormatter
-    which = argparse.ArgumentParser(add_help=False)
+    which = _Exact(add_help=False)
     which.add_argument("--store", choices=STORES, help="d1 or postgres (default: STORE, else d1)")
     which.add_argument("--remote", action="store_true", help="the D1 database at Cloudflare")
     which.add_argument(
         "--state", metavar="FOLDER", help="the folder of local data (default: STATE, else .wrangler/state)"
     )
 
-    top = argparse.ArgumentParser(prog="headgate", description=ABOUT, formatter_class=plain)
+    top = _Exact(prog="headgate", description=ABOUT, formatter_class=plain)
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     migrate = commands.add_parser("migrate", help="apply, undo or list the migrations", description=MIGRATE)
     actions = migrate.add_subparsers(dest="action", required=True, metavar="ACTION")

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tools import node
+from tools.arguments import flags
 from tools.project import REQUIREMENTS, ROOT, ToolError, pyproject, read_toolchain, toolchain
 from tools.python_env import uv
 from tools.run import run
@@ -177,6 +178,7 @@ def lock(upgrade: bool = False) -> None:
 
 
 if __name__ == "__main__":
+    flags(__doc__)
     try:
         lock()
     except ToolError as error:

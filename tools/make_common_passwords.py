@@ -21,6 +21,7 @@ from pathlib import Path
 
 from lib.identity.common_passwords import short_hash
 from tools import node
+from tools.arguments import is_check
 from tools.project import ROOT, pyproject
 
 OUTPUT = ROOT / "src/lib/identity/common_password_data.py"
@@ -61,7 +62,7 @@ def _download(version: str, folder: Path) -> Path:
 
 def main() -> None:
     version = pyproject()["tool"]["headgate"]["toolchain"][PACKAGE]
-    if "--check" in sys.argv:
+    if is_check(__doc__):
         if f'VERSION = "{PACKAGE}-{version}"' not in OUTPUT.read_text(encoding="utf-8"):
             sys.exit(f"{OUTPUT.relative_to(ROOT)} is stale: run python -m tools.make_common_passwords")
         return

@@ -24,6 +24,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from tools.arguments import is_check
+
 ROOT = Path(__file__).resolve().parent.parent
 OUTPUT = ROOT / "src/lib/gateway/price_data.py"
 PROVIDERS = ("openai",)
@@ -127,7 +129,7 @@ def render(version: str, table: dict[str, dict[str, Any]]) -> str:
 def main() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     version = project["tool"]["headgate"]["toolchain"]["litellm"]
-    if "--check" in sys.argv:
+    if is_check(__doc__):
         if f'VERSION = "litellm-{version}"' not in OUTPUT.read_text(encoding="utf-8"):
             sys.exit("src/lib/gateway/price_data.py is stale: run python -m tools.make_prices")
         return

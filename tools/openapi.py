@@ -10,6 +10,7 @@ import sys
 
 from lib.http.openapi import document
 from routes import ROUTES
+from tools.arguments import is_check
 from tools.project import ROOT
 
 PATH = ROOT / "docs" / "openapi.json"
@@ -21,8 +22,8 @@ def render() -> str:
 
 
 def main() -> None:
-    fresh = render()
-    if "--check" not in sys.argv:
+    check, fresh = is_check(__doc__), render()
+    if not check:
         PATH.write_text(fresh, encoding="utf-8")
     elif not PATH.exists() or PATH.read_text(encoding="utf-8") != fresh:
         sys.exit("docs/openapi.json is stale: run python -m tools.openapi")

@@ -9,7 +9,7 @@ functions of its own instead (its module `pyodide-internal:builtin_wrappers`). E
 `SUBSTITUTIONS`, with the number of places it must find. Another Pyodide version may move them: then the tool names the
 row and stops.
 
-Usage: python tools/pack_runtime.py PYODIDE_PACKAGE_FOLDER OUTPUT_FOLDER
+Usage: python -m tools.pack_runtime PYODIDE_PACKAGE_FOLDER OUTPUT_FOLDER
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ import struct
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+
+from tools.arguments import parser_of
 
 BUNDLE_NAME = "pyodide_dev.capnp.bin"
 
@@ -159,10 +161,12 @@ def pack(package: Path, output: Path) -> Path:
 
 
 def main() -> None:
-    if len(sys.argv) != 3:
-        sys.exit(__doc__)
+    parser = parser_of(__doc__)
+    parser.add_argument("package", type=Path, metavar="PYODIDE_PACKAGE_FOLDER")
+    parser.add_argument("output", type=Path, metavar="OUTPUT_FOLDER")
+    options = parser.parse_args()
     try:
-        print(pack(Path(sys.argv[1]), Path(sys.argv[2])))
+        print(pack(options.package, options.output))
     except (PackError, OSError) as error:
         sys.exit(f"pack_runtime: {error}")
 

@@ -12,6 +12,7 @@ from lib.http.route import Route
 from lib.identity.models import Scope
 from lib.identity.policy import PERMISSIONS, Role
 from routes import ROUTES
+from tools.arguments import is_check
 from tools.project import ROOT
 
 PATH = ROOT / "docs" / "permissions.md"
@@ -68,8 +69,8 @@ def _line(route: Route) -> str:
 
 
 def main() -> None:
-    fresh = render()
-    if "--check" not in sys.argv:
+    check, fresh = is_check(__doc__), render()
+    if not check:
         PATH.write_text(fresh, encoding="utf-8")
     elif not PATH.exists() or PATH.read_text(encoding="utf-8") != fresh:
         sys.exit("docs/permissions.md is stale: run python -m tools.permissions")

@@ -16,6 +16,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from tools.arguments import is_check
 from tools.project import ROOT, ToolError
 
 MIGRATIONS = ROOT / "migrations"
@@ -171,11 +172,12 @@ def _mapping(name: str, columns: Mapping[str, str]) -> str:
 
 
 def main() -> None:
+    check = is_check(__doc__)
     try:
         fresh = render(read(MIGRATIONS))
     except ToolError as error:
         sys.exit(f"row types: {error}")
-    if "--check" not in sys.argv:
+    if not check:
         OUTPUT.write_text(fresh, encoding="utf-8")
     elif not OUTPUT.exists() or OUTPUT.read_text(encoding="utf-8") != fresh:
         sys.exit("src/lib/store/schema.py is stale: run make types")

@@ -26,6 +26,7 @@ from lib.identity.opaque import new_secret
 from lib.identity.passwords import Cost, Passwords
 from lib.ids import new_id
 from lib.store.dialect import time_text
+from tools.arguments import flags
 from tools.migrations import quoted
 from tools.password_hasher import CffiArgon2
 from tools.project import ToolError
@@ -186,6 +187,7 @@ def required_secret(environment: Mapping[str, str]) -> str:
 
 
 def main() -> None:
+    flags(__doc__)
     try:
         secret, email = required_secret(os.environ), checked_email(os.environ.get("ADMIN_EMAIL") or ADMIN_EMAIL)
     except ToolError as error:

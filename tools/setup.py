@@ -12,13 +12,13 @@ from __future__ import annotations
 import sys
 
 from tools import node, python_env, vendor
+from tools.arguments import flags
 from tools.postgres import PROGRAMS as POSTGRES_PROGRAMS
 from tools.project import NODE_MODULES, PYTHON_MODULES, REQUIREMENTS, ROOT, RUNTIME, TOOLS, VENV, VENV_PYTHON, ToolError
 from tools.steps import Step, do_in_order, do_side_by_side, only_one
 
 STAMPS = TOOLS / "stamps"
 HERE = str(ROOT)  # an environment and the wrapper hold absolute paths: a moved checkout is set up again
-WITH_POSTGRES = "--postgres"
 STAMP = ".headgate-stamp"  # inside a folder that another program may replace, so that its stamp goes with it
 
 
@@ -94,8 +94,9 @@ def set_up(*, postgres: bool = False) -> None:
 
 
 if __name__ == "__main__":
+    options = flags(__doc__, postgres="bring a PostgreSQL server too")
     try:
-        set_up(postgres=WITH_POSTGRES in sys.argv[1:])
+        set_up(postgres=options.postgres)
     except ToolError as error:
         sys.exit(f"setup: {error}")
     except KeyboardInterrupt:

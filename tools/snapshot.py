@@ -17,6 +17,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from tools.arguments import flags
 from tools.deploy import build
 from tools.ports import HOST, free_port
 from tools.process import Process
@@ -124,6 +125,7 @@ def first_answer_seconds(folder: Path, port: int) -> float:
 
 
 def main() -> None:
+    flags(__doc__)
     with tempfile.TemporaryDirectory() as name:
         folder, port = Path(name), free_port()
         build(folder)

@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tools import soak_checks
+from tools.arguments import flags
 from tools.project import ToolError
 from tools.setup import set_up
 from tools.soak_calls import (
@@ -322,6 +323,7 @@ async def soak(settings: Settings, folder: Path) -> bool:
 
 
 def main() -> int:
+    flags(__doc__)
     settings = settings_of(os.environ)
     set_up(postgres=settings.store == "postgres")
     folder = Path(tempfile.mkdtemp(prefix="headgate-soak-"))

@@ -42,6 +42,11 @@ LOG_TAIL = 40
 HYPERDRIVE = "CLOUDFLARE_HYPERDRIVE_LOCAL_CONNECTION_STRING_HYPERDRIVE"
 
 
+def own_variables(base_url: str) -> dict[str, str]:
+    """What a local Headgate at `base_url` is told where nothing else is said."""
+    return {"SIGN_UP": "open", "PUBLIC_URL": base_url, "MAIL": "outbox"}
+
+
 class Stack:
     """One local Headgate with its data in `state`. Port 0 chooses a free one, which a restart keeps.
 
@@ -162,13 +167,7 @@ class Stack:
         self.admin_password = credentials["admin_password"]
 
     def _start_worker(self) -> None:
-        own = {
-            **self.state.secrets(),
-            "SIM_BASE_URL": f"{self.sim_url}/v1",
-            "SIGN_UP": "open",
-            "PUBLIC_URL": self.base_url,
-            "MAIL": "outbox",
-        }
+        own = {**self.state.secrets(), "SIM_BASE_URL": f"{self.sim_url}/v1", **own_variables(self.base_url)}
         # A file, since every user of the machine can read a command line.
         write_private(self.state.variables, render_env({**own, **self._variables}))
         command = node.wrangler(

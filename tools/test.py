@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import IO
 
 from tools import node
+from tools.arguments import flags
 from tools.project import ROOT, VENV_PYTHON, ToolError
 from tools.setup import set_up
 from tools.state import STORES
@@ -107,6 +108,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    flags(__doc__)
     try:
         sys.exit(main())
     except ToolError as error:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from tools import lock, node
 from tools.agreement import pins
+from tools.arguments import flags
 from tools.project import ROOT, ToolError, pyproject, toolchain, version_tuple
 from tools.python_env import uv
 from tools.run import run
@@ -95,6 +96,7 @@ def update() -> None:
 
 
 if __name__ == "__main__":
+    flags(__doc__)
     try:
         update()
     except ToolError as error:

@@ -2,24 +2,24 @@ from __future__ import annotations
 
 import pytest
 
-from tools.deploy import MAX_COMPRESSED_KIB, check_database, check_size, chosen, compressed_kib
+from tools.deploy import BUDGET_KIB, check_database, check_size, chosen, upload_kib
 from tools.project import ToolError, wrangler_toml
 from tools.state import Store
 
 
 def test_the_size_is_read_from_wranglers_words() -> None:
-    assert compressed_kib("…\nTotal Upload: 7198.16 KiB / gzip: 1958.06 KiB\n…") == 1958.06
+    assert upload_kib("…\nTotal Upload: 7198.16 KiB / gzip: 1958.06 KiB\n…") == 7198.16
 
 
 def test_words_without_a_size_are_shown() -> None:
     with pytest.raises(ToolError, match="something new"):
-        compressed_kib("something new")
+        upload_kib("something new")
 
 
 def test_a_worker_that_is_too_large_is_not_deployed() -> None:
-    check_size(MAX_COMPRESSED_KIB)
+    check_size(BUDGET_KIB)
     with pytest.raises(ToolError, match="too large"):
-        check_size(MAX_COMPRESSED_KIB + 1)
+        check_size(BUDGET_KIB + 1)
 
 
 @pytest.mark.parametrize(("store", "step"), [("d1", "wrangler d1 create"), ("postgres", "wrangler hyperdrive create")])

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -40,3 +42,45 @@ def test_a_wrong_store_is_named_with_both_that_there_are(store: str) -> None:
 def test_a_wrong_port_is_named(port: str) -> None:
     with pytest.raises(ToolError, match="PORT must be a number"):
         read_settings({"PORT": port})
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("SESSION_DAYS=soon", "SESSION_DAYS must be a whole number from 1 to 90"),
+        ("OPENAI_BASE_URL=api.example.com", "OPENAI_BASE_URL must be an http"),
+        ("MAIL=pigeon", "MAIL must be none, outbox, cloudflare, http"),
+        ("MAIL=http", "MAIL_FROM must be an address"),
+        ("PUBLIC_URL=https://headgate.example.com", "MAIL is outbox"),
+        ("OIDC_PROVIDERS=acme", "OIDC_ACME_CLIENT_ID must be set"),
+        ("HEADGATE_SECRET=short", "HEADGATE_SECRET must have at least 32 characters"),
+        ("STORE=postgres", "STORE=d1 is said"),
+    ],
+)
+def test_a_setting_that_the_worker_would_refuse_is_named_before_it_starts(line: str, said: str, tmp_path: Path) -> None:
+    file = tmp_path / "extra.env"
+    file.write_text(f"OPENAI_API_KEY=sk-secret\n{line}\n")
+
+    with pytest.raises(ToolError, match="extra.env: .*" + said) as caught:
+        read_settings({"ENV_FILE": str(file)})
+
+    assert "sk-secret" not in str(caught.value)
+
+
+def test_settings_are_read_before_any_package_is_brought(tmp_path: Path) -> None:
+    """On a fresh machine there is only Python: a wrong setting is said before minutes of set-up."""
+    file = tmp_path / "extra.env"
+    file.write_text("SESSION_DAYS=soon\n")
+    code = "import sys; sys.path.insert(0, sys.argv[1]); from tools.dev import main; sys.argv[1:] = []; main()"
+    environment = {"ENV_FILE": str(file), "PATH": ""}
+
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code, str(ROOT)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.stderr.splitlines()[-1].endswith("SESSION_DAYS must be a whole number from 1 to 90")
+    assert done.stdout == ""

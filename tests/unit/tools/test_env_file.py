@@ -15,7 +15,27 @@ def test_the_usual_forms_are_read() -> None:
     assert parse_env(text, "x") == {"A": "1", "B": "two words", "C": "it=is # here", "D": "x", "E": ""}
 
 
-@pytest.mark.parametrize("line", ["no equals sign", "1A=x", "A-B=x", "=x", "A='open", "A='"])
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        ("A=sk-1 # the key", "sk-1"),
+        ("A=sk-1\t# the key", "sk-1"),
+        ("A=two words  #", "two words"),
+        ("A=p#ss#", "p#ss#"),
+        ("A=https://x.example/#part", "https://x.example/#part"),
+        ("A=# nothing yet", ""),
+        ("A= # nothing yet", ""),
+        ("A='it # is' # the key", "it # is"),
+        ('A="x"# the key', "x"),
+        ("A='' # 'none'", ""),
+    ],
+)
+def test_a_comment_behind_a_value_is_none_of_it(line: str, value: str) -> None:
+    """As dotenv and wrangler read it: a # begins a comment where a blank is before it, or a closed quote."""
+    assert parse_env(line, "x") == {"A": value}
+
+
+@pytest.mark.parametrize("line", ["no equals sign", "1A=x", "A-B=x", "=x", "A='open", "A='", "A='a' b"])
 def test_a_malformed_line_is_named_by_number_and_never_shown(line: str) -> None:
     with pytest.raises(ToolError, match=r"x\.env, line 2") as caught:
         parse_env(f"A=1\n{line}\n", "x.env")
