@@ -20,6 +20,7 @@ from tools.stack import Stack
 
 # Made up, and long enough that no other text holds it by chance.
 PROVIDER_KEY = "sk-e2e-ProviderKeyThatNobodyMaySee0123456789"
+LISTED = "https://listed.example"  # an origin whose pages may call the shared Headgate
 SPARE_ORGANISATIONS = 110
 # What the log must never say, whatever clients and providers do.
 DEFECTS = ["internal_error", "settlement_broke", "ledger_refused", "usage_record_rejected", "Uncaught", "Traceback"]
@@ -43,7 +44,11 @@ def upstream() -> Iterator[ScriptedUpstream]:
 
 @pytest.fixture(scope="session")
 def unstarted(tmp_path_factory: pytest.TempPathFactory, upstream: ScriptedUpstream) -> Iterator[Stack]:
-    variables = {"OPENAI_BASE_URL": f"{upstream.url}/v1", "OPENAI_API_KEY": PROVIDER_KEY}
+    variables = {
+        "OPENAI_BASE_URL": f"{upstream.url}/v1",
+        "OPENAI_API_KEY": PROVIDER_KEY,
+        "CORS_ORIGINS": LISTED,
+    }
     stack = Stack(tmp_path_factory.mktemp("headgate"), store=STORE, variables=variables)
     yield stack
     stack.stop()  # its PostgreSQL may have been started before it

@@ -1,43 +1,29 @@
 """Pages of other origins that call the AI API with a browser's key (CORS).
 
 Source: https://fetch.spec.whatwg.org/#http-cors-protocol. A key says which origins may use it, so which one may read an
-answer is known when the key is. The question before (preflight) carries no key, and gives nothing away: it is answered
-to every origin, and without leave to send cookies.
+answer is known when the key is. Before that, in the question before (preflight) and in errors that come while nobody
+knows who asks, nothing is given away: they are the same for everybody, and any origin may read them. It never gets
+leave to send cookies: what a browser sent with them, no page of an origin that is not listed can read.
 """
 
 from __future__ import annotations
 
-from lib.http.cors import PREFLIGHT_SECONDS
+from lib.http import cors
 from lib.http.request import Headers, RawRequest
 from lib.http.response import Response
 from lib.http.router import Router
 from lib.identity.bounds import allowed_origin
 from lib.identity.models import Principal
 
-_SENT = (
-    "authorization, content-type, idempotency-key, x-headgate-stream-cost, x-stainless-arch, x-stainless-lang,"
-    " x-stainless-os, x-stainless-package-version, x-stainless-retry-count, x-stainless-runtime,"
-    " x-stainless-runtime-version, x-stainless-timeout"
-)
-# What a page may read of an answer, beside what it always may.
-_EXPOSED = (
-    "ratelimit, ratelimit-policy, retry-after, x-headgate-budget-remaining, x-headgate-cost, x-headgate-request-id,"
-    " x-request-id"
-)
-
 
 def preflight(raw: RawRequest, router: Router) -> Response:
-    """Answer a browser that asks whether a page may call the AI API. Raises NotFound."""
-    return Response(
-        204,
-        {
-            "access-control-allow-origin": raw.headers.get("origin") or "null",
-            "access-control-allow-methods": ", ".join(router.methods(raw.path)),
-            "access-control-allow-headers": _SENT,
-            "access-control-max-age": str(PREFLIGHT_SECONDS),
-            "vary": "origin",
-        },
-    )
+    """Answer a browser that asks whether a page may call the AI API."""
+    return Response(204, {**anybody(raw.headers), **cors.may_send(raw, router)})
+
+
+def anybody(sent: Headers) -> dict[str, str]:
+    """Return what lets the page that asks read an answer which is the same for everybody."""
+    return _readable(origin) if (origin := sent.get("origin")) else {}
 
 
 def headers(principal: Principal, sent: Headers) -> dict[str, str]:
@@ -45,5 +31,12 @@ def headers(principal: Principal, sent: Headers) -> dict[str, str]:
     if principal.origins is None:
         return {}
     origin = allowed_origin(principal, sent.get("origin"))
-    readable = {"access-control-allow-origin": origin, "access-control-expose-headers": _EXPOSED} if origin else {}
-    return {"vary": "origin", **readable}
+    return _readable(origin) if origin else {"vary": "origin"}
+
+
+def _readable(origin: str) -> dict[str, str]:
+    return {
+        "vary": "origin",
+        "access-control-allow-origin": origin,
+        "access-control-expose-headers": cors.EXPOSED,
+    }

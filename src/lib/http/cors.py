@@ -5,19 +5,22 @@ from __future__ import annotations
 import re
 from collections.abc import Set
 
-from lib.http.errors import Forbidden
+from lib.http.errors import Forbidden, NotFound
 from lib.http.request import RawRequest
 from lib.http.response import Response
 from lib.http.router import Router
 
 MOST_HEADERS_CHARACTERS = 2_000
 PREFLIGHT_SECONDS = 600
-# What a page may read of an answer, beside what it always may.
-_EXPOSED = (
-    "etag, location, ratelimit, ratelimit-policy, retry-after, x-headgate-bookmark, x-headgate-budget-remaining,"
-    " x-headgate-request-id, x-request-id"
+# What a page may read of an answer, beside what it always may: what SDKs look at, and what we tell.
+EXPOSED = (
+    "etag, location, openai-model, openai-processing-ms, openai-version, ratelimit, ratelimit-policy, retry-after,"
+    " retry-after-ms, x-headgate-bookmark, x-headgate-budget-remaining, x-headgate-cost, x-headgate-request-id,"
+    " x-ratelimit-limit-requests, x-ratelimit-limit-tokens, x-ratelimit-remaining-requests,"
+    " x-ratelimit-remaining-tokens, x-ratelimit-reset-requests, x-ratelimit-reset-tokens, x-request-id, x-should-retry"
 )
-_HEADER_NAMES = re.compile(r"[A-Za-z0-9-]+( ?, ?[A-Za-z0-9-]+)*")
+_HEADER_NAMES = re.compile(r"[A-Za-z0-9_-]+( ?, ?[A-Za-z0-9_-]+)*")
+_METHOD = re.compile(r"[A-Z]{1,20}")
 
 
 def is_preflight(raw: RawRequest) -> bool:
@@ -26,23 +29,35 @@ def is_preflight(raw: RawRequest) -> bool:
 
 
 def preflight(raw: RawRequest, router: Router, allowed: Set[str]) -> Response:
-    """Answer a browser before anybody has signed in. Raises Forbidden for an origin that is not on the list.
-
-    A listed origin may send any header: what it sends is judged when it comes.
-    """
+    """Answer a browser before anybody has signed in. Raises Forbidden for an origin that is not on the list."""
     origin = raw.headers.get("origin")
     if origin is None or origin not in allowed:
         raise Forbidden("This origin is not allowed.", code="origin_not_allowed")
+    return Response(204, may_send(raw, router))
+
+
+def may_send(raw: RawRequest, router: Router) -> dict[str, str]:
+    """Return what tells a browser that its page may send what it asks for: any header, and any method.
+
+    That gives nothing away: a request is judged when it comes, and its refusal can be read only where it was sent.
+    """
     wanted = raw.headers.get("access-control-request-headers") or ""
     named = len(wanted) <= MOST_HEADERS_CHARACTERS and _HEADER_NAMES.fullmatch(wanted)
-    return Response(
-        204,
-        {
-            "access-control-allow-methods": ", ".join(router.methods(raw.path)),
-            **({"access-control-allow-headers": wanted} if named else {}),
-            "access-control-max-age": str(PREFLIGHT_SECONDS),
-        },
-    )
+    return {
+        "access-control-allow-methods": ", ".join(_methods(raw, router)),
+        **({"access-control-allow-headers": wanted} if named else {}),
+        "access-control-max-age": str(PREFLIGHT_SECONDS),
+    }
+
+
+def _methods(raw: RawRequest, router: Router) -> list[str]:
+    """Return the path's methods and the one that is asked for: else no page could read its 404 or 405."""
+    try:
+        own = router.methods(raw.path)
+    except NotFound:
+        own = []
+    asked = raw.headers.get("access-control-request-method") or ""
+    return sorted({*own, asked} if _METHOD.fullmatch(asked) else own)
 
 
 def headers(origin: str | None, allowed: Set[str]) -> dict[str, str]:
@@ -54,5 +69,5 @@ def headers(origin: str | None, allowed: Set[str]) -> dict[str, str]:
         **vary,
         "access-control-allow-origin": origin,
         "access-control-allow-credentials": "true",
-        "access-control-expose-headers": _EXPOSED,
+        "access-control-expose-headers": EXPOSED,
     }

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Set
 from dataclasses import replace
 from typing import Any
 
@@ -33,6 +34,9 @@ from lib.store.database import Database, StoreUnavailable, UnstorableValue
 # A write's answer tells how far the store has come; a read that presents it sees that write, wherever it is answered.
 BOOKMARK = "x-headgate-bookmark"
 _BOOKMARK = re.compile(r"[0-9a-f]{1,64}(-[0-9a-f]{1,64}){1,7}")
+
+# What ends a request with an answer that is no success. All else is a defect of ours.
+REFUSALS = (HeadgateError, StoreUnavailable, UnstorableValue)
 
 # How often a request is decided anew because its organisation's policy changed under it.
 MOST_DECISIONS = 4
@@ -67,9 +71,9 @@ async def handle(services: Services, router: Router, raw: RawRequest) -> Respons
 async def _answer(services: Services, router: Router, raw: RawRequest, facts: dict[str, object]) -> Response:
     dialect = dialect_of(raw.path)
     try:
-        check_uri(raw)
         if cors.is_preflight(raw):
             return _preflight(services, router, raw, dialect)
+        check_uri(raw)
         route, path = router.match(raw.method, raw.path)
         dialect = route.dialect
         facts["route"] = route.path
@@ -79,14 +83,30 @@ async def _answer(services: Services, router: Router, raw: RawRequest, facts: di
             require_operator(services, raw)
         request = await validate(route, raw, path)
         return await _decide(services, route, request, credential, facts)
-    except HeadgateError as failure:
-        return render.error(failure, dialect, raw.id)
-    except StoreUnavailable as failure:
-        failures.note(Failure.STORE_AWAY, str(failure))
-        facts["reason"] = str(failure)
-        return render.error(Unavailable("The store can't be reached. Try again."), dialect, raw.id)
-    except UnstorableValue as failure:
-        return render.error(BadRequest(f"A value can't be stored: {failure}."), dialect, raw.id)
+    except REFUSALS as failure:  # the caller is not known
+        return refused(raw, _error(failure, facts), dialect)
+
+
+def refused(
+    raw: RawRequest, error: HeadgateError, dialect: Dialect | None = None, listed: Set[str] = frozenset()
+) -> Response:
+    """Return the answer to somebody unknown; a page that asks can read it: on the AI API any, else a `listed` one's."""
+    dialect = dialect or dialect_of(raw.path)
+    answer = render.error(error, dialect, raw.id)
+    readable = browsers.anybody(raw.headers) if dialect is Dialect.OPENAI else {}
+    readable |= cors.headers(raw.headers.get("origin"), listed)
+    return replace(answer, headers={**answer.headers, **readable})
+
+
+def _error(failure: Exception, facts: dict[str, object]) -> HeadgateError:
+    """Return what a client is told of one of REFUSALS."""
+    if isinstance(failure, HeadgateError):
+        return failure
+    if isinstance(failure, UnstorableValue):
+        return BadRequest(f"A value can't be stored: {failure}.")
+    failures.note(Failure.STORE_AWAY, str(failure))
+    facts["reason"] = str(failure)
+    return Unavailable("The store can't be reached. Try again.")
 
 
 def _preflight(services: Services, router: Router, raw: RawRequest, dialect: Dialect) -> Response:
@@ -145,9 +165,9 @@ def _bookmark(raw: RawRequest) -> str | None:
     return bookmark if bookmark and _BOOKMARK.fullmatch(bookmark) else None
 
 
-def failure(raw: RawRequest) -> Response:
-    """Return the answer to a request that met a defect of ours."""
-    return render.error(InternalError(), dialect_of(raw.path), raw.id)
+def failure(raw: RawRequest, listed: Set[str] = frozenset()) -> Response:
+    """Return the answer to a request that met a defect of ours. Pages of `listed` origins may read it too."""
+    return refused(raw, InternalError(), listed=listed)
 
 
 def dialect_of(path: str) -> Dialect:
@@ -168,19 +188,18 @@ async def _decide(
         caller = await authenticate(services, route, credential, request.headers)
         principal = caller.principal if isinstance(caller, Account) else caller
         facts.update(org_id=principal.org_id, principal=principal.actor)
-        readable: dict[str, str] = {}
         try:
             await authorise(services, route, caller, request.headers)
-            readable = browsers.headers(principal, request.headers)
             response = await _run(services, route, request, caller, principal)
-            return replace(response, headers={**response.headers, **readable}) if readable else response
         except StaleAccount:
             continue
-        except HeadgateError as error:
-            error.headers.update(readable)
+        except REFUSALS as failure:
+            error = _error(failure, facts)
             if isinstance(error, Forbidden):
                 error.finish = _both(error.finish, refusals.note(services, route, request.path, principal, error))
-            raise
+            response = render.error(error, route.dialect, request.id)
+        readable = browsers.headers(principal, request.headers)
+        return replace(response, headers={**response.headers, **readable}) if readable else response
     raise Unavailable("The organisation's policy is changing. Try again.")
 
 

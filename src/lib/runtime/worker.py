@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import traceback
+from collections.abc import Set
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,7 +15,7 @@ from pyodide.ffi import JsException, to_js
 
 from lib.bootstrap import ROUTER, bootstrap
 from lib.config import ConfigError
-from lib.http import pipeline, render
+from lib.http import pipeline
 from lib.http.errors import Unavailable
 from lib.http.request import RawRequest
 from lib.http.response import Finish, LogFacts, NativeBody, Response
@@ -51,15 +52,18 @@ async def serve(env: Any, ctx: Any, request: Any) -> Any:
 
 
 async def _respond(env: Any, raw: RawRequest) -> Response:
+    listed: Set[str] = frozenset()
     try:
-        return await pipeline.handle(services_of(env), ROUTER, raw)
+        services = services_of(env)
+        listed = services.config.session.cors_origins
+        return await pipeline.handle(services, ROUTER, raw)
     except ConfigError as error:
         log.error("not_configured", request_id=raw.id, reason=str(error))
         failure = Unavailable("Headgate is not configured. Its log says what is missing.", code="not_configured")
-        return render.error(failure, pipeline.dialect_of(raw.path), raw.id)
+        return pipeline.refused(raw, failure)
     except Exception:  # noqa: BLE001 - the last place that can answer: what gets here is a defect of ours
         log.error("internal_error", request_id=raw.id, traceback=traceback.format_exc())
-        return pipeline.failure(raw)
+        return pipeline.failure(raw, listed)
 
 
 async def _finish(raw: RawRequest, response: Response, finish: Finish, started: float, settled: Any) -> None:

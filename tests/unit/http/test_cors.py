@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
+import httpx2
+import openai
 import pytest
 
+from lib.http import cors, pipeline
+from lib.http.errors import HeadgateError, Unavailable
+from tests.unit.fakes import raw_request
 from tests.unit.identity.signed_in import OWN, new_person, of
 from tests.unit.world import Answer, World, new_world
 
@@ -32,11 +40,15 @@ def test_a_browser_may_ask_before_anybody_has_signed_in(path: str, origin: str) 
     assert answer.headers["vary"] == "origin"
 
 
-def test_the_methods_are_the_paths_own() -> None:
+def test_the_methods_are_the_paths_own_and_the_one_that_is_asked_for() -> None:
+    """What has no such path or method says so when it is called: else no page could read that."""
     world = new_world(session=SETTINGS)
     assert asking(world, "/api/v1/keys").headers["access-control-allow-methods"] == "GET, HEAD, POST"
     assert asking(world, "/v1/chat/completions").headers["access-control-allow-methods"] == "POST"
-    assert asking(world, "/api/v1/nothing").status == 404
+    for path in ("/api/v1/nothing", "/v1/nothing"):
+        asked = asking(world, path, access_control_request_method="PATCH")
+        assert (asked.status, asked.headers["access-control-allow-methods"]) == (204, "PATCH")
+    assert "x" not in asking(world, "/v1/nothing", access_control_request_method="x\r\n").headers.values()
 
 
 @pytest.mark.parametrize(
@@ -93,3 +105,59 @@ def test_a_listed_page_still_needs_the_sessions_token() -> None:
     assert browser.ask("POST", "/api/v1/keys", {"name": "x"}, headers=headers, csrf=None).status == 403
     assert browser.ask("POST", "/api/v1/keys", {"name": "x"}, headers=headers).status == 201
     assert browser.ask("POST", "/api/v1/keys", {"name": "x"}, headers={"origin": OWN}).status == 201
+
+
+def sent_by_the_sdk() -> set[str]:
+    """Ask the pinned Python SDK which headers it sends, over each of its ways to a completion."""
+    seen: set[str] = set()
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        seen.update(request.headers)
+        return httpx2.Response(500)
+
+    transport = httpx2.MockTransport(answer)
+    client = openai.AsyncOpenAI(
+        api_key="x", organization="o", project="p", max_retries=0, http_client=httpx2.AsyncClient(transport=transport)
+    )
+    asked: Any = {"model": "sim/chat", "messages": []}
+
+    async def stream() -> None:
+        async with client.chat.completions.stream(**asked):
+            pass
+
+    async def ask_all() -> None:
+        chat = client.chat.completions
+        for one in (stream(), chat.create(**asked), chat.parse(**asked)):
+            with pytest.raises(openai.InternalServerError):
+                await one
+
+    asyncio.run(ask_all())
+    return seen
+
+
+def test_all_that_the_sdk_sends_may_be_sent() -> None:
+    """From a page of a listed origin and, on the AI API, from any other. (Node: openai_sdk_in_a_page.test.ts.)"""
+    names = {*sent_by_the_sdk(), "traceparent", "anthropic-version", "x-api-key", "x_own"}
+    assert {"x-stainless-helper-method", "openai-organization", "openai-project", "user-agent"} <= names
+    for world, origin in ((new_world(session=SETTINGS), APP), (new_world(), "https://any.example")):
+        wanted = ",".join(sorted(names))
+        answer = asking(world, "/v1/chat/completions", origin=origin, access_control_request_headers=wanted)
+        assert (answer.status, answer.headers["access-control-allow-headers"]) == (204, wanted)
+
+
+@pytest.mark.parametrize(
+    "error", [HeadgateError("x"), Unavailable("x", code="not_configured")], ids=["a defect of ours", "no settings"]
+)
+def test_what_breaks_before_there_is_a_world_can_be_read(error: HeadgateError) -> None:
+    """By any page on the AI API, and on the other by those that are listed."""
+    for path, origin, listed, read in (
+        ("/v1/x", "https://any.example", frozenset[str](), True),
+        ("/v1/x", APP, frozenset({APP}), True),
+        ("/api/v1/x", APP, frozenset({APP}), True),
+        ("/api/v1/x", "https://any.example", frozenset({APP}), False),
+    ):
+        answer = pipeline.refused(raw_request("GET", path, headers={"origin": origin}), error, listed=listed)
+        assert answer.headers.get("access-control-allow-origin") == (origin if read else None)
+        assert ("access-control-allow-credentials" in answer.headers) == (origin in listed)
+        assert answer.headers.get("access-control-expose-headers") == (cors.EXPOSED if read else None)
+    assert pipeline.failure(raw_request("GET", "/v1/x", headers={"origin": APP})).headers["vary"] == "origin"
