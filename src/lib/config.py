@@ -231,7 +231,8 @@ def _sign_up(text: str | None) -> SignUp:
 
 def _domains(text: str) -> frozenset[str]:
     domains = [domain.strip().lower() for domain in text.split(",") if domain.strip()]
-    if len(domains) > MOST_DOMAINS or not all(_DOMAIN.fullmatch(domain) for domain in domains):
+    plain = text.isascii()  # the lower case of some other letters is ASCII
+    if not plain or len(domains) > MOST_DOMAINS or not all(_DOMAIN.fullmatch(domain) for domain in domains):
         raise ConfigError(f"SIGN_UP_DOMAINS must be at most {MOST_DOMAINS} domains with commas between them")
     return frozenset(domains)
 

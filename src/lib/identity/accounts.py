@@ -19,25 +19,24 @@ _WRONG = "The address, the password or the code is wrong."
 
 
 async def sign_in(services: Services, email: str, password: str, totp_code: str | None, context: Context) -> UserRow:
-    """Return whose address and password these are.
+    """Return whose address (a normal one, see `addresses`) and password these are.
 
     Raises Unauthorized: `invalid_credentials`, the same for an unknown address and a wrong password, after the same
     work; `totp_required` when the password is right and a code is needed. Forbidden, `email_not_verified`.
     TooManyRequests when it was tried too often.
     """
-    account = email.strip().lower()
-    await services.guard.check(Purpose.SIGN_IN, account, context.address)
-    user = await account_store.find(services.database, account)
+    await services.guard.check(Purpose.SIGN_IN, email, context.address)
+    user = await account_store.find(services.database, email)
     good = services.passwords.verify(user.password_hash if user else None, password)
     if user is None or not good:
-        await services.guard.failed(Purpose.SIGN_IN, account, context.address)
+        await services.guard.failed(Purpose.SIGN_IN, email, context.address)
         raise _refused(services, user, context)
     if user.email_verified_at is None:
         raise Forbidden("Confirm your address first, with what we have sent to it.", code="email_not_verified")
     if user.totp_confirmed_at is not None:
         await _second_factor(services, user, totp_code, context)
     await change(services, user.id, _rehashed(services, user, password), "user.signed_in", context)
-    await services.guard.succeeded(Purpose.SIGN_IN, account, context.address)
+    await services.guard.succeeded(Purpose.SIGN_IN, email, context.address)
     await homes.ensure(services, user, context)
     return user
 

@@ -13,9 +13,12 @@ _ADDRESS = re.compile(
 
 
 def normal(text: str) -> str:
-    """Return an address in lower case, without spaces around it. Raises ValueError where it is none."""
-    address = text.strip().lower()
-    if len(address) > MOST_CHARACTERS or not _ADDRESS.fullmatch(address):
+    """Return an address in lower case, without spaces around it. Raises ValueError where it is none.
+
+    ASCII is asked for first: the lower case of the Kelvin sign is a k, and another mailbox would be the same account.
+    """
+    address = text.strip()
+    if not address.isascii() or len(address) > MOST_CHARACTERS or not _ADDRESS.fullmatch(address := address.lower()):
         raise ValueError("this is not an e-mail address")
     return address
 
