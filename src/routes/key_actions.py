@@ -19,8 +19,8 @@ from lib.identity.context import context_of
 from lib.identity.models import INFERENCE_SCOPES, Principal, Scope
 from lib.services import Services
 from lib.text import PRINTABLE
-from routes.key_schemas import IpRanges, KeyWithSecret, Models, Name, Origins, key_made
-from routes.schemas import One
+from routes.key_schemas import IpRanges, KeyWithSecret, Models, Origins, key_made
+from routes.schemas import Name, One
 
 _EndUser = Annotated[str, StringConstraints(min_length=1, max_length=MOST_CHARACTERS, pattern=PRINTABLE)]
 

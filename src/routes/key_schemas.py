@@ -26,8 +26,6 @@ _ORIGIN = re.compile(
 )
 _USUAL_PORT = re.compile(r"https:.*:443|http:.*:80")
 
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=PRINTABLE)]
-
 
 def _range(text: str) -> str:
     parse_range(text)

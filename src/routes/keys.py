@@ -16,8 +16,8 @@ from lib.identity import key_service, key_store
 from lib.identity.bounds import Bounds
 from lib.identity.models import INFERENCE_SCOPES, Principal, Scope
 from lib.services import Services
-from routes.key_schemas import IpRanges, Key, KeyKind, KeyWithSecret, Models, Name, key_made, key_of, key_shown
-from routes.schemas import AFTER_ALL, RECENT, One, Page, Time
+from routes.key_schemas import IpRanges, Key, KeyKind, KeyWithSecret, Models, key_made, key_of, key_shown
+from routes.schemas import AFTER_ALL, RECENT, Name, One, Page, Time
 
 
 class KeysQuery(PageQuery):

@@ -17,7 +17,7 @@ from lib.identity.models import SELF, Principal
 from lib.identity.reauthentication import Proof
 from lib.services import Services
 from lib.store.schema import MembershipRow, UserRow
-from routes.schemas import Code, Email, GivenPassword, Mailed, NewPassword, One, PersonName, mailed
+from routes.schemas import Code, Email, GivenPassword, Mailed, Name, NewPassword, One, mailed
 
 PATH = "/api/v1/me"
 
@@ -52,7 +52,7 @@ class UpdateMe(BaseModel):
     """What to change."""
 
     model_config = ConfigDict(extra="forbid")
-    name: PersonName | None = None
+    name: Name | None = None
 
 
 class DeleteMe(BaseModel):

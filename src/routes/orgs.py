@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from lib.http import etag, render
 from lib.http.paging import PageQuery, cut, decode_cursor
@@ -15,12 +15,17 @@ from lib.http.route import NoQuery, Route
 from lib.identity import member_service, member_store, org_service
 from lib.identity.context import context_of
 from lib.identity.models import SELF, Principal, Scope
+from lib.names import plain
 from lib.services import Services
 from lib.store.schema import OrgRow
 from lib.text import PRINTABLE
 from routes.schemas import One, Page
 
-_Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=PRINTABLE)]
+_Name = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=PRINTABLE),
+    AfterValidator(plain),
+]
 _Zone = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=PRINTABLE)]
 
 

@@ -21,11 +21,17 @@ from lib.identity.passwords import MOST_BYTES, within_bytes
 from lib.identity.policy import Role
 from lib.identity.reauthentication import Proof
 from lib.identity.sign_in_cookies import local_path
+from lib.names import plain
 from lib.text import PRINTABLE
 
 Item = TypeVar("Item")
 Email = Annotated[str, StringConstraints(max_length=300), AfterValidator(addresses.normal)]
-PersonName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=PRINTABLE)]
+# Of whatever people tell apart by its name.
+Name = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=PRINTABLE),
+    AfterValidator(plain),
+]
 # A password that is to be right, and one that is to be chosen: how long it must be is the deployment's to say, and how
 # long it may be is counted in bytes (lib/identity/passwords.py).
 GivenPassword = Annotated[
@@ -38,7 +44,6 @@ NewPassword = GivenPassword
 Secret = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=PRINTABLE)]
 _Name = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=PRINTABLE)]
 Id = Annotated[str, StringConstraints(min_length=36, max_length=36, pattern=r"^[0-9a-f-]+$")]
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=PRINTABLE)]
 Code = Annotated[str, StringConstraints(strip_whitespace=True, min_length=6, max_length=64, pattern=PRINTABLE)]
 # Where a browser is sent: on this host, and nowhere else.
 LocalPath = Annotated[str, AfterValidator(local_path)]

@@ -11,7 +11,7 @@ from lib.http.route import NoQuery, Route
 from lib.identity import email_change, password_change, sign_up
 from lib.identity.context import context_of
 from lib.services import Services
-from routes.schemas import Email, Mailed, NewPassword, One, PersonName, Secret, mailed
+from routes.schemas import Email, Mailed, Name, NewPassword, One, Secret, mailed
 
 _SAME = "The answer is the same, and comes as fast, whether or not somebody has this address."
 
@@ -22,7 +22,7 @@ class SignUpForm(BaseModel):
     model_config = ConfigDict(extra="forbid")
     email: Email
     password: NewPassword
-    name: PersonName
+    name: Name
     invitation: Secret | None = None
 
 

@@ -99,6 +99,7 @@ INWARD = {
     "lib.gateway.partial_json": (),
     "lib.gateway.sse_ending": ("lib.gateway.partial_json", "lib.gateway.sse"),
     "lib.text": (),
+    "lib.names": (),
     "lib.gateway.redaction": ("lib.http.json_body", "lib.http.errors"),
     "lib.gateway.answer_headers": (),
     "lib.gateway.formats": (

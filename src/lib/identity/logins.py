@@ -19,6 +19,7 @@ from lib.identity import account_store, accounts, addresses, homes, login_store,
 from lib.identity.context import Context
 from lib.identity.identity_provider import Attempt, Identity
 from lib.ids import new_id
+from lib.names import plain
 from lib.store.database import Statement, UniqueViolation
 from lib.store.schema import InvitationRow, LoginRow, UserRow
 
@@ -189,8 +190,12 @@ def _row(services: Services, identity: Identity, user_id: str) -> LoginRow:
 
 
 def _name(identity: Identity, email: str) -> str:
+    """Return what it calls itself there, where that is a name here; else what stands before the @."""
     name = "".join(sign for sign in identity.name or "" if sign.isprintable()).strip()
-    return name[:_MOST_NAME].strip() or email.partition("@")[0]
+    try:
+        return plain(name[:_MOST_NAME].strip()) or email.partition("@")[0]
+    except ValueError:
+        return email.partition("@")[0]
 
 
 def _taken() -> Conflict:
