@@ -1983,7 +1983,8 @@ export interface components {
         };
         /**
          * Event
-         * @description What was done. `hash` is over the whole row and `previous_hash`, that of the row before: see `docs/audit.md`.
+         * @description What was done; `details.changes` has each field that was changed. `hash` is over the whole row and
+         *     `previous_hash`, that of the row before: see `docs/audit.md`.
          */
         Event: {
             /** Seq */
@@ -2004,7 +2005,9 @@ export interface components {
             request_id: string | null;
             /** Details */
             details: {
-                [key: string]: string | number | boolean | null;
+                [key: string]: string | number | boolean | {
+                    [key: string]: components["schemas"]["FieldChange"];
+                } | null;
             };
             /** Previous Hash */
             previous_hash: string;
@@ -2061,6 +2064,22 @@ export interface components {
             rule_id: string | null;
             /** Retry After Ms */
             retry_after_ms: number | null;
+        };
+        /**
+         * FieldChange
+         * @description One field before and after. What was made has no `old`, what was deleted no `new`.
+         */
+        FieldChange: {
+            /**
+             * Old
+             * @default null
+             */
+            old?: string | number | boolean | null;
+            /**
+             * New
+             * @default null
+             */
+            new?: string | number | boolean | null;
         };
         /**
          * FullTeam
@@ -3596,6 +3615,7 @@ export type ErrorDetail = components['schemas']['ErrorDetail'];
 export type Event = components['schemas']['Event'];
 export type ExplainCall = components['schemas']['ExplainCall'];
 export type Explanation = components['schemas']['Explanation'];
+export type FieldChange = components['schemas']['FieldChange'];
 export type FullTeam = components['schemas']['FullTeam'];
 export type GoThere = components['schemas']['GoThere'];
 export type HeadgateErrorBody = components['schemas']['HeadgateErrorBody'];

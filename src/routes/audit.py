@@ -45,8 +45,17 @@ class AuditQuery(AuditFields, PageQuery):
     """A page of them."""
 
 
+class FieldChange(BaseModel):
+    """One field before and after. What was made has no `old`, what was deleted no `new`."""
+
+    old: str | int | bool | None = None
+    new: str | int | bool | None = None
+
+
 class Event(BaseModel):
-    """What was done. `hash` is over the whole row and `previous_hash`, that of the row before: see `docs/audit.md`."""
+    """What was done; `details.changes` has each field that was changed. `hash` is over the whole row and
+    `previous_hash`, that of the row before: see `docs/audit.md`.
+    """
 
     seq: int
     id: str
@@ -56,7 +65,7 @@ class Event(BaseModel):
     result: str
     address: str | None
     request_id: str | None
-    details: dict[str, str | int | bool | None]
+    details: dict[str, str | int | bool | dict[str, FieldChange] | None]
     previous_hash: str
     hash: str
     created_at: datetime

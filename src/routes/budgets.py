@@ -134,7 +134,7 @@ async def delete_budget(services: Services, request: Validated[None, NoQuery], p
     row = await policy_service.get_budget(services, principal, request.path["id"])
     etag.check_match(request.headers, row.version)
     expected = row.version if request.headers.get("if-match") else None
-    await policy_service.delete_budget(services, principal, row.id, expected)
+    await policy_service.delete_budget(services, principal, row, expected)
     return render.no_content()
 
 

@@ -102,7 +102,7 @@ async def delete_limit(services: Services, request: Validated[None, NoQuery], pr
     row = await policy_service.get_limit(services, principal, request.path["id"])
     etag.check_match(request.headers, row.version)
     expected = row.version if request.headers.get("if-match") else None
-    await policy_service.delete_limit(services, principal, row.id, expected)
+    await policy_service.delete_limit(services, principal, row, expected)
     return render.no_content()
 
 

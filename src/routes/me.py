@@ -6,6 +6,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict
 
+from lib.audit.differences import personal
 from lib.http import etag, render
 from lib.http.errors import PreconditionFailed
 from lib.http.request import Validated
@@ -94,7 +95,15 @@ async def update_me(services: Services, request: Validated[UpdateMe, NoQuery], p
     user = await accounts.person(services, principal)
     etag.required_match(request.headers, user.version)
     statement = account_store.rename(user.id, user.version, request.body.name or user.name, services.clock.now())
-    [changed] = await accounts.change(services, user.id, [statement], "user.renamed", context_of(request))
+    [changed] = await accounts.change(
+        services,
+        user.id,
+        [statement],
+        "user.renamed",
+        context_of(request),
+        details=personal("name"),
+        only_if=account_store.is_at(user.id, user.version),
+    )
     if not changed:
         raise PreconditionFailed()
     return await _shown(services, principal, await accounts.person(services, principal))

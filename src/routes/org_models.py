@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from lib.audit.audit_store import found, missing
+from lib.audit.differences import differences
 from lib.audit.noting import noting
 from lib.gateway import model_store
 from lib.gateway.model_store import ModelRow
@@ -97,7 +98,12 @@ async def put_org_model(services: Services, request: Validated[PutModel, NoQuery
     conditional = request.headers.get("if-match") or request.headers.get("if-none-match")
     expected = (old.version if old else 0) if conditional else None
     noted = noting(
-        services, principal, "model.put", f"model:{model_id}", before=_as_expected(principal, route, expected)
+        services,
+        principal,
+        "model.put",
+        f"model:{model_id}",
+        before=_as_expected(principal, route, expected),
+        details=differences(old.route() if old else None, route),
     )
     if not await model_store.put_model(noted, principal.org_id, route, expected, now):
         raise PreconditionFailed()
@@ -110,8 +116,8 @@ async def delete_org_model(services: Services, request: Validated[None, NoQuery]
     row = await _find(services, principal, request.path["id"])
     etag.check_match(request.headers, row.version)
     expected = row.version if request.headers.get("if-match") else None
-    there = found("models", principal.org_id, row.id, expected)
-    noted = noting(services, principal, "model.deleted", f"model:{row.id}", before=there)
+    there, gone = found("models", principal.org_id, row.id, expected), differences(row.route(), None)
+    noted = noting(services, principal, "model.deleted", f"model:{row.id}", before=there, details=gone)
     if not await model_store.delete_model(noted, principal.org_id, row.id, expected):
         raise PreconditionFailed()
     await services.gates.changed(principal.org_id)

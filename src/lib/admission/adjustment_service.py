@@ -8,6 +8,7 @@ from lib.admission import adjustment_store
 from lib.admission.adjustment_store import EPOCH, MOST_ADJUSTMENTS, TOP_UP, milliseconds
 from lib.admission.windows import CALENDAR, window_of
 from lib.audit.audit_store import found
+from lib.audit.differences import differences
 from lib.audit.noting import noting
 from lib.http.errors import NotFound, UnprocessableEntity
 from lib.identity import org_service
@@ -52,7 +53,14 @@ async def create(
         updated_at=now,
     )
     made = found("budget_adjustments", principal.org_id, row.id)
-    noted = noting(services, principal, "budget.adjusted", f"budget:{budget.id}", after=made, details={"kind": kind})
+    noted = noting(
+        services,
+        principal,
+        "budget.adjusted",
+        f"budget:{budget.id}",
+        after=made,
+        details={"adjustment": row.id, **differences(None, row)},
+    )
     try:
         if not await adjustment_store.insert_adjustment(noted, row):
             raise UnprocessableEntity(f"A budget has at most {MOST_ADJUSTMENTS} adjustments that have not expired.")
@@ -78,7 +86,14 @@ async def delete(services: Services, principal: Principal, budget_id: str, adjus
     """Delete an adjustment. It no longer holds from the answer on. Raises NotFound."""
     row = await get(services, principal, budget_id, adjustment_id)
     there = found("budget_adjustments", principal.org_id, row.id)
-    noted = noting(services, principal, "budget.adjustment_deleted", f"budget:{budget_id}", before=there)
+    noted = noting(
+        services,
+        principal,
+        "budget.adjustment_deleted",
+        f"budget:{budget_id}",
+        before=there,
+        details={"adjustment": row.id, **differences(row, None)},
+    )
     if not await adjustment_store.delete_adjustment(noted, principal.org_id, budget_id, row.id):
         raise NotFound("There is no such adjustment.")
     await services.gates.changed(principal.org_id)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from lib.admission import policy_store
 from lib.admission.rules import EACH, Unit
 from lib.audit.audit_store import found
+from lib.audit.differences import differences
 from lib.audit.noting import noting
 from lib.http.errors import NotFound, PreconditionFailed, UnprocessableEntity
 from lib.identity import key_store, owner_store
@@ -56,7 +57,7 @@ async def create_limit(
     )
     _check_limit(row)
     made = found("limits", principal.org_id, row.id)
-    noted = noting(services, principal, "limit.created", f"limit:{row.id}", after=made)
+    noted = noting(services, principal, "limit.created", f"limit:{row.id}", after=made, details=differences(None, row))
     if not await policy_store.insert_limit(noted, row):
         raise UnprocessableEntity(f"An organisation has at most {policy_store.MOST_LIMITS} limits.")
     await services.gates.changed(principal.org_id)
@@ -79,7 +80,14 @@ async def update_limit(
     changed = replace(row, amount=amount, window_seconds=window_seconds, burst=burst, updated_at=now)
     _check_limit(changed)
     unchanged = found("limits", principal.org_id, row.id, row.version)
-    noted = noting(services, principal, "limit.updated", f"limit:{row.id}", before=unchanged)
+    noted = noting(
+        services,
+        principal,
+        "limit.updated",
+        f"limit:{row.id}",
+        before=unchanged,
+        details=differences(row, changed),
+    )
     if not await policy_store.update_limit(noted, changed, row.version):
         raise PreconditionFailed()
     await services.gates.changed(principal.org_id)
@@ -87,12 +95,12 @@ async def update_limit(
 
 
 async def delete_limit(
-    services: Services, principal: Principal, limit_id: str, expected_version: int | None = None
+    services: Services, principal: Principal, row: LimitRow, expected_version: int | None = None
 ) -> None:
     """Delete a limit. It no longer holds from the answer on."""
-    there = found("limits", principal.org_id, limit_id, expected_version)
-    noted = noting(services, principal, "limit.deleted", f"limit:{limit_id}", before=there)
-    if not await policy_store.delete_limit(noted, principal.org_id, limit_id, expected_version):
+    there, gone = found("limits", principal.org_id, row.id, expected_version), differences(row, None)
+    noted = noting(services, principal, "limit.deleted", f"limit:{row.id}", before=there, details=gone)
+    if not await policy_store.delete_limit(noted, principal.org_id, row.id, expected_version):
         raise PreconditionFailed()
     await services.gates.changed(principal.org_id)
 
@@ -117,7 +125,9 @@ async def create_budget(
         updated_at=now,
     )
     made = found("budgets", principal.org_id, row.id)
-    noted = noting(services, principal, "budget.created", f"budget:{row.id}", after=made)
+    noted = noting(
+        services, principal, "budget.created", f"budget:{row.id}", after=made, details=differences(None, row)
+    )
     if not await policy_store.insert_budget(noted, row):
         raise UnprocessableEntity(f"An organisation has at most {policy_store.MOST_BUDGETS} budgets.")
     await services.gates.changed(principal.org_id)
@@ -138,7 +148,14 @@ async def update_budget(
     """Change a budget's amount or mode; what is spent stays. Raises PreconditionFailed when somebody was first."""
     changed = replace(row, limit_nano_usd=limit_nano_usd, mode=mode, updated_at=services.clock.now())
     unchanged = found("budgets", principal.org_id, row.id, row.version)
-    noted = noting(services, principal, "budget.updated", f"budget:{row.id}", before=unchanged)
+    noted = noting(
+        services,
+        principal,
+        "budget.updated",
+        f"budget:{row.id}",
+        before=unchanged,
+        details=differences(row, changed),
+    )
     if not await policy_store.update_budget(noted, changed, row.version):
         raise PreconditionFailed()
     await services.gates.changed(principal.org_id)
@@ -146,12 +163,12 @@ async def update_budget(
 
 
 async def delete_budget(
-    services: Services, principal: Principal, budget_id: str, expected_version: int | None = None
+    services: Services, principal: Principal, row: BudgetRow, expected_version: int | None = None
 ) -> None:
     """Delete a budget. It no longer holds from the answer on."""
-    there = found("budgets", principal.org_id, budget_id, expected_version)
-    noted = noting(services, principal, "budget.deleted", f"budget:{budget_id}", before=there)
-    if not await policy_store.delete_budget(noted, principal.org_id, budget_id, expected_version):
+    there, gone = found("budgets", principal.org_id, row.id, expected_version), differences(row, None)
+    noted = noting(services, principal, "budget.deleted", f"budget:{row.id}", before=there, details=gone)
+    if not await policy_store.delete_budget(noted, principal.org_id, row.id, expected_version):
         raise PreconditionFailed()
     await services.gates.changed(principal.org_id)
 

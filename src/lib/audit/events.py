@@ -17,17 +17,18 @@ from typing import TYPE_CHECKING
 
 from lib.audit import audit_store
 from lib.audit.chain import Event, Log
+from lib.audit.differences import Detail, Plain
 from lib.ids import new_id
 from lib.store.database import Statement
 
 if TYPE_CHECKING:
     from lib.identity.context import Context
 
-Detail = str | int | bool | None
-
 OK, DENIED, FAILED = "ok", "denied", "failed"
 MOST_DETAILS = 16
+MOST_FIELDS = 20  # of what was changed
 MOST_DETAIL = 200  # characters
+SHORTER = (MOST_DETAIL, 60, 20)  # where all together are more than MOST_TEXT
 MOST_TEXT = 4_000
 # Our own secrets all look like this: keys, tokens, what is sent by mail.
 _SECRET = re.compile(r"hg[a-z]?_[0-9A-Za-z]{20,}")
@@ -87,13 +88,24 @@ def details_text(details: Mapping[str, Detail]) -> str:
     for name in details:
         if name.lower().rpartition("_")[2] in _FORBIDDEN_NAMES:
             raise ValueError(f"{name} does not belong into the audit log")
-    shown = {name[:64]: _shown(value) for name, value in list(details.items())[:MOST_DETAILS]}
-    text = json.dumps(shown, ensure_ascii=False, separators=(",", ":"))
-    return text if len(text) <= MOST_TEXT else '{"too_long":true}'
+    listed = list(details.items())[:MOST_DETAILS]
+    for most in SHORTER:
+        shown = {name[:64]: _shown(value, most) for name, value in listed}
+        text = json.dumps(shown, ensure_ascii=False, separators=(",", ":"))
+        if len(text) <= MOST_TEXT:
+            return text
+    return '{"too_long":true}'
 
 
-def _shown(value: Detail) -> Detail:
-    return _SECRET.sub(_HIDDEN, value)[:MOST_DETAIL] if isinstance(value, str) else value
+def _shown(value: Detail, most: int) -> Detail:
+    if isinstance(value, Mapping):
+        listed = list(value.items())[:MOST_FIELDS]
+        return {name: {side: _plain(one, most) for side, one in each.items()} for name, each in listed}
+    return _plain(value, most)
+
+
+def _plain(value: Plain, most: int) -> Plain:
+    return _SECRET.sub(_HIDDEN, value)[:most] if isinstance(value, str) else value
 
 
 def _cut(text: str | None, most: int) -> str | None:

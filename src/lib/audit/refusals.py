@@ -13,7 +13,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from lib import failures
-from lib.audit.events import DENIED, Detail, org_event, person_event
+from lib.audit.differences import Detail
+from lib.audit.events import DENIED, org_event, person_event
 from lib.bounded import keep
 from lib.failures import Failure
 from lib.http.errors import Forbidden

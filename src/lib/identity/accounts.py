@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from lib.audit.differences import Detail
 from lib.http.errors import Forbidden, Unauthorized
 from lib.identity import account_store, homes, second_factor
 from lib.identity.context import Context
@@ -71,7 +72,7 @@ async def change(
     context: Context,
     *,
     result: str = "ok",
-    details: Mapping[str, str] | None = None,
+    details: Mapping[str, Detail] | None = None,
     only_if: Statement | None = None,
 ) -> list[int]:
     """Run a group on a person's rows, with its entry in the audit log; return how many rows each statement changed.

@@ -13,6 +13,7 @@ from datetime import timedelta
 
 from lib.admission import policy_store
 from lib.audit.audit_store import found
+from lib.audit.differences import Detail, differences
 from lib.audit.noting import noting
 from lib.http.errors import UnprocessableEntity
 from lib.identity import api_keys, key_rules, key_service, key_store
@@ -85,7 +86,9 @@ async def mint(services: Services, principal: Principal, wanted: Wanted) -> tupl
         policy_store.insert_minted(budget),
         key_store.insert_with_budget(key, budget.id, now),
     ]
-    noted = noting(services, principal, "key.minted", f"key:{key.id}", after=found("api_keys", key.org_id, key.id))
+    details: dict[str, Detail] = {"budget_nano_usd": wanted.budget_nano_usd, **differences(None, key)}
+    there = found("api_keys", key.org_id, key.id)
+    noted = noting(services, principal, "key.minted", f"key:{key.id}", after=there, details=details)
     *_, made = await noted.batch(Org(key.org_id), group)
     if not made:
         raise UnprocessableEntity(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from lib.audit.differences import Detail
 from lib.identity.context import Context
 from lib.store.database import Statement
 from lib.store.scope import Joining, Org, Scope
@@ -22,7 +23,7 @@ class Change:
     target: str
     only_if: Statement
     statements: list[Statement]
-    details: Mapping[str, str] = field(default_factory=dict)
+    details: Mapping[str, Detail] = field(default_factory=dict)
     joins: str | None = None  # the person who becomes a member, where it is asked how many organisations it is in
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 
+from lib.audit.differences import Detail, differences
 from lib.http.errors import Conflict, NotFound
 from lib.identity import changes, invitation_store, member_store, org_service, people
 from lib.identity.api_keys import key_hash
@@ -46,7 +48,7 @@ async def create(
         updated_at=now,
     )
     only_if, target = invitation_store.may_insert(row), f"invitation:{row.id}"
-    change = Change("invitation.created", target, only_if, invitation_store.insert(row), {"role": row.role})
+    change = Change("invitation.created", target, only_if, invitation_store.insert(row), _offered(None, row))
     if not await changes.make(services, org_id, principal.actor, change, context):
         most = invitation_store.MOST_OPEN
         raise Conflict(f"An organisation has at most {most} open invitations.", code="too_many_invitations")
@@ -68,7 +70,7 @@ async def revoke(services: Services, principal: Principal, row: InvitationRow, c
     now = services.clock.now()
     only_if = invitation_store.is_open(row.org_id, row.id, now)
     gone = invitation_store.revoke(row.org_id, row.id, now)
-    change = Change("invitation.revoked", f"invitation:{row.id}", only_if, [gone])
+    change = Change("invitation.revoked", f"invitation:{row.id}", only_if, [gone], _offered(row, None))
     await changes.make(services, row.org_id, principal.actor, change, context)
 
 
@@ -116,3 +118,9 @@ async def _join(services: Services, user_id: str, row: InvitationRow, context: C
     await people.ensure_key(services, row.org_id, user_id)
     await services.gates.changed(row.org_id)
     return True
+
+
+def _offered(old: InvitationRow | None, new: InvitationRow | None) -> Mapping[str, Detail]:
+    """Return what an invitation offers: whom it is for is that person's own."""
+    was, now = (row and {"role": row.role, "custom_role": row.custom_role_id} for row in (old, new))
+    return differences(was, now)

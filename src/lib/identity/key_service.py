@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from lib.audit.audit_store import found
+from lib.audit.differences import Detail, differences
 from lib.audit.noting import noting
 from lib.http.errors import Conflict, NotFound, PreconditionFailed
 from lib.identity import api_keys, key_rules, key_store
@@ -54,7 +56,7 @@ async def create(
         team_id=await key_rules.team_for(services, principal, team_id),
         bounds=bounds,
     )
-    noted = noting(services, principal, "key.created", f"key:{key.id}", details={"name": name})
+    noted = noting(services, principal, "key.created", f"key:{key.id}", details=differences(None, key))
     await noted.batch(Org(principal.org_id), [key_store.insert(key, now)])
     return await get(services, principal, key.id), secret
 
@@ -86,7 +88,9 @@ async def update(
         key_rules.in_the_future(expires_at, now)
         key_rules.not_longer(principal, expires_at)
     unchanged = found("api_keys", principal.org_id, row.id, row.version, active=True)
-    noted = noting(services, principal, "key.updated", f"key:{row.id}", before=unchanged)
+    changed = replace(row, name=name, expires_at=expires_at, model_names=bounds.models, ip_ranges=bounds.ip_ranges)
+    details = differences(row, changed)
+    noted = noting(services, principal, "key.updated", f"key:{row.id}", before=unchanged, details=details)
     done = await key_store.update_key(noted, principal.org_id, row.id, row.version, name, expires_at, now, bounds)
     if not done:
         raise PreconditionFailed()
@@ -115,7 +119,12 @@ async def rotate(services: Services, principal: Principal, key_id: str, overlap:
     )
     group = key_store.replace_statements(principal.org_id, old.id, old.version, new, now + overlap, now)
     unchanged = found("api_keys", principal.org_id, old.id, old.version, active=True)
-    details = {"new_key_id": new.id}
+    was = {"expires_at": old.expires_at, "replaced_by_key_id": None}
+    ends = min(now + overlap, old.expires_at or now + overlap)
+    details: dict[str, Detail] = {
+        "new_key_id": new.id,
+        **differences(was, {"expires_at": ends, "replaced_by_key_id": new.id}),
+    }
     noted = noting(services, principal, "key.rotated", f"key:{old.id}", before=unchanged, details=details)
     made, _ = await noted.batch(Org(principal.org_id), group)
     if not made:
@@ -133,6 +142,6 @@ async def revoke(services: Services, principal: Principal, key_id: str) -> None:
     key_rules.revocable(row)
     key_rules.may_manage(principal, row)
     active = found("api_keys", principal.org_id, row.id, active=True)
-    noted = noting(services, principal, "key.revoked", f"key:{row.id}", before=active)
+    noted = noting(services, principal, "key.revoked", f"key:{row.id}", before=active, details=differences(row, None))
     await key_store.revoke_key(noted, principal.org_id, row.id, services.clock.now())
     await services.gates.changed(principal.org_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from lib.audit.differences import Detail, differences
 from lib.http.errors import Conflict, NotFound, PreconditionFailed
 from lib.identity import access, changes, member_store, role_store
 from lib.identity.changes import Change
@@ -63,7 +64,7 @@ async def change(
     changed = MembershipRow(
         org_id, row.user_id, role, row.created_at, services.clock.now(), custom_role_id, row.version
     )
-    details = {"role": role, "custom_role_id": custom_role_id or ""}
+    details = differences(_part(row), _part(changed))
     await _make(services, principal, row, "member.changed", [member_store.change(changed)], context, details)
     return await get(services, org_id, row.user_id)
 
@@ -83,7 +84,7 @@ async def leave(services: Services, principal: Principal, org_id: str, context: 
 
 async def _end(services: Services, principal: Principal, row: MemberRow, action: str, context: Context) -> None:
     gone = member_store.remove(principal.org_id, row.user_id, row.version)
-    await _make(services, principal, row, action, gone, context, {"role": row.role})
+    await _make(services, principal, row, action, gone, context, differences(_part(row), None))
 
 
 async def _make(
@@ -93,7 +94,7 @@ async def _make(
     action: str,
     statements: list[Statement],
     context: Context,
-    details: Mapping[str, str],
+    details: Mapping[str, Detail],
 ) -> None:
     org_id = principal.org_id
     only_if = member_store.may_change(org_id, row.user_id, row.version)
@@ -101,6 +102,11 @@ async def _make(
     if not await changes.make(services, org_id, principal.actor, change, context):
         await _refuse(services, org_id, row)
     await services.gates.changed(org_id)
+
+
+def _part(row: MemberRow | MembershipRow) -> Mapping[str, str | None]:
+    """Return what somebody is in the organisation: nothing that is the person's own."""
+    return {"role": row.role, "custom_role": row.custom_role_id}
 
 
 async def _refuse(services: Services, org_id: str, row: MemberRow) -> None:

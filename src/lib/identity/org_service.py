@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from lib.admission.windows import is_zone
 from lib.audit.audit_store import found_org
+from lib.audit.differences import differences
 from lib.audit.noting import noting
 from lib.http.errors import Conflict, NotFound, PreconditionFailed, UnprocessableEntity
 from lib.identity import accounts, org_store, people
@@ -80,7 +81,7 @@ async def update(services: Services, principal: Principal, row: OrgRow, wanted: 
         row, name=wanted.name, time_zone=wanted.time_zone, second_factor_required_at=required_at, updated_at=now
     )
     unchanged = found_org(principal.org_id, row.version)
-    details = {"require_second_factor": wanted.require_second_factor}
+    details = {"require_second_factor": wanted.require_second_factor, **differences(row, changed)}
     noted = noting(services, principal, "org.updated", f"org:{row.id}", before=unchanged, details=details)
     if not await org_store.update_org(noted, changed, row.version):
         raise PreconditionFailed()

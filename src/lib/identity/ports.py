@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
+from lib.audit.differences import Detail
 from lib.identity.context import Context
 from lib.store.database import Statement
 from lib.store.schema import InvitationRow, UserRow
@@ -52,7 +53,7 @@ class Audit(Protocol):
         *,
         actor: str | None = None,
         result: str = "ok",
-        details: Mapping[str, str] | None = None,
+        details: Mapping[str, Detail] | None = None,
         only_if: Statement | None = None,
     ) -> list[Statement]:
         """Return the statements that note what a person has done, or an `actor` to it, or what was tried in its name.
@@ -70,7 +71,7 @@ class Audit(Protocol):
         now: datetime,
         *,
         target: str | None = None,
-        details: Mapping[str, str] | None = None,
+        details: Mapping[str, Detail] | None = None,
         only_if: Statement | None = None,
     ) -> list[Statement]:
         """Return the statements that note what was done in an organisation, if `only_if` finds a row just before."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
+from lib.audit.differences import Detail, differences
 from lib.http.errors import Conflict, PreconditionFailed
 from lib.identity import access, changes, role_store
 from lib.identity.changes import Change
@@ -23,8 +25,8 @@ async def create(
     access.require_grant(principal, BASE, permissions)
     now = services.clock.now()
     row = RoleRow(new_id(now), principal.org_id, name, permissions, 1, now, now)
-    only_if = role_store.may_insert(row.org_id)
-    if not await _make(services, principal, row, "role.created", only_if, role_store.insert(row), context):
+    only_if, made = role_store.may_insert(row.org_id), differences(None, row)
+    if not await _make(services, principal, row, "role.created", only_if, role_store.insert(row), context, made):
         raise Conflict(f"An organisation has at most {role_store.MOST_ROLES} roles.", code="too_many_roles")
     return row
 
@@ -36,8 +38,9 @@ async def update(
     access.require_grant(principal, BASE, row.permissions)
     access.require_grant(principal, BASE, permissions)
     changed = replace(row, name=name, permissions=permissions, updated_at=services.clock.now())
-    only_if = role_store.is_at(row.org_id, row.id, row.version)
-    if not await _make(services, principal, changed, "role.changed", only_if, role_store.update(changed), context):
+    only_if, written = role_store.is_at(row.org_id, row.id, row.version), role_store.update(changed)
+    details = differences(row, changed)
+    if not await _make(services, principal, changed, "role.changed", only_if, written, context, details):
         raise PreconditionFailed()
     await services.gates.changed(principal.org_id)
     return replace(changed, version=row.version + 1)
@@ -49,7 +52,7 @@ async def delete(services: Services, principal: Principal, row: RoleRow, context
     only_if = role_store.is_at(row.org_id, row.id, row.version)
     gone = role_store.delete(row.org_id, row.id, row.version)
     try:
-        deleted = await _make(services, principal, row, "role.deleted", only_if, gone, context)
+        deleted = await _make(services, principal, row, "role.deleted", only_if, gone, context, differences(row, None))
     except ForeignKeyViolation:
         raise Conflict("Some members have this role. Give them another first.", code="role_in_use") from None
     if not deleted:
@@ -64,9 +67,9 @@ async def _make(
     only_if: Statement,
     statement: Statement,
     context: Context,
+    details: Mapping[str, Detail],
 ) -> bool:
-    details = {"name": row.name, "permissions": " ".join(sorted(row.permissions))}
-    change = Change(action, f"role:{row.id}", only_if, [statement], details)
+    change = Change(action, f"role:{row.id}", only_if, [statement], {"name": row.name, **details})
     try:
         return await changes.make(services, row.org_id, principal.actor, change, context)
     except UniqueViolation:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
+from lib.audit.differences import Detail, differences
 from lib.http.errors import Conflict, NotFound, PreconditionFailed
 from lib.identity import changes, member_service, team_store
 from lib.identity.changes import Change
@@ -27,8 +29,8 @@ async def create(services: Services, principal: Principal, name: str, context: C
     """Make a team without members. Raises Conflict for a name that is taken."""
     now = services.clock.now()
     row = TeamRow(new_id(now), principal.org_id, name, 1, now, now)
-    only_if = team_store.may_insert(row.org_id)
-    if not await _make(services, principal, row, "team.created", only_if, team_store.insert(row), context):
+    only_if, made = team_store.may_insert(row.org_id), differences(None, row)
+    if not await _make(services, principal, row, "team.created", only_if, team_store.insert(row), context, made):
         raise Conflict(f"An organisation has at most {team_store.MOST_TEAMS} teams.", code="too_many_teams")
     return row
 
@@ -37,7 +39,8 @@ async def rename(services: Services, principal: Principal, row: TeamRow, name: s
     """Give a team another name. Raises PreconditionFailed when somebody else was first."""
     changed = replace(row, name=name, updated_at=services.clock.now())
     only_if = team_store.is_at(row.org_id, row.id, row.version)
-    if not await _make(services, principal, changed, "team.changed", only_if, team_store.rename(changed), context):
+    renaming, renamed = team_store.rename(changed), differences(row, changed)
+    if not await _make(services, principal, changed, "team.changed", only_if, renaming, context, renamed):
         raise PreconditionFailed()
     return replace(changed, version=row.version + 1)
 
@@ -46,7 +49,7 @@ async def delete(services: Services, principal: Principal, row: TeamRow, context
     """Delete a team. Raises PreconditionFailed when it has changed."""
     only_if = team_store.is_at(row.org_id, row.id, row.version)
     gone = team_store.delete(row.org_id, row.id, row.version)
-    if not await _make(services, principal, row, "team.deleted", only_if, gone, context):
+    if not await _make(services, principal, row, "team.deleted", only_if, gone, context, differences(row, None)):
         raise PreconditionFailed()
     await services.gates.changed(row.org_id)
 
@@ -56,7 +59,7 @@ async def add(services: Services, principal: Principal, row: TeamRow, user_id: s
     await member_service.get(services, row.org_id, user_id)
     only_if = team_store.may_join(row.org_id, row.id, user_id)
     joining = team_store.join(row.org_id, row.id, user_id, services.clock.now())
-    if await _make(services, principal, row, "team.member_added", only_if, joining, context, user_id):
+    if await _make(services, principal, row, "team.member_added", only_if, joining, context, {"user": user_id}):
         await services.gates.changed(row.org_id)
         return
     inside = {member.user_id for member in await team_store.members_of(services.database, row.org_id, row.id)}
@@ -68,7 +71,7 @@ async def take_out(services: Services, principal: Principal, row: TeamRow, user_
     """Take somebody out of a team. Twice is harmless."""
     only_if = team_store.is_in(row.org_id, row.id, user_id)
     parting = team_store.part(row.org_id, row.id, user_id)
-    if await _make(services, principal, row, "team.member_removed", only_if, parting, context, user_id):
+    if await _make(services, principal, row, "team.member_removed", only_if, parting, context, {"user": user_id}):
         await services.gates.changed(row.org_id)
 
 
@@ -80,10 +83,9 @@ async def _make(
     only_if: Statement,
     statement: Statement,
     context: Context,
-    user_id: str | None = None,
+    details: Mapping[str, Detail],
 ) -> bool:
-    details = {"name": row.name} | ({"user": user_id} if user_id else {})
-    change = Change(action, f"team:{row.id}", only_if, [statement], details)
+    change = Change(action, f"team:{row.id}", only_if, [statement], {"name": row.name, **details})
     try:
         return await changes.make(services, row.org_id, principal.actor, change, context)
     except UniqueViolation:

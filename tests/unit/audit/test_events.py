@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lib.audit.chain import Log
-from lib.audit.events import MOST_TEXT, EventStatement, details_text, org_event, person_event
+from lib.audit.differences import differences
+from lib.audit.events import MOST_FIELDS, MOST_TEXT, EventStatement, details_text, org_event, person_event
 from lib.identity.api_keys import new_key
 from lib.identity.context import Context
 from lib.ids import new_id
@@ -82,3 +83,21 @@ def test_a_long_target_is_cut_and_an_empty_one_is_none() -> None:
         [made] = org_event(new_id(NOW), "x", "nobody", CONTEXT, NOW, target=target)
         assert isinstance(made, EventStatement)
         assert made.event.target == kept
+
+
+def test_what_has_changed_is_told_without_secrets() -> None:
+    """Neither a hash, nor bookkeeping, nor a secret in a name; what is the same is left out."""
+    row = {"id": "1", "version": 1, "secret_hash": "a", "name": "hg_" + "A" * 38, "same": 1, "scopes": frozenset("ba")}
+    told = differences(row, row | {"version": 2, "secret_hash": "b", "name": "n", "scopes": frozenset("b")})
+    assert json.loads(details_text(told)) == {
+        "changes": {"name": {"old": "[secret]", "new": "n"}, "scopes": {"old": "a b", "new": "b"}}
+    }
+
+
+@given(st.integers(1, 40), st.text(st.characters(exclude_categories=["C"]), max_size=900))
+def test_what_has_changed_always_fits(number: int, text: str) -> None:
+    """Cut, and not lost, however many and long the fields are."""
+    fields = {f"field {each}": text for each in range(number)}
+    told = details_text(differences(fields, dict.fromkeys(fields, 1)) | {"name": text})
+    assert len(told) <= MOST_TEXT
+    assert len(json.loads(told)["changes"]) == (min(number, MOST_FIELDS) if text != "1" else 0)
