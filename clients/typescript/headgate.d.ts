@@ -2869,6 +2869,12 @@ export interface components {
             price: components["schemas"]["ModelPrice"] | null;
             /** Price Version */
             price_version: string | null;
+            /** Max Output Tokens */
+            max_output_tokens: number | null;
+            /** Context Tokens */
+            context_tokens: number | null;
+            /** Output Limit Field */
+            output_limit_field: ("max_tokens" | "max_completion_tokens") | null;
             /**
              * Created At
              * Format: date-time
@@ -3109,6 +3115,11 @@ export interface components {
         /**
          * PutModel
          * @description A model's name leads to this provider and model. Without a price, the provider's default price holds.
+         *
+         *     `max_output_tokens` is the most that the model answers for each choice, `context_tokens` the most of its input and
+         *     answer together: they bound what a call may cost, and what is put in where a client sets no maximum. Without them
+         *     the provider's own hold, where they are known. `output_limit_field` is what a chat's maximum is put in as; without
+         *     it the name of `upstream_model` tells.
          */
         PutModel: {
             /** Provider */
@@ -3117,6 +3128,21 @@ export interface components {
             upstream_model: string;
             /** @default null */
             price?: components["schemas"]["ModelPrice"] | null;
+            /**
+             * Max Output Tokens
+             * @default null
+             */
+            max_output_tokens?: number | null;
+            /**
+             * Context Tokens
+             * @default null
+             */
+            context_tokens?: number | null;
+            /**
+             * Output Limit Field
+             * @default null
+             */
+            output_limit_field?: ("max_tokens" | "max_completion_tokens") | null;
         };
         /**
          * Ready

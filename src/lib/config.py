@@ -118,6 +118,7 @@ class Config:
     simulated one: without its address) is not offered.
     upstream_timeout_seconds: UPSTREAM_TIMEOUT_SECONDS, how long one call to a provider may last, its stream included.
     output_floor_tokens: OUTPUT_FLOOR_TOKENS, the least output that a budget must cover where a client sets no maximum.
+    default_output_tokens: DEFAULT_OUTPUT_TOKENS, the most that we ask for then of a model whose maximum nobody told.
     ledger_retention_days: LEDGER_RETENTION_DAYS, how long single usage records stay in the store.
     account, session, mail: see there.
     """
@@ -129,6 +130,7 @@ class Config:
     sim_api_key: str = field(repr=False)
     upstream_timeout_seconds: int
     output_floor_tokens: int
+    default_output_tokens: int
     ledger_retention_days: int
     account: AccountConfig = AccountConfig()
     session: SessionConfig = SessionConfig()
@@ -149,6 +151,7 @@ def read_config(variable: Callable[[str], str | None]) -> Config:
         sim_api_key=variable("SIM_API_KEY") or "sim",
         upstream_timeout_seconds=_whole("UPSTREAM_TIMEOUT_SECONDS", variable, 600, 3600),
         output_floor_tokens=_whole("OUTPUT_FLOOR_TOKENS", variable, 64, 9999),
+        default_output_tokens=_whole("DEFAULT_OUTPUT_TOKENS", variable, 4096, 99_999),
         ledger_retention_days=_whole("LEDGER_RETENTION_DAYS", variable, 90, 3650, least=7),
         account=(account := _account(variable)),
         session=_session(variable),

@@ -42,7 +42,9 @@ async def create_chat_completion(
             openai_chat.service_tier(request.json),
         ),
         path="/chat/completions",
-        body=lambda upstream_model, output: openai_chat.upstream_body(request.json, upstream_model, output),
+        body=lambda target, output: openai_chat.upstream_body(
+            request.json, target.upstream_model, output, target.output_field
+        ),
         usage=openai_chat.usage_of_answer,
         stream=stream if chat.stream else None,
     )

@@ -31,7 +31,7 @@ async def create_embeddings(
             end_user(request.json),
         ),
         path="/embeddings",
-        body=lambda upstream_model, _output: openai_embeddings.upstream_body(request.json, upstream_model),
+        body=lambda target, _output: openai_embeddings.upstream_body(request.json, target.upstream_model),
         usage=openai_chat.usage_of_answer,
     )
     return await call_model(services.gateway, model_request, account, request.client, services.database.close)

@@ -11,8 +11,9 @@ from lib.audit.audit_store import found, missing
 from lib.audit.differences import differences
 from lib.audit.noting import noting
 from lib.gateway import model_store
+from lib.gateway.bounds import Limits
 from lib.gateway.model_store import ModelRow
-from lib.gateway.models import ModelRoute, Price
+from lib.gateway.models import ModelRoute, OutputField, Price
 from lib.http import etag, render
 from lib.http.errors import BadRequest, NotFound, PreconditionFailed, UnprocessableEntity
 from lib.http.paging import PageQuery, cut, decode_cursor
@@ -28,6 +29,7 @@ from routes.schemas import RECENT, One, Page
 
 _NANO_USD = Annotated[int, Field(ge=0, le=1_000_000_000)]  # up to a dollar a token
 _NANO_USD_A_CALL = Annotated[int, Field(ge=0, le=1_000_000_000_000)]  # up to a thousand dollars
+_TOKENS = Annotated[int, Field(ge=1, le=100_000_000, strict=True)]
 _FORBID = ConfigDict(extra="forbid")
 
 
@@ -45,12 +47,21 @@ class ModelPrice(BaseModel):
 
 
 class PutModel(BaseModel):
-    """A model's name leads to this provider and model. Without a price, the provider's default price holds."""
+    """A model's name leads to this provider and model. Without a price, the provider's default price holds.
+
+    `max_output_tokens` is the most that the model answers for each choice, `context_tokens` the most of its input and
+    answer together: they bound what a call may cost, and what is put in where a client sets no maximum. Without them
+    the provider's own hold, where they are known. `output_limit_field` is what a chat's maximum is put in as; without
+    it the name of `upstream_model` tells.
+    """
 
     model_config = _FORBID
     provider: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,32}$")]
     upstream_model: Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=PRINTABLE)]
     price: ModelPrice | None = None
+    max_output_tokens: _TOKENS | None = None
+    context_tokens: _TOKENS | None = None
+    output_limit_field: OutputField | None = None
 
 
 class OrgModel(BaseModel):
@@ -61,6 +72,9 @@ class OrgModel(BaseModel):
     upstream_model: str
     price: ModelPrice | None
     price_version: str | None
+    max_output_tokens: int | None
+    context_tokens: int | None
+    output_limit_field: OutputField | None
     created_at: datetime
     updated_at: datetime
 
@@ -94,7 +108,8 @@ async def put_org_model(services: Services, request: Validated[PutModel, NoQuery
         raise UnprocessableEntity(f"An organisation has at most {model_store.MOST_MODELS} models.")
     now = services.clock.now()
     price = _price(body.price, new_id(now)) if body.price else None
-    route = ModelRoute(model_id, body.provider, body.upstream_model, price)
+    limits = Limits(body.context_tokens, body.max_output_tokens)
+    route = ModelRoute(model_id, body.provider, body.upstream_model, price, limits, body.output_limit_field)
     conditional = request.headers.get("if-match") or request.headers.get("if-none-match")
     expected = (old.version if old else 0) if conditional else None
     noted = noting(
@@ -161,13 +176,17 @@ def _price(price: ModelPrice, version: str) -> Price:
 
 
 def _model(row: ModelRow) -> OrgModel:
-    price = row.route().price
+    route = row.route()
+    price = route.price
     return OrgModel(
         id=row.id,
         provider=row.provider,
         upstream_model=row.upstream_model,
         price=_shown_price(price) if price else None,
         price_version=row.price_id,
+        max_output_tokens=row.max_output_tokens,
+        context_tokens=row.context_tokens,
+        output_limit_field=route.output_field,
         created_at=row.created_at,
         updated_at=row.updated_at,
     )

@@ -95,6 +95,14 @@ def test_a_retention_that_is_one_is_taken(text: str | None, days: int) -> None:
     assert read({**REQUIRED, "LEDGER_RETENTION_DAYS": text}).ledger_retention_days == days
 
 
+@pytest.mark.parametrize(("text", "most"), [(None, 4096), ("1", 1), ("99999", 99_999)])
+def test_the_most_output_where_nobody_told(text: str | None, most: int) -> None:
+    """4,096 unless the deployment says otherwise."""
+    assert read({**REQUIRED, "DEFAULT_OUTPUT_TOKENS": text}).default_output_tokens == most
+    with pytest.raises(ConfigError, match="DEFAULT_OUTPUT_TOKENS"):
+        read({**REQUIRED, "DEFAULT_OUTPUT_TOKENS": "0"})
+
+
 @pytest.mark.parametrize("text", ["0", "3601", "-1", "1.5", "ten", "1e2", " 60", "٦٠", "²", "9" * 5000])
 def test_a_timeout_that_is_none_is_named(text: str) -> None:
     """A whole number of seconds from 1 to 3600."""

@@ -59,6 +59,7 @@ CONFIG = Config(
     sim_api_key="sim-secret-key",
     upstream_timeout_seconds=600,
     output_floor_tokens=64,
+    default_output_tokens=4096,
     ledger_retention_days=90,
 )
 

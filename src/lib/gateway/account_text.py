@@ -7,10 +7,11 @@ from datetime import datetime
 from typing import Any, Literal
 
 from lib.gateway.account import Account
-from lib.gateway.models import ModelRoute, Price
+from lib.gateway.bounds import Limits
+from lib.gateway.models import ModelRoute, OutputField, Price
 from lib.identity.models import Principal
 
-FORM = 2  # another form than this one is not read, so that a deployment may change it
+FORM = 3  # another form than this one is not read, so that a deployment may change it
 
 
 def account_name(key_hash: str) -> str:
@@ -22,9 +23,7 @@ def to_text(account: Account) -> str:
     """Write an account. Its version must be known."""
     caller = account.principal
     ends = caller.expires_at.isoformat() if caller.expires_at else None
-    routes = [
-        [route.id, route.provider, route.upstream_model, _price(route.price)] for route in account.routes.values()
-    ]
+    routes = [_listed(route) for route in account.routes.values()]
     key = [caller.org_id, caller.key_id, sorted(caller.scopes), ends, caller.kind, caller.user_id, caller.team_id]
     bounds = [_list(caller.models), _list(caller.ip_ranges), _list(caller.origins), caller.end_user]
     parts = [FORM, account.version, key, bounds, routes]
@@ -83,5 +82,19 @@ def _price(price: Price | None) -> list[object] | None:
     return [price.input, price.output, price.cached_input, price.version, price.per_request] if price else None
 
 
-def _route(name: str, provider: str, upstream_model: str, price: list[Any] | None) -> ModelRoute:
-    return ModelRoute(name, provider, upstream_model, Price(*price) if price else None)
+def _listed(route: ModelRoute) -> list[object]:
+    limits = [route.limits.most_input, route.limits.most_output, route.output_field]
+    return [route.id, route.provider, route.upstream_model, _price(route.price), *limits]
+
+
+def _route(
+    name: str,
+    provider: str,
+    upstream_model: str,
+    price: list[Any] | None,
+    most_input: int | None,
+    most_output: int | None,
+    output_field: OutputField | None,
+) -> ModelRoute:
+    limits = Limits(most_input, most_output)
+    return ModelRoute(name, provider, upstream_model, Price(*price) if price else None, limits, output_field)

@@ -26,10 +26,9 @@ def ask_of(
     path: dict[str, str], target: Target, bound: Bound, input_estimate: int, floor: int, tier: str | None = None
 ) -> Ask:
     """Return what to ask for. `floor` is the least output worth having, in tokens; `tier` the service tier."""
-    model, provider, price = target.upstream_model, target.provider, target.price
-    most_output = provider.most_output(model)
-    wanted = _least(bound.wanted_output, most_output) if bound.wanted_output is not None else None
-    tokens = None if bound.input_tokens is None else _least(bound.input_tokens, provider.most_input(model))
+    limits, price = target.limits, target.price
+    wanted = _least(bound.wanted_output, limits.most_output) if bound.wanted_output is not None else None
+    tokens = None if bound.input_tokens is None else _least(bound.input_tokens, limits.most_input)
     rates = price.most(tier, tokens) if price else None
     if price and rates is None:  # nobody knows what this tier costs: all the same, the rest is bounded
         tokens, rates = None, price.most(None, None)
@@ -39,13 +38,28 @@ def ask_of(
         # A provider refuses more than its model takes. Where nothing is proved, more than tokens may be charged.
         input_tokens=tokens,
         output_tokens=wanted if bound.has_output else 0,
-        most_output=most_output,
+        most_output=_most_granted(target, bound, input_estimate),
         choices=bound.choices,
         floor=floor,
         input_price=max(rates.input, rates.cached_input, rates.cache_write) if rates else None,
         output_price=rates.output if rates else None,
         call_price=(price.per_request or 0) if price else 0,
     )
+
+
+def _most_granted(target: Target, bound: Bound, input_estimate: int) -> int:
+    """Return the most output to put in where the client set no limit: what the model has, and no provider refuses.
+
+    The proved input can be several times the real one, so what it leaves of the context may be far too little. Then
+    half of what the estimate leaves is taken. Where nothing is left, the provider says so better than we could.
+    """
+    limits = target.limits
+    most = target.provider.default_output if limits.most_output is None else limits.most_output
+    if limits.most_input is None:
+        return most
+    proved = limits.most_input - (limits.most_input if bound.input_tokens is None else bound.input_tokens)
+    likely = (limits.most_input - input_estimate) // 2
+    return min(most, max(1, proved, likely))
 
 
 def _least(bound: int, most: int | None) -> int:

@@ -81,13 +81,13 @@ class StreamFormat:
 
 @dataclass(frozen=True, slots=True)
 class ModelRequest:
-    """A request to a model in one wire format. `body` makes the provider's body from its name of the
-    model and the output tokens that were granted where the client did not say.
+    """A request to a model in one wire format. `body` makes the provider's body, for where the request goes, from the
+    output tokens that were granted where the client did not say.
     """
 
     call: Call
     path: str
-    body: Callable[[str, int | None], bytes]
+    body: Callable[[Target, int | None], bytes]
     usage: Callable[[bytes], Usage | None]
     stream: StreamFormat | None = None
 
@@ -108,7 +108,7 @@ async def call_model(
     admitted = await settlement.open(gateway.timeout_seconds, gateway.output_floor)
     try:
         await opened()
-        body = request.body(target.upstream_model, admitted.output_tokens)
+        body = request.body(target, admitted.output_tokens)
         answer = await gateway.upstream.post(
             target.provider.base_url + request.path,
             {**target.provider.headers, "content-type": "application/json"},

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
 
-from lib.gateway.models import ModelRoute, Price
+from lib.gateway.bounds import NO_LIMITS, Limits
+from lib.gateway.models import ModelRoute, OutputField, Price
 from lib.gateway.providers import Provider
 from lib.http.errors import NotFound
 from lib.identity.bounds import may_call
@@ -13,11 +14,16 @@ from lib.identity.bounds import may_call
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a request goes, and what its tokens cost; None when nobody knows."""
+    """Where a request goes, what its tokens cost, and what its model takes and gives; None when nobody knows.
+
+    `output_field` is the field that limits an answer's length; None: its format tells by the model's name.
+    """
 
     provider: Provider
     upstream_model: str
     price: Price | None
+    limits: Limits = NO_LIMITS
+    output_field: OutputField | None = None
 
 
 def resolve(
@@ -35,5 +41,7 @@ def resolve(
         raise NotFound(
             "There is no such model here, or its provider is not configured.", code="model_not_found", param="model"
         )
-    own_price = route.price if route else None
-    return Target(provider, upstream_model, own_price or provider.price(upstream_model))
+    price, limits = provider.price(upstream_model), provider.limits(upstream_model)
+    if route is None:
+        return Target(provider, upstream_model, price, limits)
+    return Target(provider, upstream_model, route.price or price, route.limits.over(limits), route.output_field)

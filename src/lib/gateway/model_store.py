@@ -6,15 +6,19 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import get_args
 
-from lib.gateway.models import ModelRoute, Price
+from lib.gateway.bounds import Limits
+from lib.gateway.models import ModelRoute, OutputField, Price
 from lib.store.database import Database, Read, Statement
 from lib.store.scope import Org
 
 MOST_MODELS = 1000
+_OUTPUT_FIELDS: Mapping[str, OutputField] = {name: name for name in get_args(OutputField)}
 _MODEL_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}")
 _SELECT = (
     "SELECT models.id, models.provider, models.upstream_model, models.version, models.created_at, models.updated_at,"
+    " max_output_tokens, context_tokens, output_limit_field,"
     " model_prices.id AS price_id, input_nano_usd_per_token, output_nano_usd_per_token,"
     " cached_input_nano_usd_per_token, per_request_nano_usd FROM models LEFT JOIN model_prices"
     " ON model_prices.id = models.price_id AND model_prices.org_id = models.org_id"
@@ -34,6 +38,9 @@ class ModelRow:
     output_nano_usd_per_token: int | None
     cached_input_nano_usd_per_token: int | None
     per_request_nano_usd: int | None
+    max_output_tokens: int | None
+    context_tokens: int | None
+    output_limit_field: str | None
     created_at: datetime
     updated_at: datetime
 
@@ -48,7 +55,9 @@ class ModelRow:
                 self.price_id,
                 self.per_request_nano_usd,
             )
-        return ModelRoute(self.id, self.provider, self.upstream_model, price)
+        limits = Limits(self.context_tokens, self.max_output_tokens)
+        output_field = _OUTPUT_FIELDS.get(self.output_limit_field or "")
+        return ModelRoute(self.id, self.provider, self.upstream_model, price, limits, output_field)
 
 
 def is_model_id(text: str) -> bool:
@@ -104,11 +113,15 @@ async def put_model(
         )
     statements.append(
         Statement(
-            "INSERT INTO models (org_id, id, provider, upstream_model, price_id, created_at, updated_at)"
-            " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?6 WHERE coalesce(CAST(?7 AS BIGINT), 0) = 0"
+            "INSERT INTO models (org_id, id, provider, upstream_model, price_id, created_at, updated_at,"
+            " max_output_tokens, context_tokens, output_limit_field)"
+            " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?6, CAST(?8 AS BIGINT), CAST(?9 AS BIGINT), ?10"
+            " WHERE coalesce(CAST(?7 AS BIGINT), 0) = 0"
             " OR EXISTS (SELECT 1 FROM models WHERE org_id = ?1 AND id = ?2)"
             " ON CONFLICT (org_id, id) DO UPDATE SET provider = excluded.provider,"
-            " upstream_model = excluded.upstream_model, price_id = excluded.price_id, version = models.version + 1,"
+            " upstream_model = excluded.upstream_model, price_id = excluded.price_id,"
+            " max_output_tokens = excluded.max_output_tokens, context_tokens = excluded.context_tokens,"
+            " output_limit_field = excluded.output_limit_field, version = models.version + 1,"
             " updated_at = excluded.updated_at WHERE CAST(?7 AS BIGINT) IS NULL OR models.version = CAST(?7 AS BIGINT)",
             (
                 org_id,
@@ -118,6 +131,9 @@ async def put_model(
                 price.version if price else None,
                 now,
                 expected_version,
+                route.limits.most_output,
+                route.limits.most_input,
+                route.output_field,
             ),
         )
     )

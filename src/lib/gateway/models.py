@@ -6,6 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from functools import reduce
+from typing import Literal
+
+from lib.gateway.bounds import NO_LIMITS, Limits
+
+# Reasoning models of OpenAI's take the second alone; many servers know the first alone.
+OutputField = Literal["max_tokens", "max_completion_tokens"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +127,17 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class ModelRoute:
-    """An organisation's own name for a model: the provider and model behind it, and its price, if it set one."""
+    """An organisation's own name for a model: the provider and model behind it, and what it has said of it.
+
+    Its price, its limits, and which field limits an answer's length (`OutputField`), each None where it said nothing.
+    """
 
     id: str
     provider: str
     upstream_model: str
     price: Price | None
+    limits: Limits = NO_LIMITS
+    output_field: OutputField | None = None
 
 
 class Cause(StrEnum):

@@ -206,6 +206,9 @@ class ModelRow:
     version: int
     created_at: datetime
     updated_at: datetime
+    max_output_tokens: int | None
+    context_tokens: int | None
+    output_limit_field: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -164,7 +164,7 @@ class Caller:
                 tier=self.tier,
             ),
             path="/chat/completions",
-            body=lambda upstream_model, output: json.dumps({"model": upstream_model, "output": output}).encode(),
+            body=lambda target, output: json.dumps({"model": target.upstream_model, "output": output}).encode(),
             usage=openai_chat.usage_of_answer,
             stream=stream if self.streamed else None,
         )

@@ -11,13 +11,18 @@ from hypothesis import strategies as st
 
 from lib.gateway.account import Account
 from lib.gateway.account_text import FORM, from_text, to_text
+from lib.gateway.bounds import Limits
 from lib.gateway.models import ModelRoute, Price
 from lib.identity.models import Principal
 from tests.unit.fakes import NOW
 
 HASH = "ab" * 32
 PRICE = Price(1, 2, None, "row-1", 7)
-ROUTES = {"m": ModelRoute("m", "sim", "chat", None), "é/2": ModelRoute("é/2", "openai", "gpt", PRICE)}
+LIMITS = Limits(8, 4)
+ROUTES = {
+    "m": ModelRoute("m", "sim", "chat", None),
+    "é/2": ModelRoute("é/2", "openai", "gpt", PRICE, LIMITS, "max_completion_tokens"),
+}
 ACCOUNT = Account(Principal("org", "key", frozenset({"chat:write"}), NOW), ROUTES, 7, HASH)
 BOUND = Principal(
     "org",
@@ -64,7 +69,7 @@ def test_the_text_has_no_secret() -> None:
         json.dumps([FORM, 1, KEY, NO_BOUNDS, [["m", "sim"]]]),
         json.dumps([FORM, 1, KEY, NO_BOUNDS, [[]]]),
         json.dumps([FORM, 1, ["o", "k", [[]], None, "key", None, None], NO_BOUNDS, []]),
-        json.dumps([FORM, 1, KEY, NO_BOUNDS, [["m", "sim", "c", [1]]]]),
+        json.dumps([FORM, 1, KEY, NO_BOUNDS, [["m", "sim", "c", [1], None, None, None]]]),
         json.dumps([FORM, 1, KEY, NO_BOUNDS, {"m": 1}]),
         json.dumps([FORM, 1, KEY, [], []]),
         json.dumps([FORM, 1, KEY, [7, None, None, None], []]),

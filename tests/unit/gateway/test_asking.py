@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lib.gateway.asking import ask_of, path_of
-from lib.gateway.bounds import Bound
+from lib.gateway.bounds import NO_LIMITS, Bound, Limits
 from lib.gateway.catalogue import Target
 from lib.gateway.models import Price
 from tests.unit.gateway.calls import PROVIDER
@@ -33,6 +35,49 @@ def test_it_asks_for_the_bound(bound: Bound, estimate: int, output: int | None) 
     ask = ask_of(PATH, Target(PROVIDER, "x", Price(100, 400, 50, "p")), bound, 7, 64)
     assert (ask.path, ask.estimate, ask.output_tokens) == (PATH, estimate, output)
     assert (ask.input_tokens, ask.choices, ask.floor) == (bound.input_tokens, bound.choices, 64)
+
+
+@pytest.mark.parametrize(
+    ("limits", "bound", "estimate", "most"),
+    [
+        (NO_LIMITS, 20, 7, 4096),  # nobody knows anything: the deployment's default
+        (Limits(None, 16_384), 20, 7, 16_384),
+        (Limits(8192, 4096), 20, 7, 4096),
+        (Limits(8192, 8192), 20, 7, 8172),  # what the context has left, by proof
+        (Limits(8192, None), 6000, 1500, 3346),  # half of what the estimate leaves, where the proof leaves less
+        (Limits(8192, None), None, 1500, 3346),
+        (Limits(8192, None), 40_000, 10_000, 1),  # too long: the provider says so
+        (Limits(100, None), 20, 7, 80),
+    ],
+)
+def test_what_is_put_in_is_what_the_model_has(limits: Limits, bound: int | None, estimate: int, most: int) -> None:
+    """Never as much as a budget would pay for: a provider refuses more than its model has."""
+    target = Target(PROVIDER, "x", Price(100, 400, 50, "p"), limits)
+    ask = ask_of(PATH, target, Bound(bound, None, 1, has_output=True), estimate, 64)
+    assert ask.most_output == most
+
+
+@given(
+    st.one_of(st.none(), st.integers(1, 10**8)),
+    st.one_of(st.none(), st.integers(1, 10**8)),
+    st.one_of(st.none(), st.integers(0, 2**53)),
+    st.integers(0, 2**53),
+)
+def test_no_call_is_bounded_by_its_budget_alone(
+    most_input: int | None, most_output: int | None, bound: int | None, estimate: int
+) -> None:
+    """Whatever is known of the model, and however long the input: at least a token, at most what the model has."""
+    target = Target(PROVIDER, "x", Price(100, 400, 50, "p"), Limits(most_input, most_output))
+    ask = ask_of(PATH, target, Bound(bound, None, 1, has_output=True), estimate, 64)
+    assert ask.most_output is not None
+    assert 1 <= ask.most_output <= min(most_output or PROVIDER.default_output, most_input or 10**9)
+
+
+@pytest.mark.parametrize(("wanted", "limits", "asked"), [(9999, NO_LIMITS, 9999), (9999, Limits(None, 500), 500)])
+def test_what_a_client_asks_for_is_bounded_by_what_is_known(wanted: int, limits: Limits, asked: int) -> None:
+    """The default proves nothing: an unknown model may answer with all that was asked for."""
+    target = Target(PROVIDER, "x", Price(100, 400, 50, "p"), limits)
+    assert ask_of(PATH, target, Bound(20, wanted, 1, has_output=True), 7, 64).output_tokens == asked
 
 
 @pytest.mark.parametrize(

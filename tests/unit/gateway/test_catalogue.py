@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lib.gateway.bounds import NO_LIMITS, Limits
 from lib.gateway.catalogue import resolve
 from lib.gateway.models import ModelRoute, Price
 from lib.gateway.providers import Provider
@@ -42,6 +45,24 @@ def test_an_organisations_own_name_goes_first(own_price: Price | None, upstream:
     routes = {"smart": ModelRoute("smart", "openai", upstream, own_price)}
     target = resolve("smart", routes, PROVIDERS, None)
     assert (target.provider, target.upstream_model, target.price) == (OPENAI, upstream, price)
+
+
+@pytest.mark.parametrize(
+    ("own", "known"),
+    [
+        (NO_LIMITS, Limits(8, 4)),
+        (Limits(6, None), Limits(6, 4)),
+        (Limits(None, 3), Limits(8, 3)),
+        (Limits(9, 5), Limits(9, 5)),
+    ],
+)
+def test_what_an_organisation_says_of_a_model_goes_before_what_is_known(own: Limits, known: Limits) -> None:
+    """Number by number; where it says nothing, the provider's table holds."""
+    provider = replace(OPENAI, limits=lambda _: Limits(8, 4))
+    route = ModelRoute("smart", "openai", "gpt", None, own, "max_completion_tokens")
+    target = resolve("smart", {"smart": route}, {"openai": provider}, None)
+    assert (target.limits, target.output_field) == (known, "max_completion_tokens")
+    assert resolve("openai/gpt", {}, {"openai": provider}, None).limits == Limits(8, 4)
 
 
 def test_an_own_name_may_hide_a_providers() -> None:

@@ -7,8 +7,9 @@ from datetime import timedelta
 import pytest
 
 from lib.gateway import model_store
+from lib.gateway.bounds import Limits
 from lib.gateway.model_store import ModelRow
-from lib.gateway.models import ModelRoute, Price
+from lib.gateway.models import ModelRoute, OutputField, Price
 from lib.identity import key_store
 from lib.ids import new_id
 from lib.store.database import CheckViolation, Database, ForeignKeyViolation, UniqueViolation
@@ -106,6 +107,19 @@ def test_a_price_of_a_request_of_none_is_not_nought(per_request: int | None) -> 
     row = store.get("m")
     assert row is not None
     assert row.route().price == wanted
+
+
+@pytest.mark.parametrize("limits", [Limits(None, 5), Limits(9, None), Limits(9, 5)])
+@pytest.mark.parametrize("field", ["max_tokens", "max_completion_tokens", None])
+def test_what_was_said_of_a_model_is_kept(limits: Limits, field: OutputField | None) -> None:
+    """And gone when the model is replaced without it."""
+    store = Store()
+    route = ModelRoute("m", "sim", "chat", None, limits, field)
+    for wanted in (route, ModelRoute("m", "sim", "chat", None)):
+        run(model_store.put_model(store.database, store.org, wanted, None, NOW))
+        row = store.get("m")
+        assert row is not None
+        assert row.route() == wanted
 
 
 @pytest.mark.parametrize("cached", [None, 0, 7])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from lib.gateway import model_store
@@ -46,6 +48,20 @@ def test_a_model_is_used_from_the_answer_on() -> None:
     assert world.ask("POST", "/v1/chat/completions", body).status == 404
 
 
+def test_what_a_model_takes_and_gives_can_be_told() -> None:
+    """It is shown again, bounds a call under a hard budget, and is put in under the field that the model takes."""
+    world = new_world()
+    world.ask("POST", "/api/v1/budgets", {"scope": {"type": "org"}, "window": "day", "limit_nano_usd": 10**10})
+    body = {"model": "smart", "messages": [{"role": "user", "content": "hi"}]}
+    told = {"max_output_tokens": 900, "context_tokens": 9000, "output_limit_field": "max_completion_tokens"}
+    for said, field, most in ((told, "max_completion_tokens", 900), ({}, "max_tokens", 4096)):
+        shown = put(world, fields={"provider": "openai", "upstream_model": "my-deployment", "price": PRICE, **said})
+        assert {name: shown.data[name] for name in told} == {**dict.fromkeys(told), **said}
+        assert world.ask("POST", "/v1/chat/completions", body).status == 200
+        sent = json.loads(world.upstream.sent[-1].body)
+        assert {name: sent[name] for name in sent if name.startswith("max_")} == {field: most}
+
+
 def test_a_use_is_charged_by_the_price_of_its_time() -> None:
     """Each record names the version; a new price changes no old record."""
     world = new_world()
@@ -88,6 +104,11 @@ def test_another_name_is_refused(name: str) -> None:
         {**CHAT, "price": {**PRICE, "input_nano_usd_per_token": 1.5}},
         {**CHAT, "price": {**PRICE, "input_nano_usd_per_token": 10**9 + 1}},
         {**CHAT, "price": {**PRICE, "per_image": 1}},
+        {**CHAT, "max_output_tokens": 0},
+        {**CHAT, "max_output_tokens": 10**8 + 1},
+        {**CHAT, "max_output_tokens": "5"},
+        {**CHAT, "context_tokens": 1.5},
+        {**CHAT, "output_limit_field": "n"},
     ],
 )
 def test_a_malformed_model_is_refused(fields: dict[str, object]) -> None:

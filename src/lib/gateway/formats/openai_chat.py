@@ -17,7 +17,7 @@ from lib.gateway.bounds import MOST_CHOICES, MOST_TOKENS, Bound, Unproved, large
 from lib.gateway.bounds_images import ImageRule
 from lib.gateway.formats.openai_chat_input import Message, most_input_tokens
 from lib.gateway.formats.openai_usage import estimate_tokens, read_usage
-from lib.gateway.models import Completion, Usage
+from lib.gateway.models import Completion, OutputField, Usage
 from lib.http import json_body
 from lib.http.errors import BadRequest
 from lib.text import PRINTABLE
@@ -28,9 +28,13 @@ _USAGE = re.compile(rb'"usage"\s*:\s*\{')
 _ERROR = re.compile(rb'"error"\s*:')
 FINISH = re.compile(rb'"finish_reason"\s*:\s*"[^"]')
 _DONE = re.compile(rb"(?:^|[\r\n])data: ?\[DONE\]\s*$")
-_OUTPUT_LIMITS = ("max_tokens", "max_completion_tokens")
-# OpenAI's reasoning models refuse `max_tokens`; every other server knows it, and many know only it.
-_REASONING = re.compile(r"(?:ft:)?(?:o[1-9]|gpt-(?:[5-9]|[1-9][0-9])|gpt-rosalind|chat-latest|daybreak-|computer-use)")
+_OUTPUT_LIMITS: tuple[OutputField, OutputField] = ("max_tokens", "max_completion_tokens")
+# OpenAI's reasoning models refuse `max_tokens`; every other server knows it, and many know only it. A server for many
+# vendors' models has the vendor before the name.
+_REASONING = re.compile(
+    r"(?:.*/)?(?:ft:)?(?:o[1-9]|gpt-(?:[5-9]|[1-9][0-9])|gpt-rosalind|chat-latest|daybreak-|computer-use)",
+    re.IGNORECASE,
+)
 _MARK_BYTES = 64  # the end mark stands at the very end; looking for it further back would cost more than all the rest
 _TAIL_BYTES = 16 * 1024  # far more than the usage event and the end mark take
 
@@ -65,17 +69,23 @@ class ChatRequest(BaseModel):
         return bool(self.stream_options and self.stream_options.include_usage)
 
 
-def upstream_body(body: dict[str, object], upstream_model: str, granted_output: int | None = None) -> bytes:
+def upstream_body(
+    body: dict[str, object],
+    upstream_model: str,
+    granted_output: int | None = None,
+    output_field: OutputField | None = None,
+) -> bytes:
     """Return the body for the provider: its own name of the model and, for a stream, the request for usage.
 
-    `granted_output` is the most output tokens of a choice. It is put in only where the client set no limit itself.
+    `granted_output` is the most output tokens of a choice. It is put in only where the client set no limit itself, as
+    `output_field`; without one, as the model's name tells.
     """
     changed = {**body, "model": upstream_model}
     if body.get("stream"):
         options = body.get("stream_options")
         changed["stream_options"] = {**(options if isinstance(options, dict) else {}), "include_usage": True}
     if granted_output is not None and all(body.get(name) is None for name in _OUTPUT_LIMITS):
-        changed[_OUTPUT_LIMITS[bool(_REASONING.match(upstream_model))]] = granted_output
+        changed[output_field or _OUTPUT_LIMITS[bool(_REASONING.match(upstream_model))]] = granted_output
     return json_body.dump(changed)
 
 

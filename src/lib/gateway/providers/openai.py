@@ -24,4 +24,5 @@ def openai(config: Config) -> Provider | None:
         listed=tuple(table),
         limits=lambda model: limits(NAME).get(model, Limits()),
         image_rule=openai_image_rule,
+        default_output=config.default_output_tokens,
     )

@@ -9,6 +9,8 @@ from lib.gateway.bounds import Limits
 from lib.gateway.bounds_images import ImageRule
 from lib.gateway.models import Price
 
+DEFAULT_OUTPUT = 4096
+
 
 def no_limits(_: str) -> Limits:
     """Tell of a model that its limits are not known."""
@@ -26,7 +28,8 @@ class Provider:
 
     `prices` are what its models cost by default; `default_price` is for a model that is not among them, or None where
     that is unknown. `listed` are the models that `GET /v1/models` shows. `limits` tells what a model takes and gives at
-    most, and `image_rule` how many tokens an image is to it, None where nobody knows.
+    most, and `image_rule` how many tokens an image is to it, None where nobody knows. `default_output` is the limit of
+    an answer under a hard budget, where neither the client nor anybody else has said how long it may be.
     """
 
     name: str
@@ -37,15 +40,8 @@ class Provider:
     default_price: Price | None = None
     limits: Callable[[str], Limits] = field(default=no_limits, repr=False)
     image_rule: Callable[[str], ImageRule | None] = field(default=no_image_rule, repr=False)
+    default_output: int = DEFAULT_OUTPUT
 
     def price(self, model: str) -> Price | None:
         """Return the default price of a model, or None when nobody told."""
         return self.prices.get(model, self.default_price)
-
-    def most_input(self, model: str) -> int | None:
-        """Return the most input tokens of a call, or None when nobody told."""
-        return self.limits(model).most_input
-
-    def most_output(self, model: str) -> int | None:
-        """Return the most output tokens of each choice, or None when nobody told."""
-        return self.limits(model).most_output

@@ -42,4 +42,5 @@ def sim(config: Config) -> Provider | None:
         default_price=PRICE,  # any name is a model here: the name says what it does
         limits=_limits,
         image_rule=_image_rule,
+        default_output=config.default_output_tokens,
     )

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from lib.gateway.formats.openai_chat import ChatRequest, input_estimate, upstream_body
+from lib.gateway.models import OutputField
 from tests.unit.strategies import JSON_OBJECTS
 
 USER = {"role": "user", "content": "hi"}
@@ -38,7 +39,8 @@ def test_also_where_the_client_did_not_ask(more: dict[str, object]) -> None:
 
 
 REASONING = ["o1", "o3-mini", "o4-mini-2025-04-16", "gpt-5", "gpt-5.6-sol", "gpt-6-luna", "gpt-10", "chat-latest",
-             "ft:o4-mini-2025-04-16:org::id", "daybreak-blue-latest", "gpt-rosalind-research"]  # fmt: skip
+             "ft:o4-mini-2025-04-16:org::id", "daybreak-blue-latest", "gpt-rosalind-research",
+             "openai/o3-mini", "vendors/openai/GPT-5-mini"]  # fmt: skip
 OTHERS = [
     "gpt-4o",
     "gpt-4.1-mini",
@@ -48,6 +50,8 @@ OTHERS = [
     "chat",
     "gpt-oss-120b",
     "olmo",
+    "allenai/olmo",
+    "openai/gpt-oss-20b",
 ]
 
 
@@ -60,6 +64,14 @@ def test_the_granted_output_is_put_in_as_the_model_takes_it(model: str, name: st
     sent = json.loads(upstream_body({"model": "m", "max_tokens": None}, model, granted_output=77))
     assert sent[name] == 77
     assert [key for key in sent if key.startswith("max_") and sent[key] is not None] == [name]
+
+
+@pytest.mark.parametrize("field", ["max_tokens", "max_completion_tokens"])
+@pytest.mark.parametrize("model", ["my-deployment", "gpt-4o", "gpt-5"])
+def test_what_was_said_of_a_model_goes_before_its_name(field: OutputField, model: str) -> None:
+    """Behind a name that says nothing (a deployment's at Azure) may be a reasoning model."""
+    sent = json.loads(upstream_body({"model": "m"}, model, 77, field))
+    assert sent == {"model": model, field: 77}
 
 
 @pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])

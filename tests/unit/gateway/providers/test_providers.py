@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
+from lib.config import Config
+from lib.gateway.bounds import NO_LIMITS, Limits
 from lib.gateway.price_table import prices
 from lib.gateway.providers import PROVIDERS, Provider, configured
 from tests.unit.world import CONFIG
@@ -27,6 +30,12 @@ def test_a_provider_proves_who_we_are_and_does_not_show_how(make: object) -> Non
     [key] = [value.removeprefix("Bearer ") for value in provider.headers.values()]
     assert key in {CONFIG.openai_api_key, CONFIG.sim_api_key}
     assert key not in repr(provider)
+
+
+@pytest.mark.parametrize("make", PROVIDERS)
+def test_an_answer_of_unknown_length_has_the_deployments_limit(make: Callable[[Config], Provider]) -> None:
+    """`DEFAULT_OUTPUT_TOKENS`, whoever the vendor is."""
+    assert make(replace(CONFIG, default_output_tokens=123)).default_output == 123
 
 
 @pytest.mark.parametrize("name", ["openai", "sim"])
@@ -54,8 +63,8 @@ def test_every_simulated_model_has_the_same_price() -> None:
 def test_openais_models_have_openais_limits() -> None:
     """What is not in the table has none that we know, and no rule for images."""
     provider = configured(CONFIG)["openai"]
-    assert (provider.most_input("gpt-4o"), provider.most_output("gpt-4o")) == (128_000, 16_384)
-    assert (provider.most_input("gpt-99"), provider.most_output("gpt-99")) == (None, None)
+    assert provider.limits("gpt-4o") == Limits(128_000, 16_384)
+    assert provider.limits("gpt-99") == NO_LIMITS
     assert provider.image_rule("gpt-4o") is not None
     assert provider.image_rule("gpt-99") is None
 
@@ -73,7 +82,7 @@ def test_openais_models_have_openais_limits() -> None:
 def test_a_simulated_models_name_tells_its_longest_answer(model: str, most: int) -> None:
     """As `tools/sim/README.md` says: ten chunks unless the name says otherwise, each a token. Any input is taken."""
     provider = configured(CONFIG)["sim"]
-    assert (provider.most_output(model), provider.most_input(model)) == (most, None)
+    assert provider.limits(model) == Limits(None, most)
 
 
 def test_the_simulator_counts_nothing_for_an_image() -> None:
@@ -86,4 +95,4 @@ def test_the_simulator_counts_nothing_for_an_image() -> None:
 def test_a_provider_that_tells_nothing_has_no_limits() -> None:
     """Then a call without a limit of its own has no bound."""
     silent = Provider("x", "https://x", {}, {}, ())
-    assert (silent.most_input("m"), silent.most_output("m"), silent.image_rule("m")) == (None, None, None)
+    assert (silent.limits("m"), silent.image_rule("m")) == (NO_LIMITS, None)
