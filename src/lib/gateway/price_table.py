@@ -44,6 +44,20 @@ _PRICES = {provider: {name: price for name, (price, _) in models.items()} for pr
 _LIMITS = {provider: {name: limits for name, (_, limits) in models.items()} for provider, models in _MODELS.items()}
 
 
+def listed_name(provider: str, model: str) -> str:
+    """Return the name under which a model stands in the tables; its own name where it does not.
+
+    A fine-tuned model (`ft:base:organisation:name:id`) is its base's kind: as the table lists that fine-tuned, else as
+    the base itself (https://platform.openai.com/docs/guides/model-optimization).
+    """
+    kind, _, rest = model.partition(":")
+    models = _MODELS.get(provider, {})
+    if kind != "ft" or model in models:
+        return model
+    base = rest.partition(":")[0]
+    return next((name for name in (f"ft:{base}", base) if name in models), model)
+
+
 def prices(provider: str) -> Mapping[str, Price]:
     """Return the default prices of a provider's models, by the provider's own names of them."""
     return _PRICES.get(provider, {})

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from lib.config import Config
-from lib.gateway.bounds import Limits
+from lib.gateway.bounds import NO_LIMITS
 from lib.gateway.bounds_images import openai_image_rule
-from lib.gateway.price_table import limits, prices
+from lib.gateway.price_table import limits, listed_name, prices
 from lib.gateway.providers.provider import Provider
 
 NAME = "openai"
@@ -22,7 +22,8 @@ def openai(config: Config) -> Provider | None:
         headers={"authorization": f"Bearer {config.openai_api_key}"},
         prices=table,
         listed=tuple(table),
-        limits=lambda model: limits(NAME).get(model, Limits()),
+        limits=lambda model: limits(NAME).get(listed_name(NAME, model), NO_LIMITS),
         image_rule=openai_image_rule,
         default_output=config.default_output_tokens,
+        listed_name=lambda model: listed_name(NAME, model),
     )

@@ -22,14 +22,20 @@ def no_image_rule(_: str) -> ImageRule | None:
     return None
 
 
+def same_name(model: str) -> str:
+    """Return a model's name as it is."""
+    return model
+
+
 @dataclass(frozen=True, slots=True)
 class Provider:
     """One vendor. Models of it are called `name/model`.
 
     `prices` are what its models cost by default; `default_price` is for a model that is not among them, or None where
-    that is unknown. `listed` are the models that `GET /v1/models` shows. `limits` tells what a model takes and gives at
-    most, and `image_rule` how many tokens an image is to it, None where nobody knows. `default_output` is the limit of
-    an answer under a hard budget, where neither the client nor anybody else has said how long it may be.
+    that is unknown; `listed_name` is the name that a model has in such lists. `listed` are the models that
+    `GET /v1/models` shows. `limits` tells what a model takes and gives at most, and `image_rule` how many tokens an
+    image is to it, None where nobody knows. `default_output` is the limit of an answer under a hard budget, where
+    neither the client nor anybody else has said how long it may be.
     """
 
     name: str
@@ -41,7 +47,8 @@ class Provider:
     limits: Callable[[str], Limits] = field(default=no_limits, repr=False)
     image_rule: Callable[[str], ImageRule | None] = field(default=no_image_rule, repr=False)
     default_output: int = DEFAULT_OUTPUT
+    listed_name: Callable[[str], str] = field(default=same_name, repr=False)
 
     def price(self, model: str) -> Price | None:
         """Return the default price of a model, or None when nobody told."""
-        return self.prices.get(model, self.default_price)
+        return self.prices.get(self.listed_name(model), self.default_price)

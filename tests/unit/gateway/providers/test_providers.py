@@ -54,6 +54,30 @@ def test_openais_models_have_openais_prices() -> None:
     assert provider.price("gpt-99") is None
 
 
+FINE_TUNED = [
+    ("ft:gpt-4o-mini-2024-07-18:acme::9abc", "ft:gpt-4o-mini-2024-07-18"),
+    ("ft:gpt-4o-mini-2024-07-18:acme:sorter:9abc:ckpt-step-100", "ft:gpt-4o-mini-2024-07-18"),
+    ("ft:gpt-3.5-turbo:acme::9abc", "ft:gpt-3.5-turbo"),
+    ("ft:gpt-5-mini:acme::9abc", "gpt-5-mini"),  # the table has no price of its fine-tuned ones
+    ("ft:gpt-4o-mini-2024-07-18", "ft:gpt-4o-mini-2024-07-18"),
+]
+
+
+@pytest.mark.parametrize(("model", "base"), FINE_TUNED)
+def test_a_fine_tuned_model_is_its_bases_kind(model: str, base: str) -> None:
+    """Its price, and what it takes and gives."""
+    provider = configured(CONFIG)["openai"]
+    assert provider.price(model) == prices("openai")[base]
+    assert provider.limits(model) == provider.limits(base) != NO_LIMITS
+
+
+@pytest.mark.parametrize("model", ["ft:gpt-99:acme::9abc", "ft:", "ft::", "ft:x", "FT:gpt-4o:a::b", "gpt-4o:a::b"])
+def test_another_name_with_colons_is_nobodys(model: str) -> None:
+    """Its price is not known."""
+    provider = configured(CONFIG)["openai"]
+    assert (provider.price(model), provider.limits(model)) == (None, NO_LIMITS)
+
+
 def test_every_simulated_model_has_the_same_price() -> None:
     """Any name is a model there."""
     provider = configured(CONFIG)["sim"]
