@@ -6,7 +6,7 @@ from collections.abc import Set
 
 from lib.http.errors import Forbidden, NotFound
 from lib.identity.models import Principal
-from lib.identity.policy import Attributes, Decision, Deny, Resource, decide, decide_grant
+from lib.identity.policy import Attributes, Decision, Deny, Resource, decide, decide_grant, decide_key
 
 CURRENT = "current"
 _NOWHERE = Resource()
@@ -23,6 +23,11 @@ def require(
 def require_grant(principal: Principal, role: str, custom: Set[str] | None) -> None:
     """Raise Forbidden where the caller may not give or take these rights."""
     _enforce(decide_grant(principal, role, custom))
+
+
+def require_key(principal: Principal, user_id: str | None, team_id: str | None, *, in_team: bool) -> None:
+    """Raise Forbidden where the caller may not manage a key of this person and team."""
+    _enforce(decide_key(principal, user_id, team_id, in_team=in_team))
 
 
 def own_org(principal: Principal, action: str, org_id: str) -> str:

@@ -6,15 +6,13 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from lib.http.errors import Conflict, Forbidden, UnprocessableEntity
-from lib.identity import key_store, owner_store
+from lib.identity import access, key_store, owner_store
 from lib.identity.bounds import require_within
 from lib.identity.key_store import SERVER, KeyRow
 from lib.identity.models import Principal
+from lib.identity.policy import answers_for_all
 from lib.ids import is_id
 from lib.services import Services
-
-# Roles that answer for all teams.
-_OF_ALL_TEAMS = ("owner", "admin")
 
 
 def not_wider(principal: Principal, scopes: Iterable[str]) -> None:
@@ -42,12 +40,15 @@ def active(row: KeyRow) -> None:
         raise Conflict("The key is revoked.", code="key_revoked")
 
 
-def may_manage(principal: Principal, row: KeyRow) -> None:
-    """Raise Forbidden for a key that gives more than the caller has, or counts for another team."""
+async def may_manage(services: Services, principal: Principal, row: KeyRow) -> None:
+    """Raise Forbidden for a key that the caller could not have made: one that gives more than the caller has, lasts
+    longer, or counts for another person or team.
+    """
     not_wider(principal, row.scopes)
+    not_longer(principal, row.expires_at)
     require_within(principal, row.bounds)
-    if principal.team_id is not None and row.team_id != principal.team_id:
-        raise Forbidden("Your key belongs to a team, so it can't manage a key that does not.")
+    in_team = await _is_in(services, principal, row.team_id)
+    access.require_key(principal, row.user_id, row.team_id, in_team=in_team)
 
 
 def changeable(row: KeyRow) -> None:
@@ -78,8 +79,13 @@ async def team_for(services: Services, principal: Principal, team_id: str | None
     database, org_id = services.database, principal.org_id
     if not is_id(team_id) or not await owner_store.is_team(database, org_id, team_id):
         raise UnprocessableEntity("There is no such team.", param="team_id")
-    if principal.user_id is None or principal.role in _OF_ALL_TEAMS:
+    if principal.user_id is None or answers_for_all(principal) or await _is_in(services, principal, team_id):
         return team_id
-    if not await owner_store.is_in_team(database, org_id, team_id, principal.user_id):
-        raise Forbidden("You are not in this team.")
-    return team_id
+    raise Forbidden("You are not in this team.")
+
+
+async def _is_in(services: Services, principal: Principal, team_id: str | None) -> bool:
+    """Tell whether the person to whom the caller belongs is in a team."""
+    if team_id is None or principal.user_id is None:
+        return False
+    return await owner_store.is_in_team(services.database, principal.org_id, team_id, principal.user_id)

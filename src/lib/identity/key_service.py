@@ -80,7 +80,7 @@ async def update(
     """Change a key's name, end or bounds. Raises PreconditionFailed when somebody else was first."""
     key_rules.changeable(row)
     key_rules.active(row)
-    key_rules.may_manage(principal, row)
+    await key_rules.may_manage(services, principal, row)
     bounds = bounds or row.bounds
     require_within(principal, bounds)
     now = services.clock.now()
@@ -103,8 +103,7 @@ async def rotate(services: Services, principal: Principal, key_id: str, overlap:
     old = await get(services, principal, key_id)
     key_rules.changeable(old)
     key_rules.active(old)
-    key_rules.may_manage(principal, old)
-    key_rules.not_longer(principal, old.expires_at)
+    await key_rules.may_manage(services, principal, old)
     now = services.clock.now()
     if old.replaced_by_key_id is not None:
         raise Conflict("The key has been replaced already. Rotate the new one.", code="key_replaced")
@@ -140,7 +139,7 @@ async def revoke(services: Services, principal: Principal, key_id: str) -> None:
     """
     row = await get(services, principal, key_id)
     key_rules.revocable(row)
-    key_rules.may_manage(principal, row)
+    await key_rules.may_manage(services, principal, row)
     active = found("api_keys", principal.org_id, row.id, active=True)
     noted = noting(services, principal, "key.revoked", f"key:{row.id}", before=active, details=differences(row, None))
     await key_store.revoke_key(noted, principal.org_id, row.id, services.clock.now())

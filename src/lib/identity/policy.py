@@ -105,6 +105,30 @@ def decide_grant(principal: Principal, role: str, custom: Set[str] | None) -> De
     return Deny(f"This needs the permission {beyond[0]}, which you lack yourself.") if beyond else Allow()
 
 
+def answers_for_all(principal: Principal) -> bool:
+    """Tell whether the caller answers for everybody's keys and for all teams: owners and admins, and a key that belongs
+    to nobody and no team and may manage members.
+    """
+    if principal.user_id is not None:
+        return principal.role in (Role.OWNER, Role.ADMIN)
+    return principal.team_id is None and principal.may(Scope.MEMBERS_WRITE)
+
+
+def decide_key(principal: Principal, user_id: str | None, team_id: str | None, *, in_team: bool) -> Decision:
+    """Tell whether the caller may change, rotate or revoke a key of this person and team: only one that it could have
+    made itself, or it would get another's secret, team and budgets. `in_team`: its person is in the key's team.
+    """
+    if principal.team_id is not None and team_id != principal.team_id:
+        return Deny("Your key belongs to a team, so it can't manage a key that does not.")
+    if answers_for_all(principal):
+        return Allow()
+    if user_id != principal.user_id:
+        return Deny("This key is not yours. Owners and admins manage the keys of others.")
+    if team_id not in (None, principal.team_id) and principal.user_id is not None and not in_team:
+        return Deny("This key belongs to a team in which you are not.")
+    return Allow()
+
+
 def permissions_of(role: str, custom: Set[str] | None) -> frozenset[str]:
     """Return what a member may do: what its custom role says where it has one, else what its role does."""
     if custom is not None:

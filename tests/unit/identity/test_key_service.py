@@ -14,6 +14,8 @@ from lib.identity.key_store import KeyRow
 from lib.identity.models import Principal, Scope
 from lib.ids import new_id
 from tests.unit.fakes import NOW, run
+from tests.unit.identity.bound_keys import new_team
+from tests.unit.store.seeds import seed_person
 from tests.unit.world import World, new_world
 
 WIDE = [Scope.CHAT_WRITE, Scope.KEYS_WRITE, Scope.USAGE_READ]
@@ -203,3 +205,69 @@ def test_a_key_that_is_over_is_not_rotated() -> None:
     run(key_service.rotate(world.services, world.key.principal, row.id, timedelta(hours=1)))
     with pytest.raises(Conflict):
         run(key_service.rotate(world.services, world.key.principal, row.id, timedelta(hours=1)))
+
+
+# Whose key it is (None: nobody's; team: it counts for that team, in which only Ada is), and who may manage it.
+@pytest.mark.parametrize(
+    ("owner", "team", "may"),
+    [
+        ("ada", False, {"ada", "admin", "owner", "root", "ada's key"}),
+        ("ada", True, {"ada", "admin", "owner", "root", "ada's key", "team's key"}),
+        ("bob", False, {"bob", "admin", "owner", "root"}),
+        ("bob", True, {"admin", "owner", "root"}),
+        (None, False, {"admin", "owner", "root", "nobody's key"}),
+        (None, True, {"admin", "owner", "root", "nobody's key", "nobody's team key"}),
+    ],
+)
+def test_whoever_could_have_made_a_key_may_manage_it(owner: str | None, team: bool, may: set[str]) -> None:
+    """Rotation is making: else a developer gets anybody's secret, and spends that one's budget and that team's."""
+    world = new_world()
+    ids = {name: run(seed_person(world.services.database, world.org_id, "developer", f"{name}@a.example")).id
+           for name in ("ada", "bob", "eve")}  # fmt: skip
+    team_id = new_team(world, ids["ada"])
+    narrow = frozenset({Scope.KEYS_WRITE, Scope.CHAT_WRITE})
+    server = replace(world.key.principal, scopes=narrow)
+    callers = {
+        **{name: replace(server, user_id=who, role="developer", kind="token") for name, who in ids.items()},
+        **{role: replace(server, user_id=ids["eve"], role=role, kind="session") for role in ("admin", "owner")},
+        "root": world.key.principal,
+        "nobody's key": server,
+        "ada's key": replace(server, user_id=ids["ada"]),
+        "team's key": replace(server, user_id=ids["ada"], team_id=team_id),
+        "nobody's team key": replace(server, team_id=team_id),
+    }
+    maker = replace(callers["owner"], user_id=ids[owner] if owner else None)
+    maker = maker if owner else world.key.principal
+    allowed = set()
+    for name, caller in callers.items():
+        made, _ = run(
+            key_service.create(world.services, maker, "k", sorted(narrow), None, team_id=team_id if team else None)
+        )
+        for attempt in (
+            key_service.update(world.services, caller, made, "mine", None),
+            key_service.rotate(world.services, caller, made.id, timedelta(hours=1)),
+            key_service.revoke(world.services, caller, made.id),
+        ):
+            try:
+                run(attempt)
+                allowed.add(name)
+            except Forbidden:
+                assert name not in may
+    assert allowed == may
+
+
+def test_an_ending_key_manages_none_that_lasts_longer() -> None:
+    """Not even its name: what it may not make it may not touch."""
+    world = new_world()
+    ending = replace(world.key.principal, expires_at=NOW + timedelta(hours=1))
+    for ends, may in ((None, False), (NOW + timedelta(hours=2), False), (NOW + timedelta(hours=1), True)):
+        row, _ = run(key_service.create(world.services, world.key.principal, "k", ["chat:write"], ends))
+        for change in (
+            lambda row=row: key_service.update(world.services, ending, row, "x", row.expires_at),
+            lambda row=row: key_service.revoke(world.services, ending, row.id),
+        ):  # fmt: skip
+            try:
+                run(change())
+                assert may
+            except Forbidden:
+                assert not may
