@@ -1,10 +1,10 @@
-"""Test vectors from elsewhere, which are no part of the repository: Wycheproof's JOSE cases."""
+"""Test vectors from elsewhere, which are no part of the repository: Wycheproof's JOSE cases, answers of providers."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,15 +15,28 @@ _HERE = Path(__file__).resolve()
 
 
 def vectors(name: str) -> Any:
-    """Return a file of vectors as JSON, from HEADGATE_VECTORS, or from `shared/vectors` beside a folder above us.
+    """Return a file of vectors as JSON. Where there is none, the tests that need it are skipped, and say so."""
+    return json.loads(_place(name, Path.is_file).read_text(encoding="utf-8"))
 
-    Where there is none, the tests that need it are skipped, and say so.
+
+def captured(ending: str) -> dict[str, bytes]:
+    """Return what real providers answered, by provider and file: those of OpenAI's chat format, so far as one can tell.
+
+    `ending` is `.json` for whole answers, and `.chunks.txt` for streams: a line for each event's data.
     """
+    folder = _place("captured", Path.is_dir)
+    files = [path for path in folder.rglob(f"*{ending}") if path.is_file()]
+    texts = {f"{path.relative_to(folder).parts[0]}/{path.name}": path.read_bytes() for path in files}
+    return {name: text for name, text in texts.items() if b'"choices"' in text}
+
+
+def _place(name: str, there: Callable[[Path], bool]) -> Path:
+    """Return a place among the vectors, from HEADGATE_VECTORS, or from `shared/vectors` beside a folder above us."""
     chosen = os.environ.get("HEADGATE_VECTORS")
     folders = [Path(chosen)] if chosen else [parent / "shared" / "vectors" for parent in _HERE.parents]
     for folder in folders:
-        if (folder / name).is_file():
-            return json.loads((folder / name).read_text(encoding="utf-8"))
+        if there(folder / name):
+            return folder / name
     pytest.skip(f"no test vectors: {name} is in no shared/vectors above the repository; set HEADGATE_VECTORS")
 
 

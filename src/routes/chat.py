@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lib.gateway.account import Account
 from lib.gateway.call import ModelRequest, StreamFormat, call_model
-from lib.gateway.formats import openai_chat
+from lib.gateway.formats import openai_chat, openai_chat_answer
 from lib.gateway.formats.openai_chat import ChatRequest
 from lib.gateway.formats.openai_user import end_user
 from lib.gateway.settlement import Call
@@ -24,9 +24,9 @@ async def create_chat_completion(
     """Make a chat completion, streamed or whole."""
     chat = request.body
     stream = StreamFormat(
-        usage=openai_chat.usage_of_stream,
-        output_estimate=openai_chat.output_estimate,
-        completion=openai_chat.completion,
+        usage=openai_chat_answer.usage_of_stream,
+        output_estimate=openai_chat_answer.output_estimate,
+        completion=openai_chat_answer.completion,
         new_filter=None if chat.wants_usage_event else UsageEventFilter,
         tells_cost=bool(chat.stream) and wants_cost_event(request.headers),
     )
@@ -45,7 +45,7 @@ async def create_chat_completion(
         body=lambda target, output: openai_chat.upstream_body(
             request.json, target.upstream_model, output, target.output_field
         ),
-        usage=openai_chat.usage_of_answer,
+        usage=openai_chat_answer.usage_of_answer,
         stream=stream if chat.stream else None,
     )
     return await call_model(services.gateway, model_request, account, request.client, services.database.close)

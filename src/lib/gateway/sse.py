@@ -12,6 +12,9 @@ from collections.abc import Iterator
 _LINE_END = rb"(?:\r\n|\n|\r(?!\n))"
 _EVENT_END = re.compile(_LINE_END * 2)
 _LINE_ENDS = re.compile(rb"\r\n|\n|\r")
+# Wherever two line ends follow each other, one of these stands; a CR may have an LF behind it.
+_PAIRS = (b"\n\n", b"\n\r", b"\r\r")
+_FIRST_WINDOW, _WIDER = 1024, 8
 
 
 def events(text: bytes) -> Iterator[tuple[int, int]]:
@@ -27,6 +30,19 @@ def last_boundary(text: bytes) -> int:
     if b"\r" not in text:
         return text.rfind(b"\n\n") + 2 if b"\n\n" in text else 0
     return max((end for _, end in events(text)), default=0)
+
+
+def event_at(text: bytes, place: int) -> int:
+    """Return the begin of the event that stands at `place`. Looks back no further than a few times its length."""
+    width = _FIRST_WINDOW
+    while True:
+        begin = max(0, place - width)
+        pair = max(text.rfind(pair, begin, place) for pair in _PAIRS)
+        if pair >= 0:
+            return pair + (3 if text[pair + 1 : pair + 3] == b"\r\n" else 2)
+        if not begin:
+            return 0
+        width *= _WIDER
 
 
 def first_boundary(text: bytes, place: int) -> int:

@@ -1,33 +1,37 @@
-"""Take the usage event out of a stream whose client did not ask for it.
+"""Take the usage out of a stream whose client did not ask for it.
 
-We ask every provider for usage, and a client that did not must not see an event without choices: many index the first
-one. The bytes of all other events are handed on untouched.
+We ask every provider for usage. A client that did not must not see an event without choices: many index the first one.
+Where a provider tells the usage in the event that finishes (Groq, DeepSeek, Mistral), only that member is taken out.
+All other bytes are handed on untouched.
 """
 
 from __future__ import annotations
 
+import json
 import re
 
 from lib.gateway import sse
-from lib.gateway.formats.openai_chat import FINISH
+from lib.gateway.formats.openai_chat_answer import FINISH, USAGE
 from lib.http import json_body
 from lib.http.errors import BadRequest
 
 _OVERLAP = 64  # longer than `"finish_reason": "` and than an event's end, which may be split between two reads
-_NO_CHOICES = re.compile(rb'"choices"\s*:\s*\[\s*\]')
+_MEMBER = re.compile(rb'"usage"\s*:\s*(?=\{)')
+_decoder = json.JSONDecoder()
 
 
 class UsageEventFilter:
     """Feed it a stream's bytes as they come; it returns the bytes to send at once.
 
-    The usage event comes after an event that tells why the text finished. Until then everything goes on as it came,
-    half events included, so that no byte waits. From then on whole events are looked at one by one.
+    The usage comes behind or in an event that tells why the text finished. Until one of the two is seen everything goes
+    on as it came, half events included, so that no byte waits. From then on whole events are looked at one by one.
     """
 
     def __init__(self) -> None:
-        self._event = b""  # the event under way
+        self._event = bytearray()  # the event under way
         self._sent = 0  # how much of it the client already has
-        self._finishing = False
+        self._looking = False
+        self._running = False  # the provider tells it with the text, again and again: then its last word stays too
         self._last_kept = True  # whether the last whole event went out
         self._half_line_end = False  # it ended with a CR, and an LF may belong to it
 
@@ -38,15 +42,18 @@ class UsageEventFilter:
         else:
             line_feed, rest = b"", chunk
         seen = max(0, len(self._event) - _OVERLAP)  # what lies before was searched with the bytes that came earlier
-        self._event += rest
-        if self._finishing or FINISH.search(self._event, seen):
-            self._finishing = True
-            out = line_feed + self._whole_events()
+        new = bytes(self._event[seen:]) + rest if self._event else rest
+        boundary = sse.last_boundary(new)
+        if self._looking or b'"usage":{' in new or FINISH.search(new):
+            self._looking = True
+            self._event += rest
+            out = line_feed + (self._whole_events(seen + boundary) if boundary else b"")
         else:
             out = chunk
-            boundary = sse.last_boundary(self._event[seen:])
             if boundary:
-                self._event = self._event[seen + boundary :]
+                self._event[:] = new[boundary:]
+            else:
+                self._event += rest
             self._sent = len(self._event)
         if chunk:
             self._half_line_end = not self._event and chunk.endswith(b"\r")
@@ -57,32 +64,71 @@ class UsageEventFilter:
 
         Half an event is not sent on: the client would take it for the start of one.
         """
-        return self._event + b"\n\n" if not self._sent and sse.data(self._event) == b"[DONE]" else b""
+        mark = b"" if self._sent or len(self._event) > _OVERLAP else bytes(self._event)
+        return mark + b"\n\n" if sse.data(mark) == b"[DONE]" else b""
 
     @property
     def unfinished(self) -> bytes:
         """What the client has got of the event under way."""
-        return self._event[: self._sent]
+        return bytes(self._event[: self._sent])
 
-    def _whole_events(self) -> bytes:
-        out = b""
-        position = 0
-        for start, end in sse.events(self._event):
-            position = end
-            already = max(start, self._sent)
-            self._last_kept = already > start or not is_usage_event(self._event[start:end])
-            if self._last_kept:
-                out += self._event[already:end]
-        self._event, self._sent = self._event[position:], max(0, self._sent - position)
+    def _whole_events(self, boundary: int) -> bytes:
+        """Take the events before `boundary`; return what is to go out of them."""
+        whole = bytes(self._event[:boundary])
+        out, position = b"", 0
+        for start, end in sse.events(whole):
+            position, already = end, max(0, self._sent - start)
+            kept = self._of(whole[start:end], already)
+            self._last_kept = already > 0 or bool(kept)
+            out += kept
+        del self._event[:position]
+        self._sent = max(0, self._sent - position)
         return out
 
+    def _of(self, event: bytes, already: int) -> bytes:
+        """Return what is to go out of an event of which so much has gone out already."""
+        value = _telling(event)
+        if value is None:
+            return event[already:]
+        if not already and value.get("choices") in ([], None) and not value.get("error"):
+            return b""
+        if self._running or not FINISH.search(event):
+            self._running = True
+            return event[already:]
+        return _without_usage(event, value, already)
 
-def is_usage_event(event: bytes) -> bool:
-    """Tell whether an event only tells the usage: it has a `usage` object and an empty list of choices."""
-    if b'"usage"' not in event or not _NO_CHOICES.search(event):
-        return False
+
+def _telling(event: bytes) -> dict[str, object] | None:
+    """Return an event's object where it has a `usage` at its top."""
+    value = _parsed(event) if USAGE.search(event) else None
+    return value if isinstance(value, dict) and isinstance(value.get("usage"), dict) else None
+
+
+def _parsed(event: bytes) -> object:
     try:
-        value = json_body.parse(sse.data(event))
+        return json_body.parse(sse.data(event))
     except BadRequest:
-        return False
-    return isinstance(value, dict) and value.get("choices") == [] and isinstance(value.get("usage"), dict)
+        return None
+
+
+def _without_usage(event: bytes, value: dict[str, object], already: int) -> bytes:
+    """Return an event without its member `usage`, every other byte as it was; the rest of it, where that can't be.
+
+    What comes out is parsed and compared, so that no look-alike inside is taken out.
+    """
+    wanted = {name: member for name, member in value.items() if name != "usage"}
+    for found in _MEMBER.finditer(event, already):
+        try:
+            text = event[found.end() :].decode()
+            _, length = _decoder.raw_decode(text)
+        except ValueError:
+            continue
+        begin, end = found.start(), found.end() + len(text[:length].encode())
+        before, behind = event[:begin].rstrip(b" \t"), event[end:].lstrip(b" \t")
+        if before.endswith(b","):
+            before = before[:-1]
+        else:
+            behind = behind.removeprefix(b",").lstrip(b" \t")
+        if len(before) >= already and _parsed(before + behind) == wanted:
+            return before[already:] + behind
+    return event[already:]

@@ -15,7 +15,7 @@ from lib.gateway.admitting import Admitted
 from lib.gateway.bounds import Bound
 from lib.gateway.call import Gateway, ModelRequest, StreamFormat, call_model
 from lib.gateway.denials import Denials
-from lib.gateway.formats import openai_chat
+from lib.gateway.formats import openai_chat_answer
 from lib.gateway.models import ModelRoute, Price, Rates, Tariff
 from lib.gateway.providers import Provider
 from lib.gateway.settlement import Call
@@ -147,9 +147,9 @@ class Caller:
 
     def _request(self) -> ModelRequest:
         stream = StreamFormat(
-            openai_chat.usage_of_stream,
-            openai_chat.output_estimate,
-            openai_chat.completion,
+            openai_chat_answer.usage_of_stream,
+            openai_chat_answer.output_estimate,
+            openai_chat_answer.completion,
             None if self.wants_usage else UsageEventFilter,
             self.wants_cost,
         )
@@ -165,7 +165,7 @@ class Caller:
             ),
             path="/chat/completions",
             body=lambda target, output: json.dumps({"model": target.upstream_model, "output": output}).encode(),
-            usage=openai_chat.usage_of_answer,
+            usage=openai_chat_answer.usage_of_answer,
             stream=stream if self.streamed else None,
         )
 

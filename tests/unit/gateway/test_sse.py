@@ -114,3 +114,13 @@ def test_the_first_boundary_ends_the_event_at_a_place(stream: bytes) -> None:
     for start, end in sse.events(stream):
         assert sse.first_boundary(stream, start) == end
     assert sse.first_boundary(stream, max([0, *(end for _, end in sse.events(stream))])) == len(stream)
+
+
+@given(streams(), st.integers(0, 400), st.sampled_from([0, 5_000]))
+def test_the_event_at_a_place_begins_behind_the_one_before(stream: bytes, place: int, width: int) -> None:
+    """Wherever in it the place is, however long it is: cut there, no event is lost, and none ends before the place."""
+    stream = stream.replace(b"data:", b"data:" + b"x" * width)
+    place = min(place + width, len(stream))
+    begin = sse.event_at(stream, place)
+    assert dispatched(stream[:begin]) + dispatched(stream[begin:]) == dispatched(stream)
+    assert not list(sse.events(stream[begin:place]))

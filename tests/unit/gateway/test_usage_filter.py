@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lib.gateway import sse
-from lib.gateway.usage_filter import UsageEventFilter, is_usage_event
+from lib.gateway.usage_filter import UsageEventFilter
 from tests.unit.gateway.sse_reference import dispatched
 from tests.unit.strategies import LINE_ENDS, PLACES, TEXT, cut, cut_at_line_ends
 
@@ -25,15 +26,28 @@ def chunk(delta: dict[str, object], finish: str | None = None, **more: object) -
     return {"id": "c", "choices": [{"index": 0, "delta": delta, "finish_reason": finish}], **more}
 
 
+RESULTS = [{"url": f"https://example.com/{number}", "usage": {}} for number in range(3)]
+# What the event looks like that tells the usage: no choices in one way or other, and whatever else a provider tells.
+EVENTS: list[dict[str, object] | None] = [
+    None,
+    {"id": "c", "choices": [], "usage": USAGE},
+    {"id": "c", "choices": None, "usage": USAGE},
+    {"usage": USAGE, "id": "c"},
+    {"id": "c", "usage": USAGE, "search_results": RESULTS, "choices": []},
+]
+
+
 class Stream:
     """A stream in one framing and one way to write JSON; `quiet` is what a client gets that did not ask for usage."""
 
-    def __init__(self, texts: list[str], line_end: bytes, spaced: bool, usage: bool = True) -> None:
+    def __init__(
+        self, texts: list[str], line_end: bytes, spaced: bool, usage: dict[str, object] | None = EVENTS[1]
+    ) -> None:
         self.line_end = line_end
         self.spaced = spaced
         self.head = b"".join(self.event(chunk({"content": text}, usage=None)) for text in texts)
         self.finish = self.event(chunk({}, "stop", usage=None))
-        self.usage = self.event({"id": "c", "choices": [], "usage": USAGE}) if usage else b""
+        self.usage = self.event(usage) if usage else b""
         self.done = b"data: [DONE]" + line_end * 2
 
     def event(self, value: object) -> bytes:
@@ -49,7 +63,7 @@ class Stream:
         return self.head + self.finish + self.done
 
 
-STREAMS = st.builds(Stream, TEXTS, LINE_ENDS, st.booleans(), st.booleans())
+STREAMS = st.builds(Stream, TEXTS, LINE_ENDS, st.booleans(), st.sampled_from(EVENTS))
 
 
 def fed(pieces: list[bytes]) -> list[bytes]:
@@ -60,7 +74,7 @@ def fed(pieces: list[bytes]) -> list[bytes]:
 
 def without_usage(stream: bytes) -> list[str]:
     """Return the events of a stream that a client sees, but for the usage."""
-    return [text for text in dispatched(stream) if text == "[DONE]" or json.loads(text)["choices"]]
+    return [text for text in dispatched(stream) if text == "[DONE]" or json.loads(text).get("choices")]
 
 
 @given(STREAMS, PLACES)
@@ -145,12 +159,42 @@ def test_a_stream_that_breaks_off_is_handed_on_as_far_as_it_goes(stream: Stream,
     assert dispatched(out) == wanted
 
 
+FINISHING: list[dict[str, object]] = [
+    chunk({}, "stop", usage=USAGE),
+    chunk({}, "stop", usage=USAGE, x_groq={"id": "r", "usage": USAGE}),
+    {"x": {"usage": USAGE}, "usage": USAGE, **chunk({"content": '"usage":{"a":1}, ü'}, "length")},
+    {**chunk({}, "stop"), "citations": RESULTS, "usage": {**USAGE, "note": "}\u2028é"}, "z": 1},
+    {"usage": USAGE, **chunk({"content": "hi"}, "stop")},
+]
+
+
 @pytest.mark.parametrize("line_end", [b"\n", b"\r\n", b"\r"])
-def test_usage_in_the_finish_event_stays(line_end: bytes) -> None:
-    """It has a choice, so every client can read it; some providers send it so."""
-    stream = Stream(["hi"], line_end, spaced=False, usage=False)
-    text = stream.head + stream.event(chunk({}, "stop", usage=USAGE)) + stream.done
-    for size in (1, 7, len(text)):
+@pytest.mark.parametrize("spaced", [False, True])
+@pytest.mark.parametrize("finish", FINISHING, ids=range(len(FINISHING)))
+def test_usage_in_the_finish_event_is_taken_out_of_it(finish: dict[str, object], spaced: bool, line_end: bytes) -> None:
+    """As if it had never been there: every other byte, look-alikes inside too, is the same, however it is cut."""
+    stream = Stream(["hi"], line_end, spaced, usage=None)
+    text = stream.head + stream.event(finish) + stream.done
+    quiet = stream.event({name: value for name, value in finish.items() if name != "usage"})
+    for size in (500, len(text)):
+        out = b"".join(fed([text[index : index + size] for index in range(0, len(text), size)]))
+        # Where the first half had gone out when the finish was seen, the member may stay: a byte can't be taken back.
+        assert out == stream.head + quiet + stream.done or (size == 500 and out == text)
+
+
+def test_byte_by_byte_usage_behind_the_choices_is_taken_out_too() -> None:
+    """As Groq, DeepSeek and Mistral write it: by then the finish has been seen."""
+    stream = Stream(["hi"], b"\n", spaced=False, usage=None)
+    text = stream.head + stream.event(FINISHING[0]) + stream.done
+    quiet = stream.head + stream.event(chunk({}, "stop")) + stream.done
+    assert b"".join(fed([text[index : index + 1] for index in range(len(text))])) == quiet
+
+
+def test_a_running_total_stays_whole() -> None:
+    """Perplexity tells it in each event: without the last, a client would hold an older one for the sum."""
+    stream = Stream([], b"\n", spaced=False, usage=None)
+    text = b"".join(stream.event(chunk({"content": "a"}, finish, usage=USAGE)) for finish in (None, None, "stop"))
+    for size in (60, 1_000):
         assert b"".join(fed([text[index : index + size] for index in range(0, len(text), size)])) == text
 
 
@@ -177,23 +221,21 @@ def test_a_finish_reason_of_null_does_not_either() -> None:
         {"choices": [], "usage": None},
         {"choices": [], "usage": 5},
         {"choices": []},
-        {"usage": USAGE},
+        {"error": {"message": "overloaded"}, "usage": USAGE},
         {"choices": {}, "usage": USAGE},
         {"choices": [{}], "usage": USAGE},
         {"data": {"choices": [], "usage": USAGE}},
         [{"choices": [], "usage": USAGE}],
         {"choices": [], "prompt_filter_results": []},
+        b'{"choices": [] ,"usage":{',
+        b'"usage" "choices":[]',
     ],
 )
 def test_only_the_usage_event_is_one(event: object) -> None:
-    """An empty list of choices and a usage object, both at the top; everything else stays."""
-    assert not is_usage_event(b"data: " + json.dumps(event).encode() + b"\n\n")
-
-
-@pytest.mark.parametrize("data", [b'{"choices": [] ,"usage":', b"[DONE]", b"", b'"usage" "choices":[]'])
-def test_what_is_not_json_is_no_usage_event(data: bytes) -> None:
-    """It is handed on: the client may know what it means."""
-    assert not is_usage_event(b"data: " + data + b"\n\n")
+    """No choices and a usage object, both at the top, and no error; everything else stays, what is no JSON too."""
+    stream = Stream(["hi"], b"\n", spaced=False)
+    text = b"data: " + (event if isinstance(event, bytes) else json.dumps(event).encode()) + b"\n\n"
+    assert b"".join(fed([stream.finish, text, stream.done])) == stream.finish + text + stream.done
 
 
 def test_a_long_event_costs_time_in_proportion() -> None:
@@ -203,3 +245,14 @@ def test_a_long_event_costs_time_in_proportion() -> None:
     for _ in range(1024):
         assert stream_filter.feed(piece) is piece
     assert len(stream_filter.unfinished) == 1024 * 1024
+
+
+def test_a_long_last_event_does_so_too() -> None:
+    """Whole events are looked at once the finish is seen: one that comes in small pieces is put together once."""
+    stream_filter, stream = UsageEventFilter(), Stream(["hi"], b"\n", spaced=False)
+    assert stream_filter.feed(stream.finish) == stream.finish
+    event = stream.event({"usage": USAGE, "x": "y" * 4_000_000, "choices": []})
+    began = time.process_time()
+    assert b"".join(stream_filter.feed(event[index : index + 200]) for index in range(0, len(event), 200)) == b""
+    assert time.process_time() - began < 2  # each piece looking at all before it would take minutes
+    assert stream_filter.feed(stream.done) == stream.done

@@ -1,4 +1,4 @@
-"""OpenAI's chat completions: what we read of a request, and what an answer tells of its tokens.
+"""OpenAI's chat completions: what we read of a request. `openai_chat_answer` reads the answers.
 
 Source: https://platform.openai.com/docs/api-reference/chat and /chat-streaming. Fields that are not named here pass
 through as they came.
@@ -12,22 +12,15 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from lib.gateway import sse
 from lib.gateway.bounds import MOST_CHOICES, MOST_TOKENS, Bound, Unproved, largest
 from lib.gateway.bounds_images import ImageRule
 from lib.gateway.formats.openai_chat_input import Message, most_input_tokens
-from lib.gateway.formats.openai_usage import estimate_tokens, read_usage
-from lib.gateway.models import Completion, OutputField, Usage
+from lib.gateway.formats.openai_usage import estimate_tokens
+from lib.gateway.models import OutputField
 from lib.http import json_body
-from lib.http.errors import BadRequest
 from lib.text import PRINTABLE
 
 _STRICT = ConfigDict(strict=True, extra="allow")
-# Inside a JSON string the quotes would be escaped, so these are never a part of a text.
-_USAGE = re.compile(rb'"usage"\s*:\s*\{')
-_ERROR = re.compile(rb'"error"\s*:')
-FINISH = re.compile(rb'"finish_reason"\s*:\s*"[^"]')
-_DONE = re.compile(rb"(?:^|[\r\n])data: ?\[DONE\]\s*$")
 _OUTPUT_LIMITS: tuple[OutputField, OutputField] = ("max_tokens", "max_completion_tokens")
 # OpenAI's reasoning models refuse `max_tokens`; every other server knows it, and many know only it. A server for many
 # vendors' models has the vendor before the name.
@@ -35,8 +28,6 @@ _REASONING = re.compile(
     r"(?:.*/)?(?:ft:)?(?:o[1-9]|gpt-(?:[5-9]|[1-9][0-9])|gpt-rosalind|chat-latest|daybreak-|computer-use)",
     re.IGNORECASE,
 )
-_MARK_BYTES = 64  # the end mark stands at the very end; looking for it further back would cost more than all the rest
-_TAIL_BYTES = 16 * 1024  # far more than the usage event and the end mark take
 
 
 class ChatMessage(BaseModel):
@@ -118,104 +109,9 @@ def input_estimate(request: ChatRequest) -> int:
     return sum(estimate_tokens(_content_bytes(message.content)) + 4 for message in request.messages)
 
 
-def usage_of_answer(answer: bytes) -> Usage | None:
-    """Return the usage that a whole (not streamed) answer tells, or None."""
-    # The client waits for this, and a whole answer is long to parse. With a brace before it, the end of an object is an
-    # object: if it begins with a member of the outermost, and not of one inside.
-    for found in _USAGE.finditer(answer, max(0, len(answer) - _TAIL_BYTES)):
-        end = _object(b"{" + answer[found.start() :])
-        usage = read_usage(end.get("usage"), end.get("service_tier"))
-        if usage and (usage.tier or b'"service_tier"' not in answer):
-            return usage
-    told = _object(answer)
-    return read_usage(told.get("usage"), told.get("service_tier"))
-
-
-def usage_of_stream(text: bytes) -> Usage | None:
-    """Return the usage that a stream tells last, or None. Only events near its end that have any are parsed."""
-    for found in reversed(list(_USAGE.finditer(text, max(0, len(text) - _TAIL_BYTES)))):
-        event = _object(_data_around(text, found.start()))
-        usage = read_usage(event.get("usage"), event.get("service_tier"))
-        if usage:
-            return usage
-    return None
-
-
-def output_estimate(text: bytes) -> int:
-    """Return a count of the output tokens in a stream that broke off before it told.
-
-    Providers send about a token an event, so the events with content are counted; where the text is longer than four
-    bytes a token would allow, its length decides.
-    """
-    pieces = [_delta_bytes(sse.data(text[start:end])) for start, end in sse.events(text)]
-    return max(sum(1 for piece in pieces if piece), estimate_tokens(sum(pieces)))
-
-
-def completion(text: bytes) -> Completion:
-    """Tell how far a stream goes. An event that is not whole says nothing, but for the end mark."""
-    events = text[: sse.last_boundary(text)]
-    tail = events[-_TAIL_BYTES:]
-    if _ERROR.search(tail) and _told_error(tail):
-        return Completion.FAILED
-    if _DONE.search(text, max(0, len(text) - _MARK_BYTES)):
-        return Completion.MARKED
-    return Completion.WHOLE if FINISH.search(tail) and _all_finished(events) else Completion.TRUNCATED
-
-
-def _all_finished(events: bytes) -> bool:
-    """Tell whether every choice of a stream has told why it finished."""
-    seen: dict[object, bool] = {}
-    for start, end in sse.events(events):
-        for choice in _choices(_object(sse.data(events[start:end]))):
-            index = str(choice.get("index"))
-            seen[index] = seen.get(index, False) or bool(choice.get("finish_reason"))
-    return all(seen.values())
-
-
-def _told_error(tail: bytes) -> bool:
-    """Tell whether one of the events is an error of the provider's own."""
-    for start, end in sse.events(tail):
-        event = sse.data(tail[start:end])
-        if b'"error"' in event and _object(event).get("error"):
-            return True
-    return False
-
-
-def _data_around(text: bytes, place: int) -> bytes:
-    """Return the data of the event that stands at `place`."""
-    return sse.data(text[sse.last_boundary(text[:place]) : sse.first_boundary(text, place)])
-
-
-def _object(text: bytes) -> dict[str, Any]:
-    try:
-        value = json_body.parse(text)
-    except BadRequest:
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
-def _choices(event: dict[str, Any]) -> list[dict[str, Any]]:
-    choices = event.get("choices")
-    return [choice for choice in choices if isinstance(choice, dict)] if isinstance(choices, list) else []
-
-
 def _content_bytes(content: object) -> int:
     if isinstance(content, str):
         return len(content.encode())
     if isinstance(content, list):
         return sum(_content_bytes(part.get("text")) for part in content if isinstance(part, dict))
     return 0
-
-
-def _delta_bytes(event: bytes) -> int:
-    """Return the bytes of text, of reasoning and of tool arguments that one event adds."""
-    total = 0
-    for choice in _choices(_object(event)):
-        delta = choice.get("delta")
-        if isinstance(delta, dict):
-            total += sum(_content_bytes(delta.get(name)) for name in ("content", "reasoning_content", "refusal"))
-            calls = delta.get("tool_calls")
-            for call in calls if isinstance(calls, list) else ():
-                function = call.get("function") if isinstance(call, dict) else None
-                total += _content_bytes(function.get("arguments")) if isinstance(function, dict) else 0
-    return total

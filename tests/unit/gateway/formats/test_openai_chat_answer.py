@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.gateway.formats.openai_chat import (
-    completion,
-    output_estimate,
-    service_tier,
-    usage_of_answer,
-    usage_of_stream,
-)
+from lib.gateway.formats.openai_chat import service_tier
+from lib.gateway.formats.openai_chat_answer import completion, output_estimate, usage_of_answer, usage_of_stream
 from lib.gateway.formats.openai_usage import read_usage
 from lib.gateway.models import Completion, Usage
 from tests.unit.strategies import JSON, LINE_ENDS
@@ -167,10 +163,64 @@ def test_the_last_usage_counts() -> None:
     assert usage_of_stream(stream(*running, {**delta("stop"), "usage": None})) == Usage(input=3, output=2)
 
 
+@pytest.mark.parametrize(
+    ("usage", "expected"),
+    [
+        ({"completion_tokens_details": {"reasoning_tokens": 30}, "total_tokens": 38}, Usage(3, 35, reasoning=30)),
+        ({"completion_tokens_details": {"reasoning_tokens": 30}}, Usage(3, 35, reasoning=30)),
+        ({"completion_tokens_details": {"reasoning_tokens": 4}, "total_tokens": 8}, Usage(3, 5, reasoning=4)),
+        ({"total_tokens": 50}, Usage(3, 47)),
+        ({"total_tokens": 2}, Usage(3, 5)),
+        ({"total_tokens": "50"}, Usage(3, 5)),
+        ({"cached_tokens": 2}, Usage(3, 5, cached_input=2)),
+        ({"prompt_cache_hit_tokens": 2, "prompt_cache_miss_tokens": 1}, Usage(3, 5, cached_input=2)),
+        ({"num_cached_tokens": 2}, Usage(3, 5, cached_input=2)),
+        ({"num_cached_tokens": None, "cached_tokens": [2]}, Usage(3, 5)),
+    ],
+)
+def test_what_is_billed_is_counted_however_it_is_told(usage: dict[str, object], expected: Usage) -> None:
+    """xAI and Gemini leave the reasoning out of the output and bill it; not all tell alike what a cache gave."""
+    assert read_usage({**TOKENS, **usage}) == expected
+
+
 @pytest.mark.parametrize("text", ["data:", "data: x", "a data:image/png;base64,AA", "\ndata: {"])
 def test_usage_beside_a_text_that_looks_like_a_field_is_found(text: str) -> None:
     """Some providers tell it in the same event as the last of the text."""
     assert usage_of_stream(stream({**delta("stop", content=text), "usage": TOKENS})) == Usage(input=3, output=5)
+
+
+LONG = [{"url": f"https://example.com/{number}"} for number in range(1_000)]  # twice what is looked at first
+TELLING: list[dict[str, Any]] = [
+    {"choices": [], "usage": TOKENS},
+    {"usage": TOKENS},
+    {"choices": None, "usage": TOKENS},
+    {"choices": [], "usage": TOKENS, "search_results": LONG},
+    {"usage": TOKENS, **delta("stop"), "citations": LONG},
+    {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop", "usage": TOKENS}]},
+    {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop", "usage": TOKENS}], "x": LONG, "usage": None},
+    {**delta("stop"), "x_groq": {"id": "r", "usage": TOKENS}},
+]
+
+
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n", b"\r"])
+@pytest.mark.parametrize("event", TELLING, ids=range(len(TELLING)))
+def test_usage_is_read_wherever_it_stands(event: dict[str, Any], line_end: bytes) -> None:
+    """In the last events, not in the last bytes; and what tells it does not make a stream look broken off."""
+    for behind in ([], [delta(content="")], [{"choices": [], "search_results": LONG}]):
+        text = stream(delta(content="x"), delta("stop"), event, *behind, line_end=line_end, done=False)
+        assert usage_of_stream(text) == Usage(input=3, output=5)
+        assert completion(text) is Completion.WHOLE
+    assert usage_of_answer(json.dumps(event).encode()) == Usage(input=3, output=5)
+
+
+def test_reading_the_end_takes_time_in_proportion() -> None:
+    """Also of a stream that is made to be long to read: each event is looked at once."""
+    line = b'data: {"choices":[],"usage":{"a":1},"error":null}' + b"\r\r"
+    for text in (line * 40_000, b"data: x\n\n" + line * 40_000, b'{"usage":{' * 200_000, b"\r\n" * 1_000_000):
+        began = time.process_time()
+        usage_of_stream(text)
+        completion(text)
+        assert time.process_time() - began < 5  # reading on from each of them would take minutes
 
 
 def test_a_later_event_that_tells_no_usage_does_not_hide_it() -> None:
@@ -191,6 +241,16 @@ def test_output_is_estimated_by_events_or_by_length() -> None:
     assert output_estimate(stream(delta(content="a" * 400))) == 100
     assert output_estimate(stream(delta(role="assistant"), delta(content=""), delta("stop"))) == 0
     assert output_estimate(stream(delta(content="ab", reasoning_content="cd", refusal="ef"))) == 2
+    assert output_estimate(stream(delta(reasoning="abcdefgh"))) == 2
+    assert output_estimate(stream(delta(reasoning="abcdefgh", reasoning_content="abcdefgh"))) == 2
+    thinking = [{"type": "thinking", "thinking": [{"type": "text", "text": "abcdefgh"}]}, {"type": "text", "text": "i"}]
+    assert output_estimate(stream(delta(content=thinking))) == 3
+    assert (
+        output_estimate(
+            stream(delta(function_call={"arguments": "x" * 8}), delta(tool_calls=[{"custom": {"input": "y" * 8}}]))
+        )
+        == 4
+    )
     call = {"index": 0, "function": {"name": "f", "arguments": "x" * 40}}
     assert output_estimate(stream(delta(tool_calls=[call, call]))) == 20
 

@@ -1,0 +1,150 @@
+"""OpenAI's chat completions: what an answer, whole or streamed, tells of its tokens and of its end.
+
+Source: https://platform.openai.com/docs/api-reference/chat/object and /chat-streaming. Others tell their usage where
+they like: in an event of its own, in the one that finishes, in a choice; before or behind other members, however long.
+So whole events are looked at, from the last one on, and all of it takes time in proportion to the text.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from lib.gateway import sse
+from lib.gateway.formats.openai_usage import estimate_tokens, read_usage
+from lib.gateway.models import Completion, Usage
+from lib.http import json_body
+from lib.http.errors import BadRequest
+
+# Inside a JSON string the quotes would be escaped, so these are never a part of a text.
+USAGE = re.compile(rb'"usage"\s*:\s*\{')
+FINISH = re.compile(rb'"finish_reason"\s*:\s*"[^"]')
+_ERROR = re.compile(rb'"error"\s*:')
+_DONE = re.compile(rb"(?:^|[\r\n])data: ?\[DONE\]\s*$")
+_MARK_BYTES = 64  # the end mark stands at the very end; looking for it further back would cost more than all the rest
+# Nearly always the usage is in the last so many bytes. The event that stands at their begin is looked at whole.
+_TAIL_BYTES = 16 * 1024
+
+
+def usage_of_answer(answer: bytes) -> Usage | None:
+    """Return the usage that a whole (not streamed) answer tells, or None."""
+    # The client waits for this, and a whole answer is long to parse. With a brace before it, the end of an object is an
+    # object: if it begins with a member of the outermost, and not of one inside.
+    for found in USAGE.finditer(answer, max(0, len(answer) - _TAIL_BYTES)):
+        end = _object(b"{" + answer[found.start() :])
+        usage = read_usage(end.get("usage"), end.get("service_tier"))
+        if usage and (usage.tier or b'"service_tier"' not in answer):
+            return usage
+    return _told(_object(answer))
+
+
+def usage_of_stream(text: bytes) -> Usage | None:
+    """Return the usage that a stream tells last, or None. Only events that have any are parsed."""
+    tail = sse.event_at(text, max(0, len(text) - _TAIL_BYTES))
+    return _last_usage(text, tail, len(text)) or _last_usage(text, 0, tail)
+
+
+def output_estimate(text: bytes) -> int:
+    """Return a count of the output tokens in a stream that broke off before it told.
+
+    Providers send about a token an event, so the events with content are counted; where the text is longer than four
+    bytes a token would allow, its length decides.
+    """
+    pieces = [_delta_bytes(sse.data(text[start:end])) for start, end in sse.events(text)]
+    return max(sum(1 for piece in pieces if piece), estimate_tokens(sum(pieces)))
+
+
+def completion(text: bytes) -> Completion:
+    """Tell how far a stream goes. An event that is not whole says nothing, but for the end mark."""
+    end = sse.last_boundary(text)
+    tail = text[sse.event_at(text, max(0, end - _TAIL_BYTES)) : end]
+    if _ERROR.search(tail) and _told_error(tail):
+        return Completion.FAILED
+    if _DONE.search(text, max(0, len(text) - _MARK_BYTES)):
+        return Completion.MARKED
+    return Completion.WHOLE if FINISH.search(text, 0, end) and _all_finished(text[:end]) else Completion.TRUNCATED
+
+
+def _last_usage(text: bytes, begin: int, end: int) -> Usage | None:
+    """Return the usage of the last event between two places that tells one. Each event is parsed once at most."""
+    event_begin = end
+    for found in reversed(list(USAGE.finditer(text, begin, end))):
+        if found.start() < event_begin:
+            event_begin = sse.event_at(text, found.start())
+            event = _object(sse.data(text[event_begin : sse.first_boundary(text, found.start())]))
+            usage = _told(event)
+            if usage:
+                return usage
+    return None
+
+
+def _told(answer: dict[str, Any]) -> Usage | None:
+    """Return the usage that an event or a whole answer tells: at its top, else in a choice (Moonshot), or as Groq."""
+    places = [answer.get("usage"), *(choice.get("usage") for choice in _choices(answer))]
+    groq = answer.get("x_groq")
+    if isinstance(groq, dict):
+        places.append(groq.get("usage"))
+    found = (read_usage(place, answer.get("service_tier")) for place in places)
+    return next((usage for usage in found if usage), None)
+
+
+def _all_finished(events: bytes) -> bool:
+    """Tell whether every choice of a stream has told why it finished."""
+    seen: dict[object, bool] = {}
+    for start, end in sse.events(events):
+        for choice in _choices(_object(sse.data(events[start:end]))):
+            index = str(choice.get("index"))
+            seen[index] = seen.get(index, False) or bool(choice.get("finish_reason"))
+    return all(seen.values())
+
+
+def _told_error(tail: bytes) -> bool:
+    """Tell whether one of the events is an error of the provider's own."""
+    for start, end in sse.events(tail):
+        event = sse.data(tail[start:end])
+        if b'"error"' in event and _object(event).get("error"):
+            return True
+    return False
+
+
+def _object(text: bytes) -> dict[str, Any]:
+    try:
+        value = json_body.parse(text)
+    except BadRequest:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _choices(event: dict[str, Any]) -> list[dict[str, Any]]:
+    choices = event.get("choices")
+    return [choice for choice in choices if isinstance(choice, dict)] if isinstance(choices, list) else []
+
+
+def _delta_bytes(event: bytes) -> int:
+    """Return the bytes of text, of reasoning and of tool arguments that one event adds."""
+    return sum(_said(choice.get("delta")) for choice in _choices(_object(event)))
+
+
+def _said(message: object) -> int:
+    """Return the bytes of text, of reasoning and of tool arguments in a message, or in a piece of one."""
+    if not isinstance(message, dict):
+        return 0
+    # Some name the reasoning in both ways, while they change from one to the other: it is the same text.
+    reasoning = max(_text_bytes(message.get(name)) for name in ("reasoning", "reasoning_content"))
+    calls = message.get("tool_calls")
+    called = [call for call in calls if isinstance(call, dict)] if isinstance(calls, list) else []
+    functions = [message.get("function_call"), *(call.get("function") for call in called)]
+    custom = [call.get("custom") for call in called]
+    arguments = sum(_text_bytes(function.get("arguments")) for function in functions if isinstance(function, dict))
+    arguments += sum(_text_bytes(tool.get("input")) for tool in custom if isinstance(tool, dict))
+    return _text_bytes(message.get("content")) + _text_bytes(message.get("refusal")) + reasoning + arguments
+
+
+def _text_bytes(content: object) -> int:
+    """Return the bytes of a text, or of a list of parts that have one. Mistral's `thinking` is a list inside a part."""
+    if isinstance(content, str):
+        return len(content.encode(errors="replace"))
+    parts = [part for part in content if isinstance(part, dict)] if isinstance(content, list) else []
+    inner = [piece for part in parts if isinstance(found := part.get("thinking"), list) for piece in found]
+    texts = [part.get("text") for part in (*parts, *inner) if isinstance(part, dict)]
+    return sum(len(text.encode(errors="replace")) for text in texts if isinstance(text, str))
