@@ -4313,6 +4313,8 @@ export interface operations {
             header?: {
                 /** @description Send the same value again to get the same answer again; the work is done once. */
                 "Idempotency-Key"?: string;
+                /** @description An ETag: the change is made only while this is the current version. */
+                "If-Match"?: string;
             };
             path: {
                 id: string;
@@ -4366,6 +4368,15 @@ export interface operations {
             };
             /** @description The state does not allow it now. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description It has changed since it was read. */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6460,6 +6471,8 @@ export interface operations {
             header?: {
                 /** @description Send the same value again to get the same answer again; the work is done once. */
                 "Idempotency-Key"?: string;
+                /** @description An ETag: the change is made only while this is the current version. */
+                "If-Match"?: string;
             };
             path: {
                 id: string;
@@ -6520,6 +6533,15 @@ export interface operations {
             };
             /** @description The state does not allow it now. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description It has changed since it was read. */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6580,6 +6602,8 @@ export interface operations {
             header?: {
                 /** @description Send the same value again to get the same answer again; the work is done once. */
                 "Idempotency-Key"?: string;
+                /** @description An ETag: the change is made only while this is the current version. */
+                "If-Match"?: string;
             };
             path: {
                 id: string;
@@ -6640,6 +6664,15 @@ export interface operations {
             };
             /** @description The state does not allow it now. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description It has changed since it was read. */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6961,7 +6994,10 @@ export interface operations {
     revoke_key: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description An ETag: the change is made only while this is the current version. */
+                "If-Match"?: string;
+            };
             path: {
                 id: string;
             };
@@ -7014,6 +7050,15 @@ export interface operations {
             };
             /** @description The state does not allow it now. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description It has changed since it was read. */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7184,6 +7229,8 @@ export interface operations {
             header?: {
                 /** @description Send the same value again to get the same answer again; the work is done once. */
                 "Idempotency-Key"?: string;
+                /** @description An ETag: the change is made only while this is the current version. */
+                "If-Match"?: string;
             };
             path: {
                 id: string;
@@ -7243,6 +7290,15 @@ export interface operations {
             };
             /** @description The state does not allow it now. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description It has changed since it was read. */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -11157,7 +11213,10 @@ export interface operations {
     delete_me: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description An ETag: the change is made only while this is the current version. */
+                "If-Match"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -11203,6 +11262,15 @@ export interface operations {
             };
             /** @description The state does not allow it now. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description It has changed since it was read. */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -11371,6 +11439,8 @@ export interface operations {
             header?: {
                 /** @description Send the same value again to get the same answer again; the work is done once. */
                 "Idempotency-Key"?: string;
+                /** @description An ETag: the change is made only while this is the current version. */
+                "If-Match"?: string;
             };
             path?: never;
             cookie?: never;
@@ -11417,6 +11487,15 @@ export interface operations {
             };
             /** @description The state does not allow it now. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description It has changed since it was read. */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -11477,6 +11556,8 @@ export interface operations {
             header?: {
                 /** @description Send the same value again to get the same answer again; the work is done once. */
                 "Idempotency-Key"?: string;
+                /** @description An ETag: the change is made only while this is the current version. */
+                "If-Match"?: string;
             };
             path?: never;
             cookie?: never;
@@ -11525,6 +11606,15 @@ export interface operations {
             };
             /** @description The state does not allow it now. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description It has changed since it was read. */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -12163,6 +12253,8 @@ export interface operations {
             header?: {
                 /** @description Send the same value again to get the same answer again; the work is done once. */
                 "Idempotency-Key"?: string;
+                /** @description An ETag: the change is made only while this is the current version. */
+                "If-Match"?: string;
             };
             path?: never;
             cookie?: never;
@@ -12211,6 +12303,15 @@ export interface operations {
             };
             /** @description The state does not allow it now. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description It has changed since it was read. */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -12271,6 +12372,8 @@ export interface operations {
             header?: {
                 /** @description Send the same value again to get the same answer again; the work is done once. */
                 "Idempotency-Key"?: string;
+                /** @description An ETag: the change is made only while this is the current version. */
+                "If-Match"?: string;
             };
             path?: never;
             cookie?: never;
@@ -12319,6 +12422,15 @@ export interface operations {
             };
             /** @description The state does not allow it now. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description It has changed since it was read. */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -12379,6 +12491,8 @@ export interface operations {
             header?: {
                 /** @description Send the same value again to get the same answer again; the work is done once. */
                 "Idempotency-Key"?: string;
+                /** @description An ETag: the change is made only while this is the current version. */
+                "If-Match"?: string;
             };
             path?: never;
             cookie?: never;
@@ -12425,6 +12539,15 @@ export interface operations {
             };
             /** @description The state does not allow it now. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description It has changed since it was read. */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -110,13 +110,13 @@ async def update_key(services: Services, request: Validated[UpdateKey, NoQuery],
 async def rotate_key(services: Services, request: Validated[RotateKey, NoQuery], principal: Principal) -> Response:
     """Make a key that takes another's place."""
     overlap = timedelta(seconds=request.body.overlap_seconds)
-    row, secret = await key_service.rotate(services, principal, request.path["id"], overlap)
+    row, secret = await key_service.rotate(services, principal, request.path["id"], overlap, request.headers)
     return key_made(row, secret)
 
 
 async def revoke_key(services: Services, request: Validated[None, NoQuery], principal: Principal) -> Response:
     """Revoke a key."""
-    await key_service.revoke(services, principal, request.path["id"])
+    await key_service.revoke(services, principal, request.path["id"], request.headers)
     return render.no_content()
 
 
@@ -174,7 +174,7 @@ ROUTES = [
         description="It is refused from the answer on, everywhere. A member's own key ends with the membership.",
         responses={204: None},
         permission=Scope.KEYS_WRITE,
-        errors=(409,),
+        errors=(409, 412),
     ),
     Route(
         method="POST",
@@ -186,5 +186,6 @@ ROUTES = [
         permission=Scope.KEYS_WRITE,
         body=RotateKey,
         idempotent=True,
+        errors=(412,),
     ),
 ]

@@ -111,7 +111,7 @@ async def update_me(services: Services, request: Validated[UpdateMe, NoQuery], p
 
 async def delete_me(services: Services, request: Validated[DeleteMe, NoQuery], principal: Principal) -> Response:
     """Delete one's account."""
-    user = await accounts.person(services, principal)
+    user = await accounts.person(services, principal, request.headers)
     proof = Proof(request.body.password, request.body.totp_code)
     await deletion.delete(services, user, proof, context_of(request))
     return render.no_content()
@@ -121,7 +121,7 @@ async def change_password(
     services: Services, request: Validated[ChangePassword, NoQuery], principal: Principal
 ) -> Response:
     """Change one's password."""
-    user, body = await accounts.person(services, principal), request.body
+    user, body = await accounts.person(services, principal, request.headers), request.body
     proof, context = Proof(body.current_password, body.totp_code), context_of(request)
     finish = await password_change.change_password(services, user, proof, body.new_password, context)
     return render.no_content(finish)
@@ -129,7 +129,7 @@ async def change_password(
 
 async def change_email(services: Services, request: Validated[ChangeEmail, NoQuery], principal: Principal) -> Response:
     """Change one's address."""
-    user, body = await accounts.person(services, principal), request.body
+    user, body = await accounts.person(services, principal, request.headers), request.body
     proof = Proof(body.password, body.totp_code)
     finish = await email_change.request_change(services, user, body.email, proof, context_of(request))
     return mailed(body.email, finish)
@@ -188,7 +188,7 @@ ROUTES = [
         responses={204: None},
         permission=SELF,
         body=DeleteMe,
-        errors=(409, 422, 429),
+        errors=(409, 412, 422, 429),
     ),
     Route(
         method="POST",
@@ -200,7 +200,7 @@ ROUTES = [
         permission=SELF,
         body=ChangePassword,
         idempotent=True,
-        errors=(409, 422, 429),
+        errors=(409, 412, 422, 429),
     ),
     Route(
         method="POST",
@@ -212,6 +212,6 @@ ROUTES = [
         permission=SELF,
         body=ChangeEmail,
         idempotent=True,
-        errors=(422, 429),
+        errors=(412, 422, 429),
     ),
 ]

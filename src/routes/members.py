@@ -64,8 +64,10 @@ async def update_member(
 
 async def remove_member(services: Services, request: Validated[None, NoQuery], principal: Principal) -> Response:
     """End somebody's membership."""
-    access.own_org(principal, Scope.MEMBERS_WRITE, request.path["id"])
-    await member_service.remove(services, principal, request.path["member_id"], context_of(request))
+    org_id = access.own_org(principal, Scope.MEMBERS_WRITE, request.path["id"])
+    row = await member_service.get(services, org_id, request.path["member_id"])
+    etag.check_match(request.headers, row.version)
+    await member_service.remove(services, principal, row, context_of(request))
     return render.no_content()
 
 

@@ -88,6 +88,8 @@ async def create_org(services: Services, request: Validated[CreateOrg, NoQuery],
 
 async def leave_org(services: Services, request: Validated[None, NoQuery], principal: Principal) -> Response:
     """Leave the organisation."""
+    row = await org_service.get(services, principal, request.path["id"])
+    etag.check_match(request.headers, row.version)
     await member_service.leave(services, principal, request.path["id"], context_of(request))
     return render.no_content()
 
@@ -156,6 +158,7 @@ ROUTES = [
         responses={204: None},
         permission=SELF,
         idempotent=True,
+        errors=(412,),
     ),
     Route(
         method="GET",

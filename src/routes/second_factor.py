@@ -58,21 +58,21 @@ class RecoveryCodes(BaseModel):
 
 async def begin_totp(services: Services, request: Validated[BeginTotp, NoQuery], principal: Principal) -> Response:
     """Make a secret."""
-    user = await accounts.person(services, principal)
+    user = await accounts.person(services, principal, request.headers)
     made = await enrolment.begin(services, user, request.body.password, context_of(request))
     return render.data(TotpSecret(secret=made.secret, uri=made.uri))
 
 
 async def confirm_totp(services: Services, request: Validated[ConfirmTotp, NoQuery], principal: Principal) -> Response:
     """Switch codes on."""
-    user = await accounts.person(services, principal)
+    user = await accounts.person(services, principal, request.headers)
     codes, finish = await enrolment.confirm(services, user, request.body.code, context_of(request))
     return replace(render.data(RecoveryCodes(recovery_codes=codes)), finish=finish)
 
 
 async def end_totp(services: Services, request: Validated[EndTotp, NoQuery], principal: Principal) -> Response:
     """Switch codes off."""
-    user, body = await accounts.person(services, principal), request.body
+    user, body = await accounts.person(services, principal, request.headers), request.body
     return render.no_content(await enrolment.end(services, user, body.password, body.code, context_of(request)))
 
 
@@ -87,7 +87,7 @@ ROUTES = [
         permission=SELF,
         body=BeginTotp,
         idempotent=True,
-        errors=(409, 429),
+        errors=(409, 412, 429),
     ),
     Route(
         method="POST",
@@ -99,7 +99,7 @@ ROUTES = [
         permission=SELF,
         body=ConfirmTotp,
         idempotent=True,
-        errors=(409, 422, 429),
+        errors=(409, 412, 422, 429),
     ),
     Route(
         method="POST",
@@ -110,6 +110,6 @@ ROUTES = [
         permission=SELF,
         body=EndTotp,
         idempotent=True,
-        errors=(409, 422, 429),
+        errors=(409, 412, 422, 429),
     ),
 ]

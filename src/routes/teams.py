@@ -103,6 +103,7 @@ async def delete_team(services: Services, request: Validated[None, NoQuery], pri
 async def add_to_team(services: Services, request: Validated[TeamMemberId, NoQuery], principal: Principal) -> Response:
     """Put a member into a team."""
     row = await _wanted(services, request, principal, Scope.TEAMS_WRITE)
+    etag.check_match(request.headers, row.version)
     await team_service.add(services, principal, row, request.body.user_id, context_of(request))
     return await _shown(services, row)
 
@@ -112,6 +113,7 @@ async def take_from_team(
 ) -> Response:
     """Take somebody out of a team."""
     row = await _wanted(services, request, principal, Scope.TEAMS_WRITE)
+    etag.check_match(request.headers, row.version)
     await team_service.take_out(services, principal, row, request.body.user_id, context_of(request))
     return await _shown(services, row)
 
@@ -199,6 +201,7 @@ ROUTES = [
         permission=Scope.TEAMS_WRITE,
         body=TeamMemberId,
         idempotent=True,
+        errors=(412,),
     ),
     Route(
         method="POST",
@@ -210,5 +213,6 @@ ROUTES = [
         permission=Scope.TEAMS_WRITE,
         body=TeamMemberId,
         idempotent=True,
+        errors=(412,),
     ),
 ]

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from lib.audit.differences import Detail
+from lib.http import etag
 from lib.http.errors import Forbidden, Unauthorized
+from lib.http.request import Headers
 from lib.identity import account_store, homes, second_factor
 from lib.identity.context import Context
 from lib.identity.later import later
@@ -55,12 +57,17 @@ async def confirm_password(services: Services, user: UserRow, password: str, con
     await services.guard.succeeded(Purpose.SIGN_IN, user.email, context.address)
 
 
-async def person(services: Services, principal: Principal) -> UserRow:
-    """Return the account of whoever is calling. Raises Forbidden for a caller that is no person."""
+async def person(services: Services, principal: Principal, headers: Headers | None = None) -> UserRow:
+    """Return the account of whoever is calling. Raises Forbidden for a caller that is no person.
+
+    With the headers of a request that changes it: PreconditionFailed where their `If-Match` names another version.
+    """
     own = principal.user_id if principal.is_person else None  # a key may name the person that it was made for
     user = await account_store.get(services.database, own) if own else None
     if user is None or user.deleted_at is not None:
         raise Forbidden("Only a person may do this: sign in.", code="not_a_person")
+    if headers is not None:
+        etag.check_match(headers, user.version)
     return user
 
 

@@ -10,7 +10,9 @@ from datetime import datetime, timedelta
 from lib.audit.audit_store import found
 from lib.audit.differences import Detail, differences
 from lib.audit.noting import noting
+from lib.http import etag
 from lib.http.errors import Conflict, NotFound, PreconditionFailed
+from lib.http.request import Headers
 from lib.identity import api_keys, key_rules, key_store
 from lib.identity.bounds import UNBOUND, Bounds, require_within
 from lib.identity.key_store import KeyRow, NewKey, Successor
@@ -61,11 +63,16 @@ async def create(
     return await get(services, principal, key.id), secret
 
 
-async def get(services: Services, principal: Principal, key_id: str) -> KeyRow:
-    """Return one key. Raises NotFound, also for another organisation's."""
+async def get(services: Services, principal: Principal, key_id: str, headers: Headers | None = None) -> KeyRow:
+    """Return one key. Raises NotFound, also for another organisation's.
+
+    With the headers of a request that changes it: PreconditionFailed where their `If-Match` names another version.
+    """
     row = await key_store.get_key(services.database, principal.org_id, key_id) if is_id(key_id) else None
     if row is None:
         raise NotFound("There is no such key.")
+    if headers is not None:
+        etag.check_match(headers, row.version)
     return row
 
 
@@ -98,9 +105,11 @@ async def update(
     return await get(services, principal, row.id)
 
 
-async def rotate(services: Services, principal: Principal, key_id: str, overlap: timedelta) -> tuple[KeyRow, str]:
+async def rotate(
+    services: Services, principal: Principal, key_id: str, overlap: timedelta, headers: Headers | None = None
+) -> tuple[KeyRow, str]:
     """Make a key that takes another's place; the old one works for `overlap` more. Conflict if it is over already."""
-    old = await get(services, principal, key_id)
+    old = await get(services, principal, key_id, headers)
     key_rules.changeable(old)
     key_rules.active(old)
     await key_rules.may_manage(services, principal, old)
@@ -132,12 +141,12 @@ async def rotate(services: Services, principal: Principal, key_id: str, overlap:
     return await get(services, principal, new.id), secret
 
 
-async def revoke(services: Services, principal: Principal, key_id: str) -> None:
+async def revoke(services: Services, principal: Principal, key_id: str, headers: Headers | None = None) -> None:
     """Revoke a key at once and for good. Doing it twice is harmless.
 
     The store comes first: it is the truth. The gate is told next, and from its answer on every isolate refuses the key.
     """
-    row = await get(services, principal, key_id)
+    row = await get(services, principal, key_id, headers)
     key_rules.revocable(row)
     await key_rules.may_manage(services, principal, row)
     active = found("api_keys", principal.org_id, row.id, active=True)

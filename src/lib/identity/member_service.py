@@ -69,9 +69,8 @@ async def change(
     return await get(services, org_id, row.user_id)
 
 
-async def remove(services: Services, principal: Principal, user_id: str, context: Context) -> None:
-    """End somebody's membership, at once. Raises NotFound, Forbidden, and Conflict for the last owner."""
-    row = await get(services, principal.org_id, user_id)
+async def remove(services: Services, principal: Principal, row: MemberRow, context: Context) -> None:
+    """End somebody's membership, at once. Raises Forbidden, PreconditionFailed, and Conflict for the last owner."""
     access.require_grant(principal, row.role, row.permissions)
     await _end(services, principal, row, "member.removed", context)
 

@@ -57,13 +57,13 @@ class Scene:
     credentials: dict[str, str]
     saved: sqlite3.Connection
 
-    def ask(self, route: Route, caller: str | None) -> Answer:
+    def ask(self, route: Route, caller: str | None, version: str = "*") -> Answer:
         """Call a route as somebody, with everything as it was in the beginning."""
         self.saved.backup(self.world.binding.connection)
         self.world.upstream.script = [FakeAnswer()]
         path, body = self.things.path(route), self.things.body(route)
         key = self.credentials[caller] if caller is not None else None
-        return self.world.ask(route.method, path, body, key=key, headers={"if-match": "*"})
+        return self.world.ask(route.method, path, body, key=key, headers={"if-match": version})
 
     def changed(self) -> bool:
         """Tell whether anything is not as it was in the beginning, but for the note that something was refused."""
@@ -180,6 +180,21 @@ def _of(connection: sqlite3.Connection, org_id: str) -> list[tuple[object, ...]]
         for table, column in TENANT_COLUMNS.items()
         for row in connection.execute(f"SELECT * FROM {table} WHERE {column} = ? ORDER BY 1, 2", (org_id,))
     ]
+
+
+@pytest.mark.parametrize("route", [route for route in PROTECTED if route.method != "GET"], ids=name_of)
+def test_a_version_that_is_named_is_looked_at(route: Route) -> None:
+    """Wherever a thing shows an ETag, whatever is done to it with `If-Match` asks for that version."""
+    shown = THINGS.get(route.path.partition("/actions/")[0])
+    if shown is None or "etag" not in scene().ask(shown, "owner").headers:
+        assert name_of(route) not in VERSIONED
+        return
+    assert scene().ask(route, "owner", '"999"').status == 412
+    assert not scene().changed()
+
+
+THINGS = {route.path: route for route in PROTECTED if route.method == "GET"}
+VERSIONED = {"DELETE /api/v1/orgs/{id}/members/{member_id}", "DELETE /api/v1/keys/{id}", "DELETE /api/v1/me"}
 
 
 @pytest.mark.parametrize("route", OPERATORS, ids=name_of)

@@ -45,7 +45,7 @@ async def use_organisations(services: Services, org_id: str) -> None:
     await _roles(services, caller, other.id)
     await _teams(services, caller, other.id)
     await _invitations(services, caller)
-    await member_service.remove(services, caller, other.id, CONTEXT)
+    await member_service.remove(services, caller, await member_service.get(services, org_id, other.id), CONTEXT)
     await member_store.list_members(services.database, org_id, "", 20)
     made = await org_service.create(services, caller, "Another", CONTEXT)
     await member_store.list_orgs(services.database, owner.id, "", 20)
