@@ -11,9 +11,8 @@ from lib.audit.audit_store import found, missing
 from lib.audit.differences import differences
 from lib.audit.noting import noting
 from lib.gateway import model_store
-from lib.gateway.bounds import Limits
 from lib.gateway.model_store import ModelRow
-from lib.gateway.models import ModelRoute, OutputField, Price
+from lib.gateway.models import Limits, ModelRoute, OutputField, Price
 from lib.http import etag, render
 from lib.http.errors import BadRequest, NotFound, PreconditionFailed, UnprocessableEntity
 from lib.http.paging import PageQuery, cut, decode_cursor

@@ -7,8 +7,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from lib.gateway.account import Account
-from lib.gateway.bounds import Limits
-from lib.gateway.models import ModelRoute, OutputField, Price
+from lib.gateway.models import Limits, ModelRoute, OutputField, Price
 from lib.identity.models import Principal
 
 FORM = 3  # another form than this one is not read, so that a deployment may change it

@@ -40,27 +40,6 @@ class Bound:
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """The most tokens that a model takes and gives in one call, each choice for itself; None where nobody told.
-
-    Many models have one context for both. What is put in for a client heeds that; so `most_input` is taken for it.
-    """
-
-    most_input: int | None = None
-    most_output: int | None = None
-
-    def over(self, other: Limits) -> Limits:
-        """Return these, with what `other` tells where they are silent."""
-        return Limits(
-            other.most_input if self.most_input is None else self.most_input,
-            other.most_output if self.most_output is None else self.most_output,
-        )
-
-
-NO_LIMITS = Limits()
-
-
 def whole_number(json: Mapping[str, object], name: str, most: int) -> int | None:
     """Return a field from 1 to `most`, or None where it is not set.
 

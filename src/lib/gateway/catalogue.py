@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
 
-from lib.gateway.bounds import NO_LIMITS, Limits
-from lib.gateway.models import ModelRoute, OutputField, Price
+from lib.gateway.models import NO_LIMITS, Limits, ModelRoute, OutputField, Price
 from lib.gateway.providers import Provider
 from lib.http.errors import NotFound
 from lib.identity.bounds import may_call

@@ -8,8 +8,6 @@ from enum import Enum, StrEnum
 from functools import reduce
 from typing import Literal
 
-from lib.gateway.bounds import NO_LIMITS, Limits
-
 # Reasoning models of OpenAI's take the second alone; many servers know the first alone.
 OutputField = Literal["max_tokens", "max_completion_tokens"]
 
@@ -123,6 +121,27 @@ class Price:
         if input_tokens is not None and (self.long_after is None or input_tokens <= self.long_after):
             return tariff.usual
         return tariff.long or (tariff.usual.dearest(self.long) if self.long else tariff.usual)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The most tokens that a model takes and gives in one call, each choice for itself; None where nobody told.
+
+    Many models have one context for both. What is put in for a client heeds that; so `most_input` is taken for it.
+    """
+
+    most_input: int | None = None
+    most_output: int | None = None
+
+    def over(self, other: Limits) -> Limits:
+        """Return these, with what `other` tells where they are silent."""
+        return Limits(
+            other.most_input if self.most_input is None else self.most_input,
+            other.most_output if self.most_output is None else self.most_output,
+        )
+
+
+NO_LIMITS = Limits()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from lib.gateway.bounds import Limits
-from lib.gateway.models import Price, Rates, Tariff
+from lib.gateway.models import Limits, Price, Rates, Tariff
 from lib.gateway.price_data import TABLES, VERSION
 
 

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from lib.gateway.account import Account
 from lib.gateway.account_text import FORM, from_text, to_text
-from lib.gateway.bounds import Limits
-from lib.gateway.models import ModelRoute, Price
+from lib.gateway.models import Limits, ModelRoute, Price
 from lib.identity.models import Principal
 from tests.unit.fakes import NOW
 

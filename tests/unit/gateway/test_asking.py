@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lib.gateway.asking import ask_of, path_of
-from lib.gateway.bounds import NO_LIMITS, Bound, Limits
+from lib.gateway.bounds import Bound
 from lib.gateway.catalogue import Target
-from lib.gateway.models import Price
+from lib.gateway.models import NO_LIMITS, Limits, Price
 from tests.unit.gateway.calls import PROVIDER
 
 PATH = {"org": "o", "key": "k", "model": "m"}

@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.gateway.bounds import NO_LIMITS, Limits
 from lib.gateway.catalogue import resolve
-from lib.gateway.models import ModelRoute, Price
+from lib.gateway.models import NO_LIMITS, Limits, ModelRoute, Price
 from lib.gateway.providers import Provider
 from lib.http.errors import NotFound
 

@@ -7,9 +7,8 @@ from datetime import timedelta
 import pytest
 
 from lib.gateway import model_store
-from lib.gateway.bounds import Limits
 from lib.gateway.model_store import ModelRow
-from lib.gateway.models import ModelRoute, OutputField, Price
+from lib.gateway.models import Limits, ModelRoute, OutputField, Price
 from lib.identity import key_store
 from lib.ids import new_id
 from lib.store.database import CheckViolation, Database, ForeignKeyViolation, UniqueViolation

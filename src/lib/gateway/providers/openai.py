@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from lib.config import Config
-from lib.gateway.bounds import NO_LIMITS
 from lib.gateway.bounds_images import openai_image_rule
+from lib.gateway.models import NO_LIMITS
 from lib.gateway.price_table import limits, listed_name, prices
 from lib.gateway.providers.provider import Provider
 

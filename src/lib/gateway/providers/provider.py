@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from lib.gateway.bounds import Limits
 from lib.gateway.bounds_images import ImageRule
-from lib.gateway.models import Price
+from lib.gateway.models import Limits, Price
 
 DEFAULT_OUTPUT = 4096
 
@@ -48,6 +47,11 @@ class Provider:
     image_rule: Callable[[str], ImageRule | None] = field(default=no_image_rule, repr=False)
     default_output: int = DEFAULT_OUTPUT
     listed_name: Callable[[str], str] = field(default=same_name, repr=False)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Return what of its headers nobody may see."""
+        return tuple(value.removeprefix("Bearer ") for value in self.headers.values())
 
     def price(self, model: str) -> Price | None:
         """Return the default price of a model, or None when nobody told."""

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 
 from lib.config import Config
-from lib.gateway.bounds import Limits
 from lib.gateway.bounds_images import ImageRule
-from lib.gateway.models import Price
+from lib.gateway.models import Limits, Price
 from lib.gateway.providers.provider import Provider
 
 NAME = "sim"

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from lib.config import Config
-from lib.gateway.bounds import NO_LIMITS, Limits
+from lib.gateway.models import NO_LIMITS, Limits
 from lib.gateway.price_table import prices
 from lib.gateway.providers import PROVIDERS, Provider, configured
 from tests.unit.world import CONFIG
