@@ -22,7 +22,8 @@ class Mode(StrEnum):
 class Failure(Enum):
     """A dependency, what its failure does, what happens then, and why that is right."""
 
-    def __init__(self, dependency: str, mode: Mode, happens: str, why: str) -> None:
+    def __init__(self, dependency: str, mode: Mode, happens: str, why: str, alert: str = "") -> None:
+        self.alert = alert  # whom to wake, where it does not mend itself
         self.dependency = dependency
         self.mode = mode
         self.happens = happens
@@ -64,6 +65,11 @@ class Failure(Enum):
     KV_WRITE = (
         "KV", Mode.OPEN, "nothing; the next isolate reads the store", "KV only saves a read",
     )  # fmt: skip
+    PROVIDER_REFUSED_KEY = (
+        "provider", Mode.CLOSED, "502 `provider_refused_key`, which no SDK tries again",
+        "this deployment's key is wrong or may not do this: its operator can mend that, and its callers can't",
+        "operator",
+    )  # fmt: skip
     MAIL_UNSENT = (
         "mail", Mode.CLOSED, "after two more attempts the log tells it; who waits for the mail asks again",
         "the answer has begun: it must not tell who has an account",
@@ -102,6 +108,7 @@ def note(failure: Failure, reason: str) -> None:
             dependency=failure.dependency,
             mode=failure.mode.value,
             reason=reason[:MOST_REASON],
+            **({"alert": failure.alert} if failure.alert else {}),
         )
 
 

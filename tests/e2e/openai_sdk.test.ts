@@ -122,8 +122,6 @@ test("texts are embedded, as numbers and in the SDK's own base64", async () => {
 
 const CLASSES = [
   [400, OpenAI.BadRequestError],
-  [401, OpenAI.AuthenticationError],
-  [403, OpenAI.PermissionDeniedError],
   [404, OpenAI.NotFoundError],
   [409, OpenAI.ConflictError],
   [413, OpenAI.APIError],

@@ -13,8 +13,6 @@ from tests.e2e.support.sim import SimulatedProvider
 HELLO: list[ChatCompletionMessageParam] = [{"role": "user", "content": "Say hello."}]
 CLASSES: list[tuple[int, type[openai.APIStatusError]]] = [
     (400, openai.BadRequestError),
-    (401, openai.AuthenticationError),
-    (403, openai.PermissionDeniedError),
     (404, openai.NotFoundError),
     (409, openai.ConflictError),
     (413, openai.APIStatusError),
@@ -41,6 +39,17 @@ def test_a_provider_error_has_its_class(
     assert raised.value.request_id
     assert isinstance(raised.value.body, dict)
     assert "as the model's name asks" in raised.value.body["message"]
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_provider_that_refuses_our_key(headgate: Headgate, sim: SimulatedProvider, status: int) -> None:
+    """The caller's key is right, so nothing says that it is not, and trying again would not help."""
+    model = sim_model(f"err{status}")
+    with headgate.openai() as client, pytest.raises(openai.InternalServerError) as raised:
+        client.with_options(max_retries=2).chat.completions.create(model=model, messages=HELLO)
+
+    assert (raised.value.status_code, raised.value.code) == (502, "provider_refused_key")
+    assert sim.of(model)["requests"] == 1
 
 
 @pytest.mark.parametrize("status", [429, 503])

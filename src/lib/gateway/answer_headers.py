@@ -1,5 +1,6 @@
 """Which of a provider's response headers reach the client. Denied unless listed: others may name the upstream's host,
-its account or its cookies.
+its account or its cookies. `x-ratelimit-…` too: those are our account's there, which many share, and the caller's are
+ours (`lib.gateway.admitting`).
 """
 
 from __future__ import annotations
@@ -19,9 +20,8 @@ _KEPT = frozenset(
         "x-should-retry",
     }
 )
-_KEPT_PREFIXES = ("x-ratelimit-",)
 
 
 def kept(headers: Mapping[str, str]) -> dict[str, str]:
     """Return the headers to hand on, of a provider's answer."""
-    return {name: value for name, value in headers.items() if name in _KEPT or name.startswith(_KEPT_PREFIXES)}
+    return {name: value for name, value in headers.items() if name in _KEPT}

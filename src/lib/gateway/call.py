@@ -11,7 +11,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from lib import failures
 from lib.clock import Clock
+from lib.failures import Failure
 from lib.gateway import answer_headers
 from lib.gateway.account import Account
 from lib.gateway.catalogue import Target, resolve
@@ -42,6 +44,19 @@ from lib.http.response import LogFacts, Response
 MOST_ANSWER_BYTES = 32 * 1024 * 1024
 MOST_ERROR_BYTES = 256 * 1024
 EVENT_STREAM = "text/event-stream"
+KEY_REFUSED = (401, 403)
+
+
+def _error(message: str, kind: str, code: str) -> bytes:
+    return json_body.dump({"error": {"message": message, "type": kind, "param": None, "code": code}})
+
+
+_KEY_REFUSED_HEADERS = {"content-type": "application/json", "cache-control": "no-store", "x-should-retry": "false"}
+_KEY_REFUSED_BODY = _error(
+    "The provider refuses this deployment's own key, or what it may do. Its operator has to mend that.",
+    "server_error",
+    "provider_refused_key",
+)
 
 
 class Redirected(Exception):
@@ -152,7 +167,10 @@ async def _respond(request: ModelRequest, target: Target, settlement: Settlement
 
 
 async def _refused(target: Target, settlement: Settlement, answer: UpstreamAnswer, headers: dict[str, str]) -> Response:
-    """Hand a provider's error on: its status, body and headers. Providers do not charge for a refusal."""
+    """Hand a provider's error on: its status, body and headers. Providers do not charge for a refusal.
+
+    But that our own key is refused is no fault of the caller, whose key is right: it would be sent away with a 401.
+    """
 
     async def settle() -> LogFacts:
         return await settlement.end(Cause.UPSTREAM_REFUSED, Usage(), status=answer.status, estimated=False)
@@ -161,14 +179,18 @@ async def _refused(target: Target, settlement: Settlement, answer: UpstreamAnswe
         body = (await answer.read(MOST_ERROR_BYTES)).to_bytes()
     except (UpstreamUnreachable, AnswerTooLarge) as failure:
         raise Refused from failure
+    settlement.tell(Cause.UPSTREAM_REFUSED, Usage(), estimated=False)
+    body = redact(body, target.provider.secrets)
+    if answer.status in KEY_REFUSED:
+        failures.note(
+            Failure.PROVIDER_REFUSED_KEY, f"{target.provider.name}, {answer.status}: {body.decode(errors='replace')}"
+        )
+        return Response(502, _KEY_REFUSED_HEADERS, _KEY_REFUSED_BODY, settlement.facts(), settle)
     # What is no JSON is a page of some proxy on the way, which may name its host.
     if "json" not in headers.get("content-type", "") or not _is_json(body):
         message = f"The provider answered with status {answer.status}."
-        error = {"message": message, "type": "upstream_error", "param": None, "code": "upstream_error"}
-        body, headers["content-type"] = json_body.dump({"error": error}), "application/json"
-    settlement.tell(Cause.UPSTREAM_REFUSED, Usage(), estimated=False)
-    secrets = tuple(value.removeprefix("Bearer ") for value in target.provider.headers.values())
-    return Response(answer.status, headers, redact(body, secrets), settlement.facts(), settle)
+        body, headers["content-type"] = _error(message, "upstream_error", "upstream_error"), "application/json"
+    return Response(answer.status, headers, body, settlement.facts(), settle)
 
 
 def _is_json(body: bytes) -> bool:

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 
+from lib.failures import Failure
 from lib.gateway.account import StaleAccount
 from lib.gateway.models import Cause
 from lib.gateway.settlement import GRACE_SECONDS
@@ -144,7 +145,7 @@ def test_a_whole_answer_that_breaks_off_is_settled_once_and_charged(
     assert caller.record.first_byte_ms is not None
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 422, 429, 500, 503, 529])
+@pytest.mark.parametrize("status", [400, 402, 404, 422, 429, 500, 503, 529])
 def test_a_refusal_is_handed_on_and_costs_nothing(status: int) -> None:
     """Its status, its body, and the headers by which SDKs decide when to retry."""
     error = {"error": {"message": "no", "type": "x", "param": None, "code": None}}
@@ -152,7 +153,7 @@ def test_a_refusal_is_handed_on_and_costs_nothing(status: int) -> None:
     caller = Caller(FakeAnswer(status, headers, [json.dumps(error).encode()]))
     outcome = caller.call()
     assert (outcome.status, outcome.json) == (status, error)
-    kept = {name: headers[name] for name in headers if name != "server"}
+    kept = {name: headers[name] for name in headers if name not in ("server", "x-ratelimit-limit-requests")}
     assert dict(outcome.headers) == {**kept, "x-headgate-cost": "0"}
     record = caller.record
     assert (record.cause, record.status, record.estimated) == ("upstream_refused", status, False)
@@ -169,9 +170,30 @@ def test_a_refusal_of_a_stream_is_no_stream() -> None:
 def test_a_refusal_tells_nothing_of_our_key() -> None:
     """Providers quote it."""
     body = json.dumps({"error": {"message": f"Incorrect API key provided: {SECRET}"}}).encode()
-    outcome = Caller(FakeAnswer(401, pieces=[body])).call()
+    outcome = Caller(FakeAnswer(400, pieces=[body])).call()
     assert SECRET not in outcome.sent.decode()
     assert "[redacted]" in outcome.json["error"]["message"]
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("status", [401, 403])
+def test_that_our_own_key_is_refused_is_no_fault_of_the_callers(
+    status: int, streamed: bool, noted: list[dict[str, object]]
+) -> None:
+    """Its key is right: it gets a 502 that no SDK tries again, and the operator a line that says why."""
+    body = json.dumps({"error": {"message": f"Incorrect API key provided: {SECRET}", "code": "invalid_api_key"}})
+    headers = {"content-type": "application/json", "x-should-retry": "true", "retry-after": "1"}
+    caller = Caller(FakeAnswer(status, headers, [body.encode()]), streamed=streamed)
+    outcome = caller.call()
+    assert (outcome.status, outcome.json["error"]["code"]) == (502, "provider_refused_key")
+    assert "Incorrect" not in outcome.sent.decode()
+    assert (outcome.headers["x-should-retry"], outcome.headers.get("retry-after")) == ("false", None)
+    assert (caller.record.cause, caller.record.status, caller.record.cost_nano_usd) == ("upstream_refused", status, 0)
+    [line] = noted
+    told = (line["failure"], line["alert"], SECRET in str(line))
+    assert told == (Failure.PROVIDER_REFUSED_KEY.name.lower(), "operator", False)
+    assert f"sim, {status}" in str(line["reason"])
+    assert "Incorrect API key" in str(line["reason"])
 
 
 @pytest.mark.parametrize("headers", [{"content-type": "text/html"}, {}])
