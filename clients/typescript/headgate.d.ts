@@ -3802,6 +3802,15 @@ export interface operations {
                     "application/json": components["schemas"]["OpenAIErrorBody"];
                 };
             };
+            /** @description A budget does not cover the call. The message says how much it needs and how much is left. */
+            402: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAIErrorBody"];
+                };
+            };
             /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
@@ -3822,6 +3831,15 @@ export interface operations {
             };
             /** @description The body is over the limit. */
             413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAIErrorBody"];
+                };
+            };
+            /** @description The path and query are too long. */
+            414: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3916,6 +3934,15 @@ export interface operations {
                     "application/json": components["schemas"]["OpenAIErrorBody"];
                 };
             };
+            /** @description A budget does not cover the call. The message says how much it needs and how much is left. */
+            402: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAIErrorBody"];
+                };
+            };
             /** @description The caller lacks the route's scope. */
             403: {
                 headers: {
@@ -3936,6 +3963,15 @@ export interface operations {
             };
             /** @description The body is over the limit. */
             413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAIErrorBody"];
+                };
+            };
+            /** @description The path and query are too long. */
+            414: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4035,6 +4071,15 @@ export interface operations {
                     "application/json": components["schemas"]["OpenAIErrorBody"];
                 };
             };
+            /** @description The path and query are too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAIErrorBody"];
+                };
+            };
             /** @description A limit is reached. `Retry-After` says when to try again. */
             429: {
                 headers: {
@@ -4111,6 +4156,15 @@ export interface operations {
                     "application/json": components["schemas"]["OpenAIErrorBody"];
                 };
             };
+            /** @description The path and query are too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAIErrorBody"];
+                };
+            };
             /** @description A limit is reached. `Retry-After` says when to try again. */
             429: {
                 headers: {
@@ -4172,6 +4226,15 @@ export interface operations {
             };
             /** @description The caller lacks the route's scope. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The path and query are too long. */
+            414: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4262,6 +4325,15 @@ export interface operations {
             };
             /** @description The body is over the limit. */
             413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The path and query are too long. */
+            414: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4384,6 +4456,15 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
+            /** @description The path and query are too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
             /** @description A business rule says no. */
             422: {
                 headers: {
@@ -4462,6 +4543,15 @@ export interface operations {
             };
             /** @description There is no such thing, or the caller may not know of it. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The path and query are too long. */
+            414: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4579,6 +4669,15 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
+            /** @description The path and query are too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
             /** @description The body is not application/json. */
             415: {
                 headers: {
@@ -4685,6 +4784,15 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
+            /** @description The path and query are too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
             /** @description A limit is reached. `Retry-After` says when to try again. */
             429: {
                 headers: {
@@ -4755,6 +4863,15 @@ export interface operations {
             };
             /** @description There is no such thing, or the caller may not know of it. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The path and query are too long. */
+            414: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4851,6 +4968,15 @@ export interface operations {
             };
             /** @description It has changed since it was read. */
             412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The path and query are too long. */
+            414: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4969,6 +5095,15 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
+            /** @description The path and query are too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
             /** @description The body is not application/json. */
             415: {
                 headers: {
@@ -5059,6 +5194,15 @@ export interface operations {
             };
             /** @description There is no such thing, or the caller may not know of it. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The path and query are too long. */
+            414: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5167,6 +5311,15 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
+            /** @description The path and query are too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
             /** @description The body is not application/json. */
             415: {
                 headers: {
@@ -5262,6 +5415,15 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
+            /** @description The path and query are too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
             /** @description A limit is reached. `Retry-After` says when to try again. */
             429: {
                 headers: {
@@ -5330,6 +5492,15 @@ export interface operations {
             };
             /** @description There is no such thing, or the caller may not know of it. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The path and query are too long. */
+            414: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5436,6 +5607,15 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
+            /** @description The path and query are too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
             /** @description The body is not application/json. */
             415: {
                 headers: {
@@ -5526,6 +5706,15 @@ export interface operations {
             };
             /** @description There is no such thing, or the caller may not know of it. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The path and query are too long. */
+            414: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5634,6 +5823,15 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
+            /** @description The path and query are too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
             /** @description The body is not application/json. */
             415: {
                 headers: {
@@ -5722,6 +5920,15 @@ export interface operations {
             };
             /** @description There is no such thing, or the caller may not know of it. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The path and query are too long. */
+            414: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5818,6 +6025,15 @@ export interface operations {
             };
             /** @description It has changed since it was read. */
             412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The path and query are too long. */
+            414: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5936,6 +6152,15 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
+            /** @description The path and query are too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
             /** @description The body is not application/json. */
             415: {
                 headers: {
@@ -6026,6 +6251,15 @@ export interface operations {
             };
             /** @description There is no such thing, or the caller may not know of it. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The path and query are too long. */
+            414: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6134,6 +6368,15 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
+            /** @description The path and query are too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
             /** @description The body is not application/json. */
             415: {
                 headers: {
@@ -6229,6 +6472,15 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
+            /** @description The path and query are too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
             /** @description A limit is reached. `Retry-After` says when to try again. */
             429: {
                 headers: {
@@ -6309,6 +6561,15 @@ export interface operations {
             };
             /** @description It has changed since it was read. */
             412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The path and query are too long. */
+            414: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6420,6 +6681,15 @@ export interface operations {
             };
             /** @description The body is over the limit. */
             413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The path and query are too long. */
+            414: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6558,6 +6828,15 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
+            /** @description The path and query are too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
             /** @description The body is not application/json. */
             415: {
                 headers: {
@@ -6689,6 +6968,15 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
+            /** @description The path and query are too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
             /** @description The body is not application/json. */
             415: {
                 headers: {
@@ -6770,6 +7058,15 @@ export interface operations {
             };
             /** @description The caller lacks the route's scope. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The path and query are too long. */
+            414: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6860,6 +7157,15 @@ export interface operations {
             };
             /** @description The body is over the limit. */
             413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The path and query are too long. */
+            414: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6971,6 +7277,15 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
+            /** @description The path and query are too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
             /** @description A limit is reached. `Retry-After` says when to try again. */
             429: {
                 headers: {
@@ -7059,6 +7374,15 @@ export interface operations {
             };
             /** @description It has changed since it was read. */
             412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The path and query are too long. */
+            414: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7169,6 +7493,15 @@ export interface operations {
             };
             /** @description The body is over the limit. */
             413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The path and query are too long. */
+            414: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7315,6 +7648,15 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
+            /** @description The path and query are too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
             /** @description The body is not application/json. */
             415: {
                 headers: {
@@ -7423,6 +7765,15 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
+            /** @description The path and query are too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
             /** @description The body is not application/json. */
             415: {
                 headers: {
@@ -7499,6 +7850,15 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
+            /** @description The path and query are too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
             /** @description The body is not application/json. */
             415: {
                 headers: {
@@ -7560,6 +7920,15 @@ export interface operations {
             };
             /** @description The caller lacks the route's scope. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The path and query are too long. */
+            414: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7646,6 +8015,15 @@ export interface operations {
             };
             /** @description There is no such thing, or the caller may not know of it. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The path and query are too long. */
+            414: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7765,6 +8143,15 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
+            /** @description The path and query are too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
             /** @description The body is not application/json. */
             415: {
                 headers: {
@@ -7869,6 +8256,15 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
+            /** @description The path and query are too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
             /** @description A limit is reached. `Retry-After` says when to try again. */
             429: {
                 headers: {
@@ -7930,6 +8326,15 @@ export interface operations {
             };
             /** @description The caller lacks the route's scope. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The path and query are too long. */
+            414: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8020,6 +8425,15 @@ export interface operations {
             };
             /** @description The body is over the limit. */
             413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The path and query are too long. */
+            414: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8121,6 +8535,15 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
+            /** @description The path and query are too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
             /** @description A limit is reached. `Retry-After` says when to try again. */
             429: {
                 headers: {
@@ -8200,6 +8623,15 @@ export interface operations {
             };
             /** @description It has changed since it was read. */
             412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The path and query are too long. */
+            414: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8308,6 +8740,15 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
+            /** @description The path and query are too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
             /** @description The body is not application/json. */
             415: {
                 headers: {
@@ -8403,6 +8844,15 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
+            /** @description The path and query are too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
             /** @description A limit is reached. `Retry-After` says when to try again. */
             429: {
                 headers: {
@@ -8486,6 +8936,15 @@ export interface operations {
             };
             /** @description The body is over the limit. */
             413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The path and query are too long. */
+            414: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8587,6 +9046,15 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
+            /** @description The path and query are too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
             /** @description A limit is reached. `Retry-After` says when to try again. */
             429: {
                 headers: {
@@ -8666,6 +9134,15 @@ export interface operations {
             };
             /** @description It has changed since it was read. */
             412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The path and query are too long. */
+            414: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8774,6 +9251,15 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
+            /** @description The path and query are too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
             /** @description The body is not application/json. */
             415: {
                 headers: {
@@ -8864,6 +9350,15 @@ export interface operations {
             };
             /** @description There is no such thing, or the caller may not know of it. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The path and query are too long. */
+            414: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8972,6 +9467,15 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
+            /** @description The path and query are too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
             /** @description The body is not application/json. */
             415: {
                 headers: {
@@ -9067,6 +9571,15 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
+            /** @description The path and query are too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
             /** @description A limit is reached. `Retry-After` says when to try again. */
             429: {
                 headers: {
@@ -9135,6 +9648,15 @@ export interface operations {
             };
             /** @description There is no such thing, or the caller may not know of it. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The path and query are too long. */
+            414: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -9241,6 +9763,15 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
+            /** @description The path and query are too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
             /** @description The body is not application/json. */
             415: {
                 headers: {
@@ -9336,6 +9867,15 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
+            /** @description The path and query are too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
             /** @description A limit is reached. `Retry-After` says when to try again. */
             429: {
                 headers: {
@@ -9413,6 +9953,15 @@ export interface operations {
             };
             /** @description The caller lacks the route's scope. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The path and query are too long. */
+            414: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -9502,6 +10051,15 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
+            /** @description The path and query are too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
             /** @description A limit is reached. `Retry-After` says when to try again. */
             429: {
                 headers: {
@@ -9571,6 +10129,15 @@ export interface operations {
             };
             /** @description There is no such thing, or the caller may not know of it. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The path and query are too long. */
+            414: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -9648,6 +10215,15 @@ export interface operations {
             };
             /** @description The state does not allow it now. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The path and query are too long. */
+            414: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -9740,6 +10316,15 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
+            /** @description The path and query are too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
             /** @description A limit is reached. `Retry-After` says when to try again. */
             429: {
                 headers: {
@@ -9813,6 +10398,15 @@ export interface operations {
             };
             /** @description The caller lacks the route's scope. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The path and query are too long. */
+            414: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -9898,6 +10492,15 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
+            /** @description The path and query are too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
             /** @description A limit is reached. `Retry-After` says when to try again. */
             429: {
                 headers: {
@@ -9966,6 +10569,15 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
+            /** @description The path and query are too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
             /** @description A limit is reached. `Retry-After` says when to try again. */
             429: {
                 headers: {
@@ -10018,6 +10630,15 @@ export interface operations {
             };
             /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The path and query are too long. */
+            414: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -10094,6 +10715,15 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
+            /** @description The path and query are too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
             /** @description The body is not application/json. */
             415: {
                 headers: {
@@ -10146,6 +10776,15 @@ export interface operations {
             };
             /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The path and query are too long. */
+            414: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -10215,6 +10854,15 @@ export interface operations {
             };
             /** @description The body is over the limit. */
             413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The path and query are too long. */
+            414: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -10303,6 +10951,15 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
+            /** @description The path and query are too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
             /** @description A limit is reached. `Retry-After` says when to try again. */
             429: {
                 headers: {
@@ -10343,6 +11000,15 @@ export interface operations {
             };
             /** @description The request is malformed. */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The path and query are too long. */
+            414: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -10402,6 +11068,15 @@ export interface operations {
             };
             /** @description The caller lacks the route's scope. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The path and query are too long. */
+            414: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -10496,6 +11171,15 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
+            /** @description The path and query are too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
             /** @description The body is not application/json. */
             415: {
                 headers: {
@@ -10579,6 +11263,15 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
+            /** @description The path and query are too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
             /** @description A limit is reached. `Retry-After` says when to try again. */
             429: {
                 headers: {
@@ -10644,6 +11337,15 @@ export interface operations {
             };
             /** @description There is no such thing, or the caller may not know of it. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The path and query are too long. */
+            414: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -10731,6 +11433,15 @@ export interface operations {
             };
             /** @description The body is over the limit. */
             413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The path and query are too long. */
+            414: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -10834,6 +11545,15 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
+            /** @description The path and query are too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
             /** @description The body is not application/json. */
             415: {
                 headers: {
@@ -10921,6 +11641,15 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
+            /** @description The path and query are too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
             /** @description The body is not application/json. */
             415: {
                 headers: {
@@ -10997,6 +11726,15 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
+            /** @description The path and query are too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
             /** @description The body is not application/json. */
             415: {
                 headers: {
@@ -11057,6 +11795,15 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
+            /** @description The path and query are too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
             /** @description The body is not application/json. */
             415: {
                 headers: {
@@ -11108,6 +11855,15 @@ export interface operations {
             };
             /** @description The body is over the limit. */
             413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The path and query are too long. */
+            414: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -11183,6 +11939,15 @@ export interface operations {
             };
             /** @description The caller lacks the route's scope. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The path and query are too long. */
+            414: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -11280,6 +12045,15 @@ export interface operations {
             };
             /** @description The body is over the limit. */
             413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The path and query are too long. */
+            414: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -11388,6 +12162,15 @@ export interface operations {
             };
             /** @description The body is over the limit. */
             413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The path and query are too long. */
+            414: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -11505,6 +12288,15 @@ export interface operations {
             };
             /** @description The body is over the limit. */
             413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The path and query are too long. */
+            414: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -11631,6 +12423,15 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
+            /** @description The path and query are too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
             /** @description The body is not application/json. */
             415: {
                 headers: {
@@ -11696,6 +12497,15 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
+            /** @description The path and query are too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
         };
     };
     start: {
@@ -11739,6 +12549,15 @@ export interface operations {
             };
             /** @description There is no such thing, or the caller may not know of it. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The path and query are too long. */
+            414: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -11818,6 +12637,15 @@ export interface operations {
             };
             /** @description The state does not allow it now. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The path and query are too long. */
+            414: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -11919,6 +12747,15 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
+            /** @description The path and query are too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
             /** @description The body is not application/json. */
             415: {
                 headers: {
@@ -11980,6 +12817,15 @@ export interface operations {
             };
             /** @description The caller lacks the route's scope. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The path and query are too long. */
+            414: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -12079,6 +12925,15 @@ export interface operations {
             };
             /** @description The body is over the limit. */
             413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The path and query are too long. */
+            414: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -12209,6 +13064,15 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
+            /** @description The path and query are too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
             /** @description The body is not application/json. */
             415: {
                 headers: {
@@ -12321,6 +13185,15 @@ export interface operations {
             };
             /** @description The body is over the limit. */
             413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The path and query are too long. */
+            414: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -12447,6 +13320,15 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
+            /** @description The path and query are too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
             /** @description The body is not application/json. */
             415: {
                 headers: {
@@ -12564,6 +13446,15 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
+            /** @description The path and query are too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
             /** @description The body is not application/json. */
             415: {
                 headers: {
@@ -12627,6 +13518,15 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
+            /** @description The path and query are too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
         };
     };
     show_reset_password: {
@@ -12654,6 +13554,15 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
+            /** @description The path and query are too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
         };
     };
     show_accept_invitation: {
@@ -12674,6 +13583,15 @@ export interface operations {
             };
             /** @description The request is malformed. */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The path and query are too long. */
+            414: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -12710,6 +13628,24 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
+            /** @description There is no such thing, or the caller may not know of it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The path and query are too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
         };
     };
     live: {
@@ -12739,6 +13675,15 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
+            /** @description The path and query are too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
         };
     };
     ready: {
@@ -12761,6 +13706,15 @@ export interface operations {
             };
             /** @description The request is malformed. */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The path and query are too long. */
+            414: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -12804,6 +13758,15 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
+            /** @description The path and query are too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
         };
     };
     docs: {
@@ -12824,6 +13787,15 @@ export interface operations {
             };
             /** @description The request is malformed. */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The path and query are too long. */
+            414: {
                 headers: {
                     [name: string]: unknown;
                 };

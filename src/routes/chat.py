@@ -65,6 +65,6 @@ ROUTES = [
         freshness=Freshness.GATE,
         body=ChatRequest,
         max_body_bytes=8 * MIB,
-        errors=(404, 502, 504),
+        errors=(402, 404, 502, 504),
     )
 ]

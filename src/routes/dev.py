@@ -57,6 +57,7 @@ ROUTES = [
         summary="Show the mails that were kept instead of sent",
         description="Only where `MAIL` is `outbox`, as in `make dev`. A page; with `Accept: application/json` data.",
         responses={200: One[Mails]},
+        errors=(404,),
         permission=None,
     ),
 ]

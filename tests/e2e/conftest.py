@@ -15,6 +15,7 @@ from tests.e2e.support.headgate import Headgate
 from tests.e2e.support.scripted import ScriptedUpstream
 from tests.e2e.support.sim import SimulatedProvider
 from tests.e2e.support.store import add_organisations
+from tests.seen import LAST, SEEN
 from tools.seed import Credentials
 from tools.stack import Stack
 
@@ -26,12 +27,25 @@ SPARE_ORGANISATIONS = 110
 DEFECTS = ["internal_error", "settlement_broke", "ledger_refused", "usage_record_rejected", "Uncaught", "Traceback"]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What all tests saw is judged behind them."""
+    items.sort(key=lambda item: item.name == LAST)
+
+
+def _note(answer: httpx.Response) -> None:
+    """Note an answer of a Headgate's, but none that is its provider's: those have an id of their own."""
+    ours, told = answer.headers.get("x-headgate-request-id"), answer.headers.get("x-request-id")
+    if ours is not None and ours == told and answer.request.method != "OPTIONS":
+        SEEN.note(answer.request.method, answer.url.raw_path.partition(b"?")[0].decode(), answer.status_code)
+
+
 @pytest.fixture(scope="session")
 def http() -> Iterator[httpx.Client]:
     """Connections for every test's requests."""
     # Not compressed: miniflare's compression hides from the client that a refusal ends its connection.
     limits, headers = httpx.Limits(max_connections=100), {"accept-encoding": "identity"}
-    with httpx.Client(timeout=60, limits=limits, headers=headers) as client:
+    hooks = {"response": [_note]}
+    with httpx.Client(timeout=60, limits=limits, headers=headers, event_hooks=hooks) as client:
         yield client
 
 

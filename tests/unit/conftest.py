@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from lib import failures
+from tests.seen import LAST
 
 settings.register_profile(
     "unit",
@@ -19,6 +20,11 @@ settings.register_profile(
     derandomize="HEADGATE_SEARCH" not in os.environ,
 )
 settings.load_profile("unit")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What all tests saw is judged behind them."""
+    items.sort(key=lambda item: item.name == LAST)
 
 
 @pytest.fixture(autouse=True)

@@ -25,13 +25,11 @@ from lib.gateway.cache import KvCache
 from lib.gateway.call import Gateway
 from lib.gateway.denials import Denials
 from lib.gateway.providers import configured
-from lib.http import json_body, pipeline, render
+from lib.http import cors, json_body, pipeline, render
 from lib.http.docs_page import docs_page
 from lib.http.errors import HeadgateError
-from lib.http.openapi import document
 from lib.http.request import RawRequest
 from lib.http.response import Response
-from lib.http.router import Router
 from lib.http.validate import validate
 from lib.identity.models import Principal
 from lib.identity.passwords import Cost, Passwords
@@ -39,7 +37,7 @@ from lib.identity.shield import Shield
 from lib.identity.signing_keys import SigningKeys
 from lib.services import Services
 from lib.store.d1 import D1Store
-from routes import ROUTES
+from tests.seen import DOCUMENT, ROUTER, SEEN
 from tests.unit.admission.sqlite_sql import SqliteSql
 from tests.unit.fakes import FakeClock, FakeKv, FakeSealer, FakeStreams, raw_request, run
 from tests.unit.gateway.fake_upstream import FakeUpstream
@@ -49,8 +47,6 @@ from tests.unit.identity.people import FakeGuard, FakeInvitations, FakeMailer, F
 from tests.unit.store.seeds import PEPPER, SeededKey, seed_key, seed_org
 from tests.unit.store.sqlite_binding import SqliteBinding, new_store
 
-ROUTER = Router(ROUTES)
-DOCUMENT = document(ROUTES)
 CONFIG = Config(
     secret="s" * 32,
     openai_base_url="https://openai.invalid/v1",
@@ -242,7 +238,10 @@ class World:
             return await self._finished(render.error(failure, route.dialect, raw.id))
 
     async def _answer(self, raw: RawRequest) -> Answer:
-        return await self._finished(await pipeline.handle(self.services, ROUTER, raw))
+        response = await pipeline.handle(self.services, ROUTER, raw)
+        if not cors.is_preflight(raw) and response.headers.get("x-request-id") is None:  # that is the provider's own
+            SEEN.note(raw.method, raw.path, response.status)
+        return await self._finished(response)
 
     async def _finished(self, response: Response) -> Answer:
         facts = dict(response.facts) | dict(await response.finish() if response.finish else {})

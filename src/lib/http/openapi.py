@@ -22,11 +22,13 @@ _REF = "#/components/schemas/{model}"
 _ERRORS = {
     400: "The request is malformed.",
     401: "The API key, token or session is missing, wrong, expired or revoked.",
+    402: "A budget does not cover the call. The message says how much it needs and how much is left.",
     403: "The caller lacks the route's scope.",
     404: "There is no such thing, or the caller may not know of it.",
     409: "The state does not allow it now.",
     412: "It has changed since it was read.",
     413: "The body is over the limit.",
+    414: "The path and query are too long.",
     415: "The body is not application/json.",
     422: "A business rule says no.",
     428: "`If-Match` is missing.",
@@ -173,7 +175,7 @@ def _error_responses(route: Route, references: References) -> Document:
 
 
 def _possible_errors(route: Route) -> Iterable[int]:
-    yield 400
+    yield from (400, 414)
     if route.permission:
         yield from (401, 403, 429, 503)
     if route.operator:

@@ -14,10 +14,11 @@ from lib.admission.ledger_check import BudgetCheck, OrgCheck
 from lib.admission.verification import Verdict
 from lib.http import pipeline
 from lib.identity.operator_tokens import new_token
+from tests.seen import ROUTER
 from tests.unit.fakes import raw_request, run
 from tests.unit.gateway.fake_upstream import FakeAnswer
 from tests.unit.store.seeds import seed_org
-from tests.unit.world import ROUTER, World, new_world
+from tests.unit.world import World, new_world
 
 COST = 9000  # of each call, in nano-dollars
 TOLD = json.dumps({"usage": {"prompt_tokens": 10, "completion_tokens": 20}}).encode()

@@ -13,12 +13,11 @@ from typing import Any
 
 import pytest
 
-from lib.http.openapi import document
 from lib.identity.models import SELF
 from routes import ROUTES
+from tests.seen import DOCUMENT, SEEN, Seen
 from tests.unit.source_tree import ROOT, SRC
 
-DOCUMENT = document(ROUTES)
 OPERATIONS: list[tuple[str, str, dict[str, Any]]] = [
     (method, path, operation) for path, methods in DOCUMENT["paths"].items() for method, operation in methods.items()
 ]
@@ -186,3 +185,17 @@ def test_the_document_is_the_same_in_every_process() -> None:
         for seed in ("1", "2", "3")
     }
     assert len(texts) == 1
+
+
+def test_every_status_that_any_test_saw_is_declared() -> None:
+    """Whatever a client may get from a route is in its description. (It runs behind all others: conftest.py.)"""
+    assert SEEN.undeclared() == []
+
+
+def test_a_status_that_is_not_declared_is_noticed() -> None:
+    """By the route's own name, whatever stood in the path."""
+    seen = Seen()
+    for method, path, status in (("GET", "/api/v1/keys/x", 418), ("HEAD", "/livez", 418), ("GET", "/nothing", 418)):
+        seen.note(method, path, status)
+    seen.note("GET", "/api/v1/keys", 200)
+    assert seen.undeclared() == ["GET /api/v1/keys/{id} 418", "GET /livez 418"]

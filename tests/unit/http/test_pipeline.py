@@ -17,8 +17,9 @@ from lib.http.route import Dialect, Freshness, Handler, Route
 from lib.http.router import Router
 from lib.identity import api_keys
 from lib.identity.models import Scope
+from tests.seen import ROUTER
 from tests.unit.fakes import NOW, FakeBody, raw_request, run
-from tests.unit.world import ROUTER, World, new_world
+from tests.unit.world import World, new_world
 
 CHAT = {"model": "sim/chat", "messages": [{"role": "user", "content": "hi"}]}
 

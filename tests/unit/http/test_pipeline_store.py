@@ -30,10 +30,11 @@ from lib.store.database import (
 )
 from lib.store.scope import Org, Scope
 from lib.store.session import Bound, Result
+from tests.seen import ROUTER
 from tests.unit.fakes import raw_request, run
 from tests.unit.gateway.fake_upstream import EVENTS, FakeAnswer, FakeUpstream
 from tests.unit.store.sqlite_binding import SqliteBinding
-from tests.unit.world import ROUTER, World, new_world
+from tests.unit.world import World, new_world
 
 CHAT = {"model": "sim/chat", "messages": [{"role": "user", "content": "hi"}]}
 MARK = "00000001-000000a2-00004e2f-2be5f1fe0e9d8a1c6b0a7d3f5e4c2b1a"

@@ -14,8 +14,9 @@ from lib.http import pipeline
 from lib.identity.api_keys import new_key
 from lib.identity.shield import BURST, WRONG_SECONDS
 from lib.store.database import StoreUnavailable
+from tests.seen import ROUTER
 from tests.unit.fakes import NOW, raw_request, run
-from tests.unit.world import ROUTER, World, new_world
+from tests.unit.world import World, new_world
 
 CHAT = {"model": "sim/chat", "messages": [{"role": "user", "content": "hi"}]}
 ROUTES = [("POST", "/v1/chat/completions", CHAT), ("GET", "/api/v1/keys", None)]

@@ -11,7 +11,8 @@ import pytest
 from lib.identity.models import SELF
 from lib.mail import templates
 from lib.mail.pages import CONTENT_SECURITY_POLICY, PAGES, MailPage
-from tests.unit.world import ROUTER, new_world
+from tests.seen import ROUTER
+from tests.unit.world import new_world
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.path)

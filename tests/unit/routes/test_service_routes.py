@@ -11,7 +11,8 @@ from lib import failures
 from lib.failures import Failure
 from lib.services import Services
 from routes import health
-from tests.unit.world import DOCUMENT, new_world
+from tests.seen import DOCUMENT
+from tests.unit.world import new_world
 
 CHECKED = {"database": "ok", "gate": "ok"}
 
