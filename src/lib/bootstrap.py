@@ -22,6 +22,7 @@ from lib.identity import invitation_service
 from lib.identity.api_keys import derive
 from lib.identity.configured_providers import providers_of
 from lib.identity.guard import ObjectGuard
+from lib.identity.oidc_client import MOST_BYTES, TIMEOUT_SECONDS
 from lib.identity.passwords import Cost, Passwords
 from lib.identity.provider_settings import read_providers
 from lib.identity.shield import Shield
@@ -29,11 +30,11 @@ from lib.identity.signing_keys import SigningKeys
 from lib.runtime.argon2 import CtypesArgon2
 from lib.runtime.bell import JsBell
 from lib.runtime.environment import variable_reader
+from lib.runtime.fetch_transport import fetch_client
 from lib.runtime.gates import JsGates
 from lib.runtime.guard import JsGuardObjects
 from lib.runtime.kv import cache_of
 from lib.runtime.mail import mail_of
-from lib.runtime.provider_http import JsProviderHttp
 from lib.runtime.sealer import WebCryptoSealer
 from lib.runtime.signatures import WebCryptoSignatures
 from lib.runtime.stores import store_of
@@ -102,7 +103,7 @@ def bootstrap(env: Any) -> Services:
         guard=ObjectGuard(JsGuardObjects(env.GUARD), derive(config.secret, "guard")),
         audit=events,
         invitations=invitation_service,
-        providers=providers_of(read_providers(variable), JsProviderHttp(), signatures),
+        providers=providers_of(read_providers(variable), fetch_client(TIMEOUT_SECONDS, MOST_BYTES), signatures),
         checks={"database": check_database, "gate": check_gate},
         openapi=_OPENAPI,
         docs_page=_DOCS_PAGE,

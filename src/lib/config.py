@@ -213,8 +213,8 @@ def _mail(variable: Callable[[str], str | None], public_url: str | None) -> Mail
     if kind is not MailKind.HTTP:
         return MailConfig(kind, address, name)
     api_key = variable("MAIL_API_KEY")
-    if not api_key:
-        raise ConfigError("MAIL is http, so MAIL_API_KEY must be set")
+    if not api_key or not (api_key.isascii() and api_key.isprintable()):
+        raise ConfigError("MAIL is http, so MAIL_API_KEY must be set, and be printable ASCII")
     return MailConfig(kind, address, name, _base_url("MAIL_API_URL", variable("MAIL_API_URL") or RESEND_URL), api_key)
 
 

@@ -170,6 +170,20 @@ def test_only_the_store_knows_its_driver() -> None:
     assert {name for name, names in broken.items() if names} == allowed
 
 
+def test_httpx_carries_no_call_to_a_model() -> None:
+    """It costs 0.3 ms a call: identity providers and mail have it, the AI API stays on the platform's `fetch`."""
+    users = {m.name for m in MODULES if m.imported_from("httpx")}
+    assert {"lib.runtime.fetch_transport", "lib.identity.oidc_client", "lib.mail.http_api"} <= users
+    assert not {m.name for m in MODULES if m.name in users and not m.within("lib.identity", "lib.mail", "lib.runtime")}
+    assert not users & {"lib.runtime.upstream", "lib.runtime.relay", "lib.runtime.worker"}
+
+
+def test_only_one_module_calls_fetch_for_others() -> None:
+    """What goes out goes through the transport, with its limits; a call to a model has its own way."""
+    callers = {m.name for m in MODULES if "js.fetch" in m.calls()}
+    assert callers == {"lib.runtime.fetch_transport", "lib.runtime.upstream"}
+
+
 def test_only_the_composition_names_a_store() -> None:
     """Services and routes know the port (lib.store.database); which store there is, lib.runtime decides."""
     stores = ("lib.store.d1", "lib.store.postgres", "lib.store.pg_connection", "lib.store.pg_wire", "lib.store.tenancy")

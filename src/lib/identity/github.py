@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlencode
+
+import httpx
 
 from lib.identity.identity_provider import SELECT_ACCOUNT, Attempt, Identity, Returned, authorization_url
-from lib.identity.oidc_client import ProviderFailure, ProviderHttp, parsed, parsed_object, text_of
+from lib.identity.oidc_client import ProviderFailure, get, object_of, post, text_of
 from lib.identity.provider_settings import ProviderSettings
 
 SCOPE = "read:user user:email"
 _MOST_TOKEN, _MOST_NAME, _MOST_EMAIL, _MOST_EMAILS = 1_024, 200, 254, 100
-_AGENT = {"user-agent": "headgate"}  # GitHub refuses whoever names none
 
 
 class GithubProvider:
@@ -27,7 +27,7 @@ class GithubProvider:
     (RFC 9700, 4.4.2.2), and the token comes from its own endpoint, for our code and verifier.
     """
 
-    def __init__(self, settings: ProviderSettings, http: ProviderHttp) -> None:
+    def __init__(self, settings: ProviderSettings, http: httpx.AsyncClient) -> None:
         self._settings = settings
         self._http = http
 
@@ -37,12 +37,12 @@ class GithubProvider:
 
     async def identify(self, attempt: Attempt, returned: Returned, now: datetime) -> Identity:  # noqa: ARG002
         token = await self._exchange(attempt, returned.code)
-        user = parsed_object(await self._ask("/user", token), "user")
+        user = object_of(await self._ask("/user", token), "user")
         number = user.get("id")
         # Not the login: that is a name, which may be given up and taken by somebody else.
         if isinstance(number, bool) or not isinstance(number, int) or number < 1:
             raise ProviderFailure("user: no id")
-        email = _own_email(parsed(await self._ask("/user/emails", token), "emails"))
+        email = _own_email(await self._ask("/user/emails", token))
         name = text_of(user, "name", _MOST_NAME) or text_of(user, "login", _MOST_NAME)
         return Identity(self._settings.issuer, str(number), email, email is not None, name)
 
@@ -55,17 +55,15 @@ class GithubProvider:
             "redirect_uri": settings.redirect_uri,
             "code_verifier": attempt.verifier,
         }
-        headers = {"content-type": "application/x-www-form-urlencoded", "accept": "application/json", **_AGENT}
         url = f"{settings.authority}/login/oauth/access_token"
-        answer = parsed_object(await self._http.post(url, headers, urlencode(form).encode()), "token endpoint")
+        answer = object_of(await post(self._http, url, "token endpoint", form), "token endpoint")
         token = text_of(answer, "access_token", _MOST_TOKEN)  # an error comes with status 200 too
-        if token is None or not token.isascii() or not token.isprintable():
+        if token is None:
             raise ProviderFailure("token endpoint: no access token")
         return token
 
     async def _ask(self, path: str, token: str) -> Any:
-        headers = {"authorization": f"Bearer {token}", "accept": "application/vnd.github+json", **_AGENT}
-        return await self._http.get(self._settings.api_url + path, headers)
+        return await get(self._http, self._settings.api_url + path, path, token)
 
 
 def _own_email(listed: object) -> str | None:

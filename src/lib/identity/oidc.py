@@ -5,19 +5,20 @@ Sources: https://openid.net/specs/openid-connect-core-1_0.html (3.1), RFC 7636, 
 
 from __future__ import annotations
 
-import base64
 import hmac
 import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote_plus, urlencode
+from urllib.parse import quote_plus
+
+import httpx
 
 from lib.identity import jwt
 from lib.identity.identity_provider import LOGIN, SELECT_ACCOUNT, Attempt, Identity, Returned, authorization_url
 from lib.identity.jwk import VerifyingKey
 from lib.identity.jwt import InvalidToken, Signatures, Token
-from lib.identity.oidc_client import ProviderFailure, ProviderHttp, parsed_object, text_of
+from lib.identity.oidc_client import ProviderFailure, get, object_of, post, text_of
 from lib.identity.oidc_metadata import Discovery, Metadata
 from lib.identity.provider_settings import TENANT, ProviderSettings
 
@@ -26,7 +27,6 @@ SCOPE = "openid email profile"
 MOST_AGE_SECONDS = 600
 _MOST_SUBJECT = 255  # ASCII characters: OpenID Connect Core, 2
 _MOST_EMAIL, _MOST_NAME, _MOST_ACCESS_TOKEN = 254, 200, 16 * 1024
-_FORM = {"content-type": "application/x-www-form-urlencoded", "accept": "application/json"}
 _TENANT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _TRUE = (True, 1, "1", "true")
 
@@ -34,7 +34,7 @@ _TRUE = (True, 1, "1", "true")
 class OidcProvider:
     """Implements `lib.identity.identity_provider.IdentityProvider`."""
 
-    def __init__(self, settings: ProviderSettings, http: ProviderHttp, signatures: Signatures) -> None:
+    def __init__(self, settings: ProviderSettings, http: httpx.AsyncClient, signatures: Signatures) -> None:
         self._settings = settings
         self._http = http
         self._signatures = signatures
@@ -68,13 +68,13 @@ class OidcProvider:
             "redirect_uri": settings.redirect_uri,
             "code_verifier": attempt.verifier,
         }
-        headers = dict(_FORM)
+        basic: httpx.Auth | None = None
         if metadata.secret_in_body:
             form |= {"client_id": settings.client_id, "client_secret": settings.client_secret}
-        else:
-            headers["authorization"] = _basic(settings.client_id, settings.client_secret)
-        body = urlencode(form).encode()
-        return parsed_object(await self._http.post(metadata.token_endpoint, headers, body), "token endpoint")
+        else:  # both halves form-encoded first: RFC 6749, 2.3.1
+            basic = httpx.BasicAuth(quote_plus(settings.client_id), quote_plus(settings.client_secret))
+        answer = await post(self._http, metadata.token_endpoint, "token endpoint", form, basic)
+        return object_of(answer, "token endpoint")
 
     async def _verified(self, text: str, nonce: str, now: datetime) -> Mapping[str, Any]:
         """Return the claims of an ID token (OpenID Connect Core, 3.1.3.7). Raises InvalidToken and ProviderFailure."""
@@ -98,8 +98,7 @@ class OidcProvider:
         access_token = text_of(tokens, "access_token", _MOST_ACCESS_TOKEN)
         if "email" in claims or metadata.userinfo_endpoint is None or access_token is None:
             return claims
-        headers = {"authorization": f"Bearer {access_token}", "accept": "application/json"}
-        told = parsed_object(await self._http.get(metadata.userinfo_endpoint, headers), "userinfo")
+        told = object_of(await get(self._http, metadata.userinfo_endpoint, "userinfo", access_token), "userinfo")
         if told.get("sub") != claims["sub"]:  # another's token, put in place of this one: 5.3.2
             raise ProviderFailure("userinfo: of somebody else")
         return {**told, **claims}
@@ -160,9 +159,3 @@ def _names_one_of(token: Token, keys: list[VerifyingKey]) -> bool:
     except InvalidToken:
         return False
     return True
-
-
-def _basic(client_id: str, secret: str) -> str:
-    """HTTP Basic, with both halves form-encoded first (RFC 6749, 2.3.1)."""
-    pair = f"{quote_plus(client_id)}:{quote_plus(secret)}"
-    return f"Basic {base64.b64encode(pair.encode()).decode()}"

@@ -1,4 +1,4 @@
-"""The HTTP client towards identity providers, as the core sees it. `lib.runtime` has the real one.
+"""Asking identity providers over HTTP.
 
 What comes from there is somebody else's: it has a size, a time and a shape, or it is a failure.
 """
@@ -6,51 +6,54 @@ What comes from there is somebody else's: it has a size, a time and a shape, or 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
+
+import httpx
 
 from lib.http import json_body
 from lib.http.errors import BadRequest
 
+# Of one call, whole. The client is made with them.
 TIMEOUT_SECONDS = 10
 MOST_BYTES = 256 * 1024
+
+_JSON = {"accept": "application/json"}
 
 
 class ProviderFailure(Exception):
     """An identity provider can't be reached, or what it says is not what it must say. The message is for the log."""
 
 
-@dataclass(frozen=True, slots=True)
-class ProviderAnswer:
-    """An answer, read whole."""
-
-    status: int
-    body: bytes
-
-
-class ProviderHttp(Protocol):
-    """Asks identity providers, for TIMEOUT_SECONDS and MOST_BYTES at most. It follows no redirect: one would lead to
-    where nobody has configured, and could carry a secret there. All methods raise ProviderFailure.
-    """
-
-    async def get(self, url: str, headers: Mapping[str, str]) -> ProviderAnswer: ...
-
-    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> ProviderAnswer: ...
+async def get(http: httpx.AsyncClient, url: str, what: str, access_token: str | None = None) -> Any:
+    """Return the JSON that an address answers. Raises ProviderFailure, with `what` was asked for."""
+    if access_token is not None and not (access_token.isascii() and access_token.isprintable()):
+        raise ProviderFailure(f"{what}: an access token that no header can carry")
+    bearer = {"authorization": f"Bearer {access_token}"} if access_token else {}
+    return await _json(http, "GET", url, what, headers=_JSON | bearer)
 
 
-def parsed(answer: ProviderAnswer, what: str) -> Any:
-    """Return the JSON of a good answer. Raises ProviderFailure, with `what` was asked for."""
-    if answer.status != 200:
-        raise ProviderFailure(f"{what}: status {answer.status}")
+async def post(
+    http: httpx.AsyncClient, url: str, what: str, form: Mapping[str, str], auth: httpx.Auth | None = None
+) -> Any:
+    """Return the JSON that an address answers to a form. Raises ProviderFailure."""
+    return await _json(http, "POST", url, what, headers=_JSON, data=form, auth=auth)
+
+
+async def _json(http: httpx.AsyncClient, method: str, url: str, what: str, **sent: Any) -> Any:
     try:
-        return json_body.parse(answer.body)
+        answer = await http.request(method, url, **sent)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise ProviderFailure(f"{what}: {type(error).__name__}: {error}") from None
+    if answer.status_code != 200:
+        raise ProviderFailure(f"{what}: status {answer.status_code}")
+    try:
+        return json_body.parse(answer.content)
     except BadRequest:
         raise ProviderFailure(f"{what}: not JSON") from None
 
 
-def parsed_object(answer: ProviderAnswer, what: str) -> dict[str, Any]:
-    """Return the JSON object of a good answer. Raises ProviderFailure."""
-    value = parsed(answer, what)
+def object_of(value: object, what: str) -> dict[str, Any]:
+    """Return a JSON object. Raises ProviderFailure for anything else."""
     if not isinstance(value, dict):
         raise ProviderFailure(f"{what}: not an object")
     return value

@@ -9,16 +9,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import httpx
+
 from lib.identity.identity_provider import SELECT_ACCOUNT, endpoint_of
 from lib.identity.jwk import UnusableKey, VerifyingKey, verifying_keys
-from lib.identity.oidc_client import ProviderFailure, ProviderHttp, parsed_object, text_of
+from lib.identity.oidc_client import ProviderFailure, get, object_of, text_of
 from lib.identity.provider_settings import ProviderSettings
 
 KEPT = timedelta(hours=1)
 # Tokens with key ids that don't exist cost one look-up in this time, however many come.
 LEAST_BETWEEN_LOOKS = timedelta(minutes=1)
 _MOST_URL = 2_000
-_JSON = {"accept": "application/json"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class Metadata:
 class Discovery:
     """A provider's metadata and keys, for one isolate."""
 
-    def __init__(self, settings: ProviderSettings, http: ProviderHttp) -> None:
+    def __init__(self, settings: ProviderSettings, http: httpx.AsyncClient) -> None:
         self._settings = settings
         self._http = http
         self._metadata: tuple[datetime, Metadata] | None = None
@@ -52,7 +53,7 @@ class Discovery:
         """Return the metadata. Raises ProviderFailure."""
         if self._metadata is None or now >= self._metadata[0] + KEPT:
             url = f"{self._settings.authority}/.well-known/openid-configuration"
-            self._metadata = (now, self._read(parsed_object(await self._http.get(url, _JSON), "metadata")))
+            self._metadata = (now, self._read(object_of(await get(self._http, url, "metadata"), "metadata")))
         return self._metadata[1]
 
     async def keys(self, now: datetime, fits: Callable[[list[VerifyingKey]], bool]) -> list[VerifyingKey]:
@@ -67,7 +68,7 @@ class Discovery:
                 raise ProviderFailure("its keys could not be read a moment ago")
             self._looked_at = now
             uri = (await self.metadata(now)).jwks_uri
-            self._keys = (now, _usable(parsed_object(await self._http.get(uri, _JSON), "keys")))
+            self._keys = (now, _usable(object_of(await get(self._http, uri, "keys"), "keys")))
         return self._keys[1]
 
     def _read(self, said: dict[str, object]) -> Metadata:

@@ -15,9 +15,11 @@ from lib.clock import Clock
 from lib.config import ConfigError, MailConfig, MailKind
 from lib.ids import new_id
 from lib.mail import http_api, outbox
+from lib.mail.http_api import HttpApi
 from lib.mail.mailer import MailFailure, NoMailer, Transport, TransportMailer
 from lib.mail.outbox import KeptMail, Outbox
 from lib.mail.port import Mailer, Message
+from lib.runtime.fetch_transport import fetch_client
 
 SECONDS = 15
 
@@ -60,31 +62,6 @@ class JsEmail:
         await js.Promise.all(js.Reflect.apply(js.Array.prototype.map, js.Array.of(message), arguments))
 
 
-class JsHttpMail:
-    """Implements `lib.mail.mailer.Transport` on a provider's API."""
-
-    def __init__(self, url: str, api_key: str, sender: str) -> None:
-        self._url = url
-        self._api_key = api_key
-        self._sender = sender
-
-    async def deliver(self, message: Message, once: str) -> None:
-        options = {
-            "method": "POST",
-            "headers": http_api.headers(self._api_key, once),
-            "body": http_api.body(message, self._sender),
-            "redirect": "manual",  # following one would carry our key to another host
-            "signal": js.AbortSignal.timeout(http_api.SECONDS * 1000),
-        }
-        try:
-            answer = await js.fetch(self._url, to_js(options, dict_converter=Object.fromEntries))
-            if answer.body is not None:
-                await answer.body.cancel()
-        except JsException as error:
-            raise MailFailure(f"the provider can't be reached: {error.name or 'Error'}", again=True) from None
-        http_api.check(answer.status)
-
-
 class KvOutbox:
     """Implements `lib.mail.mailer.Transport` and `lib.mail.outbox.Outbox` on a KV binding."""
 
@@ -116,7 +93,8 @@ def mail_of(env: Any, config: MailConfig, clock: Clock) -> tuple[Mailer, Outbox 
         return _mailer(kept, clock), kept
     if config.kind is MailKind.CLOUDFLARE:
         return _mailer(JsEmail(_binding(env, "EMAIL"), config.address, config.name), clock), None
-    return _mailer(JsHttpMail(config.api_url, config.api_key, config.sender), clock), None
+    http = fetch_client(http_api.SECONDS, most_bytes=0)
+    return _mailer(HttpApi(http, config.api_url, config.api_key, config.sender), clock), None
 
 
 def _mailer(transport: Transport, clock: Clock) -> TransportMailer:

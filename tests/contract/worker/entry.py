@@ -1,5 +1,5 @@
-"""A Worker for tests only: ports over HTTP (the Database on both stores, the hasher, signatures); and the gate in a
-Durable Object whose time is the test's. It is no part of what is deployed.
+"""A Worker for tests only: ports over HTTP (the Database on both stores, the hasher, signatures, httpx); and the gate
+in a Durable Object whose time is the test's. It is no part of what is deployed.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from lib.store.postgres import PostgresStore
 from lib.store.session import Bound, Result
 from tests.contract.worker.calls import perform
 from tests.contract.worker.carrying import take_over
+from tests.contract.worker.fetching import fetch_all
 from tests.contract.worker.gate_calls import Player
 from tests.contract.worker.hashing import perform_hashing
 from tests.contract.worker.signing import judge
@@ -90,6 +91,8 @@ class Default(WorkerEntrypoint):  # type: ignore[misc] # the platform's, which h
                 return json.dumps(await take_over(asked["carrying"], cut_off=asked["cut_off"]))
             if "signatures" in asked:
                 return json.dumps(await judge(asked["signatures"]))
+            if "fetching" in asked:
+                return json.dumps(await fetch_all(asked["fetching"]))
             if "hashing" in asked:
                 return json.dumps([perform_hashing(CtypesArgon2(), call) for call in asked["hashing"]])
             return json.dumps(await perform(self._store(asked).open(asked["bookmark"]), asked))

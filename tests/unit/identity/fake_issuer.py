@@ -9,10 +9,12 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
+import httpx
+import respx
+
 from lib.identity.configured_providers import providers_of
 from lib.identity.identity_provider import Attempt, Identity, IdentityProvider, Returned
 from lib.identity.jwt import base64url_encode
-from lib.identity.oidc_client import ProviderAnswer, ProviderFailure
 from lib.identity.provider_settings import ProviderSettings
 from tests.unit.fakes import NOW, run
 from tests.unit.identity.cpython_signatures import CPythonSignatures
@@ -48,7 +50,7 @@ class Asked:
 
 @dataclass
 class FakeIssuer:
-    """Implements `ProviderHttp`. `claims` change the ID token's; one that is None is left out. `raw` replaces it."""
+    """Answers an httpx client. `claims` change the ID token's; one that is None is left out. `raw` replaces it."""
 
     settings: ProviderSettings = SETTINGS
     now: datetime = NOW
@@ -60,11 +62,26 @@ class FakeIssuer:
     userinfo: dict[str, Any] = field(default_factory=dict)
     raw: str | None = None
     nonce: str = ATTEMPT.nonce
-    answers: dict[str, ProviderAnswer] = field(default_factory=dict)  # in place of what is said by itself
-    asked: list[Asked] = field(default_factory=list)
+    answers: dict[str, httpx.Response] = field(default_factory=dict)  # in place of what is said by itself
+    router: respx.MockRouter = field(default_factory=respx.MockRouter)
+
+    def __post_init__(self) -> None:
+        said: dict[tuple[str, str], Callable[[], object]] = {
+            ("GET", f"{self.settings.authority}/.well-known/openid-configuration"): self.described,
+            ("GET", f"{ISSUER}/keys"): lambda: {"keys": self.keys},
+            ("POST", f"{ISSUER}/token"): lambda: {"access_token": "at", "id_token": self.id_token()},
+            ("GET", f"{ISSUER}/userinfo"): lambda: self.userinfo,
+        }
+        for (method, url), say in said.items():
+            self.router.route(method=method, url=url).mock(side_effect=self._saying(say))
+        self.router.route().mock(side_effect=httpx.ConnectError("nobody there"))
 
     def provider(self) -> IdentityProvider:
-        return providers_of([self.settings], self, SIGNATURES)[self.settings.name]
+        return providers_of([self.settings], client_of(self.router), SIGNATURES)[self.settings.name]
+
+    @property
+    def asked(self) -> list[Asked]:
+        return [Asked(str(request.url), request.headers, form_of(request)) for request, _ in self.router.calls]
 
     def identify(self, provider: IdentityProvider | None = None, issuer: str | None = None, **later: float) -> Identity:
         """Come back with a code; `later` is how much time has passed."""
@@ -75,25 +92,8 @@ class FakeIssuer:
         """Tell how often an address was asked that ends so."""
         return sum(asked.url.endswith(end) for asked in self.asked)
 
-    async def get(self, url: str, headers: Mapping[str, str]) -> ProviderAnswer:
-        return self._answer(url, headers, {})
-
-    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> ProviderAnswer:
-        return self._answer(url, headers, dict(parse_qsl(body.decode(), strict_parsing=True)))
-
-    def _answer(self, url: str, headers: Mapping[str, str], form: Mapping[str, str]) -> ProviderAnswer:
-        self.asked.append(Asked(url, headers, form))
-        if url in self.answers:
-            return self.answers[url]
-        said: dict[str, Callable[[], object]] = {
-            f"{self.settings.authority}/.well-known/openid-configuration": self.described,
-            f"{ISSUER}/keys": lambda: {"keys": self.keys},
-            f"{ISSUER}/token": lambda: {"token_type": "Bearer", "access_token": "at", "id_token": self.id_token()},
-            f"{ISSUER}/userinfo": lambda: self.userinfo,
-        }
-        if url not in said:
-            raise ProviderFailure(f"{url}: no answer")
-        return answer(said[url]())
+    def _saying(self, say: Callable[[], object]) -> Callable[[httpx.Request], httpx.Response]:
+        return lambda request: self.answers.get(str(request.url)) or answer(say())
 
     def described(self) -> dict[str, Any]:
         return without_none(
@@ -134,8 +134,17 @@ def run_now(private: Mapping[str, Any], text: str) -> bytes:
     raise AssertionError("signing has waited")
 
 
-def answer(value: object, status: int = 200) -> ProviderAnswer:
-    return ProviderAnswer(status, value if isinstance(value, bytes) else json.dumps(value).encode())
+def client_of(router: respx.MockRouter) -> httpx.AsyncClient:
+    """Return a client that only ever reaches what a test has mocked."""
+    return httpx.AsyncClient(transport=httpx.MockTransport(router.async_handler))
+
+
+def form_of(request: httpx.Request) -> dict[str, str]:
+    return dict(parse_qsl(request.content.decode(), strict_parsing=True))
+
+
+def answer(value: object, status: int = 200) -> httpx.Response:
+    return httpx.Response(status, content=value) if isinstance(value, bytes) else httpx.Response(status, json=value)
 
 
 def without_none(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
-from urllib.parse import parse_qsl
 
+import httpx
 import pytest
+import respx
 
 from lib.identity.github import GithubProvider
 from lib.identity.identity_provider import Identity, Returned
-from lib.identity.oidc_client import ProviderAnswer, ProviderFailure
+from lib.identity.oidc_client import ProviderFailure
 from tests.unit.fakes import NOW, run
-from tests.unit.identity.fake_issuer import ATTEMPT, SETTINGS, answer, query_of
+from tests.unit.identity.fake_issuer import ATTEMPT, SETTINGS, answer, client_of, form_of, query_of
 
 GITHUB = replace(
     SETTINGS,
@@ -22,45 +22,36 @@ GITHUB = replace(
     authority="https://github.com",
     api_url="https://api.github.com",
 )
-TOKEN, USER, EMAILS = "https://github.com/login/oauth/access_token", "/user", "/user/emails"
+TOKEN = "https://github.com/login/oauth/access_token"
+USER, EMAILS = "https://api.github.com/user", "https://api.github.com/user/emails"
 PRIMARY = {"email": "octo@cat.example", "primary": True, "verified": True, "visibility": "private"}
 OTHER = {"email": "other@cat.example", "primary": False, "verified": True, "visibility": None}
 
 
-@dataclass
-class FakeGithub:
-    """GitHub's documented answers, which a test may replace."""
-
-    said: dict[str, Any] = field(
-        default_factory=lambda: {
-            TOKEN: {"access_token": "gho_abc", "scope": "read:user,user:email", "token_type": "bearer"},
-            USER: {"login": "octocat", "id": 583231, "name": "The Octocat", "email": None},
-            EMAILS: [OTHER, PRIMARY],
-        }
-    )
-    asked: list[tuple[str, Mapping[str, str], Mapping[str, str]]] = field(default_factory=list)
-
-    async def get(self, url: str, headers: Mapping[str, str]) -> ProviderAnswer:
-        return self._answer(url, headers, {})
-
-    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> ProviderAnswer:
-        return self._answer(url, headers, dict(parse_qsl(body.decode())))
-
-    def _answer(self, url: str, headers: Mapping[str, str], form: Mapping[str, str]) -> ProviderAnswer:
-        self.asked.append((url, headers, form))
-        said = self.said[url.removeprefix("https://api.github.com")]
-        return said if isinstance(said, ProviderAnswer) else answer(said)
+SAID: dict[str, Any] = {
+    TOKEN: {"access_token": "gho_abc", "scope": "read:user,user:email", "token_type": "bearer"},
+    USER: {"login": "octocat", "id": 583231, "name": "The Octocat", "email": None},
+    EMAILS: [OTHER, PRIMARY],
+}
 
 
-def identify(**changes: Any) -> tuple[Identity, FakeGithub]:
-    github = FakeGithub()
-    github.said.update({{"token": TOKEN, "user": USER, "emails": EMAILS}[name]: to for name, to in changes.items()})
-    provider = GithubProvider(GITHUB, github)
-    return run(provider.identify(ATTEMPT, Returned("the code"), NOW)), github
+def github(**changes: Any) -> respx.MockRouter:
+    """Return GitHub's documented answers, with those replaced that a test says."""
+    router = respx.MockRouter()
+    for name, (method, url) in {"token": ("POST", TOKEN), "user": ("GET", USER), "emails": ("GET", EMAILS)}.items():
+        said = changes.get(name, SAID[url])
+        router.route(method=method, url=url).mock(said if isinstance(said, httpx.Response) else answer(said))
+    return router
+
+
+def identify(**changes: Any) -> tuple[Identity, respx.MockRouter]:
+    router = github(**changes)
+    provider = GithubProvider(GITHUB, client_of(router))
+    return run(provider.identify(ATTEMPT, Returned("the code"), NOW)), router
 
 
 def test_the_browser_is_sent_with_pkce_and_state() -> None:
-    url = run(GithubProvider(GITHUB, FakeGithub()).authorization_url(ATTEMPT, NOW, ask=False))
+    url = run(GithubProvider(GITHUB, client_of(github())).authorization_url(ATTEMPT, NOW, ask=False))
     fields = query_of(url)
     assert url.startswith("https://github.com/login/oauth/authorize?")
     assert (fields["state"], fields["code_challenge_method"]) == ("state", "S256")
@@ -71,17 +62,17 @@ def test_the_browser_is_sent_with_pkce_and_state() -> None:
 
 def test_the_api_tells_who_it_is() -> None:
     """By the number, which is never given to anybody else; with the primary address that GitHub has verified."""
-    identity, github = identify()
+    identity, asked = identify()
+    exchange, *questions = [request for request, _ in asked.calls]
     assert identity == Identity("https://github.com", "583231", "octo@cat.example", True, "The Octocat")
-    assert github.asked[0][2] == {
+    assert form_of(exchange) == {
         "client_id": "our client",
         "client_secret": "s3cret:/+",
         "code": "the code",
         "redirect_uri": SETTINGS.redirect_uri,
         "code_verifier": ATTEMPT.verifier,
     }
-    assert [headers["authorization"] for _, headers, _ in github.asked[1:]] == ["Bearer gho_abc"] * 2
-    assert all(headers["user-agent"] for _, headers, _ in github.asked)
+    assert [request.headers["authorization"] for request in questions] == ["Bearer gho_abc"] * 2
 
 
 @pytest.mark.parametrize(
