@@ -178,6 +178,11 @@ def test_httpx_carries_no_call_to_a_model() -> None:
     assert not users & {"lib.runtime.upstream", "lib.runtime.relay", "lib.runtime.worker"}
 
 
+def test_tokens_are_read_and_made_at_one_place() -> None:
+    """PyJWT's own `decode` takes what RFC 7515 forbids, and its client of key sets asks anybody."""
+    assert {m.name for m in MODULES if m.imported_from("jwt")} == {"lib.identity.jwt"}
+
+
 def test_only_one_module_calls_fetch_for_others() -> None:
     """What goes out goes through the transport, with its limits; a call to a model has its own way."""
     callers = {m.name for m in MODULES if "js.fetch" in m.calls()}

@@ -1,7 +1,11 @@
 """JSON Web Tokens, read strictly: RFC 7515, RFC 7519 and the advice of RFC 8725. No I/O, no clock.
 
-PyJWT 2.15 takes padded base64url, so one token would have several texts, and it verifies at once, where WebCrypto is
-waited for. So what a token may look like is said here; the cryptography is the platform's: see `Signatures`.
+PyJWT reads and makes them: parts, header and claims. Ours is what it can't do here:
+- It verifies and signs at once, and has RSA and curves only with `cryptography`, which has no wheel for this platform
+  (nor so has its PyJWK: see `lib.identity.jwk`). WebCrypto does both, and is waited for: see `Signatures`.
+- It takes padded base64url, so one token would have several texts; and JSON with a member twice, with NaN, or nested
+  without end.
+- It asks the machine for the time, and takes a time of any size, or as a text.
 """
 
 from __future__ import annotations
@@ -9,21 +13,33 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
-from lib.identity.jwk import VerifyingKey
+from jwt import PyJWS, PyJWT, PyJWTError
+from jwt.algorithms import Algorithm
+from jwt.types import FullOptions
+
+from lib.identity.jwk import ALGORITHMS, VerifyingKey
 
 MOST_CHARACTERS = 8 * 1024
 MOST_NESTING = 32
 # How far another's clock may be from ours.
 LEEWAY_SECONDS = 60
+# The end of the year 9999, which every calendar of ours can still say.
+LAST_SECOND = 253_402_300_799
 
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]*")
+_RULES: FullOptions = {
+    "verify_signature": False,  # it was before, and is by WebCrypto
+    "enforce_minimum_key_length": False,
+    "require": ["iss", "aud", "sub", "iat", "exp"],
+    "strict_aud": False,
+    **{f"verify_{name}": True for name in ("exp", "nbf", "iat", "aud", "iss", "sub", "jti")},  # type: ignore[typeddict-item]
+}
 
 
 class InvalidToken(Exception):
@@ -88,14 +104,19 @@ def parse(text: str) -> Token:
     parts = text.split(".") if text.isascii() and len(text) <= MOST_CHARACTERS else []
     if len(parts) != 3:
         raise InvalidToken("not three parts")
+    if not all(map(_BASE64URL.fullmatch, parts)):
+        raise InvalidToken("not base64url")
     header = _object(base64url_decode(parts[0]))
-    if not isinstance(header.get("alg"), str) or not isinstance(header.get("kid", ""), str):
-        raise InvalidToken("its header names no algorithm, or its key in no text")
+    if not isinstance(header.get("alg"), str):
+        raise InvalidToken("its header names no algorithm")
     # We understand no extension, and a compressed or unencoded payload would be read as something else.
     if "crit" in header or "zip" in header or "b64" in header:
         raise InvalidToken("it asks for an extension")
-    signed = f"{parts[0]}.{parts[1]}".encode()
-    return Token(header, base64url_decode(parts[1]), base64url_decode(parts[2]), signed)
+    try:
+        read = _JWS.decode_complete(text, options={"verify_signature": False})
+    except PyJWTError as error:
+        raise InvalidToken(f"not base64url, or a header that is wrong: {error}") from None
+    return Token(header, read["payload"], read["signature"], text.rpartition(".")[0].encode())
 
 
 async def verify(signatures: Signatures, token: Token, keys: Iterable[VerifyingKey]) -> None:
@@ -123,39 +144,83 @@ def claims_of(token: Token) -> Mapping[str, Any]:
 
 def check_claims(claims: Mapping[str, Any], *, issuer: str, audience: str, now: datetime) -> None:
     """Raise InvalidToken unless the token is this issuer's, for this audience and of this time (RFC 7519, 4.1)."""
-    if claims.get("iss") != issuer:
-        raise InvalidToken("another issuer")
-    audiences = claims.get("aud")
-    if audience not in (audiences if isinstance(audiences, list) else [audiences]):
-        raise InvalidToken("another audience")
-    if not isinstance(claims.get("sub"), str) or not claims["sub"]:
+    for name in ("exp", "iat", "nbf"):
+        if name in claims and not _is_time(claims[name]):
+            raise InvalidToken(f"{name} is no time")
+    try:
+        _Claims(now).check(claims, issuer, audience)
+    except PyJWTError as error:
+        raise InvalidToken(str(error)) from None
+    if not claims["sub"]:
         raise InvalidToken("no subject")
-    seconds = now.timestamp()
-    if seconds >= _time(claims, "exp"):
-        raise InvalidToken("it has ended")
-    if _time(claims, "iat") > seconds + LEEWAY_SECONDS or _time(claims, "nbf", 0) > seconds + LEEWAY_SECONDS:
-        raise InvalidToken("it is of the future")
 
 
 async def issue(
     signatures: Signatures, key: VerifyingKey, private_jwk: Mapping[str, Any], kind: str, claims: Mapping[str, Any]
 ) -> str:
     """Return a signed token. `kind` is its header's `typ`, so that it passes for no other kind (RFC 8725, 3.11)."""
-    header = {"alg": key.algorithm, "kid": key.id, "typ": kind}
-    signed = f"{base64url_encode(_json(header))}.{base64url_encode(_json(claims))}"
-    signature = await signatures.sign(key.algorithm, private_jwk, signed.encode())
-    return f"{signed}.{base64url_encode(signature)}"
+    payload = json.dumps(claims, ensure_ascii=False, separators=(",", ":")).encode()
+    unsigned = _JWS.encode(payload, "", key.algorithm, headers={"kid": key.id, "typ": kind})
+    signature = await signatures.sign(key.algorithm, private_jwk, unsigned.removesuffix(".").encode())
+    return unsigned + base64url_encode(signature)
 
 
-def _json(value: Mapping[str, Any]) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+class _Awaited(Algorithm):
+    """Where PyJWT would sign: the signature is put behind what it writes. It has verified nothing, so it says no."""
+
+    def prepare_key(self, key: Any) -> Any:
+        return key
+
+    def sign(self, msg: bytes, key: Any) -> bytes:  # noqa: ARG002 - PyJWT's
+        return b""
+
+    def verify(self, msg: bytes, key: Any, sig: bytes) -> bool:  # noqa: ARG002 - PyJWT's
+        return False
+
+    @staticmethod
+    def to_jwk(key_obj: Any, as_dict: bool = False) -> NoReturn:
+        raise NotImplementedError
+
+    @staticmethod
+    def from_jwk(jwk: object) -> NoReturn:
+        raise NotImplementedError
 
 
-def _time(claims: Mapping[str, Any], name: str, default: float | None = None) -> float:
-    value = claims.get(name, default)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise InvalidToken(f"{name} is no time")
-    return value
+def _jws() -> PyJWS:
+    """Return PyJWT's reader and writer with the algorithms of `lib.identity.jwk`, and no other."""
+    jws = PyJWS(algorithms=[])
+    for name in (name for names in ALGORITHMS.values() for name in names):
+        jws.register_algorithm(name, _Awaited())
+    return jws
+
+
+_JWS = _jws()
+
+
+class _Claims(PyJWT):
+    """PyJWT's rules for claims, at a time that it is told."""
+
+    def __init__(self, now: datetime) -> None:  # nothing is decoded with it, so it needs no algorithms: they are slow
+        self._now = now.timestamp()
+
+    def check(self, claims: Mapping[str, Any], issuer: str, audience: str) -> None:
+        """Raise PyJWTError for the first that is wrong."""
+        self._validate_claims(dict(claims), _RULES, audience=audience, issuer=issuer, leeway=LEEWAY_SECONDS)
+
+    def _validate_iat(self, payload: dict[str, Any], now: float, leeway: float) -> None:  # noqa: ARG002
+        super()._validate_iat(payload, self._now, leeway)
+
+    def _validate_nbf(self, payload: dict[str, Any], now: float, leeway: float) -> None:  # noqa: ARG002
+        super()._validate_nbf(payload, self._now, leeway)
+
+    def _validate_exp(self, payload: dict[str, Any], now: float, leeway: float) -> None:  # noqa: ARG002
+        """A token ends at its end, without grace."""
+        super()._validate_exp(payload, self._now, 0)
+
+
+def _is_time(value: object) -> bool:
+    """Tell whether a claim is a number of seconds since 1970 that a calendar has. A bool is no number to JSON."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= LAST_SECOND
 
 
 def _object(text: bytes) -> dict[str, Any]:

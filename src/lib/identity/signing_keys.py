@@ -24,6 +24,7 @@ from lib.ids import new_id
 from lib.store.schema import SigningKeyRow
 
 if TYPE_CHECKING:
+    from lib.identity.access_tokens import AccessToken
     from lib.services import Services
 
 ALGORITHM = "ES256"  # every JWT library has it
@@ -45,10 +46,14 @@ class SigningKey:
 
 
 class SigningKeys:
-    """The isolate's copy of the deployment's keys. `signatures` is the platform's cryptography."""
+    """The isolate's copy of the deployment's keys. `signatures` is the platform's cryptography.
+
+    `taken_apart` are access tokens as `lib.identity.credentials` has read them, by their hash: verified or not.
+    """
 
     def __init__(self, signatures: Signatures) -> None:
         self.signatures = signatures
+        self.taken_apart: dict[str, tuple[Token, AccessToken]] = {}
         self._rows: list[SigningKeyRow] = []
         self._read_at: datetime | None = None
         self._opened: dict[str, Mapping[str, Any]] = {}

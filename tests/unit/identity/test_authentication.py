@@ -11,11 +11,13 @@ import pytest
 from lib import failures
 from lib.failures import Failure
 from lib.http import pipeline
+from lib.identity import credentials, jwt
 from lib.identity.api_keys import new_key
 from lib.identity.shield import BURST, WRONG_SECONDS
 from lib.store.database import StoreUnavailable
 from tests.seen import ROUTER
 from tests.unit.fakes import NOW, raw_request, run
+from tests.unit.identity.test_tokens import App, new_app, sign_in
 from tests.unit.world import World, new_world
 
 CHAT = {"model": "sim/chat", "messages": [{"role": "user", "content": "hi"}]}
@@ -102,3 +104,18 @@ def test_a_store_that_is_away_is_a_503_for_who_is_not_known() -> None:
     assert {world.ask("GET", "/api/v1/keys", key=stranger.secret).status for _ in range(2 * BURST)} == {503}
     assert failures.counts() == {Failure.STORE_AWAY.name.lower(): 2 * BURST}
     assert world.ask(*ROUTES[0]).status == 200
+
+
+def test_a_token_is_taken_apart_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An app sends the same one again and again. It ends all the same, and what is kept is bounded."""
+    world, app = new_app()
+    assert app.listing() == 200
+    with monkeypatch.context() as patch:
+        patch.setattr(jwt, "parse", lambda _: pytest.fail("read again"))
+        assert (app.listing(), app.chat()) == (200, 200)
+    monkeypatch.setattr(credentials, "MOST_TAKEN_APART", 2)
+    others = [App.of(world, sign_in(world)) for _ in range(3)]
+    assert [other.listing() for other in others] == [200] * 3
+    assert len(world.services.tokens.taken_apart) == 2
+    world.clock.advance(minutes=15)
+    assert others[-1].listing() == 401

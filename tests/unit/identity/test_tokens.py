@@ -24,6 +24,7 @@ from tests.unit.store.seeds import seed_membership, seed_org
 from tests.unit.world import Answer, World
 
 CHAT = {"model": "sim/chat", "messages": [{"role": "user", "content": "hi"}]}
+NO_TIMES = (1e20, 10**400, -(10**400), -1, 253_402_300_800, "9999999999", True, [1])
 CONTEXT = Context("r", "192.0.2.7")
 
 
@@ -206,12 +207,13 @@ def test_another_deployments_token_is_none_of_ours() -> None:
         ("logout+jwt", {}, 401),
         ("at+jwt", {"aud": "another"}, 401),
         ("at+jwt", {"iss": "https://other.example"}, 401),
+        *[("at+jwt", {name: time}, 401) for name in ("exp", "iat", "nbf") for time in NO_TIMES],
     ],
 )
 def test_what_our_key_signs_for_something_else_is_no_access_token(
-    kind: str, changes: dict[str, str], status: int
+    kind: str, changes: dict[str, Any], status: int
 ) -> None:
-    """RFC 8725, 3.11 and 3.12: by its type, audience and issuer, although the signature is good."""
+    """RFC 8725, 3.11 and 3.12: by its type, audience, issuer and times, although the signature is good."""
     world, app = new_app()
     claims = pyjwt.decode(app.access, options={"verify_signature": False})
     signing = run(world.services.tokens.signing(world.services))
