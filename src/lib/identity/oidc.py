@@ -20,7 +20,7 @@ from lib.identity.jwk import VerifyingKey
 from lib.identity.jwt import InvalidToken, Signatures, Token
 from lib.identity.oidc_client import ProviderFailure, get, object_of, post, text_of
 from lib.identity.oidc_metadata import Discovery, Metadata
-from lib.identity.provider_settings import TENANT, ProviderSettings
+from lib.identity.provider_settings import EMAIL_VERIFIED, TENANT, ProviderSettings
 
 SCOPE = "openid email profile"
 # It was made for this attempt, a moment ago.
@@ -49,13 +49,13 @@ class OidcProvider:
 
     async def identify(self, attempt: Attempt, returned: Returned, now: datetime) -> Identity:
         metadata = await self._discovery.metadata(now)
-        check_issuer(self._settings.issuer, returned.issuer, required=metadata.names_itself)
+        check_issuer(metadata.issuer, returned.issuer, required=metadata.names_itself)
         tokens = await self._exchange(metadata, attempt, returned.code)
         id_token = text_of(tokens, "id_token", jwt.MOST_CHARACTERS)
         if id_token is None:
             raise ProviderFailure("token endpoint: no ID token")
         try:
-            claims = await self._verified(id_token, attempt.nonce, now)
+            claims = await self._verified(metadata, id_token, attempt.nonce, now)
         except InvalidToken as reason:
             raise ProviderFailure(f"ID token: {reason}") from None
         return self._identity(await self._with_email(metadata, tokens, claims))
@@ -76,7 +76,7 @@ class OidcProvider:
         answer = await post(self._http, metadata.token_endpoint, "token endpoint", form, basic)
         return object_of(answer, "token endpoint")
 
-    async def _verified(self, text: str, nonce: str, now: datetime) -> Mapping[str, Any]:
+    async def _verified(self, metadata: Metadata, text: str, nonce: str, now: datetime) -> Mapping[str, Any]:
         """Return the claims of an ID token (OpenID Connect Core, 3.1.3.7). Raises InvalidToken and ProviderFailure."""
         token = jwt.parse(text)
         if token.header.get("typ", "JWT") not in ("JWT", "jwt"):
@@ -84,23 +84,28 @@ class OidcProvider:
         keys = await self._discovery.keys(now, lambda keys: _names_one_of(token, keys))
         await jwt.verify(self._signatures, token, keys)
         claims = jwt.claims_of(token)
-        issuer = issuer_of(self._settings.issuer, claims)
+        issuer = issuer_of(metadata.issuer, claims)
         check_id_token(claims, issuer, self._settings.client_id, nonce, now)
         # A key may be for the tokens of one tenant alone (Microsoft), or for those of each: then it names the template.
-        if jwt.chosen_key(token, keys).jwk.get("issuer", issuer) not in (issuer, self._settings.issuer):
+        if jwt.chosen_key(token, keys).jwk.get("issuer", issuer) not in (issuer, metadata.issuer):
             raise InvalidToken("the key is another tenant's")
         return claims
 
     async def _with_email(
         self, metadata: Metadata, tokens: Mapping[str, Any], claims: Mapping[str, Any]
     ) -> Mapping[str, Any]:
-        """Return the claims; with those of the userinfo endpoint (5.3) where the ID token has no address."""
+        """Return the claims; with those of the userinfo endpoint (5.3) where the ID token has no address, or does not
+        say whether it is verified (Okta).
+        """
         access_token = text_of(tokens, "access_token", _MOST_ACCESS_TOKEN)
-        if "email" in claims or metadata.userinfo_endpoint is None or access_token is None:
+        told_all = "email" in claims and (EMAIL_VERIFIED in claims or self._settings.verified_claim != EMAIL_VERIFIED)
+        if told_all or metadata.userinfo_endpoint is None or access_token is None:
             return claims
         told = object_of(await get(self._http, metadata.userinfo_endpoint, "userinfo", access_token), "userinfo")
         if told.get("sub") != claims["sub"]:  # another's token, put in place of this one: 5.3.2
             raise ProviderFailure("userinfo: of somebody else")
+        if "email" in claims and told.get("email") != claims["email"]:
+            return claims  # what it says of another address is nothing about this one
         return {**told, **claims}
 
     def _identity(self, claims: Mapping[str, Any]) -> Identity:
@@ -141,10 +146,10 @@ def issuer_of(expected: str, claims: Mapping[str, Any]) -> str:
 def check_id_token(claims: Mapping[str, Any], issuer: str, client_id: str, nonce: str, now: datetime) -> None:
     """Raise InvalidToken unless it was made by `issuer`, for us alone, for this attempt and just now."""
     jwt.check_claims(claims, issuer=issuer, audience=client_id, now=now)
-    # One that others are an audience of too may have been given to them, and been handed on to us.
-    if claims["aud"] not in (client_id, [client_id]):
-        raise InvalidToken("another audience beside us")
-    if claims.get("azp", client_id) != client_id:
+    # One that others are an audience of too (Zitadel) may have been given to them, and been handed on to us. It names
+    # whom it was made for.
+    alone = claims["aud"] in (client_id, [client_id])
+    if claims.get("azp", client_id if alone else None) != client_id:
         raise InvalidToken("made for another client")
     if claims["iat"] < now.timestamp() - MOST_AGE_SECONDS:
         raise InvalidToken("an old one")

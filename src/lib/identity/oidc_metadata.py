@@ -26,10 +26,12 @@ _MOST_URL = 2_000
 class Metadata:
     """Where a provider is asked for what. `secret_in_body`: it takes no HTTP Basic for the client's secret.
 
+    `issuer`: what it calls itself, to the letter, with its slash at the end where it has one (Auth0, authentik).
     `names_itself`: it always sends `iss` back with the code, so an answer without it is not its own.
     `select_account`: it lets people choose an account when it is asked to.
     """
 
+    issuer: str
     authorization_endpoint: str
     token_endpoint: str
     jwks_uri: str
@@ -74,7 +76,8 @@ class Discovery:
     def _read(self, said: dict[str, object]) -> Metadata:
         settings = self._settings
         # Whoever can answer in place of the provider, or for one of its other tenants, would name itself here.
-        if said.get("issuer") != settings.issuer:
+        issuer = text_of(said, "issuer", _MOST_URL)
+        if issuer is None or issuer.removesuffix("/") != settings.issuer:
             raise ProviderFailure("metadata: another issuer")
 
         def endpoint(name: str) -> str:
@@ -83,6 +86,7 @@ class Discovery:
         methods = said.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
         prompts = said.get("prompt_values_supported")
         return Metadata(
+            issuer=issuer,
             authorization_endpoint=endpoint("authorization_endpoint"),
             token_endpoint=endpoint("token_endpoint"),
             jwks_uri=endpoint("jwks_uri"),

@@ -20,6 +20,7 @@ Variable = Callable[[str], str | None]
 MOST_PROVIDERS = 20
 MOST_ISSUER = 200
 GITHUB, GOOGLE, MICROSOFT = "github", "google", "microsoft"
+EMAIL_VERIFIED = "email_verified"  # OpenID Connect Core, 5.1
 # What an issuer that speaks for many tenants writes into its metadata in place of one (Microsoft).
 TENANT = "{tenantid}"
 LOOPBACK = ("127.0.0.1", "localhost")
@@ -33,7 +34,7 @@ _CONSUMERS = "9188040d-6c67-4c5b-b112-36a304b66dad"  # the tenant of all persona
 
 @dataclass(frozen=True, slots=True)
 class ProviderSettings:
-    """One provider. `issuer` is who it must say that it is; it may hold TENANT.
+    """One provider. `issuer` is who it must say that it is, but for a slash at its end; it may hold TENANT.
 
     authority: where its metadata is, for OpenID Connect; where people sign in, for GitHub. api_url: GitHub's alone.
     verified_claim: which claim says that the address in `email` is the person's own.
@@ -48,7 +49,7 @@ class ProviderSettings:
     client_secret: str = field(repr=False)
     redirect_uri: str
     api_url: str = ""
-    verified_claim: str = "email_verified"
+    verified_claim: str = EMAIL_VERIFIED
     local: bool = False
     select_account: bool = False
 
