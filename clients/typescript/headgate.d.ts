@@ -210,7 +210,7 @@ export interface paths {
         put?: never;
         /**
          * Invite somebody
-         * @description By mail, before the answer. An invitation to the same address that is still open ends with it, so it can be sent again. Nobody invites to more than it may do itself.
+         * @description By mail, before the answer; with `send: false` the answer has the link. An invitation to the same address that is still open ends with it, so it can be sent again. Nobody invites to more than it may do itself. It can be accepted while whoever has sent it may still do so. A link that was not sent by mail proves no address: it is confirmed by another mail, or, without mail (`MAIL=none`), believed.
          */
         post: operations["create_invitation"];
         delete?: never;
@@ -232,7 +232,7 @@ export interface paths {
         post?: never;
         /**
          * Take an invitation back
-         * @description Its link is of no use from the answer on.
+         * @description Its link is of no use from the answer on. Nobody takes back what gives more than it has itself.
          */
         delete: operations["revoke_invitation"];
         options?: never;
@@ -1812,6 +1812,8 @@ export interface components {
         /**
          * CreateInvitation
          * @description Whom to invite, and as what. It can be accepted for a week, where nothing is said.
+         *
+         *     `send`: false sends no mail, and the answer has the link, to be handed over by whoever invites.
          */
         CreateInvitation: {
             /** @default null */
@@ -1828,6 +1830,11 @@ export interface components {
              * @default 168
              */
             expires_in_hours?: number;
+            /**
+             * Send
+             * @default true
+             */
+            send?: boolean;
         };
         /**
          * CreateKey
@@ -2156,6 +2163,8 @@ export interface components {
             accepted_at: string | null;
             /** Revoked At */
             revoked_at: string | null;
+            /** Mailed */
+            mailed: boolean;
             /**
              * Created At
              * Format: date-time
@@ -2650,6 +2659,49 @@ export interface components {
             per_request_nano_usd?: number | null;
         };
         /**
+         * NewInvitation
+         * @description An invitation that was just made. Where it was not sent by mail, `token` opens it, and `link` is the page where
+         *     one does that (null where the deployment has no PUBLIC_URL). They are told this once.
+         */
+        NewInvitation: {
+            /** Id */
+            id: string;
+            /** Email */
+            email: string;
+            /** Role */
+            role: string;
+            /** Custom Role Id */
+            custom_role_id: string | null;
+            /** Invited By User Id */
+            invited_by_user_id: string | null;
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+            /** Accepted At */
+            accepted_at: string | null;
+            /** Revoked At */
+            revoked_at: string | null;
+            /** Mailed */
+            mailed: boolean;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Token
+             * @default null
+             */
+            token?: string | null;
+            /**
+             * Link
+             * @default null
+             */
+            link?: string | null;
+        };
+        /**
          * NewPasswordWithToken
          * @description A new password, and what was sent by mail.
          */
@@ -2767,6 +2819,11 @@ export interface components {
         /** One[Member] */
         One_Member_: {
             data: components["schemas"]["Member"];
+            meta: components["schemas"]["Meta"];
+        };
+        /** One[NewInvitation] */
+        One_NewInvitation_: {
+            data: components["schemas"]["NewInvitation"];
             meta: components["schemas"]["Meta"];
         };
         /** One[OrgModel] */
@@ -3672,6 +3729,7 @@ export type Mode = components['schemas']['Mode'];
 export type Model = components['schemas']['Model'];
 export type ModelList = components['schemas']['ModelList'];
 export type ModelPrice = components['schemas']['ModelPrice'];
+export type NewInvitation = components['schemas']['NewInvitation'];
 export type NewPasswordWithToken = components['schemas']['NewPasswordWithToken'];
 export type NewRuleScope = components['schemas']['NewRuleScope'];
 export type NewTokens = components['schemas']['NewTokens'];
@@ -3692,6 +3750,7 @@ export type OneMailed = components['schemas']['One_Mailed_'];
 export type OneMails = components['schemas']['One_Mails_'];
 export type OneMe = components['schemas']['One_Me_'];
 export type OneMember = components['schemas']['One_Member_'];
+export type OneNewInvitation = components['schemas']['One_NewInvitation_'];
 export type OneOrgModel = components['schemas']['One_OrgModel_'];
 export type OneOrg = components['schemas']['One_Org_'];
 export type OneOwnRole = components['schemas']['One_OwnRole_'];
@@ -5254,7 +5313,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["One_Invitation_"];
+                    "application/json": components["schemas"]["One_NewInvitation_"];
                 };
             };
             /** @description The request is malformed. */

@@ -14,17 +14,23 @@ from lib.http.response import Response
 from lib.http.route import NoQuery, Route
 from lib.identity import access, invitation_service, invitation_store, member_service
 from lib.identity.context import context_of
+from lib.identity.invitation_service import Wanted
 from lib.identity.models import SELF, Principal, Scope
+from lib.mail import templates
 from lib.services import Services
 from lib.store.schema import InvitationRow
 from routes.schemas import AFTER_ALL, RECENT, Email, GivenRole, One, Page
 
 
 class CreateInvitation(GivenRole):
-    """Whom to invite, and as what. It can be accepted for a week, where nothing is said."""
+    """Whom to invite, and as what. It can be accepted for a week, where nothing is said.
+
+    `send`: false sends no mail, and the answer has the link, to be handed over by whoever invites.
+    """
 
     email: Email
     expires_in_hours: Annotated[int, Field(ge=1, le=720, strict=True)] = 168
+    send: Annotated[bool, Field(strict=True)] = True
 
 
 class AcceptInvitation(BaseModel):
@@ -46,7 +52,17 @@ class Invitation(BaseModel):
     expires_at: datetime
     accepted_at: datetime | None
     revoked_at: datetime | None
+    mailed: bool
     created_at: datetime
+
+
+class NewInvitation(Invitation):
+    """An invitation that was just made. Where it was not sent by mail, `token` opens it, and `link` is the page where
+    one does that (null where the deployment has no PUBLIC_URL). They are told this once.
+    """
+
+    token: str | None = None
+    link: str | None = None
 
 
 class Joined(BaseModel):
@@ -67,12 +83,16 @@ async def list_invitations(services: Services, request: Validated[None, PageQuer
 async def create_invitation(
     services: Services, request: Validated[CreateInvitation, NoQuery], principal: Principal
 ) -> Response:
-    """Invite an address by mail."""
+    """Invite an address."""
     access.own_org(principal, Scope.INVITATIONS_WRITE, request.path["id"])
     body, context = request.body, context_of(request)
     role = await member_service.wanted_role(services, principal, body.role, body.custom_role_id)
-    row = await invitation_service.create(services, principal, body.email, role, body.expires_in_hours, context)
-    return _shown(row, 201)
+    wanted = Wanted(body.email, role, body.expires_in_hours, body.send)
+    offer = await invitation_service.create(services, principal, wanted, context)
+    fields = Invitation.model_validate(offer.row).model_dump()
+    shown = NewInvitation(**fields, token=offer.secret, link=_link(services, offer.secret))
+    place = f"/api/v1/orgs/{offer.row.org_id}/invitations/{offer.row.id}"
+    return render.data(shown, status=201, headers={"location": place, "cache-control": "no-store"})
 
 
 async def get_invitation(services: Services, request: Validated[None, NoQuery], principal: Principal) -> Response:
@@ -102,9 +122,13 @@ async def _wanted(
     return await invitation_service.get(services, org_id, request.path["invitation_id"])
 
 
-def _shown(row: InvitationRow, status: int = 200) -> Response:
-    made = {"location": f"/api/v1/orgs/{row.org_id}/invitations/{row.id}"} if status == 201 else {}
-    return render.data(Invitation.model_validate(row), status=status, headers=made)
+def _link(services: Services, secret: str | None) -> str | None:
+    public_url = services.config.account.public_url
+    return templates.way(public_url, "accept-invitation", secret) if public_url and secret else None
+
+
+def _shown(row: InvitationRow) -> Response:
+    return render.data(Invitation.model_validate(row))
 
 
 _ALL, _ONE = "/api/v1/orgs/{id}/invitations", "/api/v1/orgs/{id}/invitations/{invitation_id}"
@@ -126,10 +150,12 @@ ROUTES = [
         handler=create_invitation,
         summary="Invite somebody",
         description=(
-            "By mail, before the answer. An invitation to the same address that is still open ends with it, so it can"
-            " be sent again. Nobody invites to more than it may do itself."
+            "By mail, before the answer; with `send: false` the answer has the link. An invitation to the same address"
+            " that is still open ends with it, so it can be sent again. Nobody invites to more than it may do itself."
+            " It can be accepted while whoever has sent it may still do so. A link that was not sent by mail proves no"
+            " address: it is confirmed by another mail, or, without mail (`MAIL=none`), believed."
         ),
-        responses={201: One[Invitation]},
+        responses={201: One[NewInvitation]},
         permission=Scope.INVITATIONS_WRITE,
         body=CreateInvitation,
         idempotent=True,
@@ -147,7 +173,7 @@ ROUTES = [
         path=_ONE,
         handler=revoke_invitation,
         summary="Take an invitation back",
-        description="Its link is of no use from the answer on.",
+        description="Its link is of no use from the answer on. Nobody takes back what gives more than it has itself.",
         responses={204: None},
         permission=Scope.INVITATIONS_WRITE,
     ),

@@ -37,13 +37,19 @@ async def ids(database: Database, after: str, most: int) -> list[str]:
 
 
 def insert(
-    user_id: str, email: str, name: str, password_hash: str | None, verified_at: datetime | None, now: datetime
+    user_id: str,
+    email: str,
+    name: str,
+    password_hash: str | None,
+    verified_at: datetime | None,
+    now: datetime,
+    vouched_at: datetime | None = None,
 ) -> Statement:
     """Return the statement that makes an account."""
     return Statement(
-        "INSERT INTO users (id, email, name, password_hash, email_verified_at, created_at, updated_at)"
-        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)",
-        (user_id, email, name, password_hash, verified_at, now),
+        "INSERT INTO users (id, email, name, password_hash, email_verified_at, created_at, updated_at, vouched_at)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7)",
+        (user_id, email, name, password_hash, verified_at, now, vouched_at),
     )
 
 
@@ -123,7 +129,7 @@ def anonymise(user_id: str, now: datetime) -> list[Statement]:
     """Return the statements that end an account for good. Its row stays, for what names its id, without a name."""
     return [
         Statement(
-            "UPDATE users SET email = ?1, name = ?2, password_hash = NULL, email_verified_at = NULL,"
+            "UPDATE users SET email = ?1, name = ?2, password_hash = NULL, email_verified_at = NULL, vouched_at = NULL,"
             " totp_sealed = NULL, totp_confirmed_at = NULL, totp_step = NULL, signed_out_at = ?3, deleted_at = ?3,"
             " version = version + 1, updated_at = ?3 WHERE id = ?4 AND deleted_at IS NULL",
             (f"{user_id}@deleted.invalid", _ANONYMOUS, now, user_id),

@@ -34,7 +34,7 @@ async def sign_in(services: Services, email: str, password: str, totp_code: str 
     if user is None or not good:
         await services.guard.failed(Purpose.SIGN_IN, email, context.address)
         raise _refused(services, user, context)
-    if user.email_verified_at is None:
+    if user.email_verified_at is None and user.vouched_at is None:
         raise Forbidden("Confirm your address first, with what we have sent to it.", code="email_not_verified")
     if user.totp_confirmed_at is not None:
         await _second_factor(services, user, totp_code, context)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lib.http.errors import Conflict
-from lib.identity import account_store, accounts, home_store, reauthentication
+from lib.identity import account_store, accounts, home_store, invitation_store, reauthentication
 from lib.identity.context import Context
 from lib.identity.reauthentication import Proof
 from lib.services import Services
@@ -24,14 +24,15 @@ async def delete(services: Services, user: UserRow, proof: Proof, context: Conte
         if not await home_store.may_leave(services.database, membership.org_id, user.id):
             raise _last_owner()
     for membership in joined:
-        await _leave(services, membership.org_id, user.id, context)
+        await _leave(services, membership.org_id, user, context)
     group = account_store.anonymise(user.id, services.clock.now())
     await accounts.change(services, user.id, group, "user.deleted", context)
 
 
-async def _leave(services: Services, org_id: str, user_id: str, context: Context) -> None:
-    now = services.clock.now()
+async def _leave(services: Services, org_id: str, user: UserRow, context: Context) -> None:
+    user_id, now = user.id, services.clock.now()
     group = [*home_store.leave(org_id, user_id, now), home_store.forget_name(org_id, now)]
+    group.append(invitation_store.end_of_member(org_id, user_id, user.email, now))
     group += services.audit.org_event(org_id, "member.left", f"user:{user_id}", context, now, target=f"user:{user_id}")
     left, *_ = await services.database.batch(Org(org_id), group)
     if not left:  # the other owner has left meanwhile

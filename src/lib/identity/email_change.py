@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from lib.http.errors import Conflict
 from lib.http.response import Finish
-from lib.identity import account_store, accounts, mail_token_store, mail_tokens, reauthentication
+from lib.identity import account_store, accounts, mail_counts, mail_token_store, mail_tokens, reauthentication
 from lib.identity.context import Context
 from lib.identity.later import later
 from lib.identity.mail_tokens import HOURS, MailPurpose
-from lib.identity.ports import Purpose
 from lib.identity.reauthentication import Proof
 from lib.identity.sign_up import check_domain
 from lib.mail import templates
@@ -24,8 +23,7 @@ async def request_change(services: Services, user: UserRow, email: str, proof: P
     """
     check_domain(services.config.account, email)
     await reauthentication.with_password(services, user, proof, context)
-    await services.guard.check(Purpose.RESET, user.email, context.address)
-    await services.guard.failed(Purpose.RESET, user.email, context.address)  # each one sends a mail to an address
+    await mail_counts.count_new_address(services, user.id, email, context)
 
     async def work() -> None:
         if await account_store.find(services.database, email) is not None:

@@ -49,6 +49,11 @@ class Rule:
     forget_ms: int
     shared: bool = False
 
+    @property
+    def most(self) -> int:
+        """How many failures are counted."""
+        return max(MOST_FAILURES, self.free + 10)
+
     def wait_ms(self, failures: int, longest_ms: int | None = None) -> int:
         """Return how long after its last failure the next attempt may come."""
         if failures < self.free:
@@ -61,12 +66,16 @@ _PASSWORD = Rule(free=5, first_ms=SECOND_MS, longest_ms=15 * MINUTE_MS, forget_m
 _CODE = Rule(free=5, first_ms=2 * SECOND_MS, longest_ms=HOUR_MS, forget_ms=2 * HOUR_MS, shared=True)
 _MAIL = Rule(free=3, first_ms=30 * SECOND_MS, longest_ms=5 * MINUTE_MS, forget_ms=10 * MINUTE_MS, shared=True)
 _NETWORK = Rule(free=30, first_ms=SECOND_MS, longest_ms=5 * MINUTE_MS, forget_ms=10 * MINUTE_MS, shared=True)
-_OF_ACCOUNTS = {"totp": _CODE, "reset": _MAIL, "sign_up": _MAIL}
+# Whoever brings a whole company sends a hundred at once, from one desk or one server, and then one a minute.
+_INVITING = Rule(free=100, first_ms=SECOND_MS, longest_ms=MINUTE_MS, forget_ms=MINUTE_MS, shared=True)
+_MAILS = ("reset", "sign_up", "change_email", "new_address", "invitation")
+_OF_ACCOUNTS = {"totp": _CODE, "inviting": _INVITING, **dict.fromkeys(_MAILS, _MAIL)}
+_OF_NETWORKS = {"invitation": _INVITING}
 
 
 def rule_of(purpose: str, *, network: bool) -> Rule:
     """Return the rule of a purpose: for all that a network tries, or for one account."""
-    return _NETWORK if network else _OF_ACCOUNTS.get(purpose, _PASSWORD)
+    return _OF_NETWORKS.get(purpose, _NETWORK) if network else _OF_ACCOUNTS.get(purpose, _PASSWORD)
 
 
 @dataclass(slots=True)
@@ -79,8 +88,8 @@ class _Count:
     def left(self, now_ms: int, forget_ms: int) -> int:
         return max(0, self.failures - max(0, now_ms - self.last_ms) // forget_ms)
 
-    def add(self, now_ms: int, forget_ms: int) -> None:
-        self.failures = min(MOST_FAILURES, self.left(now_ms, forget_ms) + 1)
+    def add(self, now_ms: int, forget_ms: int, most: int = MOST_FAILURES) -> None:
+        self.failures = min(most, self.left(now_ms, forget_ms) + 1)
         self.last_ms = now_ms
 
 
@@ -120,7 +129,7 @@ class Attempts:
         self.released(network)
         name = self._name(network)
         count = self._counts.pop(name, _Count())
-        count.add(now_ms, self.rule.forget_ms)
+        count.add(now_ms, self.rule.forget_ms, self.rule.most)
         self._counts[name] = count
         _keep(self._counts, MOST_NETWORKS)
         self._all.add(now_ms, FORGET_OF_ALL_MS)

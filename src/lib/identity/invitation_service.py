@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import NoReturn
 
 from lib.audit.differences import Detail, differences
 from lib.http.errors import Conflict, NotFound
-from lib.identity import changes, invitation_store, member_store, org_service, people
+from lib.identity import (
+    access,
+    changes,
+    invitation_store,
+    mail_counts,
+    member_store,
+    org_service,
+    people,
+    person_store,
+    role_store,
+)
 from lib.identity.api_keys import key_hash
 from lib.identity.changes import Change
 from lib.identity.context import Context
-from lib.identity.models import Principal
+from lib.identity.models import Principal, Scope
 from lib.identity.opaque import is_secret, new_secret
+from lib.identity.policy import Allow, decide_grant
 from lib.ids import is_id, new_id
 from lib.mail import templates
 from lib.services import Services
@@ -22,38 +35,73 @@ PREFIX = "hgi_"
 _WRONG = "The invitation is not for this account, or not open any more."
 
 
-async def create(
-    services: Services, principal: Principal, email: str, role: tuple[str, str | None], hours: int, context: Context
-) -> InvitationRow:
-    """Invite an address; an invitation to it that is still open gives way. `role` is of `member_service.wanted_role`.
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Whom to invite, and as what: `role` is of `member_service.wanted_role`. `send`: by mail."""
+
+    email: str
+    role: tuple[str, str | None]
+    hours: int
+    send: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """An invitation that was just made. `secret` opens it: None where that has gone out by mail."""
+
+    row: InvitationRow
+    secret: str | None = field(repr=False)
+
+
+async def create(services: Services, principal: Principal, wanted: Wanted, context: Context) -> Offer:
+    """Invite an address; an invitation to it that is still open gives way.
 
     The mail goes out before the answer does, so that whoever invites hears of it when it can't: repeating is harmless.
-    Raises Conflict for an address of a member, or with too many open invitations; Unavailable without a mail server.
+    Raises Conflict for an address of a member, or with too many open invitations; Forbidden where the one that gives
+    way is to more than the caller has; TooManyRequests; Unavailable without a mail server.
     """
-    org_id, now, secret = principal.org_id, services.clock.now(), new_secret(PREFIX)
+    org_id, email, now, secret = principal.org_id, wanted.email, services.clock.now(), new_secret(PREFIX)
     if await member_store.has_member(services.database, org_id, email):
         raise Conflict("Somebody with this address is a member already.", code="already_member")
+    old = await invitation_store.open_to(services.database, org_id, email, now)
+    if old is not None:
+        await _require_as_much(services, principal, old)
+    if wanted.send:
+        await mail_counts.count_invitation(services, org_id, email, context)
     row = InvitationRow(
         id=new_id(now),
         org_id=org_id,
         email=email,
-        role=role[0],
-        custom_role_id=role[1],
+        role=wanted.role[0],
+        custom_role_id=wanted.role[1],
         invited_by_user_id=principal.user_id if principal.is_person else None,
         secret_hash=key_hash(secret, services.pepper),
-        expires_at=now + timedelta(hours=hours),
+        expires_at=now + timedelta(hours=wanted.hours),
         accepted_at=None,
         revoked_at=None,
         created_at=now,
         updated_at=now,
+        mailed=wanted.send,
     )
-    only_if, target = invitation_store.may_insert(row), f"invitation:{row.id}"
-    change = Change("invitation.created", target, only_if, invitation_store.insert(row), _offered(None, row))
+    instead_of = old.id if old else ""
+    only_if, target = invitation_store.may_insert(row, instead_of), f"invitation:{row.id}"
+    group = invitation_store.insert(row, instead_of)
+    change = Change("invitation.created", target, only_if, group, _offered(None, row))
     if not await changes.make(services, org_id, principal.actor, change, context):
-        most = invitation_store.MOST_OPEN
-        raise Conflict(f"An organisation has at most {most} open invitations.", code="too_many_invitations")
-    await services.mailer.send(templates.invitation(email, services.config.account.public_url, secret, hours))
-    return row
+        await _refuse(services, row, instead_of)
+    if not wanted.send:
+        return Offer(row, secret)
+    await services.mailer.send(templates.invitation(email, services.config.account.public_url, secret, wanted.hours))
+    return Offer(row, None)
+
+
+async def _refuse(services: Services, row: InvitationRow, instead_of: str) -> NoReturn:
+    """Raise the error that tells why nothing was made."""
+    there = await invitation_store.open_to(services.database, row.org_id, row.email, row.created_at)
+    if there is not None and there.id != instead_of:
+        raise Conflict("Somebody else has just invited this address. Look again.", code="already_invited")
+    most = invitation_store.MOST_OPEN
+    raise Conflict(f"An organisation has at most {most} open invitations.", code="too_many_invitations")
 
 
 async def get(services: Services, org_id: str, invitation_id: str) -> InvitationRow:
@@ -66,7 +114,10 @@ async def get(services: Services, org_id: str, invitation_id: str) -> Invitation
 
 
 async def revoke(services: Services, principal: Principal, row: InvitationRow, context: Context) -> None:
-    """Take an invitation back. One that is not open any more stays what it is."""
+    """Take an invitation back. One that is not open any more stays what it is. Raises Forbidden where it is to more
+    than the caller has: an admin undoes no owner's.
+    """
+    await _require_as_much(services, principal, row)
     now = services.clock.now()
     only_if = invitation_store.is_open(row.org_id, row.id, now)
     gone = invitation_store.revoke(row.org_id, row.id, now)
@@ -75,13 +126,39 @@ async def revoke(services: Services, principal: Principal, row: InvitationRow, c
 
 
 async def find(services: Services, token: str, email: str) -> InvitationRow | None:
-    """Return the invitation that a token opens, if it is for this address and still open."""
+    """Return the invitation that a token opens, if it is for this address and still open.
+
+    It is open while whoever has sent it may still send it: what a member gives ends with what it has.
+    """
     if not is_secret(PREFIX, token):
         return None
     row = await invitation_store.find(services.database, key_hash(token, services.pepper))
     if row is None or row.email != email or row.accepted_at or row.revoked_at:
         return None
-    return row if row.expires_at > services.clock.now() else None
+    return row if row.expires_at > services.clock.now() and await _may_still_invite(services, row) else None
+
+
+async def _may_still_invite(services: Services, row: InvitationRow) -> bool:
+    if row.invited_by_user_id is None:  # a key has: what keys make stays the organisation's
+        return True
+    inviter = await person_store.find_person(services.database, row.invited_by_user_id, row.org_id)
+    if inviter is None:
+        return False
+    principal = people.principal_of(inviter, row.org_id, "session", "")
+    grants = decide_grant(principal, row.role, await _permissions(services, row))
+    return Scope.INVITATIONS_WRITE in principal.scopes and isinstance(grants, Allow)
+
+
+async def _require_as_much(services: Services, principal: Principal, row: InvitationRow) -> None:
+    access.require_grant(principal, row.role, await _permissions(services, row))
+
+
+async def _permissions(services: Services, row: InvitationRow) -> frozenset[str] | None:
+    """Return what the custom role gives to which somebody is invited; None where it is to none."""
+    if row.custom_role_id is None:
+        return None
+    role = await role_store.get_role(services.database, row.org_id, row.custom_role_id)
+    return role.permissions if role else frozenset()
 
 
 async def accept(services: Services, user: UserRow, invitation: InvitationRow, context: Context | None = None) -> None:
@@ -93,7 +170,7 @@ async def accept_own(services: Services, principal: Principal, token: str, conte
     """Make the caller a member. Raises NotFound for an invitation of somebody else, and for one that is not open;
     Conflict for who is in very many organisations already.
 
-    The token was sent to the address that it is for, so who has both needs no other proof of the address.
+    It is for the address that the caller's account has, so it needs no other proof.
     """
     user_id = str(principal.user_id)
     email = await invitation_store.email_of(services.database, user_id)
@@ -122,5 +199,7 @@ async def _join(services: Services, user_id: str, row: InvitationRow, context: C
 
 def _offered(old: InvitationRow | None, new: InvitationRow | None) -> Mapping[str, Detail]:
     """Return what an invitation offers: whom it is for is that person's own."""
-    was, now = (row and {"role": row.role, "custom_role": row.custom_role_id} for row in (old, new))
+    was, now = (
+        row and {"role": row.role, "custom_role": row.custom_role_id, "mailed": row.mailed} for row in (old, new)
+    )
     return differences(was, now)

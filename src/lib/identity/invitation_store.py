@@ -39,26 +39,39 @@ async def find(database: Database, secret_hash: str) -> InvitationRow | None:
     return await database.one(Presented(secret_hash), InvitationRow, sql, secret_hash)
 
 
-def may_insert(row: InvitationRow) -> Statement:
-    """Return the question whether the organisation may have one more that is open, beside those to this address."""
+async def open_to(database: Database, org_id: str, email: str, now: datetime) -> InvitationRow | None:
+    """Return the invitation to an address that is still open, or None: there is one at most."""
+    sql = f"SELECT {_INVITATION} FROM invitations WHERE org_id = ? AND email = ? AND {_OPEN}"
+    return await database.one(Org(org_id), InvitationRow, sql, org_id, email, now)
+
+
+def may_insert(row: InvitationRow, instead_of: str) -> Statement:
+    """Return the question whether the organisation may have one more that is open, beside the one to this address.
+
+    That one, which gives way, must be `instead_of`, or there must be none: whoever replaces it was asked about it.
+    """
     sql = (
         "SELECT 1 FROM orgs WHERE id = ? AND (SELECT count(*) FROM invitations WHERE org_id = ?"
         f" AND email <> ? AND {_OPEN}) < ?"
+        f" AND NOT EXISTS (SELECT 1 FROM invitations WHERE org_id = ? AND email = ? AND id <> ? AND {_OPEN})"
     )
-    return Statement(sql, (row.org_id, row.org_id, row.email, row.created_at, MOST_OPEN))
+    open_ones = (row.org_id, row.org_id, row.email, row.created_at, MOST_OPEN)
+    return Statement(sql, (*open_ones, row.org_id, row.email, instead_of, row.created_at))
 
 
-def insert(row: InvitationRow) -> list[Statement]:
-    """Return the statements that make an invitation, in the place of those to the same address that are still open."""
+def insert(row: InvitationRow, instead_of: str) -> list[Statement]:
+    """Return the statements that make an invitation, in the place of the one to the same address that is still open."""
     made = (
         "INSERT INTO invitations (id, org_id, email, role, custom_role_id, invited_by_user_id, secret_hash, expires_at,"
-        " created_at, updated_at) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9"
+        " created_at, updated_at, mailed) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, ?12"
         " WHERE (SELECT count(*) FROM invitations WHERE org_id = ?2 AND email <> ?3"
         " AND accepted_at IS NULL AND revoked_at IS NULL AND expires_at > ?9) < ?10"
+        " AND NOT EXISTS (SELECT 1 FROM invitations WHERE org_id = ?2 AND email = ?3 AND id <> ?11"
+        " AND accepted_at IS NULL AND revoked_at IS NULL AND expires_at > ?9)"
     )
     values = (
         row.id, row.org_id, row.email, row.role, row.custom_role_id, row.invited_by_user_id, row.secret_hash,
-        row.expires_at, row.created_at, MOST_OPEN,
+        row.expires_at, row.created_at, MOST_OPEN, instead_of, row.mailed,
     )  # fmt: skip
     replaced = (
         "UPDATE invitations SET revoked_at = ?1, updated_at = ?1 WHERE org_id = ?2 AND email = ?3 AND id <> ?4"
@@ -84,6 +97,16 @@ def revoke(org_id: str, invitation_id: str, now: datetime) -> Statement:
     """Return the statement that takes back an invitation that is still open."""
     sql = f"UPDATE invitations SET revoked_at = ?, updated_at = ? WHERE org_id = ? AND id = ? AND {_OPEN}"
     return Statement(sql, (now, now, org_id, invitation_id, now))
+
+
+def end_of_member(org_id: str, user_id: str, email: str, now: datetime) -> Statement:
+    """Return the statement that takes back what somebody who is no member any more has sent, and what it was sent."""
+    sql = (
+        "UPDATE invitations SET revoked_at = ?4, updated_at = ?4 WHERE org_id = ?1"
+        " AND (invited_by_user_id = ?2 OR email = ?3) AND accepted_at IS NULL AND revoked_at IS NULL"
+        " AND NOT EXISTS (SELECT 1 FROM memberships WHERE memberships.org_id = ?1 AND memberships.user_id = ?2)"
+    )
+    return Statement(sql, (org_id, user_id, email, now))
 
 
 def accept(row: InvitationRow, user_id: str, most: int, now: datetime) -> list[Statement]:

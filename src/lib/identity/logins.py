@@ -45,7 +45,10 @@ async def person_of(services: Services, identity: Identity, attempt: Attempt, co
     if user is None:
         return await _signed_up(services, identity, email, attempt, context)
     if user.email_verified_at is None:
-        message = "There is an account with this address that nobody has confirmed. Ask for a new password there first."
+        message = (
+            "There is an account with this address that nobody has confirmed. Ask for a new password there first, or"
+            " sign in there and add this login."
+        )
         raise Conflict(message, code="account_not_verified")
     group = [login_store.insert(_row(services, identity, user.id))]
     return await _signed_in(services, user.id, group, attempt, "login.added", context)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from lib.audit.differences import Detail, differences
 from lib.http.errors import Conflict, NotFound, PreconditionFailed
-from lib.identity import access, changes, member_store, role_store
+from lib.identity import access, changes, invitation_store, member_store, role_store
 from lib.identity.changes import Change
 from lib.identity.context import Context
 from lib.identity.member_store import MemberRow
@@ -82,7 +82,9 @@ async def leave(services: Services, principal: Principal, org_id: str, context: 
 
 
 async def _end(services: Services, principal: Principal, row: MemberRow, action: str, context: Context) -> None:
-    gone = member_store.remove(principal.org_id, row.user_id, row.version)
+    org_id = principal.org_id
+    sent = invitation_store.end_of_member(org_id, row.user_id, row.email, services.clock.now())
+    gone = [*member_store.remove(org_id, row.user_id, row.version), sent]
     await _make(services, principal, row, action, gone, context, differences(_part(row), None))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lib.http.errors import Conflict
 from lib.http.response import Finish
-from lib.identity import account_store, accounts, mail_token_store, mail_tokens, people, reauthentication
+from lib.identity import account_store, accounts, mail_counts, mail_token_store, mail_tokens, people, reauthentication
 from lib.identity.context import Context
 from lib.identity.later import later
 from lib.identity.mail_tokens import HOURS, MailPurpose
@@ -36,8 +36,7 @@ async def change_password(services: Services, user: UserRow, proof: Proof, new: 
 
 async def request_reset(services: Services, email: str, context: Context) -> Finish:
     """Return what sends a link, when the answer has begun: it is the same for an address that nobody has."""
-    await services.guard.check(Purpose.RESET, email, context.address)
-    await services.guard.failed(Purpose.RESET, email, context.address)  # each one sends a mail, so each one counts
+    await mail_counts.count(services, Purpose.RESET, email, context)
 
     async def work() -> None:
         user = await account_store.find(services.database, email)

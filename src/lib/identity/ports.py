@@ -23,6 +23,10 @@ class Purpose(StrEnum):
     TOTP = "totp"
     SIGN_UP = "sign_up"
     RESET = "reset"
+    CHANGE_EMAIL = "change_email"  # by account
+    NEW_ADDRESS = "new_address"
+    INVITATION = "invitation"
+    INVITING = "inviting"  # by organisation
 
 
 class Guard(Protocol):

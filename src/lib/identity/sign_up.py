@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from lib.config import AccountConfig, SignUp
+from lib.config import AccountConfig, MailKind, SignUp
 from lib.http.errors import Forbidden, UnprocessableEntity
 from lib.http.response import Finish
-from lib.identity import account_store, accounts, addresses, homes, mail_token_store, mail_tokens
+from lib.identity import account_store, accounts, addresses, homes, mail_counts, mail_token_store, mail_tokens
 from lib.identity.context import Context
 from lib.identity.later import later
 from lib.identity.mail_tokens import HOURS, MailPurpose
@@ -36,9 +36,7 @@ async def sign_up(services: Services, form: Form, context: Context) -> Finish:
     new one: one hash and one look. Raises Forbidden where the deployment does not let this address in, and
     UnprocessableEntity for a weak password or an invitation that is none.
     """
-    await services.guard.check(Purpose.SIGN_UP, form.email, context.address)
-    # Each one counts, since each one sends a mail to somebody who may not have asked for it.
-    await services.guard.failed(Purpose.SIGN_UP, form.email, context.address)
+    await mail_counts.count(services, Purpose.SIGN_UP, form.email, context)
     invitation = await _invitation(services, form)
     if invitation is None:
         let_in(services.config.account, form.email)
@@ -82,10 +80,20 @@ def check_domain(config: AccountConfig, email: str) -> None:
 async def _make(
     services: Services, form: Form, password_hash: str, invitation: InvitationRow | None, context: Context
 ) -> bool:
-    """Make the account; tell whether the address was free. An invitation proves the address: it was sent there."""
+    """Make the account; tell whether the address was free.
+
+    An invitation proves the address that it was sent to. One that was handed over proves nothing: the account is
+    confirmed as any other, and the invitation accepted then. Where no mail is sent, its word must do (`vouched_at`);
+    no other way in is ever connected by such an address (`lib.identity.logins`).
+    """
     now = services.clock.now()
     user_id = new_id(now)
-    group = [account_store.insert(user_id, form.email, form.name, password_hash, now if invitation else None, now)]
+    mailed = invitation is not None and invitation.mailed
+    vouched = invitation is not None and not mailed and services.config.mail.kind is MailKind.NONE
+    if not (mailed or vouched):
+        invitation = None
+    proofs = (now if mailed else None, now, now if vouched else None)
+    group = [account_store.insert(user_id, form.email, form.name, password_hash, *proofs)]
     token, sending = mail_tokens.issue(services, user_id, MailPurpose.VERIFY_EMAIL, form.email)
     try:
         await accounts.change(services, user_id, group if invitation else [*group, *sending], "user.signed_up", context)

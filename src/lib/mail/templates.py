@@ -22,7 +22,7 @@ def verify_address(to: str, public_url: str | None, token: str, hours: int) -> M
         to,
         "Confirm your address",
         "Somebody, probably you, has made a Headgate account with this address. Confirm that it is yours:",
-        _way(public_url, "verify-email", token),
+        way(public_url, "verify-email", token),
         f"This works once, for {hours} hours. {IGNORE}",
     )
 
@@ -33,7 +33,7 @@ def confirm_new_address(to: str, public_url: str | None, token: str, hours: int)
         to,
         "Confirm your new address",
         "This address shall be that of a Headgate account from now on. Confirm that it is yours:",
-        _way(public_url, "verify-email", token),
+        way(public_url, "verify-email", token),
         f"This works once, for {hours} hours. {IGNORE}",
     )
 
@@ -44,7 +44,7 @@ def reset_password(to: str, public_url: str | None, token: str, hours: int) -> M
         to,
         "Choose a new password",
         "Somebody, probably you, has asked for a new password of the Headgate account with this address. Choose it:",
-        _way(public_url, "reset-password", token),
+        way(public_url, "reset-password", token),
         f"This works once, for {hours} hours, and ends all sessions of the account. {IGNORE}",
     )
 
@@ -59,7 +59,7 @@ def finish_sign_up(to: str, public_url: str | None, token: str, hours: int) -> M
         "Confirm your address",
         "Somebody, probably you, has made a Headgate account with this address, and not for the first time. Confirm"
         " that the address is yours, and choose the account's password:",
-        _way(public_url, "reset-password", token),
+        way(public_url, "reset-password", token),
         f"This works once, for {hours} hours. {IGNORE}",
     )
 
@@ -110,12 +110,12 @@ def invitation(to: str, public_url: str | None, token: str, hours: int) -> Messa
         to,
         "You are invited to an organisation",
         "Somebody has invited you to an organisation on Headgate. Sign in, or sign up with this address, and accept:",
-        _way(public_url, "accept-invitation", token),
+        way(public_url, "accept-invitation", token),
         f"This works once, for {hours} hours. If you know nothing of it, ignore this mail.",
     )
 
 
-def _way(public_url: str | None, page: str, token: str) -> str:
+def way(public_url: str | None, page: str, token: str) -> str:
     """Return a link, or the bare token where the deployment has no address of its own."""
     return f"{public_url}/{page}#token={token}" if public_url else token
 

@@ -118,6 +118,7 @@ class InvitationRow:
     revoked_at: datetime | None
     created_at: datetime
     updated_at: datetime
+    mailed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +166,7 @@ class MailTokenRow:
     used_at: datetime | None
     created_at: datetime
     updated_at: datetime
+    epoch: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -429,6 +431,8 @@ class UserRow:
     totp_step: int | None
     signed_out_at: datetime | None
     deleted_at: datetime | None
+    epoch: int
+    vouched_at: datetime | None
 
 
 # The tables whose rows belong to an organisation, and the column that names it.

@@ -83,8 +83,9 @@ class FakeInvitations:
         if (token, email) != (self.token, self.email):
             return None
         return InvitationRow(
-            "invitation".ljust(36, "-"), self.org_id, email, "viewer", None, None, "h" * 64, NOW, None, None, NOW, NOW
-        )
+            "invitation".ljust(36, "-"), self.org_id, email, "viewer", None, None, "h" * 64, NOW, None, None, NOW, NOW,
+            mailed=True,
+        )  # fmt: skip
 
     async def accept(self, _services: Services, user: UserRow, _invitation: InvitationRow) -> None:
         self.accepted.append(user.id)

@@ -125,7 +125,7 @@ def test_two_owners_cannot_both_go() -> None:
     add(world, org_id, third, "viewer")
 
     def beaten() -> None:
-        if "DELETE FROM memberships" in str(world.binding.statements[-6:]):
+        if "DELETE FROM memberships" in str(world.binding.statements[-7:]):
             world.binding.rows("DELETE FROM memberships WHERE user_id = ? AND org_id = ?", other, org_id)
 
     world.binding.on_batch = beaten

@@ -229,3 +229,17 @@ def test_unknown_purposes_are_guarded_as_passwords_are() -> None:
     """A new one is not unguarded because somebody forgot a table."""
     assert rule_of("new", network=False) == rule_of("sign_in", network=False)
     assert guessing.LONGEST_OWNER_MS == 30_000
+
+
+@pytest.mark.parametrize("network", [False, True])
+def test_a_company_is_invited_in_one_go(network: bool) -> None:
+    """A hundred at once, then one a minute: more than forty failures are counted where so many are free."""
+    attempts, now, sent = Attempts(rule_of("invitation" if network else "inviting", network=network)), 0, 0
+    while now < 10 * MINUTE_MS:
+        wait = attempts.attempt("", now)
+        if wait:
+            now += wait
+        else:
+            attempts.failed("", now)
+            sent += 1
+    assert 105 <= sent <= 120

@@ -7,7 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from lib.identity import home_store, invitation_service, invitation_store, org_service, people
+from lib.config import AccountConfig, MailConfig, MailKind
+from lib.identity import deletion, home_store, invitation_service, invitation_store, org_service, people
+from lib.identity.context import Context
 from lib.store.scope import Org
 from tests.unit.fakes import NOW, run
 from tests.unit.identity.members import Caller, again, events, join, owned
@@ -53,6 +55,7 @@ def test_who_is_invited_becomes_a_member() -> None:
     [listed] = owner.ask("GET", "invitations").data
     assert listed["accepted_at"] is not None
     assert [action for action, _ in events(world)] == ["invitation.created", "member.joined"]
+    assert (answer.data["token"], answer.data["link"], answer.data["mailed"]) == (None, None, True)
 
 
 def test_who_left_by_a_deletion_that_broke_off_comes_back_to_its_own_key() -> None:
@@ -253,3 +256,123 @@ def test_what_looks_like_no_token_costs_no_look_up() -> None:
     queries = len(world.binding.statements)
     assert run(invitation_service.find(world.services, "nonsense", GUEST)) is None
     assert len(world.binding.statements) == queries
+
+
+def test_nobody_undoes_what_gives_more_than_it_has() -> None:
+    """An admin takes back no invitation to be an owner: not by name, and not by inviting the same address to less."""
+    world, owner = owned()
+    admin = join(world, "admin")
+    secret = invite(owner, role="owner")
+    invited = owner.ask("GET", "invitations").data[0]["id"]
+    assert admin.ask("DELETE", f"invitations/{invited}").status == 403
+    assert admin.ask("POST", "invitations", {"email": GUEST, "role": "viewer"}).status == 403
+    lesser = invite(admin, "other@example.com", role="viewer")
+    [own] = [each["id"] for each in admin.ask("GET", "invitations").data if each["email"] != GUEST]
+    assert admin.ask("DELETE", f"invitations/{own}").status == 204
+    assert join(world, None, "other@example.com").ask("POST", ACCEPT, {"token": lesser}).status == 404
+    assert join(world, None, GUEST).ask("POST", ACCEPT, {"token": secret}).status == 200
+
+
+def test_an_invitation_that_came_meanwhile_does_not_give_way() -> None:
+    """An owner's, between an admin's look and its writing."""
+    world, owner = owned()
+    admin, made = join(world, "admin"), invite(owner, "else@example.com", role="owner")
+
+    def meanwhile() -> None:
+        if any("INSERT INTO invitations" in sql for sql, _ in world.binding.statements[-6:]):
+            world.binding.on_batch = lambda: None
+            world.binding.connection.execute("UPDATE invitations SET email = ?", (GUEST,))
+
+    world.binding.statements.clear()
+    world.binding.on_batch = meanwhile
+    refused = admin.ask("POST", "invitations", {"email": GUEST, "role": "viewer"})
+    assert (refused.status, refused.error["code"]) == (409, "already_invited")
+    assert join(world, None, GUEST).ask("POST", ACCEPT, {"token": made}).status == 200
+
+
+@pytest.mark.parametrize("how", ["removed", "left", "deleted", "demoted", "lessened"])
+def test_what_somebody_has_sent_ends_with_what_it_may(how: str) -> None:
+    """Who is removed comes not back through a friend; what a key has sent stays the organisation's."""
+    world, owner = owned()
+    role = owner.ask("POST", "roles", {"name": "Host", "permissions": ["invitations:write", "audit:read"]}).data["id"]
+    host = join(world, "admin", "host@example.com")
+    if how == "lessened":
+        assert owner.ask("PATCH", f"members/{host.id}", {"custom_role_id": role}).status == 200
+        host = again(host, world.org_id)
+    to_role = {"custom_role_id": role} if how == "lessened" else {"role": "admin"}
+    secret, guest = invite(host, **to_role), join(world, None, GUEST)
+    if how == "removed":
+        assert owner.ask("DELETE", f"members/{host.id}").status == 204
+    elif how == "left":
+        assert host.ask("POST", "/api/v1/orgs/current/actions/leave").status == 204
+    elif how == "deleted":
+        run(deletion._leave(world.services, world.org_id, host.user, Context("request")))
+    elif how == "demoted":
+        assert owner.ask("PATCH", f"members/{host.id}", {"role": "developer"}).status == 200
+    else:
+        assert owner.ask("PATCH", f"roles/{role}", {"permissions": ["audit:read"]}).status == 200
+    assert guest.ask("POST", ACCEPT, {"token": secret}).status == 404
+    [listed] = owner.ask("GET", "invitations").data
+    assert (listed["revoked_at"] is None) == (how in ("demoted", "lessened"))
+
+
+def test_who_is_removed_does_not_come_back_by_an_invitation_to_itself() -> None:
+    """One that was sent to an address that became its own."""
+    world, owner = owned()
+    secret = invite(owner)
+    viewer = join(world, "viewer", GUEST)
+    assert owner.ask("DELETE", f"members/{viewer.id}").status == 204
+    assert again(viewer, "").ask("POST", ACCEPT, {"token": secret}).status == 404
+
+
+def test_a_link_is_had_once_where_no_mail_is_sent() -> None:
+    """Who may invite hands it over. No answer tells it again, and its hash is what is kept."""
+    world, owner = owned()
+    world.services = replace(
+        world.services, config=replace(world.services.config, account=AccountConfig(public_url="https://hg.example"))
+    )
+    answer = owner.ask("POST", "invitations", {"email": GUEST, "role": "developer", "send": False})
+    secret = answer.data["token"]
+    assert (answer.status, answer.data["mailed"]) == (201, False)
+    assert answer.data["link"] == f"https://hg.example/accept-invitation#token={secret}"
+    assert (world.people.mailer.sent, answer.headers["cache-control"]) == ([], "no-store")
+    assert secret not in str(owner.ask("GET", "invitations").body)
+    assert secret not in "\n".join(world.binding.connection.iterdump())
+    assert join(world, "developer").ask("POST", "invitations", {"email": "x@a.example", "role": "viewer"}).status == 403
+    assert join(world, None, GUEST).ask("POST", ACCEPT, {"token": secret}).data == {"org_id": world.org_id}
+
+
+@pytest.mark.parametrize("mail", [MailKind.NONE, MailKind.HTTP])
+def test_a_link_that_was_handed_over_proves_no_address(mail: MailKind) -> None:
+    """Else whoever invites could make accounts with others' addresses, and wait in them for the owner to come.
+
+    Without mail its word must do to sign in, and still no other way in is connected by it.
+    """
+    world, owner = owned()
+    config = replace(world.services.config, mail=MailConfig(mail))
+    world.services = replace(world.services, invitations=invitation_service, config=config)
+    handed = owner.ask("POST", "invitations", {"email": GUEST, "role": "developer", "send": False}).data["token"]
+    form = {"email": GUEST, "password": "nine lives for cats", "name": "Guest", "invitation": handed}
+    assert world.ask("POST", "/api/v1/users", form, key=None).status == 202
+    [user] = world.binding.rows("SELECT * FROM users WHERE email = ?", GUEST)
+    assert user["email_verified_at"] is None
+    member = GUEST in [who["email"] for who in owner.ask("GET", "members").data]
+    grant = {"grant_type": "password", "email": GUEST, "password": "nine lives for cats"}
+    signed_in = world.ask("POST", "/api/v1/tokens", grant, key=None)
+    if mail is MailKind.NONE:
+        assert (member, signed_in.status, world.people.mailer.sent) == (True, 200, [])
+    else:
+        assert (member, signed_in.error["code"]) == (False, "email_not_verified")
+        assert world.people.mailer.subjects() == [(GUEST, "Confirm your address")]
+
+
+def test_invitations_are_counted() -> None:
+    """By address, by organisation and by network; who is refused has changed nothing. A link without mail is not."""
+    world, owner = owned()
+    invite(owner)
+    assert world.people.guard.failures == [("inviting", world.org_id, None), ("invitation", GUEST, None)]
+    for closed in world.people.guard.failures[:]:
+        world.people.guard.closed = {closed[:2]}
+        assert owner.ask("POST", "invitations", {"email": GUEST, "role": "viewer"}).status == 429
+        assert owner.ask("POST", "invitations", {"email": GUEST, "role": "viewer", "send": False}).status == 201
+    assert len(world.people.mailer.sent) == 1

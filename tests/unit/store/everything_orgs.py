@@ -19,6 +19,7 @@ from lib.identity import (
     team_store,
 )
 from lib.identity.context import Context
+from lib.identity.invitation_service import Wanted
 from lib.identity.models import Principal
 from lib.identity.people import principal_of
 from lib.identity.policy import Role
@@ -79,7 +80,8 @@ async def _teams(services: Services, caller: Principal, user_id: str) -> None:
 
 async def _invitations(services: Services, caller: Principal) -> None:
     guest = await seed_person(services.database, None, "viewer", "guest@example.com")
-    row = await invitation_service.create(services, caller, guest.email, (Role.VIEWER, None), 1, CONTEXT)
+    wanted = Wanted(guest.email, (Role.VIEWER, None), 1)
+    row = (await invitation_service.create(services, caller, wanted, CONTEXT)).row
     await invitation_service.find(services, token_in(services), guest.email)
     stranger = replace(caller, org_id="", key_id="", user_id=guest.id, role=None, scopes=frozenset())
     await invitation_service.accept_own(services, stranger, token_in(services), CONTEXT)
