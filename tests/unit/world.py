@@ -104,8 +104,8 @@ class CoreGates:
             self._accounts.policy_is(account.principal.org_id, current)
             raise StaleAccount
 
-    async def settle(self, record: UsageRecord) -> None:
-        self.leave(record)
+    async def delivered(self, record: UsageRecord, *, at_once: bool) -> None:
+        """It is, since `leave`."""
 
     def leave(self, record: UsageRecord) -> None:
         self.settled.append(record)

@@ -118,6 +118,7 @@ class Book:
     accounts: dict[tuple[str, str], Account] = field(default_factory=dict)
     touched: dict[tuple[str, str], Count | Account] = field(default_factory=dict)  # since `changes` was last asked
     stops: dict[tuple[tuple[str, str], ...], Stops] = field(default_factory=dict)  # by path: most calls are alike
+    under_way: dict[tuple[str, str], int] = field(default_factory=dict)  # tokens that are only estimated yet
     limits: dict[str, Limit] = field(init=False)
     budgets: dict[str, Budget] = field(init=False)
 
@@ -137,6 +138,8 @@ class Book:
             reservation.limits.append((limit.id, subject))
             count.add(now, _amount(limit, ask.estimate))
             self.touched[limit.id, subject] = count
+            if limit.unit is Unit.TOKENS:
+                self._under_way((limit.id, subject), ask.estimate)
         for account, subject in stops.budgets:
             reservation.budgets.append((account.budget.id, subject, account.window(now)))
             account.reserve(now, bound)
@@ -162,12 +165,44 @@ class Book:
             wait = count.wait(now, _amount(limit, ask.estimate))
             if wait:
                 return Refusal(f"{limit.unit}_limit_reached", limit.id, wait)
-        return _afford(now, ask, stops.hard) if stops.hard else None
+        if not stops.hard:
+            return None
+        return _afford(ask, stops.hard, [account.left(now) for account in stops.hard])
 
-    def refused_place(self, refusal: Refusal, ask: Ask) -> list[tuple[str, str | None, str | None]]:
-        """Return where a limit of requests refuses all calls alike: level, who, and model; nothing of other rules."""
-        limits = [limit for limit in self.policy.limits if limit.id == refusal.rule and limit.unit is Unit.REQUESTS]
-        return [(limit.scope.type, limit.scope.subject(ask.path), limit.scope.model) for limit in limits]
+    def hoped_for(self, now: int, refusal: Refusal, ask: Ask) -> str | None:
+        """Return whose counter refuses a call that could pass if what is under way there were settled; else None.
+
+        What has been answered may not be settled yet: then waiting a moment is right, and refusing is wrong.
+        """
+        stops = self._stops(ask.path)
+        for limit, subject, count in stops.limits:
+            amount = _amount(limit, ask.estimate)
+            if count.wait(now, amount) and not self._could_take(now, limit, subject, count, amount):
+                return None
+        lefts = [account.left(now) + account.reserved(now) for account in stops.hard]
+        if lefts and isinstance(_afford(ask, stops.hard, lefts), Refusal):
+            return None
+        places = [(limit.id, subject) for limit, subject, _ in stops.limits]
+        places += [(account.budget.id, subject) for account, subject in stops.budgets]
+        return next(subject for rule, subject in places if rule == refusal.rule)
+
+    def _could_take(self, now: int, limit: Limit, subject: str, count: Count, amount: int) -> bool:
+        """Tell whether there might be room for an amount, if nothing were under way."""
+        used = count.used(now)
+        under_way = {Unit.REQUESTS: 0, Unit.CONCURRENT: used, Unit.TOKENS: self.under_way.get((limit.id, subject), 0)}
+        return used - under_way[limit.unit] + amount <= (limit.burst or limit.most)
+
+    def _under_way(self, place: tuple[str, str], tokens: int) -> None:
+        known = self.under_way.pop(place, 0) + tokens
+        if known:
+            self.under_way[place] = known
+
+    def refused_place(self, refusal: Refusal, ask: Ask) -> tuple[str, str | None, str | None] | None:
+        """Return where a limit of requests refuses all calls alike: level, who, and model; None of other rules."""
+        limit = self.limits.get(refusal.rule)
+        if limit is None or limit.unit is not Unit.REQUESTS:
+            return None
+        return limit.scope.type, limit.scope.subject(ask.path), limit.scope.model
 
     def settle(self, now: int, held: Reservation, cost: int, tokens: int, *, before: int | None = None) -> None:
         """Replace what a call was given by what it used. `before` is what it was charged already, when it is corrected.
@@ -177,6 +212,8 @@ class Book:
         for rule, subject in held.limits if before is None else ():
             limit = self.limits.get(rule)
             if limit is not None:
+                if limit.unit is Unit.TOKENS:
+                    self._under_way((rule, subject), -held.estimate)
                 given_back = {Unit.REQUESTS: 0, Unit.TOKENS: tokens - held.estimate, Unit.CONCURRENT: -1}[limit.unit]
                 if given_back:
                     self._count(limit, subject).correct(now, held.since, given_back)
@@ -192,6 +229,8 @@ class Book:
             limit = self.limits.get(rule)
             if limit is not None and limit.unit is Unit.CONCURRENT:
                 self._count(limit, subject).add(held.since, 1)
+            elif limit is not None and limit.unit is Unit.TOKENS:
+                self._under_way((rule, subject), held.estimate)
         for rule, subject, window in held.budgets:
             account = self._account(rule, subject)
             if account is not None:
@@ -314,9 +353,11 @@ class Book:
         return account
 
 
-def _afford(now: int, ask: Ask, hard: list[Account]) -> int | Refusal | None:
-    """Return the output tokens to grant for each choice where the client did not say; None: as many as it likes."""
-    lefts = [account.left(now) for account in hard]
+def _afford(ask: Ask, hard: list[Account], lefts: list[int]) -> int | Refusal | None:
+    """Return the output tokens to grant for each choice where the client did not say; None: as many as it likes.
+
+    `lefts` is what is left of each hard budget.
+    """
     left = min(lefts)
     tightest = hard[lefts.index(left)].budget.id
     least = _bound(ask, ask.output_tokens if ask.output_tokens is not None else 0)

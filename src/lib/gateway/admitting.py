@@ -31,11 +31,13 @@ class Admitted:
     """A call that may go on. `output_tokens` is what it may produce for each choice, where its client did not say.
 
     `budget_left` is what is left of its tightest hard budget, after what was reserved for it; None where it has none.
+    `rates_left` is what is left of its tightest limit of each unit.
     """
 
     output_tokens: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     budget_left: int | None = None
+    rates_left: Mapping[str, int] = field(default_factory=dict)
 
 
 class RequestsRefused(TooManyRequests):
@@ -57,7 +59,7 @@ def admitted(answer: Sequence[Any] | None) -> Admitted:
 
     Raises TooManyRequests or PaymentRequired, each with the headers that tell the caller where it stands.
     """
-    code, rule, wait_ms, granted, (rates, budget_left), *place = answer or _NO_ANSWER
+    code, rule, wait_ms, granted, (rates, budget_left), *refused = answer or _NO_ANSWER
     headers = _headers(rates, budget_left)
     if code:
         headers[COST] = "0"
@@ -68,8 +70,8 @@ def admitted(answer: Sequence[Any] | None) -> Admitted:
         )
         message = f"{_REFUSALS[code]} The limit {rule} is reached."
         refusal = TooManyRequests(message, code=code, headers={**headers, **again}, details=[{"limit_id": rule}])
-        if place and wait_ms > 0:
-            raise RequestsRefused(refusal, rule, tuple(place[0]), wait_ms, rates["requests"])
+        if wait_ms > 0 and refused and refused[0]:
+            raise RequestsRefused(refusal, rule, tuple(refused[0]), wait_ms, rates["requests"])
         raise refusal
     if code == "cost_unknown":
         message = f"Nobody can tell what this call may cost at most, so the budget {rule} refuses it."
@@ -77,7 +79,16 @@ def admitted(answer: Sequence[Any] | None) -> Admitted:
     if code:
         message = f"The budget {rule} does not cover this call."
         raise PaymentRequired(message, code=code, headers=headers, details=[{"budget_id": rule}])
-    return Admitted(granted, headers, budget_left)
+    return Admitted(granted, headers, budget_left, {unit: rate[1] for unit, rate in rates.items()})
+
+
+def hoped_place(answer: Sequence[Any] | None) -> tuple[str, str] | None:
+    """Return the rule that refuses a call and whose counter it is, where the call could pass once what is under way
+    there is settled; else None.
+    """
+    if answer is None or not answer[0] or answer[6] is None:
+        return None
+    return answer[1], answer[6]
 
 
 def _headers(rates: Mapping[str, Sequence[int]], budget_left: int | None) -> dict[str, str]:

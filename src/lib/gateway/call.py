@@ -209,11 +209,9 @@ async def _whole(
     usage = request.usage(text)
     known = usage or Usage(input=settlement.input_estimate, output=len(text) // 4)
     settlement.tell(Cause.FINISHED, known, estimated=usage is None)
-
-    async def settle() -> LogFacts:
-        return await settlement.end(Cause.FINISHED, known, status=answer.status, estimated=usage is None)
-
-    return Response(answer.status, headers, body, settlement.facts(), settle)
+    # Before the client has the answer: its next call must not find this one under way.
+    settlement.close(Cause.FINISHED, known, status=answer.status, estimated=usage is None)
+    return Response(answer.status, headers, body, settlement.facts(), settlement.closed)
 
 
 class _Reading:

@@ -39,12 +39,15 @@ class Gates(Protocol):
         """Raise StaleAccount when the caller was judged by an old policy."""
         ...
 
-    async def settle(self, record: UsageRecord) -> None:
-        """Settle a request. Settling twice is harmless."""
+    def leave(self, record: UsageRecord) -> None:
+        """Have the organisation's next call settle a request, before it is let in itself. Settling twice is harmless.
+
+        Where no call comes before the request's deadline, and nobody awaits `delivered`, the gate gives it up.
+        """
         ...
 
-    def leave(self, record: UsageRecord) -> None:
-        """Have the organisation's next call settle a request. Where none comes before its deadline, the gate does."""
+    async def delivered(self, record: UsageRecord, *, at_once: bool) -> None:
+        """Return when the gate has what was left of a request: by a call that comes soon, or sent alone."""
         ...
 
 
@@ -86,6 +89,7 @@ class Settlement:
         self._asked: Ask | None = None
         self._left: int | None = None  # of the tightest hard budget, once the call was let in
         self._reserved = 0
+        self._tight = False  # whether an alike call would be refused until this one is settled
         self.headers: dict[str, str] = {}  # what the client is told: where it stands, and what it is charged
         guess = self._tiered(Usage(input=call.input_estimate))
         self._record = UsageRecord(
@@ -132,7 +136,15 @@ class Settlement:
         self._left = admitted.budget_left
         if self._asked and self._left is not None:
             self._reserved = reserved_for(self._asked, admitted.output_tokens)
+        self._tight = self._is_tight(admitted)
         return admitted
+
+    def _is_tight(self, admitted: Admitted) -> bool:
+        lefts = admitted.rates_left
+        tokens = self._asked.estimate if self._asked else 0
+        if lefts.get("concurrent", 1) < 1 or lefts.get("tokens", tokens) < tokens:
+            return True
+        return self._left is not None and self._left < self._reserved
 
     def _path(self) -> dict[str, str]:
         principal = self._account.principal
@@ -167,11 +179,22 @@ class Settlement:
         self.headers.update(charge.headers())
         return charge
 
+    def close(self, cause: Cause, usage: Usage, *, status: int | None, estimated: bool) -> None:
+        """Settle with what was used. The gate hears of it by the organisation's next call, or while `closed` waits."""
+        self._record = self._ended(cause, usage, status, estimated=estimated)
+        self._gates.leave(self._record)
+
+    async def closed(self) -> Mapping[str, object]:
+        """Return the facts for the log line, once the gate has heard of the end. It is in a hurry where room is scarce:
+        the client's next call may reach the gate by another isolate.
+        """
+        await self._gates.delivered(self._record, at_once=self._tight)
+        return self.facts()
+
     async def end(self, cause: Cause, usage: Usage, *, status: int | None, estimated: bool) -> Mapping[str, object]:
         """Settle with what was used; return the facts for the log line."""
-        self._record = self._ended(cause, usage, status, estimated=estimated)
-        await self._gates.settle(self._record)
-        return self.facts()
+        self.close(cause, usage, status=status, estimated=estimated)
+        return await self.closed()
 
     def leave(self, cause: Cause, usage: Usage, *, status: int | None, estimated: bool) -> None:
         """Settle as `end` does where nothing can be awaited: by the organisation's next call."""

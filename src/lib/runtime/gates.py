@@ -1,8 +1,9 @@
 """The way to the gates: group commit.
 
 Requests of one isolate that reach the same gate while a call to it is under way wait and go together in the next call.
-At low load the first goes at once; at high load one call carries many. A settlement is in no hurry, since no client
-waits for it: it rides with the next call, and goes alone only when none comes within some milliseconds.
+At low load the first goes at once; at high load one call carries many. Settlements go before the openings of their
+call: what has been answered is not under way. A settlement is in no hurry, unless its call has nearly used up what a
+rule gives: it rides with the next call, and goes alone only when none comes within some milliseconds.
 
 I/O objects must not be shared between requests, and an asyncio future would resume in the wrong one. So each request
 waits for a JavaScript promise of its own, which whoever carried its row resolves with a number, once the answer lies
@@ -13,7 +14,7 @@ longer than one call.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -30,9 +31,10 @@ from lib.admission.usage_record import UsageRecord
 from lib.failures import Failure
 from lib.gateway.account import Account, StaleAccount
 from lib.gateway.accounts import MOST_CACHED, Accounts
-from lib.gateway.admitting import Admitted, admitted
+from lib.gateway.admitting import Admitted, admitted, hoped_place
 from lib.http import json_body
 from lib.http.errors import Unavailable
+from lib.runtime.lines import Lines
 
 Answer = Sequence[Any]  # what the rules say of one call: see `lib.gateway.admitting`
 Told = tuple[int, Mapping[str, Answer]]  # the policy's version, and the answers by the calls' ids
@@ -65,12 +67,12 @@ class _Opening:
 
 @dataclass(slots=True)
 class _Queue:
-    """What waits for one organisation's gate. Settlements are rows that nobody waits for."""
+    """What waits for one organisation's gate. Settlements are rows by their calls' ids, for which nobody waits."""
 
     carrying: bool = False
     opening: list[_Opening] = field(default_factory=list)
-    settling: list[str] = field(default_factory=list)
-    carried: list[str] = field(default_factory=list)  # settlements that are on their way in somebody's call
+    settling: dict[str, str] = field(default_factory=dict)
+    carried: dict[str, str] = field(default_factory=dict)  # settlements that are on their way in somebody's call
 
     def take_openings(self, version: int) -> list[_Opening]:
         """Remove and return the openings that were judged by `version`: only those can go in one call."""
@@ -78,18 +80,21 @@ class _Queue:
         self.opening = [opening for opening in self.opening if opening.version != version]
         return taken
 
-    def take_settlements(self) -> list[str]:
+    def take_settlements(self) -> dict[str, str]:
         """Move all settlements to those that are on their way, and return them."""
-        taken, self.settling = self.settling, []
-        self.carried += taken
+        taken, self.settling = self.settling, {}
+        self.carried |= taken
         return taken
 
-    def arrived(self, taken: list[str], *, safely: bool) -> None:
+    def arrived(self, taken: Mapping[str, str], *, safely: bool) -> None:
         """Note how a call with settlements has ended: they are done with, or wait again."""
-        self.carried = [row for row in self.carried if row not in taken]
-        self.settling = [row for row in self.settling if row not in taken]
-        if not safely:
-            self.settling = taken + self.settling
+        for name, row in taken.items():
+            if self.carried.get(name) == row:
+                del self.carried[name]
+            if safely and self.settling.get(name) == row:
+                del self.settling[name]
+            if not safely:
+                self.settling.setdefault(name, row)
 
 
 class JsGates:
@@ -99,6 +104,7 @@ class JsGates:
         self._namespace = namespace
         self._accounts = accounts
         self._queues: dict[str, _Queue] = {}
+        self._lines = Lines()
         self._ruleless: dict[str, int] = {}  # organisations without limits and budgets, at this version of their policy
 
     async def open(self, account: Account, record: UsageRecord, deadline: datetime, ask: Callable[[], Ask]) -> Admitted:
@@ -107,34 +113,46 @@ class JsGates:
         # What a call may take is long to work out, and the gate of an organisation without rules does not look at it.
         asked = "" if self._ruleless.get(org_id) == version else f",{json_body.dump(ask()).decode()}"
         row = f'["{record.id}",{int(deadline.timestamp() * 1000)},{record.to_json()}{asked}]'
-        current, answer = await self._open(org_id, record.id, row, version)
+
+        def opened() -> Awaitable[tuple[int, Answer | None]]:
+            return self._open(org_id, record.id, row, version)
+
+        current, answer = told = await opened()
+        if (place := hoped_place(answer)) is not None:
+            current, answer = await self._lines.ask_again(org_id, place, told, opened, _is_hopeful)
         self._confirm(account, current)
         if answer is None:
             self._note_ruleless(org_id, version)
         return admitted(answer)
 
-    async def settle(self, record: UsageRecord) -> None:
-        org_id, row = record.org_id, _settling(record)
-        queue = self._queues.setdefault(org_id, _Queue())
-        queue.settling.append(row)
+    def leave(self, record: UsageRecord) -> None:
+        row = f'["{record.id}",null,{record.to_json()}]'
+        self._queues.setdefault(record.org_id, _Queue()).settling[record.id] = row
+        self._lines.wake(record.org_id)
+
+    async def delivered(self, record: UsageRecord, *, at_once: bool) -> None:
+        org_id, name = record.org_id, record.id
+        queue = self._queues.get(org_id)
+        if queue is None:
+            return
         for wait_ms in SETTLE_WAITS_MS:
-            await js.scheduler.wait(wait_ms)
-            if row in queue.settling:
+            if not at_once:
+                await js.scheduler.wait(wait_ms)
+            at_once = False
+            if name in queue.settling:
                 with suppress(Unavailable):
                     await self._carry(org_id, queue, NO_VERSION, [])
                     return
-            elif row not in queue.carried:
+            elif name not in queue.carried:
                 return  # somebody took it along
         # Whoever took it along may be gone with its request. A row may come twice.
+        row = queue.settling.get(name) or queue.carried[name]
         try:
             await self._call(self._stub(org_id).batch(NO_VERSION, f"[{row}]"))
-            queue.arrived([row], safely=True)
+            queue.arrived({name: row}, safely=True)
         except Unavailable:
             # Not lost: it stays for the next call, and else the gate charges what was written at the opening.
-            failures.note(Failure.SETTLEMENT_UNDELIVERED, f"the call {record.id}")
-
-    def leave(self, record: UsageRecord) -> None:
-        self._queues.setdefault(record.org_id, _Queue()).settling.append(_settling(record))
+            failures.note(Failure.SETTLEMENT_UNDELIVERED, f"the call {name}")
 
     async def confirm(self, account: Account) -> None:
         told = await self._call(self._stub(account.principal.org_id).batch(account.version or NO_VERSION, "[]"))
@@ -179,7 +197,7 @@ class JsGates:
         openings, settlements = queue.take_openings(version), queue.take_settlements()
         told: Told | None = None
         try:
-            rows = ",".join([*own, *(opening.row for opening in openings), *settlements])
+            rows = ",".join([*settlements.values(), *own, *(opening.row for opening in openings)])
             answered = await self._call(self._stub(org_id).batch(version, f"[{rows}]"))
             told = tuple(from_json(answered)) if isinstance(answered, str) else (int(answered), {})
         except Unavailable:
@@ -249,8 +267,8 @@ class JsGates:
             raise _unavailable() from None
 
 
-def _settling(record: UsageRecord) -> str:
-    return f'["{record.id}",null,{record.to_json()}]'
+def _is_hopeful(told: tuple[int, Answer | None]) -> bool:
+    return hoped_place(told[1]) is not None
 
 
 def _of(name: str, told: Told) -> tuple[int, Answer | None]:

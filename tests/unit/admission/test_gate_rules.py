@@ -346,12 +346,47 @@ def test_a_limit_of_requests_says_where_it_refuses(scope: dict[str, Any], place:
     """So that nobody need ask again before its time is over. Only there is one call like another."""
     subject = Subject(REQUESTS | {"limit": 1, "scope": scope})
     answers = subject.send(opening("a"), opening("b"))
-    assert (len(answers["a"]), answers["b"][:2], answers["b"][5:]) == (5, ["requests_limit_reached", "r"], [place])
+    assert (len(answers["a"]), answers["b"][:2], answers["b"][5:]) == (5, ["requests_limit_reached", "r"], [place, None])
     assert answers["b"][2] > 0
-    for rule in (AT_ONCE | {"limit": 1}, REQUESTS | {"limit": 8, "unit": "tokens"}, BUDGET | {"limit": BOUND}):
-        answers = Subject(rule).send(opening("a"), opening("b"))
-        assert answers["b"][0]
-        assert len(answers["b"]) == 5
+
+
+TOKENS = REQUESTS | {"id": "t", "limit": 17, "unit": "tokens"}
+
+
+@pytest.mark.parametrize(
+    ("rules", "changes", "hoped"),
+    [
+        ([AT_ONCE | {"limit": 1}], {}, "o"),
+        ([AT_ONCE | {"limit": 1, "scope": {"type": "key", "id": "*", "model": None}}], {}, "k"),
+        ([TOKENS], {"estimate": 10}, "o"),
+        ([TOKENS | {"burst": 17}], {"estimate": 10}, "o"),
+        ([TOKENS], {"estimate": 18}, None),  # it is larger than the limit
+        ([BUDGET | {"limit": BOUND}], {}, "o"),
+        ([BUDGET | {"limit": BOUND, "window": "rolling:60"}], {}, "o"),
+        ([BUDGET | {"limit": BOUND}], {"output_tokens": 6}, None),
+        ([BUDGET | {"limit": BOUND}], {"output_tokens": None, "floor": 5}, "o"),
+        ([BUDGET | {"limit": BOUND}], {"output_tokens": None, "floor": 6}, None),
+        ([BUDGET | {"limit": BOUND}], {"input_price": None}, None),
+        ([AT_ONCE | {"limit": 1}, REQUESTS | {"limit": 1}], {}, None),  # nor does the other let it in
+        ([AT_ONCE | {"limit": 1}, BUDGET | {"limit": 2 * BOUND - 1}], {}, "o"),
+        ([AT_ONCE | {"limit": 1}, BUDGET | {"limit": 2 * BOUND - 1}], {"output_tokens": 60}, None),
+    ],
+)
+def test_a_refusal_says_whether_a_settlement_could_let_the_call_in(
+    rules: list[dict[str, Any]], changes: dict[str, object], hoped: str | None
+) -> None:
+    """So that who was answered, and calls again before its settlement has come, waits and is not refused.
+
+    It is so before a restart and after it; once all is settled, nothing is hoped for, and what could pass does.
+    """
+    subject = Subject(*rules)
+    assert subject.send(opening("a", estimate=10))["a"][0] == ""
+    assert subject.send(opening("b", **changes))["b"][5:][1] == hoped
+    subject.restart()
+    refused = subject.send(settling("z"), opening("b", **changes))["b"]
+    assert (refused[0] != "", refused[6]) == (True, hoped)
+    after = subject.send(settling("a", 0), opening("b", **changes))["b"]
+    assert after[0] == "" if hoped else after[5:][1] is None
 
 
 @pytest.mark.parametrize("dies", [False, True])

@@ -53,6 +53,7 @@ class FakeGates:
     opened: list[tuple[UsageRecord, datetime]] = field(default_factory=list)
     settled: list[UsageRecord] = field(default_factory=list)
     left: list[UsageRecord] = field(default_factory=list)
+    hurried: list[bool] = field(default_factory=list)  # of each settled, whether it went at once
     confirmed: list[Account] = field(default_factory=list)
     asked: list[Ask] = field(default_factory=list)
     answer: Admitted = field(default_factory=Admitted)
@@ -69,8 +70,9 @@ class FakeGates:
     async def confirm(self, account: Account) -> None:
         self.confirmed.append(account)
 
-    async def settle(self, record: UsageRecord) -> None:
+    async def delivered(self, record: UsageRecord, *, at_once: bool) -> None:
         self.settled.append(record)
+        self.hurried.append(at_once)
 
     def leave(self, record: UsageRecord) -> None:
         self.left.append(record)

@@ -1,0 +1,254 @@
+"""The way to the gates: whoever was answered is not in its own way, nor is anybody else."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections.abc import Awaitable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lib.admission.decision import Ask
+from lib.admission.gate import Gate
+from lib.admission.usage_record import UsageRecord
+from lib.gateway.account import Account
+from lib.gateway.accounts import Accounts
+from lib.http.errors import HeadgateError
+from lib.identity.models import Principal
+from lib.ids import new_id
+from lib.store.dialect import time_text
+from tests.unit.admission.sqlite_sql import SqliteSql
+from tests.unit.runtime.virtual_platform import load_gates, run_virtually
+
+GATES, LINES = load_gates()
+NOW = datetime(2026, 11, 30, tzinfo=UTC)
+ORG = {"type": "org", "id": "org-1", "model": None}
+EACH_KEY = {"type": "key", "id": "*", "model": None}
+ESTIMATE, USED, BOUND, COST = 50, 12, 100, 7
+CALLS = 6
+
+
+def limit(unit: str, most: int, **others: object) -> dict[str, Any]:
+    window = None if unit == "concurrent" else 3_600_000
+    return {"id": "lim", "scope": ORG, "unit": unit, "limit": most, "window_ms": window, "burst": None} | others
+
+
+def budget(most: int, window: str) -> dict[str, Any]:
+    return {"id": "bud", "scope": ORG, "window": window, "limit": most, "mode": "hard"}
+
+
+# Rules that are just wide enough for so many clients, each of which calls one after another: with all that their calls
+# have used, there is room for one call of each.
+JUST_ENOUGH = {
+    "at once": lambda clients: limit("concurrent", clients),
+    "at once, each": lambda _: limit("concurrent", 1, scope=EACH_KEY),
+    "tokens": lambda clients: limit("tokens", clients * (CALLS * USED + ESTIMATE)),
+    "tokens, a burst": lambda clients: limit("tokens", 100, burst=clients * (CALLS * (USED + 1) + ESTIMATE)),
+    "budget": lambda clients: budget(clients * (CALLS * COST + BOUND), "total"),
+    "budget of a day": lambda clients: budget(clients * (CALLS * COST + BOUND), "day"),
+    "rolling budget": lambda clients: budget(clients * (CALLS * COST + BOUND), "rolling:86400"),
+}
+
+
+class GateNearby:
+    """A namespace with one gate, reached over a network that takes its time. `rows` counts what came there."""
+
+    def __init__(self, rule: dict[str, Any], draw: random.Random, slowest_ms: int) -> None:
+        self._gate = Gate(SqliteSql())
+        policy = {"time_zone": "UTC", "limits": [], "budgets": []} | {
+            "budgets" if "mode" in rule else "limits": [rule]
+        }
+        self.version = self._gate.bump(json.dumps(policy), 1)
+        self._draw = draw
+        self._slowest_ms = slowest_ms
+        self.openings = 0
+
+    def getByName(self, _org_id: str) -> GateNearby:  # noqa: N802 - the platform's name
+        return self
+
+    async def batch(self, version: int, rows: str) -> int | str:
+        await self._travel()
+        self.openings += sum(row[1] is not None for row in json.loads(rows))
+        told = self._gate.handle(version, rows, int(asyncio.get_running_loop().time() * 1000))
+        await self._travel()
+        return told
+
+    async def _travel(self) -> None:
+        await asyncio.sleep(self._draw.uniform(0.1, self._slowest_ms) / 1000)
+
+
+@dataclass
+class Clients:
+    """Clients of one organisation, each with a key of its own; their calls reach any of several isolates."""
+
+    namespace: GateNearby
+    isolates: list[Any]
+    draw: random.Random
+    refused: int = 0
+    later: list[asyncio.Future[None]] = field(default_factory=list)
+
+    async def call(self, key: str, isolate: Any, *, works_ms: float, lag_ms: float) -> bool:
+        """Call once. The client has its answer `lag_ms` before the isolate knows that all is over."""
+        record = _record(key)
+        account = Account(Principal("org-1", key, frozenset(), None), {}, self.namespace.version)
+        try:
+            await isolate.open(account, record, NOW + timedelta(days=400), lambda: _ask(key))
+        except HeadgateError:
+            self.refused += 1
+            return False
+        await asyncio.sleep(works_ms / 1000)
+        if not lag_ms:
+            isolate.leave(record)
+        self.later.append(asyncio.ensure_future(self._settle(isolate, record, lag_ms)))
+        return True
+
+    async def one_after_another(self, key: str, *, stays: bool) -> None:
+        """Call again and again, each time as soon as there is an answer."""
+        home = self.draw.choice(self.isolates)
+        for _ in range(CALLS):
+            isolate = home if stays else self.draw.choice(self.isolates)
+            await self.call(key, isolate, works_ms=self.draw.uniform(0, 30), lag_ms=self.draw.choice([0, 1, 15]))
+
+    async def all(self, *works: Awaitable[object]) -> None:
+        await asyncio.gather(*works)
+        await asyncio.gather(*self.later)
+
+    async def _settle(self, isolate: Any, record: UsageRecord, lag_ms: float) -> None:
+        if lag_ms:
+            await asyncio.sleep(lag_ms / 1000)
+            isolate.leave(record)
+        await isolate.delivered(record, at_once=self.draw.random() < 0.5)
+
+
+def _record(key: str) -> UsageRecord:
+    facts: dict[str, Any] = dict.fromkeys(("cached_input_tokens", "reasoning_tokens", "duration_ms"), 0)
+    return UsageRecord(
+        id=new_id(NOW), org_id="org-1", key_id=key, endpoint="e", model="m", provider="p", upstream_model="m",
+        streamed=False, cause="finished", status=200, estimated=False, input_tokens=USED - 2, output_tokens=2,
+        cost_nano_usd=COST, price_version="v", first_byte_ms=None, started_at=time_text(NOW), **facts,
+    )  # fmt: skip
+
+
+def _ask(key: str) -> Ask:
+    return Ask({"org": "org-1", "key": key, "model": "m"}, ESTIMATE, BOUND, 0, None, 1, 1, 1, 1, 0)
+
+
+def _clients(rule: dict[str, Any], draw: random.Random, *, isolates: int, slowest_ms: int = 8) -> Clients:
+    namespace = GateNearby(rule, draw, slowest_ms)
+    return Clients(namespace, [GATES.JsGates(namespace, Accounts()) for _ in range(isolates)], draw)
+
+
+@pytest.mark.parametrize("rule", JUST_ENOUGH, ids=str)
+@settings(max_examples=12)
+@given(
+    seed=st.integers(0, 2**32), clients=st.sampled_from([1, 2, 8]), isolates=st.integers(1, 3), stays=st.booleans()
+)
+def test_nobody_is_refused_whose_calls_fit(rule: str, seed: int, clients: int, isolates: int, stays: bool) -> None:
+    """What has been answered is not under way: for one who calls one after another, and for eight at once."""
+
+    async def calls() -> int:
+        those = _clients(JUST_ENOUGH[rule](clients), random.Random(seed), isolates=isolates)
+        await those.all(*(those.one_after_another(f"key-{number}", stays=stays) for number in range(clients)))
+        return those.refused
+
+    assert run_virtually(calls()) == 0
+
+
+def test_who_stays_with_one_isolate_does_not_wait() -> None:
+    """The settlement rides before the next opening: no further call to the gate, and no pause."""
+
+    async def calls() -> tuple[int, float]:
+        those = _clients(limit("concurrent", 1), random.Random(1), isolates=1, slowest_ms=1)
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        works = [those.call("k", those.isolates[0], works_ms=10, lag_ms=0) for _ in range(20)]
+
+        async def in_turn() -> None:
+            for work in works:
+                await work
+
+        await those.all(in_turn())
+        return those.namespace.openings, loop.time() - begun - 20 * 0.010
+
+    openings, waited = run_virtually(calls())
+    assert openings == 20
+    assert waited < 20 * 2 * 0.001 + 0.1  # the ways to the gate and back, and the last settlement
+
+
+def test_a_flood_of_refused_calls_asks_the_gate_hardly_more_often() -> None:
+    """One call is long under way; 400 clients ask for its place for two seconds."""
+
+    async def calls() -> tuple[int, int, int]:
+        those = _clients(limit("concurrent", 1), random.Random(1), isolates=1, slowest_ms=1)
+        [isolate] = those.isolates
+        loop = asyncio.get_running_loop()
+        ends, slowest = loop.time() + 2, 0.0
+
+        async def hammers(number: int) -> None:
+            nonlocal slowest
+            while loop.time() < ends:
+                begun = loop.time()
+                await those.call(f"key-{number}", isolate, works_ms=0, lag_ms=0)
+                slowest = max(slowest, loop.time() - begun)
+                await asyncio.sleep(0.01)
+
+        async def flood() -> None:
+            await asyncio.sleep(0.1)
+            await asyncio.gather(*(hammers(number) for number in range(400)))
+
+        await those.all(those.call("long", isolate, works_ms=5_000, lag_ms=0), flood())
+        return those.namespace.openings, those.refused, round(slowest * 1000)
+
+    openings, refused, slowest_ms = run_virtually(calls())
+    assert refused > 10_000
+    assert openings < refused * 1.1
+    assert LINES.WAIT_MS <= slowest_ms < LINES.WAIT_MS + 20
+
+
+def test_who_waits_is_not_held_up_by_one_that_was_thrown_away() -> None:
+    """A request that the platform has ended never asks again. Those behind it ask when their time is over."""
+
+    async def calls() -> list[bool]:
+        those = _clients(limit("concurrent", 1), random.Random(1), isolates=2, slowest_ms=1)
+        here, there = those.isolates
+        works = []
+        for key, isolate, works_ms in (("long", there, 120), ("thrown", here, 1), ("waits", here, 1)):
+            works.append(asyncio.ensure_future(those.call(key, isolate, works_ms=works_ms, lag_ms=0)))
+            await asyncio.sleep(0.01)
+        works[1].cancel()
+        await those.all(works[0], works[2])
+        return [works[0].result(), works[2].result()]
+
+    assert run_virtually(calls()) == [True, True]
+
+
+def test_a_settlement_that_nobody_could_take_along_goes_again() -> None:
+    """Its call fails, and the next brings it: the row is the newest that was left."""
+
+    async def calls() -> list[str]:
+        sent: list[str] = []
+
+        class Flaky:
+            def getByName(self, _org_id: str) -> Flaky:  # noqa: N802
+                return self
+
+            async def batch(self, _version: int, rows: str) -> int:
+                sent.append(json.loads(rows)[0][2]["cause"])
+                if len(sent) == 1:
+                    raise GATES.JsException("away")
+                return 1
+
+        gates, record = GATES.JsGates(Flaky(), Accounts()), _record("k")
+        gates.leave(replace(record, cause="lost"))
+        gates.leave(record)
+        await gates.delivered(record, at_once=True)
+        await gates.delivered(record, at_once=True)
+        return sent
+
+    assert run_virtually(calls()) == ["finished", "finished"]

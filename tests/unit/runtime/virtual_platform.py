@@ -1,0 +1,77 @@
+"""The little of the platform that the way to the gates uses, in virtual time: nothing sleeps, hours pass at once.
+
+`tests/contract/test_gate_carrying.py` tries the same code where promises and timers are workerd's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import sys
+from collections.abc import Callable, Coroutine
+from types import ModuleType, SimpleNamespace
+from typing import Any
+from unittest import mock
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """A loop whose clock jumps to the next timer when there is nothing else to do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._now = 1_000_000.0
+
+    def time(self) -> float:
+        return self._now
+
+    def _run_once(self) -> None:
+        ready: Any = self._ready  # type: ignore[attr-defined] # of asyncio's own
+        timers: Any = self._scheduled  # type: ignore[attr-defined]
+        if not ready and timers:
+            self._now = max(self._now, timers[0].when())
+        super()._run_once()  # type: ignore[misc]
+
+
+class JsException(Exception):
+    """An error of JavaScript's."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+def _with_resolvers() -> SimpleNamespace:
+    promise: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+    def resolve(value: object = None) -> None:
+        if not promise.done():
+            promise.set_result(value)
+
+    return SimpleNamespace(promise=promise, resolve=resolve)
+
+
+def _set_timeout(call: Callable[[], None], ms: float) -> asyncio.TimerHandle:
+    return asyncio.get_running_loop().call_later(ms / 1000, call)
+
+
+def load_gates() -> tuple[ModuleType, ModuleType]:
+    """Return `lib.runtime.gates` and `lib.runtime.lines` upon this platform, made for the caller alone."""
+    js, pyodide, ffi = ModuleType("js"), ModuleType("pyodide"), ModuleType("pyodide.ffi")
+    vars(js).update(
+        Promise=SimpleNamespace(withResolvers=_with_resolvers),
+        setTimeout=_set_timeout,
+        clearTimeout=asyncio.TimerHandle.cancel,
+        scheduler=SimpleNamespace(wait=lambda ms: asyncio.sleep(ms / 1000)),
+    )
+    vars(ffi).update(JsException=JsException)
+    ours = {name: module for name, module in sys.modules.items() if not name.startswith("lib.runtime")}
+    with mock.patch.dict(sys.modules, ours | {"js": js, "pyodide": pyodide, "pyodide.ffi": ffi}, clear=True):
+        gates, lines = importlib.import_module("lib.runtime.gates"), importlib.import_module("lib.runtime.lines")
+    vars(lines)["time"] = SimpleNamespace(time=lambda: asyncio.get_running_loop().time())
+    return gates, lines
+
+
+def run_virtually(work: Coroutine[Any, Any, Any]) -> Any:
+    """Run to the end in virtual time; return what comes of it."""
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        return runner.run(work)
