@@ -171,26 +171,23 @@ async def _refused(target: Target, settlement: Settlement, answer: UpstreamAnswe
 
     But that our own key is refused is no fault of the caller, whose key is right: it would be sent away with a 401.
     """
-
-    async def settle() -> LogFacts:
-        return await settlement.end(Cause.UPSTREAM_REFUSED, Usage(), status=answer.status, estimated=False)
-
     try:
         body = (await answer.read(MOST_ERROR_BYTES)).to_bytes()
     except (UpstreamUnreachable, AnswerTooLarge) as failure:
         raise Refused from failure
     settlement.tell(Cause.UPSTREAM_REFUSED, Usage(), estimated=False)
+    settlement.close(Cause.UPSTREAM_REFUSED, Usage(), status=answer.status, estimated=False)
     body = redact(body, target.provider.secrets)
     if answer.status in KEY_REFUSED:
         failures.note(
             Failure.PROVIDER_REFUSED_KEY, f"{target.provider.name}, {answer.status}: {body.decode(errors='replace')}"
         )
-        return Response(502, _KEY_REFUSED_HEADERS, _KEY_REFUSED_BODY, settlement.facts(), settle)
+        return Response(502, _KEY_REFUSED_HEADERS, _KEY_REFUSED_BODY, settlement.facts(), settlement.closed)
     # What is no JSON is a page of some proxy on the way, which may name its host.
     if "json" not in headers.get("content-type", "") or not _is_json(body):
         message = f"The provider answered with status {answer.status}."
         body, headers["content-type"] = _error(message, "upstream_error", "upstream_error"), "application/json"
-    return Response(answer.status, headers, body, settlement.facts(), settle)
+    return Response(answer.status, headers, body, settlement.facts(), settlement.closed)
 
 
 def _is_json(body: bytes) -> bool:
@@ -240,7 +237,12 @@ def _streamed(
     stream_filter = stream.new_filter() if stream.new_filter else None
     reading = _Reading(stream, settlement.input_estimate)
 
+    def close(report: StreamReport) -> None:
+        cause, known, estimated = reading.ended(report)
+        settlement.close(cause, known, status=answer.status, estimated=estimated)
+
     def ending(end: StreamEnd, text: bytes, unfinished: bytes) -> bytes:
+        close(StreamReport(end, text))  # before the client has the last byte
         if end is StreamEnd.CLIENT_GONE:
             return b""
         completion = reading.completion(text)
@@ -256,16 +258,11 @@ def _streamed(
 
     relay: Relay = answer.relay(ending, stream_filter)
 
-    def cut(report: StreamReport) -> None:
-        """Under load workerd may end the request of a client that has left, whatever it was asked to wait for: so what
-        is known at that moment is left to be settled by others. If we get to settle it ourselves, that changes nothing.
-        """
-        cause, known, estimated = reading.ended(report)
-        settlement.leave(cause, known, status=answer.status, estimated=estimated)
-
     async def settle() -> LogFacts:
-        cause, known, estimated = reading.ended(await relay.finished(cut))
-        return await settlement.end(cause, known, status=answer.status, estimated=estimated)
+        # Under load workerd may end the request of a client that has left, whatever it was asked to wait for: so what
+        # is known at that moment is left to be settled by others. If we get to settle it ourselves, that is the same.
+        await relay.finished(close)
+        return await settlement.closed()
 
     return Response(answer.status, headers, relay.body, settlement.facts(), settle)
 
@@ -311,9 +308,6 @@ def _failed(failure: BaseException, settlement: Settlement, call: Call) -> Headg
 
     usage = settlement.without_answer(charged=charged)
     settlement.tell(cause, usage, estimated=charged)
-
-    async def settle() -> LogFacts:
-        return await settlement.end(cause, usage, status=None, estimated=charged)
-
-    error.finish = settle
+    settlement.close(cause, usage, status=None, estimated=charged)
+    error.finish = settlement.closed
     return error

@@ -71,7 +71,7 @@ class Call:
 
 
 class Settlement:
-    """The record of one call. `open` first; then exactly one of the ends."""
+    """The record of one call. `open` first; at its end `close`, and then `closed`."""
 
     def __init__(
         self, gates: Gates, clock: Clock, account: Account, call: Call, target: Target, denials: Denials
@@ -168,7 +168,7 @@ class Settlement:
         self._first_byte_ms = self._elapsed_ms()
 
     def tell(self, cause: Cause, usage: Usage, *, estimated: bool) -> Charge:
-        """Work out what `end` will charge, as far as the gate has told. A whole answer has it in its headers."""
+        """Work out what `close` will charge, as far as the gate has told. A whole answer has it in its headers."""
         cost = self._ended(cause, usage, None, estimated=estimated).cost_nano_usd
         if cost is None and usage == Usage():
             cost = 0
@@ -180,7 +180,10 @@ class Settlement:
         return charge
 
     def close(self, cause: Cause, usage: Usage, *, status: int | None, estimated: bool) -> None:
-        """Settle with what was used. The gate hears of it by the organisation's next call, or while `closed` waits."""
+        """Settle with what was used. The gate hears of it by the organisation's next call, or while `closed` waits.
+
+        May be called again, until `closed` is awaited: the last one counts.
+        """
         self._record = self._ended(cause, usage, status, estimated=estimated)
         self._gates.leave(self._record)
 
@@ -190,15 +193,6 @@ class Settlement:
         """
         await self._gates.delivered(self._record, at_once=self._tight)
         return self.facts()
-
-    async def end(self, cause: Cause, usage: Usage, *, status: int | None, estimated: bool) -> Mapping[str, object]:
-        """Settle with what was used; return the facts for the log line."""
-        self.close(cause, usage, status=status, estimated=estimated)
-        return await self.closed()
-
-    def leave(self, cause: Cause, usage: Usage, *, status: int | None, estimated: bool) -> None:
-        """Settle as `end` does where nothing can be awaited: by the organisation's next call."""
-        self._gates.leave(self._ended(cause, usage, status, estimated=estimated))
 
     def without_answer(self, *, charged: bool) -> Usage:
         """Return what a call has used that the provider never answered: its input, where it may have read that."""

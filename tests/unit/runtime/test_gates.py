@@ -61,9 +61,7 @@ class GateNearby:
 
     def __init__(self, rule: dict[str, Any], draw: random.Random, slowest_ms: int) -> None:
         self._gate = Gate(SqliteSql())
-        policy = {"time_zone": "UTC", "limits": [], "budgets": []} | {
-            "budgets" if "mode" in rule else "limits": [rule]
-        }
+        policy = {"time_zone": "UTC", "limits": [], "budgets": []} | {"budgets" if "mode" in rule else "limits": [rule]}
         self.version = self._gate.bump(json.dumps(policy), 1)
         self._draw = draw
         self._slowest_ms = slowest_ms
@@ -146,9 +144,7 @@ def _clients(rule: dict[str, Any], draw: random.Random, *, isolates: int, slowes
 
 @pytest.mark.parametrize("rule", JUST_ENOUGH, ids=str)
 @settings(max_examples=12)
-@given(
-    seed=st.integers(0, 2**32), clients=st.sampled_from([1, 2, 8]), isolates=st.integers(1, 3), stays=st.booleans()
-)
+@given(seed=st.integers(0, 2**32), clients=st.sampled_from([1, 2, 8]), isolates=st.integers(1, 3), stays=st.booleans())
 def test_nobody_is_refused_whose_calls_fit(rule: str, seed: int, clients: int, isolates: int, stays: bool) -> None:
     """What has been answered is not under way: for one who calls one after another, and for eight at once."""
 
