@@ -1458,7 +1458,7 @@ export interface paths {
         };
         /**
          * Show the mails that were kept instead of sent
-         * @description Only where `MAIL` is `outbox`, as in `make dev`. A page; with `Accept: application/json` data.
+         * @description Only where `MAIL` is `outbox`, as in `make dev`, and by a name of the machine itself, such as `localhost`. A page; with `Accept: application/json` data.
          */
         get: operations["show_outbox"];
         put?: never;

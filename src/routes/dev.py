@@ -55,9 +55,13 @@ ROUTES = [
         path="/dev/outbox",
         handler=show_outbox,
         summary="Show the mails that were kept instead of sent",
-        description="Only where `MAIL` is `outbox`, as in `make dev`. A page; with `Accept: application/json` data.",
+        description=(
+            "Only where `MAIL` is `outbox`, as in `make dev`, and by a name of the machine itself, such as `localhost`."
+            " A page; with `Accept: application/json` data."
+        ),
         responses={200: One[Mails]},
         errors=(404,),
         permission=None,
+        local=True,
     ),
 ]

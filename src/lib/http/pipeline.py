@@ -18,6 +18,7 @@ from lib.gateway.account import Account, StaleAccount
 from lib.gateway.accounts import Accounts
 from lib.http import browsers, cors, idempotency, render
 from lib.http.errors import BadRequest, Forbidden, HeadgateError, InternalError, Unavailable
+from lib.http.own_machine import require_own_machine
 from lib.http.request import RawRequest, Validated
 from lib.http.response import Finish, LogFacts, Response
 from lib.http.route import Dialect, Route
@@ -79,6 +80,8 @@ async def _answer(services: Services, router: Router, raw: RawRequest, facts: di
         facts["route"] = route.path
         # Who shows no credential at all is refused before a byte of the body is read.
         credential = credentials.read(services, raw) if route.permission is not None else None
+        if route.local:
+            require_own_machine(raw)
         if route.operator:
             require_operator(services, raw)
         request = await validate(route, raw, path)

@@ -55,6 +55,9 @@ def test_nothing_of_a_mail_becomes_markup(part: str) -> None:
     assert "default-src 'none'" in CONTENT_SECURITY_POLICY
 
 
+HERE = {"host": "localhost:8787"}
+
+
 def world() -> World:
     made = new_world()
     made.people.outbox.mails += [MAIL, KeptMail("2", "c@d.example", "Newer", "t", "h", "2027")]
@@ -64,14 +67,14 @@ def world() -> World:
 def test_the_outbox_is_a_page_for_people_and_data_for_programs() -> None:
     """Nobody keeps a copy: there are secrets in it."""
     made = world()
-    page = made.ask("GET", "/dev/outbox", key=None)
+    page = made.ask("GET", "/dev/outbox", key=None, headers=HERE)
     assert page.status == 200
     assert (page.headers["cache-control"], page.headers["content-security-policy"]) == (
         "no-store",
         CONTENT_SECURITY_POLICY,
     )
     assert page.body.index(b"Newer") < page.body.index(b"Hello")
-    data = made.ask("GET", "/dev/outbox", key=None, headers={"accept": "application/json"}).data
+    data = made.ask("GET", "/dev/outbox", key=None, headers=HERE | {"accept": "application/json"}).data
     assert [mail["subject"] for mail in data["mails"]] == ["Newer", "Hello"]
     assert json.dumps(data["mails"][1]["text"]) == json.dumps(MAIL.text)
 
@@ -80,5 +83,29 @@ def test_there_is_no_outbox_where_mails_are_sent() -> None:
     """It answers as if nobody had written it."""
     made = world()
     made.services = replace(made.services, outbox=None)
-    answer = made.ask("GET", "/dev/outbox", key=None)
+    answer = made.ask("GET", "/dev/outbox", key=None, headers=HERE)
     assert (answer.status, answer.error["code"]) == (404, "not_found")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1:8787", "LocalHost:1", "[::1]:8787", "localhost"])
+def test_the_outbox_is_for_this_machine(host: str) -> None:
+    """By each of its names."""
+    assert world().ask("GET", "/dev/outbox", key=None, headers={"host": host}).status == 200
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("", "evil.example", "evil.example:8787", "localhost.evil.example", "127.0.0.1.evil.example", "[::1", "[::2]"),
+        *("evil.example#localhost", "evil.example/@localhost", "10.0.0.7:8787", "headgate.example.com"),
+    ],
+)
+def test_a_page_whose_name_leads_here_does_not_read_the_outbox(host: str) -> None:
+    """DNS rebinding: the browser takes us for a server of the page's own site, and says so in Host."""
+    answer = world().ask("GET", "/dev/outbox", key=None, headers={"host": host})
+    assert (answer.status, answer.error["code"]) == (404, "not_found")
+
+
+def test_without_a_host_there_is_no_outbox() -> None:
+    """Denied unless it is known to be here."""
+    assert world().ask("GET", "/dev/outbox", key=None).status == 404

@@ -57,6 +57,12 @@ def test_only_an_operator_route_is_called_with_an_operators_token(route: Route) 
 
 
 @every_route
+def test_what_is_for_a_developers_machine_is_known_by_its_path(route: Route) -> None:
+    """Whatever comes below /dev/ is not for a page that another site's name has led to this machine."""
+    assert route.local == route.path.startswith("/dev/")
+
+
+@every_route
 def test_a_permission_is_one_that_a_key_can_hold(route: Route) -> None:
     """A scope that no key can be given would lock a route for ever."""
     assert route.permission is None or route.permission in {*Scope, SELF}
