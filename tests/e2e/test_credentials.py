@@ -7,6 +7,7 @@ import json
 import pytest
 
 from tests.e2e.support.headgate import Headgate, chat_body
+from tests.e2e.support.log import after
 from tests.e2e.support.raw import Connection
 from tests.e2e.support.shapes import assert_error
 from tools.stack import Stack
@@ -56,5 +57,5 @@ def test_a_credential_in_the_wrong_place(headgate: Headgate, stack: Stack) -> No
 
     assert_error(answer, 401, openai=True)
     assert made_up not in answer.text
-    ours = [line for line in stack.log_path.read_text().splitlines() if line.startswith("{")]
+    ours = [line for line in after(stack, answer).splitlines() if line.startswith("{")]
     assert not [line for line in ours if made_up in line]

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.e2e.support import log
 from tests.e2e.support.chosen import STORE
 from tests.e2e.support.headgate import Headgate, Json
 from tests.e2e.support.names import letters, sim_model, upstream_name
@@ -147,7 +148,7 @@ def read_to_the_end(connection: Connection) -> None:
 
 def told(stack: Stack, **facts: Any) -> Json | None:
     """The newest log line of an export with these facts."""
-    found = [json.loads(line) for line in stack.log_path.read_text().splitlines() if '"exported"' in line]
+    found = [line for line in log.lines(stack) if "exported" in line]
     matching = [line for line in found if all(line.get(name) == value for name, value in facts.items())]
     return matching[-1] if matching else None
 
@@ -184,6 +185,7 @@ def test_a_head_of_an_export(crowded: Headgate, own_stack: Stack) -> None:
     before = told(own_stack)
     answer = crowded.call("HEAD", EXPORT)
     assert (answer.status_code, answer.headers["content-type"], answer.content) == (200, NDJSON, b"")
+    log.line_of(own_stack, answer)
     assert told(own_stack) == before
 
 
@@ -196,7 +198,7 @@ def test_an_export_that_fails_breaks_off(crowded: Headgate, own_stack: Stack) ->
     )
     with pytest.raises(httpx.RemoteProtocolError):
         crowded.get(EXPORT, model="spoilt")
-    assert "settlement_broke" in own_stack.log_path.read_text()
+    log.told(own_stack, "settlement_broke")
 
 
 @pytest.mark.skipif(STORE != "postgres", reason="D1 is part of the same process here")

@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from lib.failures import Failure
+from tests.e2e.support import log
 from tests.e2e.support.chosen import STORE
 from tests.e2e.support.headgate import Headgate
 from tests.e2e.support.names import letters
@@ -78,6 +79,8 @@ def test_every_flow_can_be_walked_from_the_outbox(headgate: Headgate) -> None:
     shown = headgate.http.get(f"{headgate.base_url}/dev/outbox").text
     assert email in shown
     assert "<script" not in shown
+    foreign = headgate.http.get(f"{headgate.base_url}/dev/outbox", headers={"host": "evil.example"})
+    assert (foreign.status_code, email in foreign.text) == (404, False)
 
 
 class Provider:
@@ -131,11 +134,9 @@ def test_a_providers_api_takes_mails(
 
         Provider.failures[:] = [422]
         refused = sign_up(http, stack.base_url)
-        told = Failure.MAIL_UNSENT.name.lower()
-        until(lambda: told in stack.log_path.read_text(), "a line of the failure")
-    log = stack.log_path.read_text()
-    assert "the provider answers 422" in log
-    assert [word for word in (API_KEY, refused, email, "#token=") if word in log] == []
+        log.told(stack, Failure.MAIL_UNSENT.name.lower())
+        said = log.told(stack, "the provider answers 422")
+        assert [word for word in (API_KEY, refused, email, "#token=") if word in said] == []
 
 
 def test_cloudflares_binding_takes_mails(tmp_path_factory: pytest.TempPathFactory, http: httpx.Client) -> None:
@@ -144,7 +145,7 @@ def test_cloudflares_binding_takes_mails(tmp_path_factory: pytest.TempPathFactor
     with Stack(tmp_path_factory.mktemp("cloudflare-mail"), store=STORE, variables=variables) as stack:
         sign_up(http, stack.base_url)
         sent = re.compile(r"Text: (\S+)")
-        until(lambda: sent.search(stack.log_path.read_text()), "what wrangler says of the mail")
-        text = Path(sent.findall(stack.log_path.read_text())[0]).read_text(encoding="utf-8")
+        found = until(lambda: sent.search(log.text(stack)), "what wrangler says of the mail")
+        text = Path(found[1]).read_text(encoding="utf-8")
         assert f"{stack.base_url}/verify-email#token=" in text
-    assert "mail_unsent" not in stack.log_path.read_text()
+    assert "mail_unsent" not in log.text(stack)  # all is over: its processes have ended

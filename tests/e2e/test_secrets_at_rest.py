@@ -7,6 +7,7 @@ import re
 
 from tests.e2e.conftest import PROVIDER_KEY
 from tests.e2e.support.headgate import Headgate
+from tests.e2e.support.log import after
 from tests.e2e.support.names import letters, sim_model
 from tests.e2e.support.scripted import ScriptedUpstream
 from tests.e2e.support.store import stored_bytes
@@ -50,21 +51,16 @@ def test_nothing_secret_is_logged(headgate: Headgate, stack: Stack, upstream: Sc
     key = headgate.new_key(name=f"name-{letters(20)}")
     own = headgate.as_key(key.secret)
     message = [{"role": "user", "content": words}]
-    for model in (sim_model(), sim_model("err500"), sim_model("late1"), upstream.answers(b"<", status="500 x")):
-        own.chat(model, messages=message, stream=True)
-        own.chat(model, messages=message)
-    own.call("POST", "/v1/chat/completions", content=words.encode(), headers={"content-type": "application/json"})
-    headgate.record(sim_model_of(own))
+    answers = [
+        own.chat(model, messages=message, stream=stream)
+        for model in (sim_model(), sim_model("err500"), sim_model("late1"), upstream.answers(b"<", status="500 x"))
+        for stream in (True, False)
+    ]
+    json_header = {"content-type": "application/json"}
+    answers.append(own.call("POST", "/v1/chat/completions", content=words.encode(), headers=json_header))
 
-    log = stack.log_path.read_text()
+    log = after(stack, *answers)
 
     for secret in (key.secret, headgate.key, PROVIDER_KEY, words, key.data["name"], *stack.state.secrets().values()):
         assert secret not in log
     assert "Hello from the" not in log
-
-
-def sim_model_of(headgate: Headgate) -> str:
-    """A model that has just been called and settled, so that what came before it is in the log."""
-    model = sim_model()
-    headgate.chat(model)
-    return model

@@ -18,8 +18,8 @@ from tests.e2e.support.browser import Browser
 from tests.e2e.support.chosen import STORE
 from tests.e2e.support.hostile_issuer import HostileIssuer, Script, breaks_off, pours, says, waits
 from tests.e2e.support.issuer import CLIENT_ID, CLIENT_SECRET, Github, Issuer
+from tests.e2e.support.log import after, told
 from tests.e2e.support.names import letters
-from tests.e2e.support.poll import until
 from tools.ports import free_port
 from tools.stack import Stack
 
@@ -279,7 +279,7 @@ def test_a_hostile_provider_costs_little_and_gets_nothing(place: Place, script: 
     assert time.monotonic() - began < 13
     assert place.hostile.asked == ["/discovery"]
     assert reason not in answer.text
-    until(lambda: reason in place.stack.log_path.read_text(), f"the log says: {reason}")
+    told(place.stack, reason)
 
 
 def test_our_secret_follows_no_redirect(place: Place) -> None:
@@ -297,7 +297,7 @@ def test_our_secret_follows_no_redirect(place: Place) -> None:
 
 def test_the_log_has_no_secret_and_no_defect(place: Place) -> None:
     """Runs last in this file: what the tests above have had written."""
-    log = place.stack.log_path.read_text()
+    log = after(place.stack, place.browser().ask("GET", "/livez"))
     assert CLIENT_SECRET not in log
     assert "hgs_" not in log
     assert [sign for sign in ("internal_error", "Traceback", "answer_refused") if sign in log] == []

@@ -286,3 +286,12 @@ def test_both_stores_have_the_same_migrations() -> None:
     ]
     assert names[0]
     assert names == [names[0]] * 4
+
+
+def test_only_one_place_reads_the_log_of_a_running_headgate() -> None:
+    """A line comes after the answer: who reads the file at once finds it or not, as the machine pleases."""
+    folder = ROOT / "tests" / "e2e"
+    reading = {
+        path.relative_to(folder).as_posix() for path in folder.rglob("*.py") if "log_path.read" in path.read_text()
+    }
+    assert reading == {"support/log.py", "conftest.py"}  # at the end of a session all its processes have ended
