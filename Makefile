@@ -36,8 +36,8 @@ bench: setup ## the benchmarks
 soak: setup ## a long load that kills the Worker again and again, and checks every sum; docs/soak.md tells its settings
 	@PYTHONPATH=src:. $(VENV_PYTHON) -m tools.soak
 
-deploy: setup ## to your Cloudflare account, after a dry run that checks the size
-	@$(VENV_PYTHON) -m tools.deploy
+deploy: ## to your Cloudflare account; makes what is missing, and updates. docs/deployment.md
+	@exec $(PYTHON) -m tools.deploy
 
 update: ## look up the newest versions, and lock them
 	@$(PYTHON) -m tools.update_versions

@@ -1,6 +1,6 @@
 """The configuration of bare workerd: Headgate with real bindings, the pass-through Worker, and the store.
 
-It is what a deploy sends (tools/deploy.py), with the two development flags and durable storage on the local disk.
+It is what a deploy sends (tools/build.py), with the two development flags and durable storage on the local disk.
 """
 
 from __future__ import annotations

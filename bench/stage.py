@@ -24,7 +24,7 @@ def variables(simulator_url: str) -> dict[str, str]:
 
 
 class Stage:
-    """Runs the modules in `folder`/out (see tools/deploy.py) over fresh data, with `main` as the entry.
+    """Runs the modules in `folder`/out (see tools/build.py) over fresh data, with `main` as the entry.
 
     `options` are workerd's, `more` is added to the Worker's variables. The store is D1, or `postgres`, which must run
     and be new. Use it as a context: what it starts ends with it.

@@ -20,7 +20,7 @@ from bench.speed import Effort
 from bench.speed_table import goal_table, noise_line, speed_table
 from bench.stage import ENTRY, Stage, variables
 from bench.store_table import store_section
-from tools.deploy import build
+from tools.build import build
 from tools.project import ROOT
 from tools.setup import set_up
 from tools.simulator import Simulator

@@ -73,10 +73,10 @@ class D1Target:
         return cls(D1Execute(state, ("--local", "--persist-to", str(state.folder))), state=state, **options)
 
     @classmethod
-    def remote(cls, **options: Any) -> D1Target:
-        """The database at Cloudflare that wrangler.toml names. wrangler must be signed in."""
+    def remote(cls, configuration: Path, **options: Any) -> D1Target:
+        """The database at Cloudflare that a wrangler configuration names. wrangler must be signed in."""
         logs = State(ROOT / ".wrangler" / "state")
-        return cls(D1Execute(logs, ("--remote",)), state=None, **options)
+        return cls(D1Execute(logs, ("--remote", "--config", str(configuration))), state=None, **options)
 
     def up(self) -> list[str]:
         tree = self._tree()

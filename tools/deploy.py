@@ -1,105 +1,111 @@
-"""Deploy to Cloudflare: first a dry run that shows the size, then the official `pywrangler deploy`.
+"""Headgate in one's own Cloudflare account: everything it needs is made where it is missing, and run again it updates.
 
-Usage: python -m tools.deploy [--dry-run]      (in the development environment; `make deploy` sets it up)
+Usage: python3 -m tools.deploy [--dry-run] [--unattended]      (what `make deploy` runs)
 
-STORE in the environment chooses where the data is: d1 (the default) or postgres. The dry run needs no account and no
-network. The rest needs `wrangler login`, or CLOUDFLARE_API_TOKEN in the environment: docs/deployment.md tells the whole
-way.
+It reads deploy.toml and deploy.secrets.env, which git ignores, and from the environment STORE (d1, or postgres with
+DATABASE_URL of the tables' owner), ADMIN_EMAIL (the first administrator, at the first run) and wrangler's own
+CLOUDFLARE_API_TOKEN and CLOUDFLARE_ACCOUNT_ID; without these a person signs in with a browser. docs/deployment.md tells
+the whole way.
 """
 
 from __future__ import annotations
 
 import os
-import re
-import subprocess
+import secrets
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from tools import node
 from tools.arguments import flags
-from tools.project import ROOT, TOOLS, VENV, ToolError, wrangler_toml
-from tools.run import run
+from tools.build import build, check_size, upload_kib
+from tools.env_file import write_private
+from tools.overlay import SECRETS, SETTINGS, TEMPLATE, Overlay, read_overlay, write_configuration
+from tools.project import ROOT, VENV, VENV_PYTHON, ToolError
+from tools.setup import set_up
 from tools.state import Store, store_named
 
-# Before compression, as Cloudflare counts since May 2026: 64 MiB on every plan
-# (https://developers.cloudflare.com/workers/platform/limits/). The budget is our own: all of it is read at each start.
-LIMIT_KIB = 64 * 1024
-BUDGET_KIB = 16 * 1024
-NEXT_STEP = {"d1": "wrangler d1 create headgate", "postgres": "wrangler hyperdrive create headgate"}
-UPLOAD = re.compile(r"Total Upload: ([\d.]+) KiB / gzip: ([\d.]+) KiB")
+HYPERDRIVE = """\
+PostgreSQL is reached through Hyperdrive: make a configuration (docs/deployment.md), and put its id into deploy.toml:
+  hyperdrive_id = "…"      # what `wrangler hyperdrive create` prints"""
 
 
-def upload_kib(output: str) -> float:
-    """The size that wrangler prints. Raises ToolError when it prints none."""
-    found = UPLOAD.search(output)
-    if found is None:
-        raise ToolError("wrangler did not print a size:\n" + output)
-    return float(found[1])
-
-
-def check_size(kib: float) -> None:
-    """Raises ToolError when the Worker is too large."""
-    print(
-        f"Size: {kib / 1024:.1f} MiB of our budget of {BUDGET_KIB // 1024} MiB; Cloudflare takes {LIMIT_KIB // 1024}."
-    )
-    if kib > BUDGET_KIB:
-        raise ToolError("the Worker is too large: see [python_modules] in wrangler.toml for what is left out")
-
-
-def check_database(store: Store, document: dict[str, Any]) -> None:
-    """Raises ToolError while wrangler.toml (`document`) still has the placeholder for the store's database."""
-    if store == "d1":
-        ids = [database["database_id"] for database in document["d1_databases"]]
-    else:
-        ids = [hyperdrive["id"] for hyperdrive in document["env"]["postgres"]["hyperdrive"]]
-    if any(not set(text) - {"0", "-"} for text in ids):
-        raise ToolError(f"wrangler.toml has no database yet: run `{NEXT_STEP[store]}` (docs/deployment.md)")
-
-
-def chosen(store: Store) -> list[str]:
-    """What tells wrangler which part of wrangler.toml holds: without it, it warns that there are several."""
-    return ["--env", "postgres" if store == "postgres" else ""]
-
-
-def build(folder: Path, store: Store = "d1") -> str:
-    """Write what a deploy would send into `folder`/out; return what wrangler says of it."""
-    return run(
-        node.wrangler("deploy", "--dry-run", *chosen(store), "--outdir", folder / "out"),
-        what="wrangler deploy --dry-run",
-        env={
-            **node.environment(node.find()),
-            "NO_COLOR": "1",
-            "WRANGLER_LOG_PATH": str(folder / "logs"),
-            "WRANGLER_SEND_METRICS": "false",
-        },
-    )
-
-
-def dry_run(store: Store) -> float:
+def dry_run(configuration: Path) -> float:
     """Build as a deploy would; return the size in KiB."""
     with tempfile.TemporaryDirectory() as folder:
-        return upload_kib(build(Path(folder), store))
+        return upload_kib(build(Path(folder), configuration=configuration))
 
 
-def deploy(store: Store) -> int:
-    """Hand over to pywrangler, which fetches the Worker's packages anew from Pyodide's index."""
-    found = node.find()
-    folders = [str(VENV / "bin"), str(TOOLS / "uv" / "bin"), str(found.folder), os.environ.get("PATH", "")]
-    environment = {**os.environ, "PATH": os.pathsep.join(folders)}
-    command = [str(VENV / "bin" / "pywrangler"), "deploy", *chosen(store)]
-    return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
+def check_ready(store: Store, overlay: Overlay, environment: Mapping[str, str]) -> None:
+    """Raises ToolError where something is missing that only a person can make."""
+    if store == "postgres" and not overlay.hyperdrive_id:
+        raise ToolError(HYPERDRIVE)
+    if store == "postgres" and not environment.get("DATABASE_URL"):
+        raise ToolError("DATABASE_URL must name the database as the tables' owner: they are migrated before the code.")
+
+
+def administrator(overlay: Overlay, environment: Mapping[str, str], settings: Path = SETTINGS) -> str:
+    """Return the first administrator's address, asking for it once, and keep it in deploy.toml. Raises ToolError."""
+    from tools.seed import checked_email  # noqa: PLC0415 # it needs packages that the set-up brings first
+
+    if overlay.admin_email:
+        return checked_email(overlay.admin_email)
+    said = environment.get("ADMIN_EMAIL") or ""
+    if not said and sys.stdin.isatty():
+        said = input("Your e-mail address, as Headgate's first administrator: ").strip()
+    if not said:
+        raise ToolError("who is the first administrator? Say it once: make deploy ADMIN_EMAIL=you@example.com")
+    email = checked_email(said)
+    text = settings.read_text(encoding="utf-8") if settings.exists() else ""
+    line = f"admin_email = {_toml(email)}\n"
+    write_private(settings, line + text if text else TEMPLATE.format(email=_toml(email)))
+    return email
+
+
+def own_secret(overlay: Overlay, environment: Mapping[str, str]) -> str:
+    """Return this checkout's HEADGATE_SECRET, or nothing."""
+    return overlay.secrets.get("HEADGATE_SECRET") or environment.get("HEADGATE_SECRET") or ""
+
+
+def made_secret(file: Path = SECRETS) -> str:
+    """Make HEADGATE_SECRET, and keep it beside the checkout: Cloudflare shows it to nobody again."""
+    secret = secrets.token_hex(32)
+    text = file.read_text(encoding="utf-8") if file.exists() else ""
+    if text and not text.endswith("\n"):
+        text += "\n"
+    write_private(file, f"{text}HEADGATE_SECRET={secret}\n")
+    return secret
+
+
+def _toml(text: str) -> str:
+    """A basic string: the address has no control characters."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def main() -> int:
-    options = flags(__doc__, dry_run="build, and print the size; send nothing")
+    options = flags(
+        __doc__,
+        dry_run="build, and print the size; send nothing",
+        unattended="as a build at Cloudflare does: ask nothing, make no secret and no administrator",
+        is_set_up="bring nothing: all is there",  # from ourselves, once it is
+    )
     store = store_named(os.environ.get("STORE") or "d1")
-    check_size(dry_run(store))
+    overlay = read_overlay(store)
     if options.dry_run:
+        print("Size: " + check_size(dry_run(write_configuration(overlay, store))))
         return 0
-    check_database(store, wrangler_toml())
-    return deploy(store)
+    check_ready(store, overlay, os.environ)
+    if not options.is_set_up:
+        set_up()
+        # The steps need the development packages.
+        path = os.pathsep.join(str(folder) for folder in (ROOT / "src", ROOT))
+        command = [str(VENV_PYTHON), "-m", "tools.deploy", "--is-set-up", *sys.argv[1:]]
+        os.execve(VENV_PYTHON, command, {**os.environ, "PYTHONPATH": path, "VIRTUAL_ENV": str(VENV)})
+    from tools.deploy_steps import Deployment  # noqa: PLC0415 # as above
+
+    email = "" if options.unattended else administrator(overlay, os.environ)
+    Deployment(store, overlay, email).run()
+    return 0
 
 
 if __name__ == "__main__":
@@ -107,3 +113,5 @@ if __name__ == "__main__":
         sys.exit(main())
     except ToolError as error:
         sys.exit(f"deploy: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)

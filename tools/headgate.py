@@ -17,6 +17,7 @@ from tools.d1_target import D1Target
 from tools.end_sessions import end_sessions
 from tools.migrate import seed
 from tools.migrations import Condition, Line, Target, quoted
+from tools.overlay import read_overlay, write_configuration
 from tools.postgres import KEPT, PROGRAMS, Postgres
 from tools.postgres_access import Access
 from tools.postgres_target import PostgresTarget
@@ -40,7 +41,8 @@ ABOUT = """\
 Change and seed Headgate's database, and verify its ledger and its audit log.
 
 Which one: --store, or the variable STORE, says d1 (the default) or postgres. D1 is the local database in the folder
---state, or with --remote the one at Cloudflare that wrangler.toml names. PostgreSQL is the one at DATABASE_URL
+--state, or with --remote the one at
+Cloudflare that wrangler.toml names, with deploy.toml over it. PostgreSQL is the one at DATABASE_URL
 (postgresql://user:password@host:5432/database, as the owner of the tables), or without that variable the local one in
 --state, which is started for the run.
 """
@@ -140,7 +142,8 @@ def place_of(options: argparse.Namespace, environment: Mapping[str, str], *, rea
     if (options.remote or url) and options.state:
         raise ToolError("--state names a local database, and this one is not: leave one of the two out.")
     if options.remote:
-        yield Place(D1Target.remote(), None, "D1 at Cloudflare")
+        configuration = write_configuration(read_overlay("d1"), "d1")
+        yield Place(D1Target.remote(configuration), None, "D1 at Cloudflare")
     elif url:
         yield Place(PostgresTarget(url), None, "PostgreSQL at DATABASE_URL")
     else:
@@ -241,19 +244,25 @@ def seed_place(place: Place, email: str | None) -> int:
         else:
             print(f"{place.name} has organisation {made.org_id} already: see {place.state.credentials}.")
         return 0
-    secret = required_secret(os.environ)
+    seed_elsewhere(place, chosen, required_secret(os.environ))
+    return 0
+
+
+def seed_elsewhere(place: Place, chosen: str, secret: str) -> str | None:
+    """Seed a database that is not in a local state; return the key where one was made."""
     if place.target.rows(f"SELECT id FROM users WHERE email = {quoted(chosen)}"):
-        return link_again(place, chosen, secret)
+        link_again(place, chosen, secret)
+        return None
     access = first_access(chosen)
     # Before the database changes: a run that is killed now leaves nothing behind but these lines, and never a key that
     # nobody has seen.
     print(as_json(access), end="", flush=True)
     place.target.execute(statements(access, secret))
     print(f"{place.name} knows these credentials now. They are shown only this once.\n{LINK}", file=sys.stderr)
-    return 0
+    return access.api_key
 
 
-def link_again(place: Place, email: str, secret: str) -> int:
+def link_again(place: Place, email: str, secret: str) -> None:
     """Make another link for an account that has no way in yet: the first may have ended unused."""
     without = (
         f"SELECT id FROM users WHERE email = {quoted(email)} AND password_hash IS NULL AND deleted_at IS NULL"
@@ -262,12 +271,11 @@ def link_again(place: Place, email: str, secret: str) -> int:
     found = place.target.rows(without)
     if not found:
         print(f"{place.name} has an account for {email} already: nothing was changed.")
-        return 0
+        return
     link = new_link()
     print(json.dumps({"admin_email": email, "set_password": link}, indent=2), flush=True)
     place.target.execute(link_statements(str(found[0]["id"]), email, link, secret))
     print(f"The account for {email} has no password yet: this is its only link now.\n{LINK}", file=sys.stderr)
-    return 0
 
 
 def verify_place(place: Place, options: argparse.Namespace) -> int:

@@ -24,6 +24,13 @@ from tools.setup import set_up_for_locking
 HEADER = "# Made by `make lock` from pyproject.toml. Do not edit.\n"
 
 
+ASKED_BY_THE_BUTTON = {
+    "HEADGATE_SECRET": (
+        "64 random hexadecimal digits (`openssl rand -hex 32`). Keep a copy: all keys and passwords hang on it."
+    )
+}
+
+
 def package_json(document: dict[str, Any]) -> str:
     """The text of package.json: npm's packages are development tools only, nothing of them is deployed."""
     content = {
@@ -31,6 +38,9 @@ def package_json(document: dict[str, Any]) -> str:
         "private": True,
         "license": document["project"]["license"],
         "type": "module",
+        # Of the button "Deploy to Cloudflare": what its build runs, and what its form asks for (.dev.vars.example).
+        "scripts": {"deploy": "python3 -m tools.deploy --unattended"},
+        "cloudflare": {"bindings": {name: {"description": about} for name, about in ASKED_BY_THE_BUTTON.items()}},
         "engines": {"node": f">={read_toolchain(document).node_minimum}"},
         "devDependencies": dict(sorted(read_toolchain(document).npm.items())),
     }

@@ -18,7 +18,7 @@ import urllib.request
 from pathlib import Path
 
 from tools.arguments import flags
-from tools.deploy import build
+from tools.build import build
 from tools.ports import HOST, free_port
 from tools.process import Process
 from tools.project import RUNTIME, ToolError, local_flags, wrangler_toml

@@ -16,7 +16,7 @@ from tools.project import ROOT, WORKERD_WRAPPER, ToolError
 from tools.run import shortened
 from tools.state import State
 
-DATABASE = "headgate"  # the D1 database's name in wrangler.toml
+DATABASE = "DB"  # the D1 database's binding in wrangler.toml: its name may be another in one's own deployment
 
 
 def wrangler_environment(state: State) -> dict[str, str]:

@@ -90,7 +90,7 @@ def _project(folder: Path, hyperdrives: list[str]) -> Path:
         f"compatibility_date = '{real['compatibility_date']}'",
         f"compatibility_flags = {real['compatibility_flags']!r}",
         "[[d1_databases]]",
-        *(f"{name} = '{d1[name]}'" for name in ("binding", "database_name", "database_id")),
+        *(f"{name} = '{d1[name]}'" for name in ("binding", "database_name", "preview_database_id")),
         "[[durable_objects.bindings]]",
         'name = "PLAYED_GATE"',
         'class_name = "PlayedGate"',

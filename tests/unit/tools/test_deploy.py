@@ -1,45 +1,86 @@
 from __future__ import annotations
 
+import stat
+import tomllib
+from pathlib import Path
+
 import pytest
 
-from tools.deploy import BUDGET_KIB, check_database, check_size, chosen, upload_kib
-from tools.project import ToolError, wrangler_toml
-from tools.state import Store
+from tools import deploy
+from tools.account import _addresses
+from tools.deploy import administrator, check_ready, made_secret, own_secret
+from tools.overlay import Overlay
+from tools.project import ToolError
+
+NOTHING = Overlay({}, "", "", {})
 
 
-def test_the_size_is_read_from_wranglers_words() -> None:
-    assert upload_kib("…\nTotal Upload: 7198.16 KiB / gzip: 1958.06 KiB\n…") == 7198.16
+def test_the_administrator_is_asked_for_once_and_kept(tmp_path: Path) -> None:
+    """In a file that git ignores."""
+    file = tmp_path / "deploy.toml"
+    assert administrator(NOTHING, {"ADMIN_EMAIL": "You@Example.com"}, file) == "you@example.com"
+    assert tomllib.loads(file.read_text()) == {"admin_email": "you@example.com", "vars": {}}
+    kept = Overlay({}, "you@example.com", "", {})
+    assert administrator(kept, {}, file) == "you@example.com"
 
 
-def test_words_without_a_size_are_shown() -> None:
-    with pytest.raises(ToolError, match="something new"):
-        upload_kib("something new")
+def test_own_settings_stay_when_the_administrator_is_added(tmp_path: Path) -> None:
+    file = tmp_path / "deploy.toml"
+    file.write_text('[vars]\nMAIL = "none"\n')
+    administrator(NOTHING, {"ADMIN_EMAIL": "o'neil@example.com"}, file)
+    assert tomllib.loads(file.read_text()) == {"admin_email": "o'neil@example.com", "vars": {"MAIL": "none"}}
 
 
-def test_a_worker_that_is_too_large_is_not_deployed() -> None:
-    check_size(BUDGET_KIB)
-    with pytest.raises(ToolError, match="too large"):
-        check_size(BUDGET_KIB + 1)
+@pytest.mark.parametrize(("said", "answer"), [("", "who is the first"), ("nobody", "not an e-mail address")])
+def test_without_an_administrator_nothing_begins(
+    said: str, answer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin.isatty", lambda: False, raising=False)
+    with pytest.raises(ToolError, match=answer):
+        administrator(NOTHING, {"ADMIN_EMAIL": said}, tmp_path / "deploy.toml")
+    assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(("store", "step"), [("d1", "wrangler d1 create"), ("postgres", "wrangler hyperdrive create")])
-def test_a_placeholder_is_not_deployed(store: Store, step: str) -> None:
-    """wrangler.toml as it is in the repository names no database of anybody's."""
-    with pytest.raises(ToolError, match=step):
-        check_database(store, wrangler_toml())
+def test_postgresql_needs_hyperdrive_and_the_owner() -> None:
+    """Both are a person's to make; D1 needs neither."""
+    check_ready("d1", NOTHING, {})
+    with pytest.raises(ToolError, match="hyperdrive_id"):
+        check_ready("postgres", NOTHING, {"DATABASE_URL": "postgresql://…"})
+    with pytest.raises(ToolError, match="DATABASE_URL"):
+        check_ready("postgres", Overlay({}, "", "abc", {}), {})
+    check_ready("postgres", Overlay({}, "", "abc", {}), {"DATABASE_URL": "postgresql://…"})
 
 
-def test_only_the_chosen_stores_database_is_asked_for() -> None:
-    """A team on PostgreSQL never makes a D1 database, and the other way round."""
-    own = "0123456789abcdef0123456789abcdef"
-    document = {"d1_databases": [{"database_id": own}], "env": {"postgres": {"hyperdrive": [{"id": "0" * 32}]}}}
-    check_database("d1", document)
-    document["env"]["postgres"]["hyperdrive"][0]["id"] = own  # type: ignore[index]
-    document["d1_databases"] = [{"database_id": "0" * 32}]
-    check_database("postgres", document)
+def test_a_secret_is_made_beside_what_is_there(tmp_path: Path) -> None:
+    """64 hexadecimal digits, for the owner alone to read."""
+    file = tmp_path / "deploy.secrets.env"
+    file.write_text("OPENAI_API_KEY=sk-1")
+    secret = made_secret(file)
+    assert file.read_text() == f"OPENAI_API_KEY=sk-1\nHEADGATE_SECRET={secret}\n"
+    assert (len(secret), stat.S_IMODE(file.stat().st_mode)) == (64, 0o600)
+    assert own_secret(Overlay({}, "", "", {"HEADGATE_SECRET": secret}), {"HEADGATE_SECRET": "other"}) == secret
+    assert own_secret(NOTHING, {"HEADGATE_SECRET": "other"}) == "other"
 
 
-def test_the_store_chooses_the_environment_of_wrangler_toml() -> None:
-    """The top level is named too: an empty name stands for it."""
-    assert chosen("d1") == ["--env", ""]
-    assert chosen("postgres") == ["--env", "postgres"]
+@pytest.mark.parametrize(("store", "said"), [("mysql", "STORE must be"), ("postgres", "hyperdrive_id")])
+def test_a_wrong_setting_is_said_before_the_set_up(
+    store: str, said: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(deploy, "set_up", lambda: pytest.fail("it began"))
+    monkeypatch.setattr(deploy, "read_overlay", lambda _store: NOTHING)
+    monkeypatch.setattr("sys.argv", ["deploy"])
+    monkeypatch.setenv("STORE", store)
+    with pytest.raises(ToolError, match=said):
+        deploy.main()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_addresses_are_told_from_other_targets() -> None:
+    told = (
+        '{"type": "wrangler-session"}\n'
+        '{"type": "deploy", "targets": ["https://headgate.me.workers.dev", "schedule: 17 3 * * *", "Producer for q",'
+        ' "ai.example.com (custom domain)", "b.example.com/* (zone name: example.com)", "event triggers: 1"]}\n'
+    )
+    addresses = ("https://headgate.me.workers.dev", "https://ai.example.com", "https://b.example.com")
+    assert _addresses(told) == addresses
+    assert _addresses("") == ()
