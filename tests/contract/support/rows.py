@@ -31,7 +31,9 @@ def rows_everywhere(email: str) -> tuple[Credentials, str]:
     rows = {
         "model_prices (id, org_id, input_nano_usd_per_token, output_nano_usd_per_token, per_request_nano_usd,"
         " created_at, updated_at)": f"'{price}', '{org}', 150, 600, {2**53}",
-        "models": f"'{org}', 'm', 'sim', 'chat', '{price}', 1",
+        "models (org_id, id, provider, upstream_model, max_output_tokens, context_tokens, output_limit_field,"
+        " price_id, version, created_at, updated_at)": f"'{org}', 'm', 'sim', 'chat', 900, 9000, 'max_tokens',"
+        f" '{price}', 1",
         # Booleans are written as text, which both read.
         f"usage_records ({USAGE})": f"'{new_id(datetime.now(UTC))}', '{org}', {key}, 'chat.completions', 'm', 'sim',"
         f" 'chat', '1', 'finished', 200, '0', 1, 0, {2**53}, 0, 9, 'v1', NULL, 3, '{NOW}'",
