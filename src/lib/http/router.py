@@ -7,13 +7,17 @@ from collections.abc import Iterable, Mapping
 from urllib.parse import unquote
 
 from lib.http.errors import MethodNotAllowed, NotFound
-from lib.http.route import Route
+from lib.http.route import Dialect, Route
 
+_WORD = re.compile(r"[a-z][a-z_]{0,31}")
 _PARAMETER = re.compile(r"\{(\w+)(:path)?\}")
 
 
 class Router:
-    """All routes by path. Fixed paths are one dictionary look-up; the others are tried in order of declaration."""
+    """All routes by path. Fixed paths are one dictionary look-up; the others are tried in order of declaration.
+
+    Slashes at a path's end mean nothing: base URLs are often written with one.
+    """
 
     def __init__(self, routes: Iterable[Route]) -> None:
         self._fixed: dict[str, dict[str, Route]] = {}
@@ -24,6 +28,12 @@ class Router:
             if route.method in methods:
                 raise ValueError(f"two routes for {route.method} {route.path}")
             methods[route.method] = route
+        self._offered = ", ".join(
+            f"{method} {path}"
+            for path, methods in by_path.items()
+            for method, route in methods.items()
+            if route.dialect is Dialect.OPENAI and "{" not in path
+        )
         for path, methods in by_path.items():
             if "{" in path:
                 self._patterns.append((_compile(path), methods))
@@ -49,11 +59,26 @@ class Router:
         fixed = self._fixed.get(path)
         if fixed is not None:
             return fixed, {}
+        if path.endswith("/") and path.strip("/"):
+            return self._find(path.rstrip("/"))
         for pattern, methods in self._patterns:
             found = pattern.fullmatch(path)
             if found:
                 return methods, {name: _decode(value) for name, value in found.groupdict().items()}
-        raise NotFound("There is nothing at this path.")
+        raise self._nothing_at(path)
+
+    def _nothing_at(self, path: str) -> NotFound:
+        """Return the error for a path that nobody has. Where it looks like one of a provider's, it says what there is.
+
+        What somebody puts into a path is not said again, but for a plain word: the API that is not offered.
+        """
+        if f"/v1{path}" in self._fixed:
+            return NotFound(f"There is nothing at this path. Did you mean /v1{path}? The base URL ends with /v1.")
+        if not f"{path}/".startswith("/v1/"):
+            return NotFound("There is nothing at this path.")
+        word = path[4:].partition("/")[0]
+        what = f"/v1/{word}" if _WORD.fullmatch(word) else "This"
+        return NotFound(f"{what} is not offered here. What is: {self._offered}.", code="unknown_url")
 
 
 def _with_head(methods: Mapping[str, Route]) -> list[str]:

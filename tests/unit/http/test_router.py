@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from urllib.parse import quote
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 
 from lib.http.errors import MethodNotAllowed, NotFound
 from lib.http.response import Response
-from lib.http.route import Route
+from lib.http.route import Dialect, Route
 from lib.http.router import Router
 from tests.unit.strategies import TEXT
 
@@ -23,6 +24,7 @@ def route(method: str, path: str) -> Route:
     return Route(method=method, path=path, handler=answer, summary="", responses={}, permission=None)
 
 
+AI = [("POST", "/v1/chat/completions"), ("GET", "/v1/models"), ("GET", "/v1/models/{model:path}")]
 ROUTER = Router(
     [
         route("GET", "/things"),
@@ -57,9 +59,49 @@ def test_a_parameter_is_one_segment() -> None:
     """It is not empty and holds no slash."""
     assert found("GET", "/things/7") == ("GET /things/{id}", {"id": "7"})
     assert found("POST", "/things/7/actions/turn") == ("POST /things/{id}/actions/turn", {"id": "7"})
-    for path in ("/things/", "/things/7/", "/things/7/8", "/things//actions/turn"):
+    for path in ("/things/7/8", "/things//actions/turn"):
         with pytest.raises(NotFound):
             ROUTER.match("GET", path)
+
+
+@pytest.mark.parametrize("slashes", ["/", "//", "/" * 50])
+@pytest.mark.parametrize("path", ["/things", "/things/7", "/things/7/actions/turn", "/files/a/b"])
+def test_slashes_at_the_end_mean_nothing(path: str, slashes: str) -> None:
+    """They are not part of a name either, unless they are encoded."""
+    method = {"/files/a/b": "PUT", "/things/7/actions/turn": "POST"}.get(path, "GET")
+    assert found(method, path + slashes) == found(method, path)
+    assert found("PUT", "/files/a%2F") == ("PUT /files/{name:path}", {"name": "a/"})
+    for nothing in (slashes, f"/nothing{slashes}", f"/files{slashes}"):
+        with pytest.raises(NotFound):
+            ROUTER.match("GET", nothing)
+
+
+OFFERED = "What is: POST /v1/chat/completions, GET /v1/models."
+
+
+@pytest.mark.parametrize(
+    ("path", "message", "code"),
+    [
+        ("/v1/responses", f"/v1/responses is not offered here. {OFFERED}", "unknown_url"),
+        ("/v1/images/generations/", f"/v1/images is not offered here. {OFFERED}", "unknown_url"),
+        ("/v1/sk-secret%00<b>", f"This is not offered here. {OFFERED}", "unknown_url"),
+        ("/v1/" + "x" * 33, f"This is not offered here. {OFFERED}", "unknown_url"),
+        ("/v1/", f"This is not offered here. {OFFERED}", "unknown_url"),
+        (
+            "/chat/completions",
+            "There is nothing at this path. Did you mean /v1/chat/completions? The base URL ends with /v1.",
+            "not_found",
+        ),
+        ("/nothing", "There is nothing at this path.", "not_found"),
+        ("/v10/x", "There is nothing at this path.", "not_found"),
+    ],
+)
+def test_what_is_not_offered_is_told_with_what_is(path: str, message: str, code: str) -> None:
+    """Of what somebody puts into a path only a plain word is said again."""
+    ai = [replace(route(method, path), dialect=Dialect.OPENAI) for method, path in AI]
+    with pytest.raises(NotFound) as caught:
+        Router([*ai, route("GET", "/api/v1/models")]).match("POST", path)
+    assert (caught.value.message, caught.value.code) == (message, code)
 
 
 def test_a_path_parameter_takes_the_rest() -> None:
