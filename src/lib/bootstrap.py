@@ -13,6 +13,7 @@ from lib.config import read_config
 from lib.gateway.accounts import Accounts
 from lib.gateway.call import Gateway
 from lib.gateway.denials import Denials
+from lib.gateway.model_lists import ModelLists
 from lib.gateway.providers import configured
 from lib.http import json_body
 from lib.http.docs_page import docs_page
@@ -62,14 +63,16 @@ def bootstrap(env: Any) -> Services:
     denials = Denials(cache)
     accounts = Accounts(cache, denials)
     gates = JsGates(env.GATE, accounts)
+    upstream = JsUpstream()
     gateway = Gateway(
         configured(config),
-        JsUpstream(),
+        upstream,
         gates,
         clock,
         config.upstream_timeout_seconds,
         config.output_floor_tokens,
         denials,
+        ModelLists(upstream, clock),
     )
 
     async def check_database(services: Services) -> None:

@@ -70,6 +70,10 @@ class Failure(Enum):
         "this deployment's key is wrong or may not do this: its operator can mend that, and its callers can't",
         "operator",
     )  # fmt: skip
+    MODEL_LIST_AWAY = (
+        "provider", Mode.STALE, "`GET /v1/models` shows the last list, or the organisation's names; again in 30 s",
+        "a list only helps people: each name is judged when it is called",
+    )  # fmt: skip
     MAIL_UNSENT = (
         "mail", Mode.CLOSED, "after two more attempts the log tells it; who waits for the mail asks again",
         "the answer has begun: it must not tell who has an account",

@@ -8,12 +8,11 @@ from typing import Literal
 from pydantic import BaseModel
 
 from lib.gateway import model_store
-from lib.gateway.catalogue import resolve
+from lib.gateway.catalogue import find, names_of
 from lib.http import render
 from lib.http.request import Validated
 from lib.http.response import Response
 from lib.http.route import Dialect, NoQuery, Route
-from lib.identity.bounds import may_call
 from lib.identity.models import Principal, Scope
 from lib.services import Services
 
@@ -40,24 +39,22 @@ class ModelList(BaseModel):
 async def list_models(services: Services, _: Validated[None, NoQuery], principal: Principal) -> Response:
     """List the organisation's own models, then those of each provider that is configured.
 
-    A key that is bound to models is shown those alone.
+    A key that is bound to models is shown those, and no others.
     """
     rows = await model_store.list_models(services.database, principal.org_id, "", model_store.MOST_MODELS)
-    models = {row.id: Model(id=row.id, created=int(row.created_at.timestamp()), owned_by=row.provider) for row in rows}
-    for provider in services.gateway.providers.values():
-        for name in provider.listed:
-            full = f"{provider.name}/{name}"
-            models.setdefault(full, Model(id=full, created=_SINCE, owned_by=provider.name))
-    shown = [model for name, model in models.items() if may_call(principal.models, name)]
+    gateway, created = services.gateway, {row.id: int(row.created_at.timestamp()) for row in rows}
+    routes = {row.id: row.route() for row in rows}
+    names = await names_of(routes, gateway.providers, principal.models, gateway.lists)
+    shown = [Model(id=name, created=created.get(name, _SINCE), owned_by=owner.name) for name, owner in names.items()]
     return render.bare(ModelList(data=shown))
 
 
 async def get_model(services: Services, request: Validated[None, NoQuery], principal: Principal) -> Response:
     """Describe one model. Raises NotFound for a name that a request could not use either."""
-    name = request.path["model"]
-    row = await model_store.get_model(services.database, principal.org_id, name)
-    target = resolve(name, {name: row.route()} if row else {}, services.gateway.providers, principal.models)
-    created = int(row.created_at.timestamp()) if row else _SINCE
+    rows = await model_store.list_models(services.database, principal.org_id, "", model_store.MOST_MODELS)
+    gateway, routes = services.gateway, {row.id: row.route() for row in rows}
+    name, target = await find(request.path["model"], routes, gateway.providers, principal.models, gateway.lists)
+    created = next((int(row.created_at.timestamp()) for row in rows if row.id == name), _SINCE)
     return render.bare(Model(id=name, created=created, owned_by=target.provider.name))
 
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from lib.gateway import model_store
 from lib.gateway.asking import ask_of, path_of
 from lib.gateway.bounds import MOST_CHOICES, Bound
-from lib.gateway.catalogue import resolve
+from lib.gateway.catalogue import find
 from lib.gateway.formats.openai_user import MOST_CHARACTERS
 from lib.http import render
 from lib.http.request import Validated
@@ -54,12 +54,13 @@ async def explain(services: Services, request: Validated[ExplainCall, NoQuery], 
     body = request.body
     row = await key_service.get(services, principal, body.key_id or principal.key_id)
     routes = await model_store.routes_of(services.database, principal.org_id)
-    target = resolve(body.model, routes, services.gateway.providers, row.model_names)
+    gateway = services.gateway
+    model, target = await find(body.model, routes, gateway.providers, row.model_names, gateway.lists)
     path = path_of(
-        principal.org_id, row.id, body.model, row.end_user or body.end_user, team_id=row.team_id, user_id=row.user_id
+        principal.org_id, row.id, model, row.end_user or body.end_user, team_id=row.team_id, user_id=row.user_id
     )
     bound = Bound(body.input_tokens, body.max_output_tokens, body.choices, has_output=True)
-    ask = ask_of(path, target, bound, body.input_tokens, services.gateway.output_floor)
+    ask = ask_of(path, target, bound, body.input_tokens, gateway.output_floor)
     refusal = await services.gates.explain(principal.org_id, ask)
     if refusal is None:
         return render.data(Explanation(admitted=True, code=None, rule_id=None, retry_after_ms=None))

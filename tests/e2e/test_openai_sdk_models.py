@@ -18,7 +18,10 @@ def test_listing_models(headgate: Headgate) -> None:
         models = {model.id: model for model in client.models.list()}
         assert "sim/chat" in models
         assert models["sim/chat"].owned_by == "sim"
-        assert {model.owned_by for model in models.values()} >= {"sim", "openai"}
+        assert {name for name, model in models.items() if model.owned_by == "openai"} >= {
+            "openai/listed-there",  # by the server that stands at OPENAI_BASE_URL, which is not OpenAI's
+            "openai/vendor/deep",
+        }
         assert all(model.object == "model" for model in models.values())
         answer = client.chat.completions.create(model="sim/chat", messages=[{"role": "user", "content": "Hi"}])
 
@@ -30,8 +33,19 @@ def test_describing_a_model(headgate: Headgate) -> None:
     with headgate.openai() as client:
         for name in ("sim/chat", "sim/chat-lat50-chunks3", "openai/gpt-4o"):
             assert client.models.retrieve(name).id == name
-        with pytest.raises(openai.NotFoundError):
-            client.models.retrieve("nobody/model")
+        assert client.models.retrieve("chat-tools").id == "sim/chat-tools"
+        with pytest.raises(openai.NotFoundError, match=r"Did you mean sim/chat-tools"):
+            client.models.retrieve("nobody/chat-tool")
+
+
+def test_the_end_of_a_name_at_a_slashed_base_url(headgate: Headgate) -> None:
+    """As people write them: a model without its vendor, and a base URL with a slash too many."""
+    with OpenAI(base_url=f"{headgate.base_url}/v1/", api_key=headgate.key, max_retries=0) as client:
+        answer = client.chat.completions.create(model="chat-tools", messages=[{"role": "user", "content": "Hi"}])
+        assert answer.choices[0].message.content
+        assert headgate.call("GET", "/v1/models/").status_code == 200
+        with pytest.raises(openai.NotFoundError, match=r"/v1/responses is not offered here"):
+            client.responses.create(model="chat-tools", input="Hi")
 
 
 def test_embeddings_as_numbers(headgate: Headgate) -> None:

@@ -24,6 +24,7 @@ from lib.gateway.admitting import Admitted, admitted
 from lib.gateway.cache import KvCache
 from lib.gateway.call import Gateway
 from lib.gateway.denials import Denials
+from lib.gateway.model_lists import ModelLists
 from lib.gateway.providers import configured
 from lib.http import cors, json_body, pipeline, render
 from lib.http.docs_page import docs_page
@@ -280,7 +281,10 @@ async def _new_world(config: Config, kv: FakeKv) -> World:
         accounts=accounts,
         shield=Shield(),
         refusals=Refusals(),
-        gateway=Gateway(configured(config), upstream, gates, clock, config.upstream_timeout_seconds, 64, denials),
+        gateway=Gateway(
+            *(configured(config), upstream, gates, clock, config.upstream_timeout_seconds, 64, denials),
+            ModelLists(upstream, clock),
+        ),
         gates=gates,
         sealer=FakeSealer(),
         streams=streams,

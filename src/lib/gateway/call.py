@@ -16,8 +16,9 @@ from lib.clock import Clock
 from lib.failures import Failure
 from lib.gateway import answer_headers
 from lib.gateway.account import Account
-from lib.gateway.catalogue import Target, resolve
+from lib.gateway.catalogue import Target, find
 from lib.gateway.denials import Denials
+from lib.gateway.model_lists import ModelLists
 from lib.gateway.models import Cause, Completion, Usage
 from lib.gateway.providers import Provider
 from lib.gateway.redaction import redact
@@ -81,6 +82,7 @@ class Gateway:
     timeout_seconds: int
     output_floor: int
     denials: Denials
+    lists: ModelLists
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +120,9 @@ async def call_model(
 
     `opened` is awaited when the gate has let the request in: the store is needed no more, and the call may last long.
     """
-    target = await _target(gateway, request.call.model, account)
-    settlement = Settlement(gateway.gates, gateway.clock, account, request.call, target, gateway.denials)
+    name, target = await _target(gateway, request.call.model, account)
+    call = request.call if name == request.call.model else replace(request.call, model=name)
+    settlement = Settlement(gateway.gates, gateway.clock, account, call, target, gateway.denials)
     admitted = await settlement.open(gateway.timeout_seconds, gateway.output_floor)
     try:
         await opened()
@@ -140,12 +143,14 @@ async def call_model(
     return replace(response, headers={**response.headers, **settlement.headers}) if settlement.headers else response
 
 
-async def _target(gateway: Gateway, model: str, account: Account) -> Target:
-    """Return where a model's calls go. Only an account that the gate has confirmed is told that there is no such model:
-    an old one may lack what was made a moment ago, or be revoked.
+async def _target(gateway: Gateway, model: str, account: Account) -> tuple[str, Target]:
+    """Return a model's whole name, and where its calls go.
+
+    Only an account that the gate has confirmed is told that there is no such model: an old one may lack what was made a
+    moment ago, or be revoked.
     """
     try:
-        return resolve(model, account.routes, gateway.providers, account.principal.models)
+        return await find(model, account.routes, gateway.providers, account.principal.models, gateway.lists)
     except NotFound:
         await gateway.gates.confirm(account)
         raise

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+import difflib
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 
+from lib.gateway.model_lists import ModelLists
 from lib.gateway.models import NO_LIMITS, Limits, ModelRoute, OutputField, Price
 from lib.gateway.providers import Provider
 from lib.http.errors import NotFound
 from lib.identity.bounds import may_call
+
+MOST_MEANT = 3
+# Comparing costs some 10 µs a name: only names that begin alike are compared, and not more than these.
+_ALIKE = 2
+_MOST_COMPARED = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +44,83 @@ def resolve(
     provider_name, _, upstream_model = (route.provider, "/", route.upstream_model) if route else model.partition("/")
     provider = providers.get(provider_name)
     if provider is None or not upstream_model or not may_call(allowed, model):
-        raise NotFound(
-            "There is no such model here, or its provider is not configured.", code="model_not_found", param="model"
-        )
+        raise _not_found(())
     price, limits = provider.price(upstream_model), provider.limits(upstream_model)
     if route is None:
         return Target(provider, upstream_model, price, limits)
     return Target(provider, upstream_model, route.price or price, route.limits.over(limits), route.output_field)
+
+
+async def find(
+    model: str,
+    routes: Mapping[str, ModelRoute],
+    providers: Mapping[str, Provider],
+    allowed: Set[str] | None,
+    lists: ModelLists,
+) -> tuple[str, Target]:
+    """Return a model's whole name and its target. The end of a name will do, where no other name that the caller may
+    call ends so: `gpt-4o` for `openai/gpt-4o`. Rules and records go by the whole name.
+
+    Raises NotFound as `resolve` does; it says which names may have been meant.
+    """
+    try:
+        return model, resolve(model, routes, providers, allowed)
+    except NotFound:
+        names = await names_of(routes, providers, allowed, lists)
+    ending = [name for name in names if name.endswith(f"/{model}")] if model else []
+    if len(ending) == 1:
+        return ending[0], resolve(ending[0], routes, providers, allowed)
+    raise _not_found(sorted(ending)[:MOST_MEANT] or _meant(model, names))
+
+
+async def names_of(
+    routes: Mapping[str, ModelRoute],
+    providers: Mapping[str, Provider],
+    allowed: Set[str] | None,
+    lists: ModelLists,
+) -> Mapping[str, Provider]:
+    """Return the names that are known and lead somewhere, with whose they are: the organisation's own first.
+
+    Where a key is bound to models, those of them that lead somewhere, known or not.
+    """
+    if allowed is not None:
+        bound = [name for name in routes if name in allowed] + sorted(allowed - set(routes))
+        targets = ((name, _target(name, routes, providers)) for name in bound)
+        return {name: target.provider for name, target in targets if target}
+    names = {name: providers[route.provider] for name, route in routes.items() if route.provider in providers}
+    for provider in providers.values():
+        for name in await lists.of(provider):
+            names.setdefault(f"{provider.name}/{name}", provider)
+    return names
+
+
+def _target(name: str, routes: Mapping[str, ModelRoute], providers: Mapping[str, Provider]) -> Target | None:
+    try:
+        return resolve(name, routes, providers, None)
+    except NotFound:
+        return None
+
+
+def _not_found(meant: Iterable[str]) -> NotFound:
+    """Return the error. It holds names that exist and never the one that was asked for, which may be anything."""
+    hint = f" Did you mean {' or '.join(meant)}?" if meant else ""
+    return NotFound(
+        f"There is no such model here, or its provider is not configured.{hint}",
+        code="model_not_found",
+        param="model",
+    )
+
+
+def _meant(model: str, names: Iterable[str]) -> list[str]:
+    """Return the known names that look most like one that is not: without the vendor before it, whatever its case."""
+    asked = _last(model)
+    by_last: dict[str, str] = {}
+    for name in names:
+        last = _last(name)
+        if last[:_ALIKE] == asked[:_ALIKE] and len(by_last) < _MOST_COMPARED:
+            by_last.setdefault(last, name)
+    return [by_last[last] for last in difflib.get_close_matches(asked, by_last, MOST_MEANT)]
+
+
+def _last(name: str) -> str:
+    return name.rpartition("/")[2].lower()

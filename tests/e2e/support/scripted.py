@@ -21,6 +21,7 @@ from tests.e2e.support.poll import until
 
 JSON_TYPE = "application/json"
 EVENTS_TYPE = "text/event-stream"
+LISTING = b'{"object":"list","data":[{"id":"listed-there","object":"model"},{"id":"vendor/deep","object":"model"}]}'
 
 
 @dataclass
@@ -108,6 +109,9 @@ class ScriptedUpstream:
         with connection, contextlib.suppress(OSError):
             head, _, body = _read_until(connection, b"", b"\r\n\r\n")
             request_line, *lines = head.decode("latin-1").split("\r\n")
+            if request_line.startswith("GET /v1/models "):
+                connection.sendall(answer(LISTING))
+                return
             headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
             while len(body) < int(headers.get("content-length", "0")):
                 body += connection.recv(65536)

@@ -16,6 +16,7 @@ from lib.gateway.bounds import Bound
 from lib.gateway.call import Gateway, ModelRequest, StreamFormat, call_model
 from lib.gateway.denials import Denials
 from lib.gateway.formats import openai_chat_answer
+from lib.gateway.model_lists import ModelLists
 from lib.gateway.models import ModelRoute, Price, Rates, Tariff
 from lib.gateway.providers import Provider
 from lib.gateway.settlement import Call
@@ -136,7 +137,8 @@ class Caller:
         run(begin())
 
     def _gateway(self) -> Gateway:
-        return Gateway(PROVIDERS, self.upstream, self.gates, self.clock, 600, 64, Denials())
+        lists = ModelLists(self.upstream, self.clock)
+        return Gateway(PROVIDERS, self.upstream, self.gates, self.clock, 600, 64, Denials(), lists)
 
     async def _call(self) -> Outcome:
         try:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lib.gateway import sse
-from lib.gateway.upstream import AnswerTooLarge, Ending, StreamEnd, StreamFilter, StreamReport
+from lib.gateway.upstream import AnswerTooLarge, Ending, StreamEnd, StreamFilter, StreamReport, UpstreamUnreachable
 from lib.http.request import Departure
 
 JSON = {"content-type": "application/json"}
@@ -111,6 +111,17 @@ class FakeUpstream:
 
     script: list[FakeAnswer | BaseException] = field(default_factory=lambda: [FakeAnswer()])
     sent: list[Sent] = field(default_factory=list)
+    listing: bytes | BaseException = field(default_factory=UpstreamUnreachable)  # what it says when it is asked to list
+    read: list[tuple[str, Mapping[str, str]]] = field(default_factory=list)
+
+    async def get(self, url: str, headers: Mapping[str, str], limit: int, _timeout_seconds: int) -> bytes:
+        self.read.append((url, headers))
+        await asyncio.sleep(0)
+        if isinstance(self.listing, BaseException):
+            raise self.listing
+        if len(self.listing) > limit:
+            raise AnswerTooLarge
+        return self.listing
 
     async def post(
         self, url: str, headers: Mapping[str, str], body: bytes, _client: Departure, timeout_seconds: int

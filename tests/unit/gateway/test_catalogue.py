@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.gateway.catalogue import resolve
+from lib.gateway.catalogue import find, resolve
+from lib.gateway.model_lists import ModelLists
 from lib.gateway.models import NO_LIMITS, Limits, ModelRoute, Price
 from lib.gateway.providers import Provider
 from lib.http.errors import NotFound
+from tests.unit.fakes import FakeClock, run
+from tests.unit.gateway.fake_upstream import FakeUpstream
 
 KNOWN, DEFAULT, OWN = Price(1, 2, None, "table"), Price(3, 4, None, "default"), Price(5, 6, None, "own")
 OPENAI = Provider("openai", "https://x", {}, {"gpt": KNOWN}, ("gpt",))
@@ -84,6 +88,78 @@ def test_an_own_name_for_a_provider_that_is_gone_is_not_found() -> None:
     """Its key was taken out of the deployment; nothing else is tried in its place."""
     with pytest.raises(NotFound):
         resolve("sim/x", {"sim/x": ModelRoute("sim/x", "gone", "x", OWN)}, PROVIDERS, None)
+
+
+LISTED = {
+    "openai": replace(OPENAI, listed=("gpt-4o", "gpt-4o-mini", "vendor/llama-3")),
+    "sim": replace(SIM, listed=("chat", "chat-tools")),
+}
+OWN_NAMES = {name: ModelRoute(name, "sim", "chat", None) for name in ("smart", "team/smart", "gone/gpt-4o")} | {
+    "lost/llama-3": ModelRoute("lost/llama-3", "gone", "x", None)
+}
+
+
+def found(model: str, allowed: set[str] | None = None) -> str:
+    """Return the whole name of a model, or what the error says behind its first sentence."""
+    lists = ModelLists(FakeUpstream(), FakeClock())
+    try:
+        name, target = run(find(model, OWN_NAMES, LISTED, allowed, lists))
+    except NotFound as error:
+        return error.message.partition(". ")[2]
+    assert target == resolve(name, OWN_NAMES, LISTED, allowed)
+    return name
+
+
+@pytest.mark.parametrize(
+    ("model", "whole"),
+    [
+        ("smart", "smart"),  # the name itself goes before the end of another
+        ("gpt-4o-mini", "openai/gpt-4o-mini"),
+        ("llama-3", "openai/vendor/llama-3"),  # an own name that leads nowhere is none
+        ("vendor/llama-3", "openai/vendor/llama-3"),
+        ("chat", "sim/chat"),
+        ("sim/anything", "sim/anything"),
+    ],
+)
+def test_the_end_of_a_name_will_do_where_it_is_one_models(model: str, whole: str) -> None:
+    """And the call goes by the whole name: else a rule about it could be walked around."""
+    assert found(model) == whole
+
+
+@pytest.mark.parametrize(
+    ("model", "hint"),
+    [
+        ("gpt-4o", "Did you mean gone/gpt-4o or openai/gpt-4o?"),
+        ("gpt-4o-mni", "Did you mean openai/gpt-4o-mini or gone/gpt-4o?"),
+        ("Openai/GPT-4o-mini", "Did you mean openai/gpt-4o-mini or gone/gpt-4o?"),
+        ("other/llama-3.1", "Did you mean openai/vendor/llama-3?"),
+        ("nothing-alike", ""),
+        ("", ""),
+        ("/", ""),
+        ("-mini", ""),
+    ],
+)
+def test_a_name_that_leads_nowhere_is_told_with_what_may_have_been_meant(model: str, hint: str) -> None:
+    """Never with what was asked for."""
+    assert found(model) == hint
+
+
+def test_a_key_that_is_bound_is_told_of_its_own_models_alone() -> None:
+    """The end of a name is the one's that it may call, and no hint names another."""
+    assert found("gpt-4o", {"openai/gpt-4o", "smart"}) == "openai/gpt-4o"
+    assert found("gpt-4o-mini", {"openai/gpt-4o", "smart"}) == "Did you mean openai/gpt-4o?"
+    assert found("chat-tools", {"smart"}) == ""
+    assert found("chat-chunks5", {"sim/chat-chunks5"}) == "sim/chat-chunks5"
+
+
+def test_a_hint_costs_little_however_many_models_there_are() -> None:
+    """Comparing each of 5,000 would take a second of a request that anybody can repeat."""
+    names = tuple(f"gpt-{number:04d}-{'x' * 200}" for number in range(5_000))
+    providers = {"openai": replace(OPENAI, listed=names)}
+    began = time.perf_counter()
+    with pytest.raises(NotFound):
+        run(find("gpt-" + "y" * 250, {}, providers, None, ModelLists(FakeUpstream(), FakeClock())))
+    assert time.perf_counter() - began < 0.5
 
 
 @given(st.text(min_size=1))

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from lib.config import OPENAI_BASE_URL
 from lib.gateway.upstream import UpstreamTimeout
 from tests.unit.gateway.fake_upstream import EVENTS, FakeAnswer
 from tests.unit.world import World, new_world
@@ -110,7 +111,7 @@ def test_each_kind_of_call_has_its_scope(path: str, body: object, scope: str, ot
 
 def test_the_list_of_models_is_openais() -> None:
     """The organisation's own first, then those of each provider that is configured; none twice."""
-    world = new_world()
+    world = new_world(openai_base_url=OPENAI_BASE_URL)
     for name in ("smart", "sim/chat"):
         world.ask("PUT", f"/api/v1/models/{name}", {"provider": "sim", "upstream_model": "chat"})
     body = world.ask("GET", "/v1/models").body
@@ -120,6 +121,56 @@ def test_the_list_of_models_is_openais() -> None:
     assert len(ids) == len(set(ids))
     assert {"openai/gpt-4o", "sim/embed"} <= set(ids)
     assert all(set(model) == {"id", "object", "created", "owned_by"} for model in body["data"])
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_at_another_address_its_own_list_is_shown(there: bool) -> None:
+    """What a server has is not what OpenAI has; without a list only the organisation's names are known."""
+    world = new_world()
+    world.ask("PUT", "/api/v1/models/smart", {"provider": "openai", "upstream_model": "llama-3"})
+    if there:
+        world.upstream.listing = b'{"object":"list","data":[{"id":"llama-3"},{"id":"vendor/b"}]}'
+    listed = {model["id"]: model["owned_by"] for model in world.ask("GET", "/v1/models").body["data"]}
+    theirs = {name: owner for name, owner in listed.items() if not name.startswith("sim/")}
+    more = {"openai/llama-3": "openai", "openai/vendor/b": "openai"} if there else {}
+    assert theirs == {"smart": "openai", **more}
+
+
+def test_a_bound_key_is_shown_what_it_is_bound_to() -> None:
+    """All that it may call, listed elsewhere or not, and nothing else."""
+    world = new_world()
+    world.ask("PUT", "/api/v1/models/smart", {"provider": "sim", "upstream_model": "chat"})
+    names = ["smart", "sim/chat-chunks5", "openai/unlisted", "gone/x"]
+    fields = {"name": "bound", "scopes": ["chat:write", "models:read"], "models": names}
+    key = world.ask("POST", "/api/v1/keys", fields).data["secret"]
+    shown = [model["id"] for model in world.ask("GET", "/v1/models", key=key).body["data"]]
+    assert shown == ["smart", "openai/unlisted", "sim/chat-chunks5"]
+
+
+def test_the_end_of_a_name_is_recorded_and_ruled_by_the_whole_name() -> None:
+    """Else a budget of `sim/chat` would not see a call of `chat`."""
+    world = new_world()
+    rule = {"scope": {"type": "model", "id": "sim/chat"}, "unit": "requests", "limit": 1, "window_seconds": 60}
+    assert world.ask("POST", "/api/v1/limits", rule).status == 201
+    statuses = [world.ask("POST", CHAT, {**BODY, "model": name}).status for name in ("chat", "sim/chat", "chat")]
+    assert statuses == [200, 429, 429]
+    assert [record.model for record in world.gates.settled] == ["sim/chat"]
+    assert world.ask("GET", "/v1/models/chat").body["id"] == "sim/chat"
+    hint = world.ask("POST", CHAT, {**BODY, "model": "chat-tool"}).error["message"]
+    assert hint.endswith("Did you mean sim/chat-tools or sim/chat?")
+
+
+@pytest.mark.parametrize("path", [f"{CHAT}/", f"{CHAT}//", f"{EMBEDDINGS}/"])
+def test_a_slash_behind_a_path_means_nothing(path: str) -> None:
+    """Base URLs are written with one as often as without."""
+    assert new_world().ask("POST", path, {**BODY, "input": "x"}).status == 200
+
+
+def test_what_is_not_offered_is_told_as_openai_tells_it() -> None:
+    """404 `unknown_url`, with what is offered."""
+    answer = new_world().ask("POST", "/v1/responses", {})
+    assert (answer.status, answer.error["code"], answer.error["type"]) == (404, "unknown_url", "invalid_request_error")
+    assert "POST /v1/chat/completions" in answer.error["message"]
 
 
 @pytest.mark.parametrize("name", ["sim/chat", "sim%2Fchat", "openai/gpt-4o", "mine"])

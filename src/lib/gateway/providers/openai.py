@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lib.config import Config
+from lib.config import OPENAI_BASE_URL, Config
 from lib.gateway.bounds_images import openai_image_rule
 from lib.gateway.models import NO_LIMITS
 from lib.gateway.price_table import limits, listed_name, prices
@@ -16,12 +16,14 @@ def openai(config: Config) -> Provider | None:
     if config.openai_api_key is None:
         return None
     table = prices(NAME)
+    elsewhere = config.openai_base_url != OPENAI_BASE_URL  # some server of another's, with models of its own
     return Provider(
         name=NAME,
         base_url=config.openai_base_url,
         headers={"authorization": f"Bearer {config.openai_api_key}"},
         prices=table,
-        listed=tuple(table),
+        listed=() if elsewhere else tuple(table),
+        lists_itself=elsewhere,
         limits=lambda model: limits(NAME).get(listed_name(NAME, model), NO_LIMITS),
         image_rule=openai_image_rule,
         default_output=config.default_output_tokens,

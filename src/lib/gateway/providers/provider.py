@@ -32,9 +32,10 @@ class Provider:
 
     `prices` are what its models cost by default; `default_price` is for a model that is not among them, or None where
     that is unknown; `listed_name` is the name that a model has in such lists. `listed` are the models that
-    `GET /v1/models` shows. `limits` tells what a model takes and gives at most, and `image_rule` how many tokens an
-    image is to it, None where nobody knows. `default_output` is the limit of an answer under a hard budget, where
-    neither the client nor anybody else has said how long it may be.
+    `GET /v1/models` shows; where it `lists_itself`, it is asked (`lib.gateway.model_lists`). `limits` tells what
+    a model takes and gives at most, and `image_rule` how many tokens an image is to it, None where nobody knows.
+    `default_output` is the limit of an answer under a hard budget, where neither the client nor anybody else has said
+    how long it may be.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Provider:
     headers: Mapping[str, str] = field(repr=False)  # holds the provider's key
     prices: Mapping[str, Price] = field(repr=False)
     listed: tuple[str, ...] = field(repr=False)
+    lists_itself: bool = field(default=False, kw_only=True)
     default_price: Price | None = None
     limits: Callable[[str], Limits] = field(default=no_limits, repr=False)
     image_rule: Callable[[str], ImageRule | None] = field(default=no_image_rule, repr=False)

@@ -1,0 +1,75 @@
+"""Which models a provider has: by our table, or, at an address that is not the vendor's own, by what it lists itself.
+
+An isolate keeps a list for ten minutes. One that can't be had again stays; where there was none, nothing is listed. A
+list only helps people: each name is judged when it is called.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from lib import failures
+from lib.clock import Clock
+from lib.failures import Failure
+from lib.gateway.providers import Provider
+from lib.gateway.upstream import AnswerTooLarge, Upstream, UpstreamTimeout, UpstreamUnreachable
+from lib.http import json_body
+from lib.http.errors import BadRequest
+
+FRESH = timedelta(minutes=10)
+AGAIN = timedelta(seconds=30)  # after a failure
+TIMEOUT_SECONDS = 5
+MOST_BYTES = 4 * 1024 * 1024
+MOST_MODELS = 5_000
+MOST_CHARACTERS = 256
+MOST_ASKING = 4  # who comes while so many ask already is shown what is known
+
+
+class ModelLists:
+    """The lists, by provider."""
+
+    def __init__(self, upstream: Upstream, clock: Clock) -> None:
+        self._upstream = upstream
+        self._clock = clock
+        self._lists: dict[str, tuple[str, ...]] = {}
+        self._until: dict[str, datetime] = {}
+        self._asked: list[datetime] = []  # not whether they have been answered: a request may end unheard
+
+    async def of(self, provider: Provider) -> tuple[str, ...]:
+        """Return a provider's own names of its models. Never raises for a list that can't be had."""
+        if not provider.lists_itself:
+            return provider.listed
+        now = self._clock.now()
+        if self._until.get(provider.name, now) <= now:
+            self._asked = [asked for asked in self._asked if now - asked < timedelta(seconds=TIMEOUT_SECONDS)]
+            if len(self._asked) < MOST_ASKING:
+                self._asked.append(now)
+                await self._ask(provider, now)
+        return self._lists.get(provider.name, provider.listed)
+
+    async def _ask(self, provider: Provider, now: datetime) -> None:
+        url = f"{provider.base_url}/models"
+        try:
+            text = await self._upstream.get(url, provider.headers, MOST_BYTES, TIMEOUT_SECONDS)
+            self._lists[provider.name] = names_in(text)
+            self._until[provider.name] = now + FRESH
+        except (AnswerTooLarge, BadRequest, UpstreamTimeout, UpstreamUnreachable) as failure:
+            failures.note(Failure.MODEL_LIST_AWAY, f"{provider.name}: {type(failure).__name__}")
+            self._until[provider.name] = now + AGAIN
+
+
+def names_in(text: bytes) -> tuple[str, ...]:
+    """Return the ids of a list as OpenAI's API has it, without what can't be a model's name. Raises BadRequest.
+
+    Source: https://platform.openai.com/docs/api-reference/models/list.
+    """
+    value = json_body.parse(text)
+    models = value.get("data") if isinstance(value, dict) else None
+    if not isinstance(models, list):
+        raise BadRequest("This is no list of models.")
+    ids = [model.get("id") for model in models[:MOST_MODELS] if isinstance(model, dict)]
+    return tuple(dict.fromkeys(name for name in ids if isinstance(name, str) and _is_name(name)))
+
+
+def _is_name(name: str) -> bool:
+    return 0 < len(name) <= MOST_CHARACTERS and name.isprintable() and not name.startswith("/")
