@@ -99,7 +99,7 @@ def test_a_key_without_the_scope(headgate: Headgate) -> None:
         client.chat.completions.create(model="sim/chat", messages=HELLO)
 
 
-@pytest.mark.parametrize("model", ["nobody/model", "chat", "sim/", "sim/chat-unknownword"])
+@pytest.mark.parametrize("model", ["nobody/model", "nobodys", "sim/", "sim/chat-unknownword"])
 def test_a_model_that_does_not_exist(headgate: Headgate, model: str) -> None:
     """An unknown provider, an unknown name and the provider's own 404 raise NotFoundError with OpenAI's code."""
     with headgate.openai() as client, pytest.raises(openai.NotFoundError) as raised:
