@@ -10,6 +10,7 @@ from lib.audit.chain import chain_key
 from lib.audit.refusals import Refusals
 from lib.clock import SystemClock
 from lib.config import read_config
+from lib.gateway import model_lists
 from lib.gateway.accounts import Accounts
 from lib.gateway.call import Gateway
 from lib.gateway.denials import Denials
@@ -63,16 +64,15 @@ def bootstrap(env: Any) -> Services:
     denials = Denials(cache)
     accounts = Accounts(cache, denials)
     gates = JsGates(env.GATE, accounts)
-    upstream = JsUpstream()
     gateway = Gateway(
         configured(config),
-        upstream,
+        JsUpstream(),
         gates,
         clock,
         config.upstream_timeout_seconds,
         config.output_floor_tokens,
         denials,
-        ModelLists(upstream, clock),
+        ModelLists(fetch_client(model_lists.TIMEOUT_SECONDS, model_lists.MOST_BYTES), clock),
     )
 
     async def check_database(services: Services) -> None:

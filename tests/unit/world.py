@@ -283,7 +283,7 @@ async def _new_world(config: Config, kv: FakeKv) -> World:
         refusals=Refusals(),
         gateway=Gateway(
             *(configured(config), upstream, gates, clock, config.upstream_timeout_seconds, 64, denials),
-            ModelLists(upstream, clock),
+            ModelLists(upstream.http, clock),
         ),
         gates=gates,
         sealer=FakeSealer(),

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+import httpx
+
 from lib import failures
 from lib.clock import Clock
 from lib.failures import Failure
 from lib.gateway.providers import Provider
-from lib.gateway.upstream import AnswerTooLarge, Upstream, UpstreamTimeout, UpstreamUnreachable
 from lib.http import json_body
 from lib.http.errors import BadRequest
 
 FRESH = timedelta(minutes=10)
 AGAIN = timedelta(seconds=30)  # after a failure
+# Of one call, whole. The client is made with them.
 TIMEOUT_SECONDS = 5
 MOST_BYTES = 4 * 1024 * 1024
 MOST_MODELS = 5_000
@@ -28,8 +30,8 @@ MOST_ASKING = 4  # who comes while so many ask already is shown what is known
 class ModelLists:
     """The lists, by provider."""
 
-    def __init__(self, upstream: Upstream, clock: Clock) -> None:
-        self._upstream = upstream
+    def __init__(self, http: httpx.AsyncClient, clock: Clock) -> None:
+        self._http = http
         self._clock = clock
         self._lists: dict[str, tuple[str, ...]] = {}
         self._until: dict[str, datetime] = {}
@@ -48,12 +50,11 @@ class ModelLists:
         return self._lists.get(provider.name, provider.listed)
 
     async def _ask(self, provider: Provider, now: datetime) -> None:
-        url = f"{provider.base_url}/models"
         try:
-            text = await self._upstream.get(url, provider.headers, MOST_BYTES, TIMEOUT_SECONDS)
-            self._lists[provider.name] = names_in(text)
+            answer = await self._http.get(f"{provider.base_url}/models", headers=provider.headers)
+            self._lists[provider.name] = names_in(answer.raise_for_status().content)
             self._until[provider.name] = now + FRESH
-        except (AnswerTooLarge, BadRequest, UpstreamTimeout, UpstreamUnreachable) as failure:
+        except (httpx.HTTPError, BadRequest) as failure:
             failures.note(Failure.MODEL_LIST_AWAY, f"{provider.name}: {type(failure).__name__}")
             self._until[provider.name] = now + AGAIN
 

@@ -107,9 +107,3 @@ class Upstream(Protocol):
     ) -> UpstreamAnswer:
         """Return the answer once its headers are there. Raises ClientGone, UpstreamTimeout or UpstreamUnreachable."""
         ...
-
-    async def get(self, url: str, headers: Mapping[str, str], limit: int, timeout_seconds: int) -> bytes:
-        """Read what is there, for nobody in particular. Raises AnswerTooLarge, UpstreamTimeout or UpstreamUnreachable,
-        which any status but 200 is, too.
-        """
-        ...

@@ -23,8 +23,6 @@ from lib.http.request import Departure
 from lib.runtime.relay import FilteredRelay, NativeRelay
 from lib.runtime.request import JsDeparture, rejection
 
-OK = 200
-
 
 class Lifeline:
     """What ends a call to a provider early: the client leaves, its time is over, or we give up."""
@@ -78,31 +76,6 @@ class JsUpstream:
             return JsAnswer(await js.fetch(url, to_js(options, dict_converter=Object.fromEntries)), lifeline)
         except JsException:
             raise lifeline.reason() from None
-
-    async def get(self, url: str, headers: Mapping[str, str], limit: int, timeout_seconds: int) -> bytes:
-        signal = js.AbortSignal.timeout(timeout_seconds * 1000)
-        options = {"headers": dict(headers), "redirect": "manual", "signal": signal}
-        try:
-            response = await js.fetch(url, to_js(options, dict_converter=Object.fromEntries))
-            if response.status != OK:
-                raise UpstreamUnreachable
-            return await read_whole(response.body, limit)
-        except JsException:
-            raise (UpstreamTimeout if signal.aborted else UpstreamUnreachable) from None
-
-
-async def read_whole(stream: Any, limit: int) -> bytes:
-    """Read a body piece by piece, so that one without an end is refused at the limit. Raises AnswerTooLarge."""
-    reader = stream.getReader()
-    pieces: list[bytes] = []
-    size = 0
-    while not (read := await reader.read()).done:
-        pieces.append(read.value.to_bytes())
-        size += len(pieces[-1])
-        if size > limit:
-            await reader.cancel()
-            raise AnswerTooLarge
-    return b"".join(pieces)
 
 
 class JsAnswer:

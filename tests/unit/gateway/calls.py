@@ -137,7 +137,7 @@ class Caller:
         run(begin())
 
     def _gateway(self) -> Gateway:
-        lists = ModelLists(self.upstream, self.clock)
+        lists = ModelLists(self.upstream.http, self.clock)
         return Gateway(PROVIDERS, self.upstream, self.gates, self.clock, 600, 64, Denials(), lists)
 
     async def _call(self) -> Outcome:

@@ -6,8 +6,10 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import httpx
+
 from lib.gateway import sse
-from lib.gateway.upstream import AnswerTooLarge, Ending, StreamEnd, StreamFilter, StreamReport, UpstreamUnreachable
+from lib.gateway.upstream import AnswerTooLarge, Ending, StreamEnd, StreamFilter, StreamReport
 from lib.http.request import Departure
 
 JSON = {"content-type": "application/json"}
@@ -111,17 +113,20 @@ class FakeUpstream:
 
     script: list[FakeAnswer | BaseException] = field(default_factory=lambda: [FakeAnswer()])
     sent: list[Sent] = field(default_factory=list)
-    listing: bytes | BaseException = field(default_factory=UpstreamUnreachable)  # what it says when it is asked to list
-    read: list[tuple[str, Mapping[str, str]]] = field(default_factory=list)
+    listing: bytes | BaseException = field(default_factory=lambda: httpx.ConnectError(""))  # of its models
+    read: list[tuple[str, str]] = field(default_factory=list)  # who asked for it, and where
 
-    async def get(self, url: str, headers: Mapping[str, str], limit: int, _timeout_seconds: int) -> bytes:
-        self.read.append((url, headers))
+    @property
+    def http(self) -> httpx.AsyncClient:
+        """A client that reads its list, and nothing else."""
+        return httpx.AsyncClient(transport=httpx.MockTransport(self._list))
+
+    async def _list(self, request: httpx.Request) -> httpx.Response:
+        self.read.append((str(request.url), request.headers["authorization"]))
         await asyncio.sleep(0)
         if isinstance(self.listing, BaseException):
             raise self.listing
-        if len(self.listing) > limit:
-            raise AnswerTooLarge
-        return self.listing
+        return httpx.Response(200, content=self.listing)
 
     async def post(
         self, url: str, headers: Mapping[str, str], body: bytes, _client: Departure, timeout_seconds: int

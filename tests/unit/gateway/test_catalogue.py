@@ -101,7 +101,7 @@ OWN_NAMES = {name: ModelRoute(name, "sim", "chat", None) for name in ("smart", "
 
 def found(model: str, allowed: set[str] | None = None) -> str:
     """Return the whole name of a model, or what the error says behind its first sentence."""
-    lists = ModelLists(FakeUpstream(), FakeClock())
+    lists = ModelLists(FakeUpstream().http, FakeClock())
     try:
         name, target = run(find(model, OWN_NAMES, LISTED, allowed, lists))
     except NotFound as error:
@@ -158,7 +158,7 @@ def test_a_hint_costs_little_however_many_models_there_are() -> None:
     providers = {"openai": replace(OPENAI, listed=names)}
     began = time.perf_counter()
     with pytest.raises(NotFound):
-        run(find("gpt-" + "y" * 250, {}, providers, None, ModelLists(FakeUpstream(), FakeClock())))
+        run(find("gpt-" + "y" * 250, {}, providers, None, ModelLists(FakeUpstream().http, FakeClock())))
     assert time.perf_counter() - began < 0.5
 
 
