@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from lib.config import SessionConfig
 from lib.identity import jwt, people, person_store
 from lib.identity.jwt import InvalidToken, Token
 from lib.identity.models import Principal
-from lib.ids import is_id, milliseconds_of, new_id
+from lib.ids import milliseconds_of, new_id
 
 if TYPE_CHECKING:
     from lib.services import Services
@@ -73,7 +74,7 @@ def read(token: Token, config: SessionConfig, now: datetime) -> AccessToken:
     if not all(isinstance(text, str) and len(text) <= MOST_CLAIM for text in texts):
         raise InvalidToken("a claim is missing")
     user_id, org_id, scope, family_id, jti = map(str, texts)
-    if not is_id(jti):  # it also tells when the token was made
+    if (milliseconds_of(jti) or math.inf) > jwt.LAST_SECOND * 1000:  # it also tells when the token was made
         raise InvalidToken("its id is none")
     expires_at = datetime.fromtimestamp(claims["exp"], UTC)
     return AccessToken(user_id, org_id, frozenset(scope.split()), family_id, jti, expires_at)

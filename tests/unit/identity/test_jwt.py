@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -13,8 +14,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from lib.identity import jwk, jwt
+from lib.config import SessionConfig
+from lib.identity import access_tokens, jwk, jwt
 from lib.identity.jwt import InvalidToken, base64url_decode, base64url_encode, check_claims, claims_of, parse
+from lib.ids import new_id
 from tests.jose_waivers import WAIVED
 from tests.unit.fakes import NOW, run
 from tests.unit.identity.cpython_signatures import CPythonSignatures
@@ -225,6 +228,21 @@ def test_no_claim_breaks_the_reader(claims: dict[str, Any]) -> None:
     times: dict[str, Any] = CLAIMS | claims
     for name in ("exp", "iat", "nbf"):
         datetime.fromtimestamp(times.get(name, 0), UTC)
+
+
+@given(st.dictionaries(st.sampled_from(["sub", "org", "scope", "sid", "jti", "exp"]), JSON, max_size=2))
+@example({"jti": "ffffffff-ffff-7fff-bfff-ffffffffffff"})
+@example({"exp": 253_402_300_799.9})
+def test_no_claim_breaks_the_reader_of_access_tokens(claims: dict[str, Any]) -> None:
+    """The same for what ours say: whatever is taken can be asked when it was made, and when it ends."""
+    ours = {"aud": "headgate", "org": "", "scope": "", "sid": "f", "jti": new_id(NOW)}
+    token = dataclasses.replace(parse(TOKEN), payload=json.dumps(CLAIMS | ours | claims).encode())
+    try:
+        said = access_tokens.read(token, SessionConfig(issuer="https://us.example"), NOW)
+    except InvalidToken:
+        return
+    assert said.made_at < datetime.max.replace(tzinfo=UTC)
+    assert said.expires_at > NOW
 
 
 @pytest.mark.parametrize("missing", ["iss", "aud", "sub", "iat", "exp"])

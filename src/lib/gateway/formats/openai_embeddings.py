@@ -17,7 +17,7 @@ from lib.text import PRINTABLE
 
 _FIELDS = frozenset({"model", "input", "dimensions", "encoding_format", "user"})
 _PER_INPUT = 4  # OpenAI adds none; others mark the start and the end of a text
-Tokens = Annotated[list[int], Field(min_length=1)]
+Tokens = Annotated[list[Annotated[int, Field(ge=0, le=2**31 - 1)]], Field(min_length=1)]
 
 
 class EmbeddingsRequest(BaseModel):
