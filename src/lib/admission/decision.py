@@ -52,7 +52,10 @@ class Ask:
 
 @dataclass(slots=True)
 class Reservation:
-    """What a call that was let in has been given: where it counts, how much, and since when."""
+    """What a call that was let in has been given: where it counts, how much, and since when.
+
+    With `hard` a hard budget let it in: what nobody tells of its use is charged at the bound.
+    """
 
     since: int
     bound: int
@@ -60,16 +63,17 @@ class Reservation:
     limits: list[tuple[str, str]]  # rule and subject
     budgets: list[tuple[str, str, int]]  # rule, subject, and the begin of its window
     granted: int | None  # output tokens for each choice, where the client did not say
+    hard: bool
 
     def to_json(self) -> str:
-        parts = [self.since, self.bound, self.estimate, self.limits, self.budgets, self.granted]
+        parts = [self.since, self.bound, self.estimate, self.limits, self.budgets, self.granted, int(self.hard)]
         return json.dumps(parts, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> Reservation:
-        since, bound, estimate, limits, budgets, granted = json.loads(text)
+        since, bound, estimate, limits, budgets, granted, *hard = json.loads(text)
         places = [tuple(place) for place in limits], [tuple(place) for place in budgets]
-        return cls(since, bound, estimate, *places, granted)
+        return cls(since, bound, estimate, *places, granted, hard == [1])  # older ones do not say
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +137,7 @@ class Book:
         if isinstance(granted, Refusal):
             return granted
         bound = reserved_for(ask, granted)
-        reservation = Reservation(now, bound, ask.estimate, [], [], granted)
+        reservation = Reservation(now, bound, ask.estimate, [], [], granted, bool(stops.hard))
         for limit, subject, count in stops.limits:
             reservation.limits.append((limit.id, subject))
             count.add(now, _amount(limit, ask.estimate))

@@ -51,7 +51,7 @@ class Gate:
         self._ended = Ended()
         self._noted = 0  # calls in the journal
         self._passed_over: list[tuple[int, int]] = []  # places of rows there that are not to be written: (call, row)
-        self._lowered: dict[str, int] = {}  # costs that are not what the rows there say, by the call's id
+        self._corrected: dict[str, int] = {}  # costs that are not what the rows there say, by the call's id
         self._changed: dict[str, _Kept] = {}  # rows of `reservations` to write
         self.warnings: list[tuple[str, str, int]] = []  # budgets of which so many percent are spent: for the log
         self._open_book()
@@ -161,12 +161,12 @@ class Gate:
         if not self._noted:
             return
         self._sql.run(gate_sql.FOLD, _text(self._passed_over))
-        if self._lowered:
-            self._sql.run(gate_sql.CHARGE, _text(list(self._lowered.items())))
+        if self._corrected:
+            self._sql.run(gate_sql.CHARGE, _text(list(self._corrected.items())))
         self._keep()
         self._sql.run(gate_sql.CLEAR_JOURNAL)
         self._noted = 0
-        self._passed_over, self._lowered = [], {}
+        self._passed_over, self._corrected = [], {}
 
     def _take_all(self, rows: str, *, current: bool) -> dict[str, list[object]]:
         """Settle and decide the rows of one call, and note it; return the answers to those who ask to be let in.
@@ -256,8 +256,9 @@ class Gate:
             return False  # it comes a second time
         given = held or ended.held  # type: ignore[union-attr] # one of them is there
         cost = record["cost_nano_usd"] or 0
-        if given.bound and record["estimated"] and cost > given.bound:
-            cost = self._lowered[name] = given.bound  # a guess, but the bound is proved
+        if record["estimated"] and (given.hard or (given.bound and cost > given.bound)):
+            # A guess, but the bound is proved: no more was used. A hard budget takes it for used: less might pass it.
+            cost = self._corrected[name] = given.bound
         tokens = record["input_tokens"] + record["output_tokens"]
         self._end(name, given, cost, tokens, final=True, before=None if held or ended is None else ended.charged)
         return True

@@ -28,6 +28,7 @@ from lib.gateway.upstream import (
     AnswerTooLarge,
     BufferedBody,
     ClientGone,
+    NeverAsked,
     Relay,
     StreamEnd,
     StreamFilter,
@@ -309,7 +310,7 @@ def _failed(failure: BaseException, settlement: Settlement, call: Call) -> Headg
         error, cause, charged = BadGateway("The provider's answer is too large."), Cause.UPSTREAM_BROKE_OFF, True
     elif isinstance(failure, ClientGone | asyncio.CancelledError):
         cause = Cause.CLIENT_GONE_BEFORE_FIRST_BYTE if call.streamed else Cause.CLIENT_GONE_NON_STREAMING
-        charged = True
+        charged = not isinstance(failure, NeverAsked)
 
     usage = settlement.without_answer(charged=charged)
     settlement.tell(cause, usage, estimated=charged)

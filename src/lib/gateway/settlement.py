@@ -169,11 +169,9 @@ class Settlement:
 
     def tell(self, cause: Cause, usage: Usage, *, estimated: bool) -> Charge:
         """Work out what `close` will charge, as far as the gate has told. A whole answer has it in its headers."""
-        cost = self._ended(cause, usage, None, estimated=estimated).cost_nano_usd
+        cost = self._charged(self._ended(cause, usage, None, estimated=estimated))
         if cost is None and usage == Usage():
             cost = 0
-        if cost is not None and estimated and self._reserved:
-            cost = min(cost, self._reserved)  # as the gate does
         left = None if self._left is None else max(0, self._left + self._reserved - (cost or 0))
         charge = Charge(cost, left, estimated)
         self.headers.update(charge.headers())
@@ -229,10 +227,14 @@ class Settlement:
             "cause": record.cause,
             "input_tokens": record.input_tokens,
             "output_tokens": record.output_tokens,
-            "cost_nano_usd": record.cost_nano_usd,
+            "cost_nano_usd": self._charged(record),
             "estimated": record.estimated,
             "first_byte_ms": record.first_byte_ms,
         }
+
+    def _charged(self, record: UsageRecord) -> int | None:
+        """Return what the gate charges for a record: where a hard budget let the call in, an estimate at its bound."""
+        return self._reserved if record.estimated and self._left is not None else record.cost_nano_usd
 
     def _tiered(self, usage: Usage) -> Usage:
         """Where the provider does not say which tier it has billed: the one that was asked for, but no discount."""

@@ -15,6 +15,10 @@ class ClientGone(Exception):
     """The client closed the connection; the call to the provider has been cancelled."""
 
 
+class NeverAsked(ClientGone):
+    """The client had left before the provider was called."""
+
+
 class UpstreamUnreachable(Exception):
     """No answer: the connection failed, or broke off before the answer was whole."""
 
@@ -105,5 +109,8 @@ class Upstream(Protocol):
     async def post(
         self, url: str, headers: Mapping[str, str], body: bytes, client: Departure, timeout_seconds: int
     ) -> UpstreamAnswer:
-        """Return the answer once its headers are there. Raises ClientGone, UpstreamTimeout or UpstreamUnreachable."""
+        """Return the answer once its headers are there.
+
+        Raises ClientGone (NeverAsked where nothing was sent), UpstreamTimeout or UpstreamUnreachable.
+        """
         ...

@@ -14,6 +14,7 @@ from lib.gateway.upstream import (
     AnswerTooLarge,
     ClientGone,
     Ending,
+    NeverAsked,
     Relay,
     StreamFilter,
     UpstreamTimeout,
@@ -62,7 +63,7 @@ class JsUpstream:
         if not isinstance(client, JsDeparture):
             raise TypeError("the client must come from lib.runtime.request")
         if client.gone:
-            raise ClientGone
+            raise NeverAsked
         lifeline = Lifeline(client, timeout_seconds)
         options = {
             "method": "POST",

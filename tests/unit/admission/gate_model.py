@@ -49,6 +49,7 @@ class Call:
     granted: int | None = None
     rules: frozenset[str] = frozenset()
     budgeted: bool = False
+    hard: bool = False  # a hard budget let it in
     cost: int | None = None
     state: str = "asked"  # then open, and then lost or finished
     corrected: bool = False  # finished after it was lost
@@ -132,6 +133,7 @@ class Model:
         concerning = [entry for entry, _ in self.concerning(call)]
         call.rules = frozenset(entry.id for entry in concerning)
         call.budgeted = any(isinstance(entry, Budget) for entry in concerning)
+        call.hard = any(isinstance(entry, Budget) and entry.hard for entry in concerning)
 
     def finish(self, call: Call, now: int) -> None:
         if call.state in ("open", "lost"):
@@ -213,7 +215,9 @@ class Model:
         """Return what a call that has ended is charged, by the rules of settling."""
         if call.state == "lost":
             return max(call.bound if call.budgeted else 0, call.guess or 0)
-        return min(call.cost or 0, call.bound) if call.plan.estimated and call.bound else call.cost or 0
+        if call.plan.estimated and (call.hard or call.bound):
+            return call.bound if call.hard else min(call.cost or 0, call.bound)
+        return call.cost or 0
 
 
 def policy_json(policy: Policy) -> dict[str, Any]:

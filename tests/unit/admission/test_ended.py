@@ -10,7 +10,7 @@ from lib.ids import milliseconds_of, new_id
 from tests.unit.fakes import NOW
 
 START = int(NOW.timestamp() * 1000)
-PAST = Past(Reservation(0, 0, 0, [], [], None), 0, final=True)
+PAST = Past(Reservation(0, 0, 0, [], [], None, hard=False), 0, final=True)
 
 
 def named(after_ms: int) -> str:

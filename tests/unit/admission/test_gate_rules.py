@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from lib.admission.decision import Ask, Refusal
+from lib.admission.decision import Ask, Refusal, Reservation
 from lib.admission.gate import REMEMBERED_MS, Gate
 from tests.unit.admission.sqlite_sql import SqliteSql
 
@@ -215,16 +216,41 @@ def test_a_late_settlement_corrects_budget_and_record_once(*, delivered: bool, r
         assert subject.spent() == 7
 
 
-@pytest.mark.parametrize("late", [False, True])
-@pytest.mark.parametrize("estimated", [False, True])
-def test_an_estimate_never_charges_more_than_the_bound(*, estimated: bool, late: bool) -> None:
-    """What the provider told is charged as it is."""
-    subject = Subject()
+@pytest.mark.parametrize("way", ["in time", "late", "after a restart", "late, after a restart"])
+@pytest.mark.parametrize(
+    ("mode", "estimated", "cost", "charged"),
+    [
+        ("hard", True, 3, BOUND),
+        ("hard", True, 30, BOUND),
+        ("hard", True, 0, BOUND),
+        ("soft", True, 3, 3),
+        ("soft", True, 30, BOUND),
+        ("hard", False, 3, 3),
+        ("hard", False, 0, 0),
+        ("soft", False, 30, 30),
+    ],
+)
+def test_what_nobody_told_is_charged_at_the_bound_of_a_hard_budget(
+    way: str, mode: str, estimated: bool, cost: int, charged: int
+) -> None:
+    """Less might pass it. A soft budget takes the estimate, but no more than the bound; what was told is charged so."""
+    subject = Subject(BUDGET | {"mode": mode}, BUDGET | {"id": "b2", "mode": "soft", "limit": 1})
     subject.send(opening("a"))
-    if late:
+    subject.set(BUDGET)  # the budget that let it in decides, and not what it has become
+    if "late" in way:
         subject.expire()
-    subject.send(settling("a", 30, estimated=estimated))
-    assert subject.spent() == (BOUND if estimated else 30)
+    if "restart" in way:
+        subject.restart()
+    subject.send(settling("a", cost, estimated=estimated))
+    assert subject.spent() == charged
+    assert json.loads(subject.gate.outbox() or "")[0]["cost_nano_usd"] == charged
+
+
+def test_a_reservation_from_before_an_update_does_not_say_what_let_it_in() -> None:
+    """Its estimate is charged as before."""
+    held = Reservation.from_json('[1,15,5,[],[["b","o",0]],null]')
+    assert (held.bound, held.hard) == (15, False)
+    assert Reservation.from_json(replace(held, hard=True).to_json()).hard
 
 
 def test_a_bound_beyond_what_a_record_holds_does_no_harm() -> None:

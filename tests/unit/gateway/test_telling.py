@@ -12,9 +12,9 @@ from lib.admission.decision import Ask, reserved_for
 from lib.gateway.admitting import Admitted
 from lib.gateway.models import Cause
 from lib.gateway.telling import Charge, wants_cost_event
-from lib.gateway.upstream import StreamEnd, UpstreamTimeout, UpstreamUnreachable
+from lib.gateway.upstream import ClientGone, NeverAsked, StreamEnd, UpstreamTimeout, UpstreamUnreachable
 from lib.http.errors import BadRequest
-from tests.unit.gateway.calls import BOUND, INPUT_ESTIMATE, PRICE, Caller, FakeGates
+from tests.unit.gateway.calls import BOUND, PRICE, Caller, FakeGates
 from tests.unit.gateway.fake_upstream import EVENTS, FakeAnswer
 from tests.unit.gateway.test_call_streams import DONE, FINISH, STREAM, TEXT, TOLD, USAGE
 from tests.unit.strategies import PLACES, cut
@@ -45,18 +45,23 @@ def streamed(text: bytes, how: StreamEnd = StreamEnd.PROVIDER_DONE, places: list
         (whole({"usage": USAGE}), PAID),
         (FakeAnswer(429, pieces=[b"{}"]), 0),
         (UpstreamUnreachable(), 0),
-        (UpstreamTimeout(), INPUT_ESTIMATE * PRICE.input),
-        (FakeAnswer(failure=UpstreamUnreachable()), INPUT_ESTIMATE * PRICE.input),
+        (NeverAsked(), 0),
+        (UpstreamTimeout(), RESERVED),
+        (ClientGone(), RESERVED),
+        (FakeAnswer(failure=UpstreamUnreachable()), RESERVED),
         (FakeAnswer(pieces=[b"x" * 4_000]), RESERVED),
     ],
-    ids=["finished", "refused", "unreachable", "timeout", "broken off", "an estimate beyond the bound"],
+    ids=["finished", "refused", "unreachable", "left before", "timeout", "left", "broken off", "no usage"],
 )
 def test_an_answer_tells_what_it_cost(answer: FakeAnswer | BaseException, cost: int) -> None:
-    """Errors too. What is left is as of admission, with what was reserved and is not used."""
+    """Errors too: what the gate charges, which is the bound where nobody told the usage. What is left is as of
+    admission, with what was reserved and is not used.
+    """
     call = caller(answer)
     outcome = call.call()
     assert (outcome.headers[COST], outcome.headers[LEFT]) == (str(cost), str(BUDGET_LEFT + RESERVED - cost))
-    assert min(call.record.cost_nano_usd or 0, RESERVED) == cost
+    assert outcome.facts["cost_nano_usd"] == cost
+    assert call.record.estimated is (cost == RESERVED)
 
 
 def test_what_is_reserved_is_what_the_gate_says() -> None:
@@ -132,7 +137,7 @@ def test_an_estimate_says_so() -> None:
     call = caller(streamed(TEXT + FINISH + DONE), streamed=True, wants_cost=True)
     told = json.loads(call.call().sent.rpartition(b"data: ")[2])
     assert told["estimated"] is True
-    assert told["cost_nano_usd"] == call.record.cost_nano_usd
+    assert told["cost_nano_usd"] == RESERVED
     assert call.record.cause == Cause.FINISHED
 
 
