@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lib.gateway.account import Account
 from lib.gateway.call import ModelRequest, StreamFormat, call_model
-from lib.gateway.formats import openai_chat, openai_chat_answer
+from lib.gateway.formats import openai_chat, openai_chat_answer, openai_errors
 from lib.gateway.formats.openai_chat import ChatRequest
 from lib.gateway.formats.openai_user import end_user
 from lib.gateway.settlement import Call
@@ -40,12 +40,15 @@ async def create_chat_completion(
             lambda images: openai_chat.bound(chat, request.json, None, images),
             end_user(request.json),
             openai_chat.service_tier(request.json),
+            openai_chat.reasons_unseen,
         ),
         path="/chat/completions",
         body=lambda target, output: openai_chat.upstream_body(
             request.json, target.upstream_model, output, target.output_field
         ),
         usage=openai_chat_answer.usage_of_answer,
+        output_estimate=openai_chat_answer.answer_estimate,
+        told_error=openai_errors.told_error,
         stream=stream if chat.stream else None,
     )
     return await call_model(services.gateway, model_request, account, request.client, services.database.close)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lib.gateway.account import Account
 from lib.gateway.call import ModelRequest, call_model
-from lib.gateway.formats import openai_chat_answer, openai_embeddings
+from lib.gateway.formats import openai_chat_answer, openai_embeddings, openai_errors
 from lib.gateway.formats.openai_embeddings import EmbeddingsRequest
 from lib.gateway.formats.openai_user import end_user
 from lib.gateway.settlement import Call
@@ -33,6 +33,8 @@ async def create_embeddings(
         path="/embeddings",
         body=lambda target, _output: openai_embeddings.upstream_body(request.json, target.upstream_model),
         usage=openai_chat_answer.usage_of_answer,
+        output_estimate=lambda _answer: 0,
+        told_error=openai_errors.told_error,
     )
     return await call_model(services.gateway, model_request, account, request.client, services.database.close)
 

@@ -12,8 +12,10 @@ from tests.e2e.support.headgate import Headgate, Json, chat_body
 from tests.e2e.support.names import letters, sim_model
 from tests.e2e.support.poll import until
 from tests.e2e.support.raw import Connection
+from tests.e2e.support.sim import SimulatedProvider
 from tools.stack import Stack
 
+NATIVE: Json = {"stream": True, "stream_options": {"include_usage": True}}
 INPUT, OUTPUT = 100, 400  # what the simulated provider's models cost, in nano-dollars a token
 
 
@@ -126,17 +128,31 @@ def test_a_soft_budget_refuses_nobody_and_warns_once(own_headgate: Headgate, sta
     assert told() == sorted(set(told()) & {50, 80, 100})
 
 
-def test_a_client_that_leaves_pays_for_what_it_got_and_frees_the_rest(own_headgate: Headgate) -> None:
-    budget_id = budget(own_headgate, 5_000_000)
-    model = sim_model("chunks2000-stall3")
+@pytest.mark.parametrize("mode", ["hard", "soft"])
+@pytest.mark.parametrize(
+    ("words", "fields"),
+    [("chunks2000-stall3", {"stream": True}), ("chunks2000-stall3", NATIVE), ("chunks2000-lat20000", {})],
+    ids=["stream", "stream with usage", "whole"],
+)
+def test_who_leaves_pays_the_bound_of_a_hard_budget_and_an_estimate_of_others(
+    own_headgate: Headgate, sim: SimulatedProvider, words: str, fields: Json, mode: str
+) -> None:
+    """Nobody knows how far the provider had come. So a hard budget is not passed, whatever it had served."""
+    budget_id = budget(own_headgate, 5_000_000, mode=mode)
+    model = sim_model(words)
     with Connection(own_headgate.base_url) as connection:
-        connection.post("/v1/chat/completions", own_headgate.key, chat_body(model, stream=True, max_tokens=1_000))
-        connection.head()
-        assert state(own_headgate, budget_id)["reserved_nano_usd"] >= 1_000 * OUTPUT
+        connection.post("/v1/chat/completions", own_headgate.key, chat_body(model, max_tokens=1_000, **fields))
+        sim.wait_until_active(model)
+        held = until(lambda: state(own_headgate, budget_id)["reserved_nano_usd"] or None, "the call is let in")
+        assert held >= 1_000 * OUTPUT
         connection.leave("rst")
-    shown = settled(own_headgate, budget_id)
-    assert shown["spent_nano_usd"] == own_headgate.record(model)["cost_nano_usd"]
-    assert 0 < shown["spent_nano_usd"] < 100 * OUTPUT
+    shown, record = settled(own_headgate, budget_id), own_headgate.record(model)
+    assert (shown["spent_nano_usd"], record["estimated"]) == (record["cost_nano_usd"], True)
+    if mode == "soft":
+        assert 0 < shown["spent_nano_usd"] < 100 * OUTPUT
+        return
+    served = sim.of(model)
+    assert served["prompt_tokens"] * INPUT + served["completion_tokens"] * OUTPUT <= shown["spent_nano_usd"] == held
 
 
 def test_a_call_that_the_provider_refuses_costs_nothing(own_headgate: Headgate) -> None:

@@ -101,12 +101,17 @@ class StreamFormat:
 class ModelRequest:
     """A request to a model in one wire format. `body` makes the provider's body, for where the request goes, from the
     output tokens that were granted where the client did not say.
+
+    The others read a whole answer: the usage that it tells, a count of its output tokens where it tells none, and
+    whether it is an error, whatever its status.
     """
 
     call: Call
     path: str
     body: Callable[[Target, int | None], bytes]
     usage: Callable[[bytes], Usage | None]
+    output_estimate: Callable[[bytes], int]
+    told_error: Callable[[bytes], bool]
     stream: StreamFormat | None = None
 
 
@@ -209,39 +214,56 @@ async def _whole(
 ) -> Response:
     body: BufferedBody = await answer.read(MOST_ANSWER_BYTES)
     text = body.to_bytes()
-    usage = request.usage(text)
-    known = usage or Usage(input=settlement.input_estimate, output=len(text) // 4)
-    settlement.tell(Cause.FINISHED, known, estimated=usage is None)
+    usage, failed = request.usage(text), request.told_error(text)
+    output = 0 if usage else request.output_estimate(text)
+    known, estimated = _used(settlement, usage, output, failed=failed)
+    cause = _failure_cause(known) if failed else Cause.FINISHED
+    settlement.tell(cause, known, estimated=estimated)
     # Before the client has the answer: its next call must not find this one under way.
-    settlement.close(Cause.FINISHED, known, status=answer.status, estimated=usage is None)
+    settlement.close(cause, known, status=answer.status, estimated=estimated)
     return Response(answer.status, headers, body, settlement.facts(), settlement.closed)
+
+
+def _used(settlement: Settlement, usage: Usage | None, output: int, *, failed: bool) -> tuple[Usage, bool]:
+    """Return what was used, and whether that is an estimate. An error before anything was said has cost nothing."""
+    if usage or (failed and not output):
+        return usage or Usage(), False
+    return settlement.estimate(output), True
+
+
+def _failure_cause(used: Usage) -> Cause:
+    return Cause.UPSTREAM_REFUSED if used == Usage() else Cause.UPSTREAM_BROKE_OFF
 
 
 class _Reading:
     """What the text of one stream tells. Each text is read once."""
 
-    def __init__(self, stream: StreamFormat, input_estimate: int) -> None:
+    def __init__(self, stream: StreamFormat, settlement: Settlement) -> None:
         self.completion = lru_cache(1)(stream.completion)
         self.used = lru_cache(1)(self._used)
         self._stream = stream
-        self._input_estimate = input_estimate
+        self._settlement = settlement
 
     def _used(self, text: bytes) -> tuple[Usage, bool]:
         """Return what was used, and whether that is an estimate."""
         usage = self._stream.usage(text)
-        known = usage or Usage(input=self._input_estimate, output=self._stream.output_estimate(text))
-        return known, usage is None
+        output = 0 if usage else self._stream.output_estimate(text)
+        return _used(self._settlement, usage, output, failed=self.completion(text) is Completion.FAILED)
 
     def ended(self, report: StreamReport) -> tuple[Cause, Usage, bool]:
         """Return why the stream ended, and what was used."""
-        return _cause(report.end, self.completion(report.text)), *self.used(report.text)
+        completion, (known, estimated) = self.completion(report.text), self.used(report.text)
+        cause = _cause(report.end, completion)
+        if cause is Cause.UPSTREAM_BROKE_OFF and completion is Completion.FAILED:
+            cause = _failure_cause(known)
+        return cause, known, estimated
 
 
 def _streamed(
     stream: StreamFormat, settlement: Settlement, answer: UpstreamAnswer, headers: dict[str, str]
 ) -> Response:
     stream_filter = stream.new_filter() if stream.new_filter else None
-    reading = _Reading(stream, settlement.input_estimate)
+    reading = _Reading(stream, settlement)
 
     def close(report: StreamReport) -> None:
         cause, known, estimated = reading.ended(report)

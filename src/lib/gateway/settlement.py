@@ -21,6 +21,8 @@ from lib.gateway.models import FLEX, Cause, Usage
 from lib.gateway.telling import Charge
 from lib.store.dialect import time_text
 
+# What a model that thinks unseen is taken to make: about what the fast ones do.
+UNSEEN_TOKENS_PER_SECOND = 100
 # What the deadline leaves for reading the rest of a stream and settling, after the provider's time is over.
 GRACE_SECONDS = 60
 
@@ -57,7 +59,7 @@ class Call:
 
     `id` is the request's own: at most one record comes of one request. `bound` works out what it may take at most, by
     the rule of its model for images; `end_user` is whom the client makes it for; `tier` is the service tier that it
-    asks for.
+    asks for; `reasons` tells of a provider's model whether it thinks unseen.
     """
 
     id: str
@@ -68,6 +70,7 @@ class Call:
     bound: Callable[[ImageRule | None], Bound]
     end_user: str | None = None
     tier: str | None = None
+    reasons: Callable[[str], bool] = lambda _model: False
 
 
 class Settlement:
@@ -193,8 +196,18 @@ class Settlement:
         return self.facts()
 
     def without_answer(self, *, charged: bool) -> Usage:
-        """Return what a call has used that the provider never answered: its input, where it may have read that."""
-        return Usage(input=self._record.input_tokens) if charged else Usage()
+        """Return what a call has used that the provider never answered: nothing, where it can't have read it."""
+        return self.estimate(0) if charged else Usage()
+
+    def estimate(self, output: int) -> Usage:
+        """Return what a call has used, as far as can be told without the provider, for so many tokens that were said.
+
+        A model that thinks unseen has worked all the time that the call has lasted.
+        """
+        unseen = 0
+        if self._call.reasons(self._target.upstream_model):
+            unseen = max(0, self._elapsed_ms() * UNSEEN_TOKENS_PER_SECOND // 1000 - output)
+        return Usage(input=self._record.input_tokens, output=output + unseen, reasoning=unseen)
 
     def _ended(self, cause: Cause, usage: Usage, status: int | None, *, estimated: bool) -> UsageRecord:
         return self._record.ended(
@@ -211,11 +224,6 @@ class Settlement:
     def answered(self) -> bool:
         """Tell whether the provider has begun to answer."""
         return self._first_byte_ms is not None
-
-    @property
-    def input_estimate(self) -> int:
-        """The tokens of the input, as far as they can be told without the provider."""
-        return self._record.input_tokens
 
     def facts(self) -> Mapping[str, object]:
         """Return what the log line tells of the call."""

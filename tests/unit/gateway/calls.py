@@ -15,7 +15,7 @@ from lib.gateway.admitting import Admitted
 from lib.gateway.bounds import Bound
 from lib.gateway.call import Gateway, ModelRequest, StreamFormat, call_model
 from lib.gateway.denials import Denials
-from lib.gateway.formats import openai_chat_answer
+from lib.gateway.formats import openai_chat, openai_chat_answer, openai_errors
 from lib.gateway.model_lists import ModelLists
 from lib.gateway.models import ModelRoute, Price, Rates, Tariff
 from lib.gateway.providers import Provider
@@ -166,10 +166,13 @@ class Caller:
                 INPUT_ESTIMATE,
                 lambda _images: BOUND,
                 tier=self.tier,
+                reasons=openai_chat.reasons_unseen,
             ),
             path="/chat/completions",
             body=lambda target, output: json.dumps({"model": target.upstream_model, "output": output}).encode(),
             usage=openai_chat_answer.usage_of_answer,
+            output_estimate=openai_chat_answer.answer_estimate,
+            told_error=openai_errors.told_error,
             stream=stream if self.streamed else None,
         )
 

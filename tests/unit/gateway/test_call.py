@@ -12,11 +12,11 @@ from lib.failures import Failure
 from lib.gateway.account import StaleAccount
 from lib.gateway.models import Cause
 from lib.gateway.settlement import GRACE_SECONDS
-from lib.gateway.upstream import AnswerTooLarge, ClientGone, UpstreamTimeout, UpstreamUnreachable
+from lib.gateway.upstream import AnswerTooLarge, ClientGone, StreamEnd, UpstreamTimeout, UpstreamUnreachable
 from lib.http.errors import NotFound, Unavailable
 from tests.unit.fakes import NOW
 from tests.unit.gateway.calls import INPUT_ESTIMATE, SECRET, Caller
-from tests.unit.gateway.fake_upstream import FakeAnswer
+from tests.unit.gateway.fake_upstream import EVENTS, JSON, FakeAnswer
 from tests.unit.strategies import cut
 
 USAGE = {"prompt_tokens": 10, "completion_tokens": 20, "prompt_tokens_details": {"cached_tokens": 4}}
@@ -39,11 +39,60 @@ def test_a_whole_answer_is_handed_on_and_charged_by_its_usage() -> None:
 
 
 def test_an_answer_without_usage_is_charged_by_an_estimate() -> None:
-    """And its record says so."""
-    caller = Caller(FakeAnswer(pieces=[b'{"choices":[]}' + b" " * 86]))
+    """Of what it says, and its record says so."""
+    caller = Caller(FakeAnswer(pieces=[b'{"choices":[{"message":{"content":"hi there"}}]}' + b" " * 86]))
     caller.call()
     assert caller.record.estimated
-    assert (caller.record.input_tokens, caller.record.output_tokens) == (INPUT_ESTIMATE, 25)
+    assert (caller.record.input_tokens, caller.record.output_tokens) == (INPUT_ESTIMATE, 2)
+
+
+SAID = {"choices": [{"index": 0, "message": {"content": "hi there"}, "delta": {"content": "hi there"}}]}
+ERROR = {"error": {"message": "overloaded"}}
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize(
+    ("values", "cause", "tokens", "estimated"),
+    [
+        ([ERROR], Cause.UPSTREAM_REFUSED, (0, 0), False),
+        ([{**ERROR, "usage": USAGE}], Cause.UPSTREAM_BROKE_OFF, (10, 20), False),
+        ([{**ERROR, **SAID}], Cause.UPSTREAM_BROKE_OFF, (INPUT_ESTIMATE, 2), True),
+    ],
+    ids=["nothing but an error", "what it used", "what it said"],
+)
+def test_an_error_is_one_also_with_status_200(
+    streamed: bool, values: list[object], cause: Cause, tokens: tuple[int, int], estimated: bool
+) -> None:
+    """It is handed on as it came, and charged for what it used or said before, if anything: never as finished."""
+    texts = [json.dumps(value).encode() for value in values]
+    pieces = [b"data: " + text + b"\n\n" for text in texts] if streamed else texts
+    caller = Caller(FakeAnswer(headers=EVENTS if streamed else JSON, pieces=pieces), streamed=streamed)
+    outcome = caller.call()
+    assert (outcome.status, outcome.sent) == (200, b"".join(pieces))
+    record = caller.record
+    assert (record.cause, record.estimated, (record.input_tokens, record.output_tokens)) == (cause, estimated, tokens)
+    assert (record.cost_nano_usd == 0) is (cause is Cause.UPSTREAM_REFUSED)
+    assert outcome.facts["cause"] == cause
+
+
+@pytest.mark.parametrize(("model", "unseen"), [("sim/o3", 500), ("sim/gpt-4o", 0)])
+@pytest.mark.parametrize("how", ["before the first byte", "in a stream"])
+def test_what_a_model_thinks_unseen_counts(model: str, unseen: int, how: str) -> None:
+    """By the time that it took: a client that leaves before the first text has used more than its question."""
+    stream = [b"data: " + json.dumps(SAID).encode() + b"\n\n"]
+    answer = FakeAnswer(headers=EVENTS, pieces=stream, how=StreamEnd.CLIENT_GONE)
+    caller = Caller(ClientGone() if how == "before the first byte" else answer, streamed=True, model=model)
+    post = caller.upstream.post
+
+    async def slow(*args: object) -> FakeAnswer:
+        caller.clock.advance(seconds=5)
+        return await post(*args)  # type: ignore[arg-type]
+
+    caller.upstream.post = slow  # type: ignore[method-assign, assignment]
+    caller.call()
+    said = 2 if how == "in a stream" else 0
+    assert caller.record.output_tokens == max(said, unseen)
+    assert caller.record.reasoning_tokens == max(0, unseen - said)
 
 
 def test_without_a_price_the_tokens_are_recorded_and_the_cost_is_unknown() -> None:

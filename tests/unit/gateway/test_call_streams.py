@@ -171,11 +171,10 @@ def test_a_stream_is_known_by_its_content_type(kind: str) -> None:
 
 
 def test_a_stream_that_nobody_asked_for_is_handed_on_whole() -> None:
-    """The provider is odd; the client gets what it sent, and the charge is an estimate."""
+    """The provider is odd; the client gets what it sent, and is charged by the usage in it."""
     caller = Caller(FakeAnswer(headers=EVENTS, pieces=[STREAM]))
     assert caller.call().sent == STREAM
-    assert caller.record.cause == Cause.FINISHED
-    assert caller.record.estimated
+    assert (caller.record.cause, caller.record.estimated, caller.record.output_tokens) == (Cause.FINISHED, False, 20)
 
 
 def test_the_stream_runs_once() -> None:

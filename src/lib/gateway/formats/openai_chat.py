@@ -98,6 +98,11 @@ def bound(
     return Bound(tokens, wanted, choices, has_output=True)
 
 
+def reasons_unseen(model: str) -> bool:
+    """Tell whether a provider's model thinks without showing it, before the first of its text."""
+    return bool(_REASONING.match(model))
+
+
 def service_tier(json: Mapping[str, object]) -> str | None:
     """Return the tier that a request asks for, None where it does not say; "" for what can be none."""
     tier = json.get("service_tier")

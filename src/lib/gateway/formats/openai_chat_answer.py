@@ -11,6 +11,7 @@ import re
 from typing import Any
 
 from lib.gateway import sse
+from lib.gateway.formats.openai_errors import is_error
 from lib.gateway.formats.openai_usage import estimate_tokens, read_usage
 from lib.gateway.models import Completion, Usage
 from lib.http import json_body
@@ -19,7 +20,7 @@ from lib.http.errors import BadRequest
 # Inside a JSON string the quotes would be escaped, so these are never a part of a text.
 USAGE = re.compile(rb'"usage"\s*:\s*\{')
 FINISH = re.compile(rb'"finish_reason"\s*:\s*"[^"]')
-_ERROR = re.compile(rb'"error"\s*:')
+_ERROR = b'"error"'
 _DONE = re.compile(rb"(?:^|[\r\n])data: ?\[DONE\]\s*$")
 _MARK_BYTES = 64  # the end mark stands at the very end; looking for it further back would cost more than all the rest
 # Nearly always the usage is in the last so many bytes. The event that stands at their begin is looked at whole.
@@ -35,7 +36,16 @@ def usage_of_answer(answer: bytes) -> Usage | None:
         usage = read_usage(end.get("usage"), end.get("service_tier"))
         if usage and (usage.tier or b'"service_tier"' not in answer):
             return usage
-    return _told(_object(answer))
+    whole = _object(answer)
+    return _told(whole) if whole else usage_of_stream(answer)  # a stream that nobody asked for
+
+
+def answer_estimate(answer: bytes) -> int:
+    """Return a count of the output tokens in a whole answer that does not tell: by the length of what it says."""
+    whole = _object(answer)
+    if not whole:
+        return output_estimate(answer)
+    return estimate_tokens(sum(_said(choice.get("message")) for choice in _choices(whole)))
 
 
 def usage_of_stream(text: bytes) -> Usage | None:
@@ -58,7 +68,7 @@ def completion(text: bytes) -> Completion:
     """Tell how far a stream goes. An event that is not whole says nothing, but for the end mark."""
     end = sse.last_boundary(text)
     tail = text[sse.event_at(text, max(0, end - _TAIL_BYTES)) : end]
-    if _ERROR.search(tail) and _told_error(tail):
+    if _ERROR in tail and _told_error(tail):
         return Completion.FAILED
     if _DONE.search(text, max(0, len(text) - _MARK_BYTES)):
         return Completion.MARKED
@@ -102,7 +112,7 @@ def _told_error(tail: bytes) -> bool:
     """Tell whether one of the events is an error of the provider's own."""
     for start, end in sse.events(tail):
         event = sse.data(tail[start:end])
-        if b'"error"' in event and _object(event).get("error"):
+        if _ERROR in event and is_error(_object(event)):
             return True
     return False
 

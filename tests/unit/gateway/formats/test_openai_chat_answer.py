@@ -11,7 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lib.gateway.formats.openai_chat import service_tier
-from lib.gateway.formats.openai_chat_answer import completion, output_estimate, usage_of_answer, usage_of_stream
+from lib.gateway.formats.openai_chat_answer import (
+    answer_estimate,
+    completion,
+    output_estimate,
+    usage_of_answer,
+    usage_of_stream,
+)
+from lib.gateway.formats.openai_errors import told_error
 from lib.gateway.formats.openai_usage import read_usage
 from lib.gateway.models import Completion, Usage
 from tests.unit.strategies import JSON, LINE_ENDS
@@ -253,6 +260,66 @@ def test_output_is_estimated_by_events_or_by_length() -> None:
     )
     call = {"index": 0, "function": {"name": "f", "arguments": "x" * 40}}
     assert output_estimate(stream(delta(tool_calls=[call, call]))) == 20
+
+
+MESSAGES = [
+    ({"content": "hi there"}, 2),
+    ({"content": "hi", "reasoning_content": "x" * 40, "reasoning": "x" * 40}, 11),
+    ({"content": None, "refusal": "no"}, 1),
+    ({"content": None, "tool_calls": [{"id": "x" * 99, "function": {"name": "f", "arguments": "x" * 40}}] * 2}, 20),
+    ({"content": [{"type": "text", "text": "x" * 8}, {"type": "image", "url": "y" * 99}]}, 2),
+    ({"content": 5, "tool_calls": [7, {"function": 8, "custom": 9}, {"function": {"arguments": {}}}]}, 0),
+    ("no object", 0),
+]
+
+
+@pytest.mark.parametrize(("message", "tokens"), MESSAGES)
+def test_a_whole_answer_is_estimated_by_what_it_says(message: object, tokens: int) -> None:
+    """Text, reasoning and arguments of tools: not by the JSON around them, of however many choices."""
+    choice = {"index": 0, "message": message, "finish_reason": "stop", "logprobs": {"content": ["x"] * 99}}
+    answer = {"id": "x" * 99, "choices": [choice], "usage": None}
+    assert answer_estimate(json.dumps(answer).encode()) == tokens
+    assert answer_estimate(json.dumps({**answer, "choices": [choice, choice]}).encode()) in (2 * tokens, 2 * tokens - 1)
+
+
+@pytest.mark.parametrize(
+    "answer", [b"", b"null", b"<html>" * 99, b"[]", b"{}", b'{"choices":[5,{"message":[]}]}', b"\xff"]
+)
+def test_what_says_nothing_counts_nothing(answer: bytes) -> None:
+    """Whatever its length."""
+    assert answer_estimate(answer) == 0
+
+
+def test_a_stream_that_nobody_asked_for_is_read_as_one() -> None:
+    """Its usage, and else its text."""
+    assert usage_of_answer(stream(delta(content="abcdefgh"), delta("stop"), usage_event(TOKENS))) == Usage(3, 5)
+    assert answer_estimate(stream(delta(content="abcdefgh"))) == 2
+
+
+ERRORS = [{"error": {"message": "overloaded"}}, {"error": "no", "code": "x"}, {"object": "error", "message": "no"}]
+NO_ERRORS: list[object] = [
+    {"error": None, "choices": []},
+    {"choices": [{"message": {"content": '{"error": 1}'}, "finish_reason": "error"}]},
+    {"x": {"error": {"message": "no"}}},
+    ["error"],
+    "error",
+]
+
+
+@pytest.mark.parametrize("more", [{}, {"usage": TOKENS}, {"choices": []}])
+@pytest.mark.parametrize("error", ERRORS)
+def test_an_error_is_one_whatever_its_status(error: dict[str, Any], more: dict[str, Any]) -> None:
+    """Whole, and as an event: at its top, as a member or as its kind."""
+    assert told_error(json.dumps({**more, **error}).encode())
+    assert completion(stream(delta(content="a"), {**more, **error})) is Completion.FAILED
+
+
+@pytest.mark.parametrize("value", NO_ERRORS)
+def test_what_only_speaks_of_errors_is_none(value: object) -> None:
+    """A null, a text, something inside."""
+    assert not told_error(json.dumps(value).encode())
+    assert completion(stream(value, delta("stop"))) is Completion.MARKED
+    assert not told_error(b'{"error": {')
 
 
 def test_an_event_under_way_is_not_counted() -> None:
