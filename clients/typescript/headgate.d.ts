@@ -1637,6 +1637,8 @@ export interface components {
         Budget: {
             /** Id */
             id: string;
+            /** Name */
+            name: string | null;
             scope: components["schemas"]["RuleScope"];
             /** Window */
             window: string;
@@ -1801,6 +1803,11 @@ export interface components {
          *     organisation's time zone, or `rolling:SECONDS`. It counts from its creation.
          */
         CreateBudget: {
+            /**
+             * Name
+             * @default null
+             */
+            name?: string | null;
             scope: components["schemas"]["NewRuleScope"];
             /** Window */
             window: string;
@@ -1883,6 +1890,11 @@ export interface components {
          *     t seconds has more than burst + limit · t / window_seconds. `concurrent` has neither a window nor a burst.
          */
         CreateLimit: {
+            /**
+             * Name
+             * @default null
+             */
+            name?: string | null;
             scope: components["schemas"]["NewRuleScope"];
             unit: components["schemas"]["Unit"];
             /** Limit */
@@ -2393,6 +2405,8 @@ export interface components {
         Limit: {
             /** Id */
             id: string;
+            /** Name */
+            name: string | null;
             scope: components["schemas"]["RuleScope"];
             unit: components["schemas"]["Unit"];
             /** Limit */
@@ -2868,7 +2882,7 @@ export interface components {
         };
         /**
          * OpenAIError
-         * @description An error of the AI API, as OpenAI's clients expect it.
+         * @description An error of the AI API, as OpenAI's clients expect it. `details` are ours, where there are any.
          */
         OpenAIError: {
             /** Message */
@@ -2879,6 +2893,13 @@ export interface components {
             param: string | null;
             /** Code */
             code: string | null;
+            /**
+             * Details
+             * @default []
+             */
+            details?: {
+                [key: string]: unknown;
+            }[];
         };
         /**
          * OpenAIErrorBody
@@ -3494,9 +3515,14 @@ export interface components {
         Unit: "requests" | "tokens" | "concurrent";
         /**
          * UpdateBudget
-         * @description What to change of a budget; what is not named stays.
+         * @description What to change of a budget; what is not named stays. `name` may be null, which takes it away.
          */
         UpdateBudget: {
+            /**
+             * Name
+             * @default null
+             */
+            name?: string | null;
             /**
              * Limit Nano Usd
              * @default null
@@ -3533,9 +3559,14 @@ export interface components {
         };
         /**
          * UpdateLimit
-         * @description What to change of a limit; what is not named stays. `burst` may be null, which takes it away.
+         * @description What to change of a limit; what is not named stays. `name` and `burst` may be null, which takes them away.
          */
         UpdateLimit: {
+            /**
+             * Name
+             * @default null
+             */
+            name?: string | null;
             /**
              * Limit
              * @default null

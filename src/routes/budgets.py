@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated
@@ -20,7 +21,7 @@ from lib.http.route import NoQuery, Route
 from lib.identity.models import Principal, Scope
 from lib.services import Services
 from lib.store.schema import BudgetRow
-from routes.schemas import AFTER_ALL, NEW_RULE, RECENT, RULE_TAG, Level, NewRuleScope, One, Page, RuleScope
+from routes.schemas import AFTER_ALL, NEW_RULE, RECENT, RULE_TAG, Level, Name, NewRuleScope, One, Page, RuleScope
 
 SHORTEST_ROLLING, LONGEST_ROLLING = 60, 31_536_000
 _FORBID = ConfigDict(extra="forbid")
@@ -54,6 +55,7 @@ class CreateBudget(BaseModel):
     """
 
     model_config = _FORBID
+    name: Name | None = None
     scope: NewRuleScope
     window: _Window
     limit_nano_usd: _NanoUsd
@@ -61,9 +63,10 @@ class CreateBudget(BaseModel):
 
 
 class UpdateBudget(BaseModel):
-    """What to change of a budget; what is not named stays."""
+    """What to change of a budget; what is not named stays. `name` may be null, which takes it away."""
 
     model_config = _FORBID
+    name: Name | None = None
     limit_nano_usd: _NanoUsd | None = None
     mode: Mode | None = None
 
@@ -77,6 +80,7 @@ class Budget(BaseModel):
     """
 
     id: str
+    name: str | None
     scope: RuleScope
     window: str
     limit_nano_usd: int
@@ -106,7 +110,7 @@ async def create_budget(
     """Make a budget."""
     body = request.body
     row = await policy_service.create_budget(
-        services, principal, body.scope.wanted(), body.window, body.limit_nano_usd, body.mode
+        services, principal, body.scope.wanted(), body.window, body.limit_nano_usd, body.mode, body.name
     )
     return await _shown(services, row, 201, {"location": f"/api/v1/budgets/{row.id}"})
 
@@ -123,10 +127,13 @@ async def update_budget(
     row = await policy_service.get_budget(services, principal, request.path["id"])
     etag.required_match(request.headers, row.version)
     body = request.body
-    most = row.limit_nano_usd if body.limit_nano_usd is None else body.limit_nano_usd
-    return await _shown(
-        services, await policy_service.update_budget(services, principal, row, most, body.mode or row.mode)
+    wanted = replace(
+        row,
+        name=body.name if "name" in body.model_fields_set else row.name,
+        limit_nano_usd=row.limit_nano_usd if body.limit_nano_usd is None else body.limit_nano_usd,
+        mode=body.mode or row.mode,
     )
+    return await _shown(services, await policy_service.update_budget(services, principal, row, wanted))
 
 
 async def delete_budget(services: Services, request: Validated[None, NoQuery], principal: Principal) -> Response:
@@ -154,6 +161,7 @@ def _budget(row: BudgetRow, most: int, counters: Mapping[str, Counter]) -> Budge
     resets_ms = counter.resets_at_ms if counter else None
     return Budget(
         id=row.id,
+        name=row.name,
         scope=RuleScope(type=Level(row.scope_type), id=row.scope_id, model=row.scope_model),
         window=row.spend_window,
         limit_nano_usd=row.limit_nano_usd,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated
 
@@ -19,7 +20,7 @@ from lib.http.route import NoQuery, Route
 from lib.identity.models import Principal, Scope
 from lib.services import Services
 from lib.store.schema import LimitRow
-from routes.schemas import AFTER_ALL, NEW_RULE, RECENT, RULE_TAG, Level, NewRuleScope, One, Page, RuleScope
+from routes.schemas import AFTER_ALL, NEW_RULE, RECENT, RULE_TAG, Level, Name, NewRuleScope, One, Page, RuleScope
 
 _Amount = Annotated[int, Field(ge=1, le=1_000_000_000_000, strict=True)]
 _Burst = Annotated[int, Field(ge=1, le=10_000_000_000_000, strict=True)]
@@ -33,6 +34,7 @@ class CreateLimit(BaseModel):
     """
 
     model_config = _FORBID
+    name: Name | None = None
     scope: NewRuleScope
     unit: Unit
     limit: _Amount
@@ -41,9 +43,10 @@ class CreateLimit(BaseModel):
 
 
 class UpdateLimit(BaseModel):
-    """What to change of a limit; what is not named stays. `burst` may be null, which takes it away."""
+    """What to change of a limit; what is not named stays. `name` and `burst` may be null, which takes them away."""
 
     model_config = _FORBID
+    name: Name | None = None
     limit: _Amount | None = None
     window_seconds: _Window | None = None
     burst: _Burst | None = None
@@ -53,6 +56,7 @@ class Limit(BaseModel):
     """A limit, and how far it is used up now. `used` and `remaining` are null for a limit on each (`*`)."""
 
     id: str
+    name: str | None
     scope: RuleScope
     unit: Unit
     limit: int
@@ -77,7 +81,7 @@ async def create_limit(services: Services, request: Validated[CreateLimit, NoQue
     """Make a limit."""
     body = request.body
     row = await policy_service.create_limit(
-        services, principal, body.scope.wanted(), body.unit, body.limit, body.window_seconds, body.burst
+        services, principal, body.scope.wanted(), body.unit, body.limit, body.window_seconds, body.burst, body.name
     )
     return await _shown(services, row, 201, {"location": f"/api/v1/limits/{row.id}"})
 
@@ -92,9 +96,14 @@ async def update_limit(services: Services, request: Validated[UpdateLimit, NoQue
     row = await policy_service.get_limit(services, principal, request.path["id"])
     etag.required_match(request.headers, row.version)
     body = request.body
-    amount, window = body.limit or row.amount, body.window_seconds or row.window_seconds
-    burst = body.burst if "burst" in body.model_fields_set else row.burst
-    return await _shown(services, await policy_service.update_limit(services, principal, row, amount, window, burst))
+    wanted = replace(
+        row,
+        name=body.name if "name" in body.model_fields_set else row.name,
+        amount=body.limit or row.amount,
+        window_seconds=body.window_seconds or row.window_seconds,
+        burst=body.burst if "burst" in body.model_fields_set else row.burst,
+    )
+    return await _shown(services, await policy_service.update_limit(services, principal, row, wanted))
 
 
 async def delete_limit(services: Services, request: Validated[None, NoQuery], principal: Principal) -> Response:
@@ -112,6 +121,7 @@ def _limit(row: LimitRow, counters: Mapping[str, Counter]) -> Limit:
     most = row.amount if row.burst is None else row.burst
     return Limit(
         id=row.id,
+        name=row.name,
         scope=RuleScope(type=Level(row.scope_type), id=row.scope_id, model=row.scope_model),
         unit=Unit(row.unit),
         limit=row.amount,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -20,7 +21,18 @@ from tools.stack import Stack
 NAMES = {
     *("level", "event", "request_id", "method", "route", "status", "answered_ms", "duration_ms", "org_id", "principal"),
     *("model", "provider", "streamed", "cause", "input_tokens", "output_tokens", "cost_nano_usd", "estimated"),
-    *("first_byte_ms", "error_code", "reason", "db_queries", "db_ms", "denial"),
+    *(
+        "first_byte_ms",
+        "error_code",
+        "reason",
+        "db_queries",
+        "db_ms",
+        "denial",
+        "rule_id",
+        "bound",
+        "remaining",
+        "gate_ms",
+    ),
 }
 
 
@@ -52,6 +64,25 @@ def test_the_line_of_a_refused_request(headgate: Headgate, stack: Stack) -> None
     assert "principal" not in wrong_key
     path = f"/api/v1/keys/{headgate.new_key().id}"
     assert line_of(stack, headgate.get(path))["route"] == "/api/v1/keys/{id}"
+
+
+def test_the_line_of_a_call_that_a_rule_refuses(own_headgate: Headgate, stack: Stack) -> None:
+    """It tells the model, the rule, what the call needs and what is left, and how long the gate took."""
+    model = sim_model()
+    budget = {"name": "Pocket money", "scope": {"type": "org"}, "window": "month", "limit_nano_usd": 1_000}
+    budget_id = own_headgate.post("/api/v1/budgets", budget).json()["data"]["id"]
+
+    answer = own_headgate.chat(model, max_tokens=1000)
+    line = line_of(stack, answer)
+
+    assert (line["route"], line["status"], line["error_code"]) == ("/v1/chat/completions", 402, "budget_exceeded")
+    assert (line["model"], line["rule_id"], line["remaining"]) == (model, budget_id, 1_000)
+    assert line["bound"] > 1_000
+    assert 0 <= line["gate_ms"] <= line["answered_ms"]
+    error = answer.json()["error"]
+    assert f'"Pocket money" ({budget_id})' in error["message"]
+    assert re.search(r"needs up to \$0\.000\d+, \$0\.000001 left, resets 20\d\d-\d\d-01T00:00:00Z\.$", error["message"])
+    assert (error["details"][0]["needs_nano_usd"], error["details"][0]["remaining_usd"]) == (line["bound"], "0.000001")
 
 
 def test_the_line_tells_what_the_store_cost(headgate: Headgate, stack: Stack) -> None:

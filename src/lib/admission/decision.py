@@ -78,11 +78,24 @@ class Reservation:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a call may not go on. `rule` is the id of what refused it; `wait_ms` is -1 where waiting does not help."""
+    """Why a call may not go on. `rule` is the id of what refused it; `wait_ms` is -1 where waiting does not help.
+
+    Of the rule, whose `name` people know: the call `needs` so much (None: nobody can tell), `left` is there, of `most`.
+    `resets_ms` is when a budget's window ends (milliseconds since 1970), None where it has no end.
+    """
 
     code: str
     rule: str
     wait_ms: int
+    name: str | None = None
+    needs: int | None = None
+    left: int | None = None
+    most: int | None = None
+    resets_ms: int | None = None
+
+    def told(self) -> list[object]:
+        """Return what is told of the rule beside its id."""
+        return [self.name, self.needs, self.left, self.most, self.resets_ms]
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,12 +179,14 @@ class Book:
 
     def _judge(self, now: int, ask: Ask, stops: Stops) -> int | Refusal | None:
         for limit, _, count in stops.limits:
-            wait = count.wait(now, _amount(limit, ask.estimate))
+            amount = _amount(limit, ask.estimate)
+            wait = count.wait(now, amount)
             if wait:
-                return Refusal(f"{limit.unit}_limit_reached", limit.id, wait)
+                code, left = f"{limit.unit}_limit_reached", count.left(now)
+                return Refusal(code, limit.id, wait, limit.name, amount, left, limit.most)
         if not stops.hard:
             return None
-        return _afford(ask, stops.hard, [account.left(now) for account in stops.hard])
+        return _afford(now, ask, stops.hard, [account.left(now) for account in stops.hard])
 
     def hoped_for(self, now: int, refusal: Refusal, ask: Ask) -> str | None:
         """Return whose counter refuses a call that could pass if what is under way there were settled; else None.
@@ -184,7 +199,7 @@ class Book:
             if count.wait(now, amount) and not self._could_take(now, limit, subject, count, amount):
                 return None
         lefts = [account.left(now) + account.reserved(now) for account in stops.hard]
-        if lefts and isinstance(_afford(ask, stops.hard, lefts), Refusal):
+        if lefts and isinstance(_afford(now, ask, stops.hard, lefts), Refusal):
             return None
         places = [(limit.id, subject) for limit, subject, _ in stops.limits]
         places += [(account.budget.id, subject) for account, subject in stops.budgets]
@@ -357,26 +372,32 @@ class Book:
         return account
 
 
-def _afford(ask: Ask, hard: list[Account], lefts: list[int]) -> int | Refusal | None:
+def _afford(now: int, ask: Ask, hard: list[Account], lefts: list[int]) -> int | Refusal | None:
     """Return the output tokens to grant for each choice where the client did not say; None: as many as it likes.
 
     `lefts` is what is left of each hard budget.
     """
     left = min(lefts)
-    tightest = hard[lefts.index(left)].budget.id
+    tightest = hard[lefts.index(left)]
     least = _bound(ask, ask.output_tokens if ask.output_tokens is not None else 0)
     if least is None:
-        return Refusal("cost_unknown", tightest, -1)
+        return _spent(now, "cost_unknown", tightest, None, left)
     if least > left:
-        return Refusal("budget_exceeded", tightest, -1)
+        return _spent(now, "budget_exceeded", tightest, least, left)
     price = (ask.output_price or 0) * ask.choices
     if ask.output_tokens is not None or not price:
         return None
     granted = (left - least) // price
     granted = granted if ask.most_output is None else min(granted, ask.most_output)
-    if granted < (ask.floor if ask.most_output is None else min(ask.floor, ask.most_output)):
-        return Refusal("budget_exceeded", tightest, -1)
+    floor = ask.floor if ask.most_output is None else min(ask.floor, ask.most_output)
+    if granted < floor:
+        return _spent(now, "budget_exceeded", tightest, least + floor * price, left)
     return granted
+
+
+def _spent(now: int, code: str, account: Account, needs: int | None, left: int) -> Refusal:
+    budget = account.budget
+    return Refusal(code, budget.id, -1, budget.name, needs, max(0, left), budget.most_at(now), account.ends(now))
 
 
 def _new_count(limit: Limit, kept: Mapping[int, int]) -> Count:

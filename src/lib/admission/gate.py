@@ -236,16 +236,17 @@ class Gate:
     def _answer(self, decided: Reservation | Refusal, ask: Ask) -> list[object]:
         """Return `[code, rule, wait_ms, granted, standing]`; the code is "" for who is let in.
 
-        A refusal adds two. A limit of requests tells its place, `[level, who, model or null]`: until `wait_ms` is over
-        it refuses every call there, so nobody needs to ask again. Where the call could pass if what is under way were
-        settled, whose counter refuses it: so who asks may wait a moment. Each is null where there is no such thing.
+        A refusal adds three. A limit of requests tells its place, `[level, who, model or null]`: until `wait_ms` is
+        over it refuses every call there, so nobody needs to ask again. Where the call could pass if what is under way
+        were settled, whose counter refuses it: so who asks may wait a moment. Each is null where there is no such
+        thing. And what is told of its rule (`Refusal.told`).
         """
         standing = self._book.standing(self._now, ask.path)
         rates = {unit: [rate.most, rate.left, rate.window_ms, rate.resets_ms] for unit, rate in standing.rates.items()}
         shown = [rates, standing.budget_left]
         if isinstance(decided, Refusal):
             place, hoped = self._book.refused_place(decided, ask), self._book.hoped_for(self._now, decided, ask)
-            return [decided.code, decided.rule, decided.wait_ms, None, shown, place, hoped]
+            return [decided.code, decided.rule, decided.wait_ms, None, shown, place, hoped, decided.told()]
         return ["", "", 0, decided.granted, shown]
 
     def _settle(self, name: str, record: dict[str, Any], ended: Past | None) -> bool:

@@ -37,6 +37,7 @@ async def create_limit(
     amount: int,
     window_seconds: int | None,
     burst: int | None,
+    name: str | None = None,
 ) -> LimitRow:
     """Make a limit. It holds from the answer on."""
     subject = await _subject(services, principal, scope)
@@ -54,6 +55,7 @@ async def create_limit(
         version=1,
         created_at=now,
         updated_at=now,
+        name=name,
     )
     _check_limit(row)
     made = found("limits", principal.org_id, row.id)
@@ -72,12 +74,9 @@ async def get_limit(services: Services, principal: Principal, limit_id: str) -> 
     return row
 
 
-async def update_limit(
-    services: Services, principal: Principal, row: LimitRow, amount: int, window_seconds: int | None, burst: int | None
-) -> LimitRow:
-    """Change a limit's numbers. Raises PreconditionFailed when somebody else was first."""
-    now = services.clock.now()
-    changed = replace(row, amount=amount, window_seconds=window_seconds, burst=burst, updated_at=now)
+async def update_limit(services: Services, principal: Principal, row: LimitRow, wanted: LimitRow) -> LimitRow:
+    """Change a limit's name and numbers. Raises PreconditionFailed when somebody else was first."""
+    changed = replace(wanted, updated_at=services.clock.now())
     _check_limit(changed)
     unchanged = found("limits", principal.org_id, row.id, row.version)
     noted = noting(
@@ -106,7 +105,13 @@ async def delete_limit(
 
 
 async def create_budget(
-    services: Services, principal: Principal, scope: WantedScope, window: str, limit_nano_usd: int, mode: str
+    services: Services,
+    principal: Principal,
+    scope: WantedScope,
+    window: str,
+    limit_nano_usd: int,
+    mode: str,
+    name: str | None = None,
 ) -> BudgetRow:
     """Make a budget. It counts from now on."""
     subject = await _subject(services, principal, scope)
@@ -123,6 +128,7 @@ async def create_budget(
         version=1,
         created_at=now,
         updated_at=now,
+        name=name,
     )
     made = found("budgets", principal.org_id, row.id)
     noted = noting(
@@ -142,11 +148,9 @@ async def get_budget(services: Services, principal: Principal, budget_id: str) -
     return row
 
 
-async def update_budget(
-    services: Services, principal: Principal, row: BudgetRow, limit_nano_usd: int, mode: str
-) -> BudgetRow:
-    """Change a budget's amount or mode; what is spent stays. Raises PreconditionFailed when somebody was first."""
-    changed = replace(row, limit_nano_usd=limit_nano_usd, mode=mode, updated_at=services.clock.now())
+async def update_budget(services: Services, principal: Principal, row: BudgetRow, wanted: BudgetRow) -> BudgetRow:
+    """Change a budget's name, amount or mode; what is spent stays. Raises PreconditionFailed."""
+    changed = replace(wanted, updated_at=services.clock.now())
     unchanged = found("budgets", principal.org_id, row.id, row.version)
     noted = noting(
         services,

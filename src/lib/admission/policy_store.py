@@ -63,7 +63,8 @@ async def insert_limit(database: Database, row: LimitRow) -> bool:
     group = [
         Statement(
             "INSERT INTO limits (id, org_id, scope_type, scope_id, scope_model, unit, amount, window_seconds, burst,"
-            " version, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+            " version, created_at, updated_at, name)"
+            " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
             astuple(row),
         ),
         Statement(
@@ -76,11 +77,12 @@ async def insert_limit(database: Database, row: LimitRow) -> bool:
 
 
 async def update_limit(database: Database, row: LimitRow, version: int) -> bool:
-    """Write the numbers of a limit that is still at `version`; tell whether it was."""
+    """Write the name and numbers of a limit that is still at `version`; tell whether it was."""
     changed = await database.execute(
         Org(row.org_id),
-        "UPDATE limits SET amount = ?, window_seconds = ?, burst = ?, version = version + 1, updated_at = ?"
+        "UPDATE limits SET name = ?, amount = ?, window_seconds = ?, burst = ?, version = version + 1, updated_at = ?"
         " WHERE org_id = ? AND id = ? AND version = ?",
+        row.name,
         row.amount,
         row.window_seconds,
         row.burst,
@@ -119,7 +121,7 @@ async def insert_budget(database: Database, row: BudgetRow) -> bool:
     group = [
         Statement(
             "INSERT INTO budgets (id, org_id, scope_type, scope_id, scope_model, spend_window, limit_nano_usd, mode,"
-            " version, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+            " version, created_at, updated_at, name) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
             astuple(row),
         ),
         Statement(
@@ -139,8 +141,8 @@ def insert_minted(row: BudgetRow) -> Statement:
     """
     return Statement(
         "INSERT INTO budgets (org_id, id, scope_type, scope_id, scope_model, spend_window, limit_nano_usd, mode,"
-        " version, created_at, updated_at) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11"
-        f" WHERE (SELECT count(*) FROM budgets WHERE org_id = ?1 AND {_MINTED})) < ?12",
+        " version, created_at, updated_at, name) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12"
+        f" WHERE (SELECT count(*) FROM budgets WHERE org_id = ?1 AND {_MINTED})) < ?13",
         (row.org_id, row.id, *astuple(row)[2:], MOST_MINTED),
     )
 
@@ -153,11 +155,12 @@ def delete_of_ended_keys(org_id: str, before: datetime) -> Statement:
 
 
 async def update_budget(database: Database, row: BudgetRow, version: int) -> bool:
-    """Write the amount and mode of a budget that is still at `version`; tell whether it was."""
+    """Write the name, amount and mode of a budget that is still at `version`; tell whether it was."""
     changed = await database.execute(
         Org(row.org_id),
-        "UPDATE budgets SET limit_nano_usd = ?, mode = ?, version = version + 1, updated_at = ?"
+        "UPDATE budgets SET name = ?, limit_nano_usd = ?, mode = ?, version = version + 1, updated_at = ?"
         " WHERE org_id = ? AND id = ? AND version = ?",
+        row.name,
         row.limit_nano_usd,
         row.mode,
         row.updated_at,
@@ -185,6 +188,7 @@ def _limit(row: LimitRow) -> dict[str, Any]:
         "limit": row.amount,
         "window_ms": None if row.window_seconds is None else row.window_seconds * 1000,
         "burst": row.burst,
+        "name": row.name,
     }
 
 
@@ -195,6 +199,7 @@ def _budget(row: BudgetRow, adjustments: Sequence[Adjustment]) -> dict[str, Any]
         "window": row.spend_window,
         "limit": row.limit_nano_usd,
         "mode": row.mode,
+        "name": row.name,
     }
     return budget | {"adjustments": [astuple(one) for one in adjustments]} if adjustments else budget
 

@@ -51,6 +51,7 @@ class Limit:
     most: int
     window_ms: int
     burst: int | None
+    name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,7 @@ class Budget:
     most: int
     hard: bool
     adjustments: tuple[Adjustment, ...] = ()
+    name: str | None = None
 
     def most_at(self, now: int) -> int:
         """Return the amount at a moment: of the newest override that holds, or else its own; and all top-ups."""
@@ -109,7 +111,13 @@ def parse_policy(text: str) -> Policy:
         parsed["time_zone"],
         tuple(
             Limit(
-                entry["id"], _scope(entry), Unit(entry["unit"]), entry["limit"], entry["window_ms"] or 0, entry["burst"]
+                entry["id"],
+                _scope(entry),
+                Unit(entry["unit"]),
+                entry["limit"],
+                entry["window_ms"] or 0,
+                entry["burst"],
+                entry.get("name"),  # a text from before there were names has none
             )
             for entry in parsed["limits"]
         ),
@@ -122,6 +130,7 @@ def parse_policy(text: str) -> Policy:
                 entry["mode"] == "hard",
                 # A text from before there were adjustments has none.
                 tuple(Adjustment(*adjustment) for adjustment in entry.get("adjustments", ())),
+                entry.get("name"),
             )
             for entry in parsed["budgets"]
         ),

@@ -10,20 +10,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from lib.gateway.refusing import UNITS, Told, budget_spent, limit_reached
 from lib.gateway.telling import COST, REMAINING
-from lib.http.errors import PaymentRequired, TooManyRequests
+from lib.http.errors import TooManyRequests
 
 Place = tuple[str, str, str | None]  # a level, who stands there, and the model where a rule is only about that
 
 # The units of which OpenAI's headers speak.
 _OPENAI_UNITS = ("requests", "tokens")
 _NO_ANSWER: Sequence[Any] = ("", "", 0, None, ({}, None))
-
-_REFUSALS = {
-    "requests_limit_reached": "Too many requests.",
-    "tokens_limit_reached": "Too many tokens.",
-    "concurrent_limit_reached": "Too many requests at once.",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +41,13 @@ class RequestsRefused(TooManyRequests):
     `rate` is the limit as `lib.admission.gate.Gate._answer` shows it.
     """
 
-    def __init__(self, refusal: TooManyRequests, rule: str, place: Place, wait_ms: int, rate: Sequence[int]) -> None:
+    def __init__(
+        self, refusal: TooManyRequests, rule: str, told: Told, place: Place, wait_ms: int, rate: Sequence[int]
+    ) -> None:
         super().__init__(refusal.message, code=refusal.code, headers=refusal.headers, details=refusal.details)
+        self.facts = refusal.facts
         self.rule = rule
+        self.told = told
         self.place = place
         self.wait_ms = wait_ms
         self.rate = rate
@@ -61,25 +60,20 @@ def admitted(answer: Sequence[Any] | None) -> Admitted:
     """
     code, rule, wait_ms, granted, (rates, budget_left), *refused = answer or _NO_ANSWER
     headers = _headers(rates, budget_left)
-    if code:
-        headers[COST] = "0"
-    if code in _REFUSALS:
+    if not code:
+        return Admitted(granted, headers, budget_left, {unit: rate[1] for unit, rate in rates.items()})
+    headers[COST] = "0"
+    place, told = refused[0], Told(*refused[2])
+    if code in UNITS:
         # A single call that is larger than the limit will not pass later either: no time is told.
         again = (
             {"retry-after": str(max(1, -(-wait_ms // 1000)))} if wait_ms > 0 or code.startswith("concurrent") else {}
         )
-        message = f"{_REFUSALS[code]} The limit {rule} is reached."
-        refusal = TooManyRequests(message, code=code, headers={**headers, **again}, details=[{"limit_id": rule}])
-        if wait_ms > 0 and refused and refused[0]:
-            raise RequestsRefused(refusal, rule, tuple(refused[0]), wait_ms, rates["requests"])
+        refusal = limit_reached(code, rule, told, {**headers, **again})
+        if place and wait_ms > 0:
+            raise RequestsRefused(refusal, rule, told, tuple(place), wait_ms, rates["requests"])
         raise refusal
-    if code == "cost_unknown":
-        message = f"Nobody can tell what this call may cost at most, so the budget {rule} refuses it."
-        raise PaymentRequired(message, code=code, headers=headers, details=[{"budget_id": rule}])
-    if code:
-        message = f"The budget {rule} does not cover this call."
-        raise PaymentRequired(message, code=code, headers=headers, details=[{"budget_id": rule}])
-    return Admitted(granted, headers, budget_left, {unit: rate[1] for unit, rate in rates.items()})
+    raise budget_spent(code, rule, told, headers)
 
 
 def hoped_place(answer: Sequence[Any] | None) -> tuple[str, str] | None:

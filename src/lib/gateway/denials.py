@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 from lib.gateway.account import Account
 from lib.gateway.admitting import Place, RequestsRefused, admitted
 from lib.gateway.cache import SHORTEST_SECONDS, Cache, NoCache
+from lib.gateway.refusing import Told
 from lib.http.errors import TooManyRequests
 from lib.http.response import LogFacts
 
@@ -33,9 +34,12 @@ def denial_name(key_hash: str) -> str:
 
 @dataclass(slots=True)
 class Denial:
-    """What refuses all calls at a place until `until_ms`. `rate` is its limit: most, window, and when it is empty."""
+    """What refuses all calls at a place until `until_ms`. `rate` is its limit: most, window, and when it is empty.
+    `told` is what else is told of the rule.
+    """
 
     rule: str
+    told: tuple[Any, ...]
     version: int
     until_ms: int
     rate: tuple[int, int, int]
@@ -46,7 +50,8 @@ class Denial:
         most, window_ms, empty_at_ms = self.rate
         rates = {"requests": [most, 0, window_ms, max(0, empty_at_ms - now_ms)]}
         try:
-            admitted(["requests_limit_reached", self.rule, self.until_ms - now_ms, None, [rates, None]])
+            wait_ms = self.until_ms - now_ms
+            admitted(["requests_limit_reached", self.rule, wait_ms, None, [rates, None], None, None, self.told])
         except TooManyRequests as refusal:
             refusal.finish = _remembered
             return refusal
@@ -80,7 +85,12 @@ class Denials:
         most, _, window_ms, resets_ms = refused.rate
         until_ms = asked_ms + refused.wait_ms
         denial = Denial(
-            refused.rule, account.version, until_ms, (most, window_ms, asked_ms + resets_ms), asked_ms + TRUSTED_MS
+            refused.rule,
+            astuple(refused.told),
+            account.version,
+            until_ms,
+            (most, window_ms, asked_ms + resets_ms),
+            asked_ms + TRUSTED_MS,
         )
         self._keep(account.principal.org_id, refused.place, denial)
         told = self._published.get(account.key_hash, 0)
@@ -90,7 +100,8 @@ class Denials:
             self._published[account.key_hash] = until_ms
 
             async def publish() -> LogFacts:
-                text = json.dumps([refused.place, denial.rule, denial.version, until_ms - CLOCKS_APART_MS, denial.rate])
+                parts = refused.place, denial.rule, denial.told, denial.version, until_ms - CLOCKS_APART_MS, denial.rate
+                text = json.dumps(parts)
                 await self._cache.put(denial_name(account.key_hash), text, refused.wait_ms // 1000)
                 return {}
 
@@ -99,8 +110,10 @@ class Denials:
     def recall(self, org_id: str, text: str) -> None:
         """Take a denial that another isolate has put into KV. What can't be read is none."""
         try:
-            (level, who, model), rule, version, until_ms, (most, window_ms, empty_at_ms) = json.loads(text)
-            denial = Denial(rule, version, int(until_ms), (int(most), int(window_ms), int(empty_at_ms)))
+            (level, who, model), rule, told, version, until_ms, (most, window_ms, empty_at_ms) = json.loads(text)
+            denial = Denial(
+                rule, astuple(Told(*told)), version, int(until_ms), (int(most), int(window_ms), int(empty_at_ms))
+            )
         except (ValueError, TypeError):
             return
         known = self._known.get(org_id, {}).get((level, who, model))

@@ -19,6 +19,7 @@ from lib.gateway.catalogue import Target
 from lib.gateway.denials import Denials
 from lib.gateway.models import FLEX, Cause, Usage
 from lib.gateway.telling import Charge
+from lib.http.errors import HeadgateError
 from lib.store.dialect import time_text
 
 # What a model that thinks unseen is taken to make: about what the fast ones do.
@@ -129,11 +130,15 @@ class Settlement:
         """
         deadline = self._started + timedelta(seconds=timeout_seconds + GRACE_SECONDS)
         asked_ms = int(self._started.timestamp() * 1000)
-        self._denials.check(self._account, self._path, asked_ms)
         try:
+            self._denials.check(self._account, self._path, asked_ms)
             admitted = await self._gates.open(self._account, self._record, deadline, lambda: self._ask(floor))
         except RequestsRefused as refused:
             self._denials.remember(self._account, refused, asked_ms)
+            self._note(refused)
+            raise
+        except HeadgateError as refused:
+            self._note(refused)
             raise
         self.headers.update(admitted.headers)
         self._left = admitted.budget_left
@@ -148,6 +153,13 @@ class Settlement:
         if lefts.get("concurrent", 1) < 1 or lefts.get("tokens", tokens) < tokens:
             return True
         return self._left is not None and self._left < self._reserved
+
+    def _note(self, refused: HeadgateError) -> None:
+        """Have the log line tell what was refused, and how long that took."""
+        record = self._record
+        refused.facts.update(
+            model=record.model, provider=record.provider, streamed=record.streamed, gate_ms=self._elapsed_ms()
+        )
 
     def _path(self) -> dict[str, str]:
         principal = self._account.principal

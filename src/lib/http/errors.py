@@ -31,6 +31,7 @@ class HeadgateError(Exception):
         self.param = param
         self.details = list(details)
         self.headers = dict(headers or {})
+        self.facts: dict[str, object] = {}  # for the log line, never for the client
         self.finish: Callable[[], Awaitable[Mapping[str, object]]] | None = None  # see Response.finish
 
 

@@ -50,12 +50,13 @@ _STATUS_TEXTS = {
 
 
 class OpenAIError(BaseModel):
-    """An error of the AI API, as OpenAI's clients expect it."""
+    """An error of the AI API, as OpenAI's clients expect it. `details` are ours, where there are any."""
 
     message: str
     type: str
     param: str | None
     code: str | None
+    details: list[dict[str, Any]] = []
 
 
 class OpenAIErrorBody(BaseModel):

@@ -47,6 +47,7 @@ def error(failure: HeadgateError, dialect: Dialect, request_id: str) -> Response
             ),
             "param": failure.param,
             "code": failure.code,
+            **({"details": failure.details} if failure.details else {}),
         }
     else:
         body = {
@@ -56,6 +57,5 @@ def error(failure: HeadgateError, dialect: Dialect, request_id: str) -> Response
             "request_id": request_id,
         }
     headers = {**JSON, **failure.headers}
-    return Response(
-        failure.status, headers, json_body.dump({"error": body}), {"error_code": failure.code}, failure.finish
-    )
+    facts = {"error_code": failure.code, **failure.facts}
+    return Response(failure.status, headers, json_body.dump({"error": body}), facts, failure.finish)

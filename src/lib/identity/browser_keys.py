@@ -79,7 +79,7 @@ async def mint(services: Services, principal: Principal, wanted: Wanted) -> tupl
         end_user=wanted.end_user,
     )
     budget = BudgetRow(
-        new_id(now), key.org_id, "key", key.id, None, "total", wanted.budget_nano_usd, "hard", 1, now, now
+        new_id(now), key.org_id, "key", key.id, None, "total", wanted.budget_nano_usd, "hard", 1, now, now, None
     )
     group = [
         policy_store.delete_of_ended_keys(key.org_id, now - SETTLING),

@@ -88,6 +88,7 @@ class BudgetRow:
     version: int
     created_at: datetime
     updated_at: datetime
+    name: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +138,7 @@ class LimitRow:
     version: int
     created_at: datetime
     updated_at: datetime
+    name: str | None
 
 
 @dataclass(frozen=True, slots=True)

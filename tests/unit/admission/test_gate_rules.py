@@ -372,7 +372,7 @@ def test_a_limit_of_requests_says_where_it_refuses(scope: dict[str, Any], place:
     """So that nobody need ask again before its time is over. Only there is one call like another."""
     subject = Subject(REQUESTS | {"limit": 1, "scope": scope})
     answers = subject.send(opening("a"), opening("b"))
-    assert (len(answers["a"]), answers["b"][:2], answers["b"][5:]) == (
+    assert (len(answers["a"]), answers["b"][:2], answers["b"][5:7]) == (
         5,
         ["requests_limit_reached", "r"],
         [place, None],

@@ -45,11 +45,11 @@ class Store:
 
 
 def limit(org: str) -> LimitRow:
-    return LimitRow(new_id(NOW), org, "key", "*", None, "requests", 10, 60, None, 1, NOW, NOW)
+    return LimitRow(new_id(NOW), org, "key", "*", None, "requests", 10, 60, None, 1, NOW, NOW, "Ann's")
 
 
 def budget(org: str) -> BudgetRow:
-    return BudgetRow(new_id(NOW), org, "key", "*", None, "month", 500, "hard", 1, NOW, NOW)
+    return BudgetRow(new_id(NOW), org, "key", "*", None, "month", 500, "hard", 1, NOW, NOW, "Ours")
 
 
 def test_what_is_written_is_read() -> None:
@@ -199,16 +199,19 @@ def test_the_policy_is_what_the_gate_reads() -> None:
         "limits": [
             {
                 "id": ids[0], "scope": {"type": "key", "id": "k", "model": "m"}, "unit": "requests", "limit": 10,
-                "window_ms": 60_000, "burst": 100,
+                "window_ms": 60_000, "burst": 100, "name": "Ann's",
             },
-            {"id": ids[1], "scope": each, "unit": "concurrent", "limit": 10, "window_ms": None, "burst": None},
+            {
+                "id": ids[1], "scope": each, "unit": "concurrent", "limit": 10,
+                "window_ms": None, "burst": None, "name": "Ann's",
+            },
         ],
         "budgets": [
             {
                 "id": ids[2], "scope": {"type": "end_user", "id": "ü😀", "model": None}, "window": "month",
-                "limit": 2**53, "mode": "hard",
+                "limit": 2**53, "mode": "hard", "name": "Ours",
             },
-            {"id": ids[3], "scope": each, "window": "rolling:3600", "limit": 500, "mode": "soft"},
+            {"id": ids[3], "scope": each, "window": "rolling:3600", "limit": 500, "mode": "soft", "name": "Ours"},
         ],
     }  # fmt: skip
     policy = parse_policy(text)

@@ -51,33 +51,64 @@ def test_who_is_let_in_learns_where_it_stands() -> None:
 def test_a_limit_refuses_and_says_when_there_may_be_room(code: str, wait_ms: int, again: str | None) -> None:
     """Rounded up; no time is told to a call that never passes."""
     with pytest.raises(TooManyRequests) as raised:
-        admitted([code, "lim-1", wait_ms, None, [RATES, None]])
+        admitted([code, "lim-1", wait_ms, None, [RATES, None], None, None, ["Ann's", 700, 30, 500, None]])
     error = raised.value
-    assert (error.status, error.code, error.details) == (429, code, [{"limit_id": "lim-1"}])
+    detail = {"limit_id": "lim-1", "name": "Ann's", "needs": 700, "remaining": 30, "limit": 500}
+    assert (error.status, error.code, error.details) == (429, code, [detail])
+    assert error.facts == {"rule_id": "lim-1", "bound": 700, "remaining": 30}
+    numbers = "this call needs about 700, 30 of 500 left" if code.startswith("tokens") else "500 at most"
+    seconds = f", try again in {again} s." if again else "."
+    assert error.message.endswith(f'The limit "Ann\'s" (lim-1) is reached: {numbers}{seconds}')
     assert error.headers.get("retry-after") == again
     assert error.headers["x-ratelimit-limit-requests"] == "10"
     assert "x-headgate-budget-remaining" not in error.headers
 
 
-@pytest.mark.parametrize("code", ["budget_exceeded", "cost_unknown"])
-def test_a_budget_refuses_for_good(code: str) -> None:
-    """402, which no SDK tries again by itself."""
-    answer: list[Any] = [code, "bud-1", -1, None, [{}, 12]]
+MIDNIGHT = 1_796_083_200_000  # 2026-12-01
+NEEDS = "does not cover this call: it needs up to $0.0184, $0.0155 left"
+
+
+@pytest.mark.parametrize(
+    ("code", "told", "message"),
+    [
+        ("budget_exceeded", ["Ours", 18_400_000, 15_500_000, 10**9, None], f'The budget "Ours" (bud-1) {NEEDS}.'),
+        (
+            "budget_exceeded",
+            [None, 18_400_000, 15_500_000, 10**9, MIDNIGHT],
+            f"The budget bud-1 {NEEDS}, resets 2026-12-01T00:00:00Z.",
+        ),
+        (
+            "cost_unknown",
+            ["Ours", None, 15_500_000, 10**9, None],
+            'Nobody can tell what this call may cost at most, so the budget "Ours" (bud-1) refuses it: $0.0155 left.',
+        ),
+    ],
+)
+def test_a_budget_refuses_for_good(code: str, told: list[Any], message: str) -> None:
+    """402, which no SDK tries again by itself. It says the numbers: in words, as data, and to the log."""
+    answer: list[Any] = [code, "bud-1", -1, None, [{}, 12], None, None, told]
     with pytest.raises(PaymentRequired) as raised:
         admitted(answer)
     error = raised.value
-    assert (error.status, error.code, error.details) == (402, code, [{"budget_id": "bud-1"}])
+    assert (error.status, error.code, error.message) == (402, code, message)
+    [detail] = error.details
+    assert (detail["budget_id"], detail["name"], detail["limit_usd"]) == ("bud-1", told[0], "1.00")
+    assert (detail["needs_nano_usd"], detail["remaining_nano_usd"]) == (told[1], told[2])
+    assert (detail["needs_usd"], detail["remaining_usd"]) == ("0.0184" if told[1] else None, "0.0155")
+    assert detail["resets_at"] == (None if told[4] is None else "2026-12-01T00:00:00Z")
+    assert error.facts == {"rule_id": "bud-1", "bound": told[1], "remaining": told[2]}
     assert error.headers == {"x-headgate-budget-remaining": "12", "x-headgate-cost": "0"}
 
 
 def test_a_refusal_that_holds_for_all_calls_at_a_place_says_so() -> None:
     """The client is told the same; the place is for our own memory. Without a time it is none."""
-    answer: list[Any] = ["requests_limit_reached", "lim-1", 900, None, [RATES, None], ["key", "k", None]]
+    answer: list[Any] = ["requests_limit_reached", "lim-1", 900, None, [RATES, None], ["key", "k", None], None, [None] * 5]
     with pytest.raises(RequestsRefused) as raised:
         admitted(answer)
     refused = raised.value
     assert (refused.rule, refused.place, refused.wait_ms) == ("lim-1", ("key", "k", None), 900)
-    assert (refused.code, refused.details) == ("requests_limit_reached", [{"limit_id": "lim-1"}])
+    assert (refused.code, refused.details[0]["limit_id"]) == ("requests_limit_reached", "lim-1")
+    assert refused.facts["rule_id"] == "lim-1"
     assert list(refused.rate) == RATES["requests"]
     assert refused.headers["retry-after"] == "1"
     answer[2] = -1

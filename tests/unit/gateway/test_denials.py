@@ -13,6 +13,7 @@ from lib.gateway.account import Account
 from lib.gateway.admitting import Place, RequestsRefused
 from lib.gateway.cache import KvCache
 from lib.gateway.denials import CLOCKS_APART_MS, TRUSTED_MS, Denials, denial_name
+from lib.gateway.refusing import Told
 from lib.http.errors import TooManyRequests
 from lib.identity.models import Principal
 from tests.unit.fakes import FakeKv, run
@@ -26,7 +27,7 @@ T = 1_000_000
 
 def refused(place: Place = ("org", "org", None), wait_ms: int = 3_000) -> RequestsRefused:
     refusal = TooManyRequests("no", code="requests_limit_reached")
-    return RequestsRefused(refusal, "lim", place, wait_ms, [2, 0, 600_000, wait_ms + 100])
+    return RequestsRefused(refusal, "lim", Told("Ann's", 1, 0, 2), place, wait_ms, [2, 0, 600_000, wait_ms + 100])
 
 
 def refuses(denials: Denials, now: int, path: dict[str, str] | None = None, account: Account = ACCOUNT) -> bool:
@@ -50,7 +51,9 @@ def test_it_says_what_the_gate_said() -> None:
     with pytest.raises(TooManyRequests) as raised:
         denials.check(ACCOUNT, lambda: PATH, T + 1_000)
     error = raised.value
-    assert (error.code, error.details) == ("requests_limit_reached", [{"limit_id": "lim"}])
+    assert error.message.endswith('The limit "Ann\'s" (lim) is reached: 2 at most, try again in 3 s.')
+    assert (error.code, error.details[0]["limit_id"]) == ("requests_limit_reached", "lim")
+    assert error.facts == {"rule_id": "lim", "bound": 1, "remaining": 0}
     assert error.headers["retry-after"] == "3"
     assert error.headers["ratelimit"] == '"requests";r=0;t=3'
     assert error.headers["ratelimit-policy"] == '"requests";q=2;w=600'
@@ -155,12 +158,23 @@ def test_a_new_isolate_believes_it_for_as_long_as_it_would_its_own() -> None:
 def test_kv_does_not_renew_what_is_known() -> None:
     """Else each new key of an organisation would make the isolate believe the same old denial for 5 seconds more."""
     denials = after(refused(wait_ms=90_000))
-    denials.recall("org", json.dumps([["org", "org", None], "lim", 3, T + 90_000, [1, 2, 3]]))
+    denials.recall("org", json.dumps([["org", "org", None], "lim", [], 3, T + 90_000, [1, 2, 3]]))
     assert refuses(denials, T + TRUSTED_MS - 1)
     assert not refuses(denials, T + TRUSTED_MS)
 
 
-@pytest.mark.parametrize("text", ["", "null", "{}", "[]", '[["org","org",null],"r",1,"soon",[1,2,3]]', "[[1],2,3,4,5]"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "null",
+        "{}",
+        "[]",
+        '[["org","org",null],"r",[],1,"soon",[1,2,3]]',
+        '[["org","org",null],"r",1,9,[1,2,3]]',
+        "[[1],2,3,4,5]",
+    ],
+)
 def test_what_is_no_denial_refuses_nobody(text: str) -> None:
     """Whatever is in KV."""
     denials = Denials()
@@ -171,7 +185,7 @@ def test_what_is_no_denial_refuses_nobody(text: str) -> None:
 def test_a_denial_of_an_old_policy_refuses_nobody() -> None:
     """KV may still have it when the account is new."""
     denials = Denials()
-    denials.recall("org", json.dumps([["org", "org", None], "r", 2, T + 90_000, [1, 2, 3]]))
+    denials.recall("org", json.dumps([["org", "org", None], "r", [], 2, T + 90_000, [1, 2, 3]]))
     assert not refuses(denials, T)
 
 

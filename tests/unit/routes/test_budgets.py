@@ -30,13 +30,14 @@ def patch(world: World, budget_id: str, fields: object, tag: str | None = '"1"')
 def test_a_budget_is_made_read_changed_and_deleted() -> None:
     """201 with its place, and the gate is told of each change. Hard, where nothing is said."""
     world = new_world()
-    answer = world.ask("POST", BUDGETS, BODY)
+    answer = world.ask("POST", BUDGETS, {**BODY, "name": "Ours"})
     made = answer.data
     place = f"{BUDGETS}/{made['id']}"
     assert (answer.status, answer.headers["location"], answer.headers["etag"]) == (201, place, '"1"')
     assert is_id(made["id"])
     assert made == {
         "id": made["id"],
+        "name": "Ours",
         "scope": {"type": "org", "id": world.org_id, "model": None},
         "window": "month",
         "limit_nano_usd": 1000,
@@ -53,10 +54,11 @@ def test_a_budget_is_made_read_changed_and_deleted() -> None:
     assert (read.status, read.data, read.headers["etag"]) == (200, made, '"1"')
     assert world.ask("GET", BUDGETS).data == [made]
     world.clock.advance(seconds=1)
-    changed = patch(world, made["id"], {"limit_nano_usd": 0, "mode": "soft"})
+    changed = patch(world, made["id"], {"name": None, "limit_nano_usd": 0, "mode": "soft"})
     assert (changed.status, changed.headers["etag"]) == (200, '"2"')
     assert changed.data == {
         **made,
+        "name": None,
         "limit_nano_usd": 0,
         "effective_limit_nano_usd": 0,
         "remaining_nano_usd": 0,

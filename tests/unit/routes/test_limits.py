@@ -36,6 +36,7 @@ def test_a_limit_is_made_read_changed_and_deleted() -> None:
     assert is_id(made["id"])
     assert made == {
         "id": made["id"],
+        "name": None,
         "scope": {"type": "key", "id": "*", "model": None},
         "unit": "requests",
         "limit": 10,
@@ -50,9 +51,10 @@ def test_a_limit_is_made_read_changed_and_deleted() -> None:
     assert (read.status, read.data, read.headers["etag"]) == (200, made, '"1"')
     assert world.ask("GET", LIMITS).data == [made]
     world.clock.advance(seconds=1)
-    changed = patch(world, made["id"], {"limit": 20, "window_seconds": 5})
+    changed = patch(world, made["id"], {"name": "Ann's", "limit": 20, "window_seconds": 5})
     assert (changed.status, changed.headers["etag"]) == (200, '"2"')
-    assert changed.data == {**made, "limit": 20, "window_seconds": 5, "updated_at": "2026-05-04T12:30:16.123456Z"}
+    new = {"name": "Ann's", "limit": 20, "window_seconds": 5, "updated_at": "2026-05-04T12:30:16.123456Z"}
+    assert changed.data == {**made, **new}
     assert world.ask("GET", f"{LIMITS}/{made['id']}").data == changed.data
     assert world.ask("DELETE", f"{LIMITS}/{made['id']}").status == 204
     assert world.ask("GET", f"{LIMITS}/{made['id']}").status == 404
