@@ -102,7 +102,16 @@ def test_a_budget_refuses_for_good(code: str, told: list[Any], message: str) -> 
 
 def test_a_refusal_that_holds_for_all_calls_at_a_place_says_so() -> None:
     """The client is told the same; the place is for our own memory. Without a time it is none."""
-    answer: list[Any] = ["requests_limit_reached", "lim-1", 900, None, [RATES, None], ["key", "k", None], None, [None] * 5]
+    answer: list[Any] = [
+        "requests_limit_reached",
+        "lim-1",
+        900,
+        None,
+        [RATES, None],
+        ["key", "k", None],
+        None,
+        [None] * 5,
+    ]
     with pytest.raises(RequestsRefused) as raised:
         admitted(answer)
     refused = raised.value
