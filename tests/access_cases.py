@@ -72,6 +72,7 @@ BODIES: Mapping[str, Json] = {
     "POST /api/v1/me/logins": {"provider": "nowhere", "password": PASSWORD},
     "POST /api/v1/users": {"email": "new@example.com", "password": PASSWORD, "name": "New"},
     "POST /api/v1/users/actions/verify_email": {"token": "x"},
+    "POST /api/v1/users/actions/stop_email_change": {"token": "x"},
     "POST /api/v1/users/actions/request_password_reset": {"email": "nobody@example.com"},
     "POST /api/v1/users/actions/reset_password": {"token": "x", "password": PASSWORD},
     "POST /api/v1/tokens": {"grant_type": "refresh_token", "refresh_token": "x"},

@@ -27,6 +27,11 @@ async def show_verify_email(_services: Services, _request: Validated[None, NoQue
     return _shown("/verify-email")
 
 
+async def show_stop_email_change(_services: Services, _request: Validated[None, NoQuery], _caller: Any) -> Response:
+    """Show the page that stops a change of address."""
+    return _shown("/stop-email-change")
+
+
 async def show_reset_password(_services: Services, _request: Validated[None, NoQuery], _caller: Any) -> Response:
     """Show the page that sets a new password."""
     return _shown("/reset-password")
@@ -55,6 +60,7 @@ def _route(path: str, handler: Handler) -> Route:
 
 ROUTES = [
     _route("/verify-email", show_verify_email),
+    _route("/stop-email-change", show_stop_email_change),
     _route("/reset-password", show_reset_password),
     _route("/accept-invitation", show_accept_invitation),
 ]

@@ -68,7 +68,7 @@ async def create_session(services: Services, request: Validated[SignIn, NoQuery]
     user = await accounts.sign_in(services, body.email, body.password, body.totp_code, context)
     org_id = await people.choose_org(services, user.id, body.org_id)
     old = credentials.cookie_of(request.headers)
-    return _begun(services, await sessions.begin(services, user.id, org_id, context, old), status=201)
+    return _begun(services, await sessions.begin(services, user, org_id, context, old), status=201)
 
 
 async def list_sessions(services: Services, request: Validated[None, PageQuery], principal: Principal) -> Response:

@@ -61,6 +61,12 @@ async def verify_email(services: Services, request: Validated[MailedToken, NoQue
     return render.no_content(finish)
 
 
+async def stop_email_change(services: Services, request: Validated[MailedToken, NoQuery], _caller: None) -> Response:
+    """Keep an address."""
+    await email_change.stop(services, request.body.token, context_of(request))
+    return render.no_content()
+
+
 async def request_password_reset(services: Services, request: Validated[Address, NoQuery], _caller: None) -> Response:
     """Have a link sent."""
     email = request.body.email
@@ -98,6 +104,20 @@ ROUTES = [
         permission=None,
         body=MailedToken,
         errors=(409, 422),
+    ),
+    Route(
+        method="POST",
+        path="/api/v1/users/actions/stop_email_change",
+        handler=stop_email_change,
+        summary="Stop a change of address",
+        description=(
+            "With the token that the old address was sent when it was asked for. It voids all that is pending of the"
+            " account: choose a new password next."
+        ),
+        responses={204: None},
+        permission=None,
+        body=MailedToken,
+        errors=(422,),
     ),
     Route(
         method="POST",

@@ -18,6 +18,9 @@ class _Id:
 
 _COLUMNS = columns(UserRow)
 _ANONYMOUS = "Deleted account"
+# Begins the next epoch. What is pending of an account (links in mails, half a sign-in, a way in that is being added)
+# names the epoch in which it was begun, and is void in every other; so is an authenticator that nobody has confirmed.
+_NEXT_EPOCH = "epoch = epoch + 1, totp_sealed = CASE WHEN totp_confirmed_at IS NULL THEN NULL ELSE totp_sealed END"
 
 
 async def find(database: Database, email: str) -> UserRow | None:
@@ -77,38 +80,55 @@ def rehash(user_id: str, old: str, new: str, now: datetime) -> Statement:
 def set_password(user_id: str, old: str | None, new: str, now: datetime) -> Statement:
     """Return the statement that replaces a password, if it is still `old`. What was begun with that no longer holds."""
     return Statement(
-        "UPDATE users SET password_hash = ?1, signed_out_at = ?2, version = version + 1, updated_at = ?2"
-        " WHERE id = ?3 AND password_hash = ?4",
+        f"UPDATE users SET password_hash = ?1, signed_out_at = ?2, {_NEXT_EPOCH}, version = version + 1,"
+        " updated_at = ?2 WHERE id = ?3 AND password_hash = ?4",
         (new, now, user_id, old),
     )
 
 
 def reset_password(user_id: str, token_id: str, new: str, now: datetime) -> Statement:
-    """Return the statement that sets a password while the token is unused. Who has it reads the address's mail."""
+    """Return the statement that sets a password while the token is good. Who has it reads the address's mail."""
     return Statement(
-        "UPDATE users SET password_hash = ?1, signed_out_at = ?2, version = version + 1, updated_at = ?2,"
-        " email_verified_at = CASE WHEN email_verified_at IS NULL THEN ?2 ELSE email_verified_at END"
-        " WHERE id = ?3 AND EXISTS (SELECT 1 FROM mail_tokens WHERE user_id = ?3 AND id = ?4 AND used_at IS NULL)",
+        f"UPDATE users SET password_hash = ?1, signed_out_at = ?2, {_NEXT_EPOCH}, version = version + 1,"
+        " updated_at = ?2, email_verified_at = CASE WHEN email_verified_at IS NULL THEN ?2 ELSE email_verified_at END"
+        f" WHERE {_by_token(3)}",
         (new, now, user_id, token_id),
     )
 
 
 def verify_email(user_id: str, token_id: str, now: datetime) -> Statement:
-    """Return the statement that notes that the address is the person's, while the token is unused."""
+    """Return the statement that notes that the address is the person's, while the token is good."""
     return Statement(
-        "UPDATE users SET email_verified_at = ?1, version = version + 1, updated_at = ?1 WHERE id = ?2"
-        " AND EXISTS (SELECT 1 FROM mail_tokens WHERE user_id = ?2 AND id = ?3 AND used_at IS NULL)",
+        f"UPDATE users SET email_verified_at = ?1, version = version + 1, updated_at = ?1 WHERE {_by_token(2)}",
         (now, user_id, token_id),
     )
 
 
 def change_email(user_id: str, token_id: str, email: str, now: datetime) -> Statement:
-    """Return the statement that gives an account another address, while the token is unused."""
+    """Return the statement that gives an account another address, while the token is good."""
     return Statement(
-        "UPDATE users SET email = ?1, email_verified_at = ?2, version = version + 1, updated_at = ?2 WHERE id = ?3"
-        " AND EXISTS (SELECT 1 FROM mail_tokens WHERE user_id = ?3 AND id = ?4 AND used_at IS NULL)",
+        f"UPDATE users SET email = ?1, email_verified_at = ?2, {_NEXT_EPOCH}, version = version + 1, updated_at = ?2"
+        f" WHERE {_by_token(3)}",
         (email, now, user_id, token_id),
     )
+
+
+def end_pending(user_id: str, token_id: str, now: datetime) -> Statement:
+    """Return the statement by which all that is pending is void, while the token is good."""
+    sql = f"UPDATE users SET {_NEXT_EPOCH}, version = version + 1, updated_at = ?1 WHERE {_by_token(2)}"
+    return Statement(sql, (now, user_id, token_id))
+
+
+def sign_out(user_id: str, now: datetime) -> Statement:
+    """Return the statement by which all that a person has begun holds no more: access tokens, and what is pending."""
+    return Statement(
+        f"UPDATE users SET signed_out_at = ?1, {_NEXT_EPOCH}, updated_at = ?1 WHERE id = ?2", (now, user_id)
+    )
+
+
+def in_epoch(user_id: str, epoch: int) -> Statement:
+    """Return the question whether what was begun in an epoch may still go on."""
+    return Statement("SELECT 1 FROM users WHERE id = ? AND epoch = ?", (user_id, epoch))
 
 
 def end_sessions(user_id: str, now: datetime) -> list[Statement]:
@@ -130,8 +150,8 @@ def anonymise(user_id: str, now: datetime) -> list[Statement]:
     return [
         Statement(
             "UPDATE users SET email = ?1, name = ?2, password_hash = NULL, email_verified_at = NULL, vouched_at = NULL,"
-            " totp_sealed = NULL, totp_confirmed_at = NULL, totp_step = NULL, signed_out_at = ?3, deleted_at = ?3,"
-            " version = version + 1, updated_at = ?3 WHERE id = ?4 AND deleted_at IS NULL",
+            " epoch = epoch + 1, totp_sealed = NULL, totp_confirmed_at = NULL, totp_step = NULL, signed_out_at = ?3,"
+            " deleted_at = ?3, version = version + 1, updated_at = ?3 WHERE id = ?4 AND deleted_at IS NULL",
             (f"{user_id}@deleted.invalid", _ANONYMOUS, now, user_id),
         ),
         Statement("DELETE FROM sessions WHERE user_id = ?", (user_id,)),
@@ -140,3 +160,11 @@ def anonymise(user_id: str, now: datetime) -> list[Statement]:
         Statement("DELETE FROM recovery_codes WHERE user_id = ?", (user_id,)),
         Statement("DELETE FROM logins WHERE user_id = ?", (user_id,)),
     ]
+
+
+def _by_token(place: int) -> str:
+    """Return the condition of an account (bound at `place`) by a token (behind it) that is unused and of its epoch."""
+    return (
+        f"id = ?{place} AND EXISTS (SELECT 1 FROM mail_tokens WHERE mail_tokens.user_id = ?{place}"
+        f" AND mail_tokens.id = ?{place + 1} AND mail_tokens.used_at IS NULL AND mail_tokens.epoch = users.epoch)"
+    )

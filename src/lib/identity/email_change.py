@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from lib.http.errors import Conflict
 from lib.http.response import Finish
 from lib.identity import account_store, accounts, mail_counts, mail_token_store, mail_tokens, reauthentication
@@ -12,29 +14,44 @@ from lib.identity.reauthentication import Proof
 from lib.identity.sign_up import check_domain
 from lib.mail import templates
 from lib.services import Services
-from lib.store.database import UniqueViolation
+from lib.store.database import Statement, UniqueViolation
 from lib.store.schema import MailTokenRow, UserRow
 
 
 async def request_change(services: Services, user: UserRow, email: str, proof: Proof, context: Context) -> Finish:
     """Return what sends a link to the new address. Whether somebody has it already is told to its owner alone.
 
-    Raises what `reauthentication.with_password` does, and Forbidden for an address of a domain that is not let in.
+    The old address is told first, with a link that stops it: in any case, else it would tell who has the new one. If
+    that can't be sent, no other is. Raises what `reauthentication.with_password` does, and Forbidden for an address of
+    a domain that is not let in.
     """
     check_domain(services.config.account, email)
     await reauthentication.with_password(services, user, proof, context)
     await mail_counts.count_new_address(services, user.id, email, context)
 
     async def work() -> None:
-        if await account_store.find(services.database, email) is not None:
-            await services.mailer.send(templates.known_address(email))
-            return
-        token, sending = mail_tokens.issue(services, user.id, MailPurpose.CHANGE_EMAIL, email)
-        await accounts.change(services, user.id, sending, "user.email_change_requested", context)
         url, hours = services.config.account.public_url, HOURS[MailPurpose.CHANGE_EMAIL]
-        await services.mailer.send(templates.confirm_new_address(email, url, token, hours))
+        stop, group = mail_tokens.issue(services, user.id, MailPurpose.STOP_EMAIL_CHANGE, user.email, user.epoch)
+        token, sending = mail_tokens.issue(services, user.id, MailPurpose.CHANGE_EMAIL, email, user.epoch)
+        taken = await account_store.find(services.database, email) is not None
+        group += [] if taken else sending
+        await accounts.change(services, user.id, group, "user.email_change_requested", context)
+        await services.mailer.send(templates.address_change_asked(user.email, url, stop, hours))
+        if taken:
+            await services.mailer.send(templates.known_address(email))
+        else:
+            await services.mailer.send(templates.confirm_new_address(email, url, token, hours))
 
     return later(services, work)
+
+
+async def stop(services: Services, token: str, context: Context) -> None:
+    """Stop a change of address with what the old one was sent. All that is pending ends with it: whoever has asked for
+    the change knows the password. Raises UnprocessableEntity for a token that can't be used.
+    """
+    row, now = await mail_tokens.present(services, token, MailPurpose.STOP_EMAIL_CHANGE), services.clock.now()
+    group = [account_store.end_pending(row.user_id, row.id, now), mail_token_store.use(row.user_id, row.id, now)]
+    await _use(services, row, group, "user.email_change_stopped", context)
 
 
 async def confirm(services: Services, token: str, context: Context) -> Finish:
@@ -62,9 +79,7 @@ async def _verify(services: Services, row: MailTokenRow, context: Context) -> No
         account_store.verify_email(row.user_id, row.id, now),
         mail_token_store.use(row.user_id, row.id, now),
     ]
-    verified, _ = await accounts.change(services, row.user_id, group, "user.email_verified", context)
-    if not verified:
-        raise mail_tokens.unusable()
+    await _use(services, row, group, "user.email_verified", context)
 
 
 async def _move(services: Services, row: MailTokenRow, context: Context) -> None:
@@ -72,13 +87,20 @@ async def _move(services: Services, row: MailTokenRow, context: Context) -> None
     group = [
         account_store.change_email(row.user_id, row.id, row.email, now),
         mail_token_store.use(row.user_id, row.id, now),
-        mail_token_store.drop_others(row.user_id, row.id),
     ]
     try:
-        moved, *_ = await accounts.change(services, row.user_id, group, "user.email_changed", context)
+        await _use(services, row, group, "user.email_changed", context)
     except UniqueViolation:
         raise Conflict("This address belongs to another account.", code="email_taken") from None
-    if not moved:
+
+
+async def _use(
+    services: Services, row: MailTokenRow, group: Sequence[Statement], action: str, context: Context
+) -> None:
+    """Do what a token is for. Raises UnprocessableEntity where somebody was first, or its epoch is over."""
+    good = mail_token_store.is_good(row.user_id, row.id)
+    done, *_ = await accounts.change(services, row.user_id, group, action, context, only_if=good)
+    if not done:
         raise mail_tokens.unusable()
 
 

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from lib.http.errors import Unauthorized
-from lib.identity import access_tokens, people, person_store, token_store
+from lib.identity import access_tokens, account_store, people, person_store, token_store
 from lib.identity.access_tokens import AccessToken
 from lib.identity.api_keys import key_hash
 from lib.identity.context import Context
@@ -19,7 +19,7 @@ from lib.identity.look_up import look_up
 from lib.identity.opaque import is_secret, new_secret
 from lib.identity.shield import network_of
 from lib.ids import new_id
-from lib.store.schema import RefreshTokenRow
+from lib.store.schema import RefreshTokenRow, UserRow
 from lib.store.scope import Person
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 PREFIX = "hgr_"
 GUARDED = "refresh"
+_ENDED = "You were signed out everywhere meanwhile. Sign in again."
 _WRONG = "The refresh token is wrong, has ended, or was used before."
 
 
@@ -41,9 +42,12 @@ class Grant:
     refresh_expires_at: datetime
 
 
-async def grant(services: Services, user_id: str, org_id: str, context: Context) -> Grant:
-    """Begin a family for a person who has just proved who it is."""
-    now = services.clock.now()
+async def grant(services: Services, user: UserRow, org_id: str, context: Context) -> Grant:
+    """Begin a family for a person who has just proved who it is. `user` is as it was when it began to.
+
+    Raises Unauthorized where its password has changed since, or the like.
+    """
+    user_id, now = user.id, services.clock.now()
     secret = new_secret(PREFIX)
     row = RefreshTokenRow(
         id=new_id(now),
@@ -57,11 +61,11 @@ async def grant(services: Services, user_id: str, org_id: str, context: Context)
         created_at=now,
         updated_at=now,
     )
-    group = [
-        token_store.insert(row),
-        *services.audit.person_event(user_id, "token.granted", context, now, details={"family": row.family_id}),
-    ]
-    await services.database.batch(Person(user_id), group)
+    still, details = account_store.in_epoch(user_id, user.epoch), {"family": row.family_id}
+    noted = services.audit.person_event(user_id, "token.granted", context, now, details=details, only_if=still)
+    *_, begun = await services.database.batch(Person(user_id), [*noted, token_store.insert(row, user.epoch)])
+    if not begun:
+        raise Unauthorized(_ENDED, code="signed_out")
     return await _granted(services, row, secret, org_id)
 
 

@@ -18,7 +18,8 @@ class Attempt:
     """One attempt to sign in, as the browser carries it, sealed. Random texts that nobody else knows:
 
     `state` ties the answer to this browser (RFC 9700, 4.7), `nonce` the ID token to this attempt, and `verifier` the
-    code (PKCE, RFC 7636). `user_id`: who is signed in already, and adds a way in. `expires_at`: in seconds since 1970.
+    code (PKCE, RFC 7636). `user_id`: who is signed in already, and adds a way in; `epoch` is its
+    account's of then (see `account_store`). `expires_at`: in seconds since 1970.
     """
 
     provider: str
@@ -29,6 +30,7 @@ class Attempt:
     verifier: str = field(repr=False)
     user_id: str | None = None
     invitation: str | None = field(default=None, repr=False)
+    epoch: int = 0
 
     @property
     def challenge(self) -> str:

@@ -32,8 +32,12 @@ MOST_LOGINS = 20
 _MOST_NAME = 100
 
 
-async def person_of(services: Services, identity: Identity, attempt: Attempt, context: Context) -> UserRow:
-    """Return whose identity this is, and use the attempt up. A new person is signed up, where that is allowed.
+Arrival = tuple["UserRow", "InvitationRow | None"]
+
+
+async def person_of(services: Services, identity: Identity, attempt: Attempt, context: Context) -> Arrival:
+    """Return whose identity this is, and the invitation that it brings; use the attempt up. A new person is signed up,
+    where that is allowed. `settle` follows when nothing more is asked of it.
 
     Raises Forbidden, Conflict or UnprocessableEntity, each with a code that tells what is missing.
     """
@@ -60,11 +64,11 @@ async def add(services: Services, identity: Identity, attempt: Attempt, user_id:
     if login is not None and login.user_id != user_id:
         raise _taken()
     if login is not None:
-        return await _signed_in(services, user_id, [], attempt, "login.confirmed", context)
+        return (await _signed_in(services, user_id, [], attempt, "login.confirmed", context))[0]
     if len(await login_store.of_person(services.database, user_id, MOST_LOGINS)) >= MOST_LOGINS:
         raise Conflict(f"An account has at most {MOST_LOGINS} ways in.", code="too_many_logins")
     group = [login_store.insert(_row(services, identity, user_id))]
-    return await _signed_in(services, user_id, group, attempt, "login.added", context)
+    return (await _signed_in(services, user_id, group, attempt, "login.added", context))[0]
 
 
 async def remove(services: Services, principal: Principal, login_id: str, proof: Proof, context: Context) -> None:
@@ -105,15 +109,15 @@ def login_hash(services: Services, identity: Identity) -> str:
 
 async def _signed_in(
     services: Services, user_id: str, group: Sequence[Statement], attempt: Attempt, action: str, context: Context
-) -> UserRow:
+) -> Arrival:
     user = await open_account(services, user_id)
-    invitation = await _invitation(services, attempt, user.email)
+    invitation = await invitation_of(services, attempt.invitation, user.email)
     await _write(services, user_id, group, attempt, action, context)
-    return await _settled(services, user, invitation, context)
+    return user, invitation
 
 
-async def _signed_up(services: Services, identity: Identity, email: str, attempt: Attempt, context: Context) -> UserRow:
-    invitation = await _invitation(services, attempt, email)
+async def _signed_up(services: Services, identity: Identity, email: str, attempt: Attempt, context: Context) -> Arrival:
+    invitation = await invitation_of(services, attempt.invitation, email)
     if invitation is None:
         sign_up.let_in(services.config.account, email)
     now = services.clock.now()
@@ -123,7 +127,7 @@ async def _signed_up(services: Services, identity: Identity, email: str, attempt
         login_store.insert(_row(services, identity, user_id)),
     ]
     await _write(services, user_id, group, attempt, "user.signed_up", context)
-    return await _settled(services, await open_account(services, user_id), invitation, context)
+    return await open_account(services, user_id), invitation
 
 
 async def open_account(services: Services, user_id: str) -> UserRow:
@@ -134,12 +138,11 @@ async def open_account(services: Services, user_id: str) -> UserRow:
     return user
 
 
-async def _settled(services: Services, user: UserRow, invitation: InvitationRow | None, context: Context) -> UserRow:
+async def settle(services: Services, user: UserRow, invitation: InvitationRow | None, context: Context) -> None:
     """Give the person where to belong: where it was invited, or an organisation of its own."""
     if invitation is not None:
         await services.invitations.accept(services, user, invitation)
     await homes.ensure(services, user, context)
-    return user
 
 
 async def _write(
@@ -155,10 +158,11 @@ async def _write(
         raise _taken() from None
 
 
-async def _invitation(services: Services, attempt: Attempt, email: str) -> InvitationRow | None:
-    if attempt.invitation is None:
+async def invitation_of(services: Services, secret: str | None, email: str) -> InvitationRow | None:
+    """Return the invitation that somebody brings, or None. Raises UnprocessableEntity for one that is not open."""
+    if secret is None:
         return None
-    invitation = await services.invitations.find(services, attempt.invitation, email)
+    invitation = await services.invitations.find(services, secret, email)
     if invitation is None:
         message = "The invitation is not for this address, or not open any more."
         raise UnprocessableEntity(message, code="invalid_invitation", param="invitation")

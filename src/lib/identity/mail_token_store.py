@@ -23,6 +23,7 @@ class NewMailToken:
     email: str
     secret_hash: str
     expires_at: datetime
+    epoch: int
 
 
 async def find(database: Database, secret_hash: str) -> MailTokenRow | None:
@@ -40,11 +41,29 @@ def replace(token: NewMailToken, now: datetime) -> list[Statement]:
     return [
         Statement("DELETE FROM mail_tokens WHERE user_id = ? AND purpose = ?", (token.user_id, token.purpose)),
         Statement(
-            "INSERT INTO mail_tokens (id, user_id, purpose, email, secret_hash, expires_at, created_at, updated_at)"
-            " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7)",
-            (token.id, token.user_id, token.purpose, token.email, token.secret_hash, token.expires_at, now),
+            "INSERT INTO mail_tokens (id, user_id, purpose, email, secret_hash, expires_at, created_at, updated_at,"
+            " epoch) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8)",
+            (
+                token.id,
+                token.user_id,
+                token.purpose,
+                token.email,
+                token.secret_hash,
+                token.expires_at,
+                now,
+                token.epoch,
+            ),
         ),
     ]
+
+
+def is_good(user_id: str, token_id: str) -> Statement:
+    """Return the question whether a token is unused, and of the epoch that the account is in."""
+    sql = (
+        "SELECT 1 FROM mail_tokens JOIN users ON users.id = mail_tokens.user_id WHERE mail_tokens.user_id = ?"
+        " AND users.id = ? AND mail_tokens.id = ? AND mail_tokens.used_at IS NULL AND users.epoch = mail_tokens.epoch"
+    )
+    return Statement(sql, (user_id, user_id, token_id))
 
 
 def use(user_id: str, token_id: str, now: datetime) -> Statement:
@@ -53,11 +72,6 @@ def use(user_id: str, token_id: str, now: datetime) -> Statement:
         "UPDATE mail_tokens SET used_at = ?1, updated_at = ?1 WHERE user_id = ?2 AND id = ?3 AND used_at IS NULL",
         (now, user_id, token_id),
     )
-
-
-def drop_others(user_id: str, token_id: str) -> Statement:
-    """Return the statement that takes away what else was sent: an old mail must undo nothing."""
-    return Statement("DELETE FROM mail_tokens WHERE user_id = ? AND id <> ?", (user_id, token_id))
 
 
 def drop_all(user_id: str) -> Statement:

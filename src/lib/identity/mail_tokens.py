@@ -24,13 +24,24 @@ class MailPurpose(StrEnum):
     VERIFY_EMAIL = "verify_email"
     RESET_PASSWORD = "reset_password"  # noqa: S105 - the name of a purpose
     CHANGE_EMAIL = "change_email"
+    STOP_EMAIL_CHANGE = "stop_email_change"
 
 
-HOURS = {MailPurpose.VERIFY_EMAIL: 24, MailPurpose.RESET_PASSWORD: 1, MailPurpose.CHANGE_EMAIL: 24}
+HOURS = {
+    MailPurpose.VERIFY_EMAIL: 24,
+    MailPurpose.RESET_PASSWORD: 1,
+    MailPurpose.CHANGE_EMAIL: 24,
+    MailPurpose.STOP_EMAIL_CHANGE: 24,
+}
 
 
-def issue(services: Services, user_id: str, purpose: MailPurpose, email: str) -> tuple[str, list[Statement]]:
-    """Return a new token, and the statements that make it the person's only one for this purpose."""
+def issue(
+    services: Services, user_id: str, purpose: MailPurpose, email: str, epoch: int
+) -> tuple[str, list[Statement]]:
+    """Return a new token, and the statements that make it the person's only one for this purpose.
+
+    It holds in this epoch: that of the account as it was when somebody asked for the mail.
+    """
     now = services.clock.now()
     token = new_secret(PREFIX)
     row = NewMailToken(
@@ -40,6 +51,7 @@ def issue(services: Services, user_id: str, purpose: MailPurpose, email: str) ->
         email=email,
         secret_hash=key_hash(token, services.pepper),
         expires_at=now + timedelta(hours=HOURS[purpose]),
+        epoch=epoch,
     )
     return token, mail_token_store.replace(row, now)
 
@@ -47,7 +59,7 @@ def issue(services: Services, user_id: str, purpose: MailPurpose, email: str) ->
 async def present(services: Services, token: str, *purposes: MailPurpose) -> MailTokenRow:
     """Return the row of a token that may still be used. Raises UnprocessableEntity, the same for whatever is wrong.
 
-    Whether two requests both use it is decided by the statements that do.
+    Whether two requests both use it, and whether its epoch is over, is decided by the statements that do.
     """
     row = await mail_token_store.find(services.database, key_hash(token, services.pepper)) if _may_be(token) else None
     if row is None or row.purpose not in purposes or row.used_at or row.expires_at <= services.clock.now():

@@ -1,4 +1,7 @@
-"""Changing a password, or setting a new one where it is forgotten. Both end whatever was begun with the old one."""
+"""Changing a password, or setting a new one where it is forgotten. Both end whatever was begun with the old one:
+
+sessions and tokens, and with the account's epoch all that is pending (`account_store`).
+"""
 
 from __future__ import annotations
 
@@ -42,7 +45,7 @@ async def request_reset(services: Services, email: str, context: Context) -> Fin
         user = await account_store.find(services.database, email)
         if user is None:
             return
-        token, sending = mail_tokens.issue(services, user.id, MailPurpose.RESET_PASSWORD, email)
+        token, sending = mail_tokens.issue(services, user.id, MailPurpose.RESET_PASSWORD, email, user.epoch)
         await accounts.change(services, user.id, sending, "user.reset_requested", context)
         url, hours = services.config.account.public_url, HOURS[MailPurpose.RESET_PASSWORD]
         await services.mailer.send(templates.reset_password(email, url, token, hours))
@@ -61,10 +64,10 @@ async def reset_password(services: Services, token: str, new: str, context: Cont
     group = [
         account_store.reset_password(row.user_id, row.id, services.passwords.hash(new), now),
         mail_token_store.use(row.user_id, row.id, now),
-        mail_token_store.drop_others(row.user_id, row.id),
         *account_store.end_sessions(row.user_id, now),
     ]
-    changed, *_ = await accounts.change(services, row.user_id, group, "user.password_reset", context)
+    good = mail_token_store.is_good(row.user_id, row.id)
+    changed, *_ = await accounts.change(services, row.user_id, group, "user.password_reset", context, only_if=good)
     if not changed:
         raise mail_tokens.unusable()
     await people.gates_changed(services, row.user_id)

@@ -27,14 +27,15 @@ class ShownSession:
 _SHOWN = columns(ShownSession)
 
 
-def insert(row: SessionRow) -> Statement:
-    """Return the statement that writes a new session."""
+def insert(row: SessionRow, epoch: int) -> Statement:
+    """Return the statement that writes a new session, for who has signed in in the epoch that is."""
     return Statement(
         "INSERT INTO sessions (id, user_id, secret_hash, active_org_id, user_agent, address, seen_at, expires_at,"
-        " created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?7, ?7)",
+        " created_at, updated_at) SELECT ?1, users.id, ?3, ?4, ?5, ?6, ?7, ?8, ?7, ?7 FROM users"
+        " WHERE users.id = ?2 AND users.epoch = ?9",
         (
             row.id, row.user_id, row.secret_hash, row.active_org_id, row.user_agent, row.address, row.created_at,
-            row.expires_at,
+            row.expires_at, epoch,
         ),
     )  # fmt: skip
 
@@ -45,11 +46,6 @@ def revoke(user_id: str, session_id: str, now: datetime) -> Statement:
         "UPDATE sessions SET revoked_at = ?1, updated_at = ?1 WHERE user_id = ?2 AND id = ?3 AND revoked_at IS NULL",
         (now, user_id, session_id),
     )
-
-
-def sign_out(user_id: str, now: datetime) -> Statement:
-    """Return the statement by which all that a person has begun holds no more, access tokens too."""
-    return Statement("UPDATE users SET signed_out_at = ?1, updated_at = ?1 WHERE id = ?2", (now, user_id))
 
 
 async def renew(

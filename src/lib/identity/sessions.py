@@ -21,7 +21,7 @@ from lib.identity.models import Principal
 from lib.identity.opaque import is_secret, new_secret
 from lib.identity.session_store import ShownSession
 from lib.ids import is_id, new_id
-from lib.store.schema import SessionRow
+from lib.store.schema import SessionRow, UserRow
 from lib.store.scope import Person
 
 if TYPE_CHECKING:
@@ -89,9 +89,12 @@ def idle(config: SessionConfig) -> timedelta:
     return timedelta(minutes=config.idle_minutes)
 
 
-async def begin(services: Services, user_id: str, org_id: str, context: Context, old: Cookie | None) -> NewSession:
-    """Begin a session. One that the browser had until now ends: a secret from before never becomes a signed-in one."""
-    now = services.clock.now()
+async def begin(services: Services, user: UserRow, org_id: str, context: Context, old: Cookie | None) -> NewSession:
+    """Begin a session. One that the browser had until now ends: a secret from before never becomes a signed-in one.
+
+    `user` is as it was when the sign-in began. Raises Unauthorized where its password has changed since, or the like.
+    """
+    user_id, now = user.id, services.clock.now()
     cookie = Cookie(new_secret(PREFIX), user_id, org_id)
     row = SessionRow(
         id=new_id(now),
@@ -108,11 +111,11 @@ async def begin(services: Services, user_id: str, org_id: str, context: Context,
     )
     if old is not None:
         await _forget(services, old, now)
-    group = [
-        session_store.insert(row),
-        *services.audit.person_event(user_id, "session.begun", context, now, details={"session": row.id}),
-    ]
-    await services.database.batch(Person(user_id), group)
+    still, details = account_store.in_epoch(user_id, user.epoch), {"session": row.id}
+    noted = services.audit.person_event(user_id, "session.begun", context, now, details=details, only_if=still)
+    *_, begun = await services.database.batch(Person(user_id), [*noted, session_store.insert(row, user.epoch)])
+    if not begun:
+        raise Unauthorized(WRONG, code="invalid_session")
     return _new(services, _shown(row), cookie)
 
 
@@ -171,7 +174,7 @@ async def end_all(services: Services, user_ids: Iterable[str], context: Context,
     now, orgs = services.clock.now(), set[str]()
     for user_id in user_ids:
         group = [
-            session_store.sign_out(user_id, now),
+            account_store.sign_out(user_id, now),
             *account_store.end_sessions(user_id, now),
             *services.audit.person_event(user_id, "session.all_ended", context, now, actor=actor),
         ]

@@ -8,10 +8,10 @@ from __future__ import annotations
 import hmac
 import json
 import secrets
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lib.http.errors import BadRequest
 from lib.identity.api_keys import derive
@@ -21,6 +21,7 @@ from lib.identity.jwt import InvalidToken, base64url_decode, base64url_encode
 if TYPE_CHECKING:
     from lib.services import Services
 
+Made = TypeVar("Made")
 ATTEMPT_COOKIE = "__Host-headgate-sign-in"
 CODE_COOKIE = "__Host-headgate-second-factor"
 ATTEMPT_TIME = timedelta(minutes=10)
@@ -32,19 +33,28 @@ _GONE = "This attempt to sign in has ended, or was begun in another browser. Beg
 
 @dataclass(frozen=True, slots=True)
 class CodeWanted:
-    """Somebody has signed in elsewhere, and has still to show a code of an authenticator."""
+    """Somebody has signed in elsewhere, and has still to show a code of an authenticator. Until then it has nothing:
+    also the invitation with which it came waits. `epoch` is its account's of then (see `account_store`).
+    """
 
     user_id: str
     expires_at: int
+    epoch: int
+    invitation: str | None = field(default=None, repr=False)
 
 
 def new_attempt(
-    provider: str, return_to: str, now: datetime, user_id: str | None = None, invitation: str | None = None
+    provider: str,
+    return_to: str,
+    now: datetime,
+    user_id: str | None = None,
+    invitation: str | None = None,
+    epoch: int = 0,
 ) -> Attempt:
     """Begin an attempt: its secrets have 256 bits each."""
     state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
     ends = int((now + ATTEMPT_TIME).timestamp())
-    return Attempt(provider, return_to, ends, state, nonce, verifier, user_id, invitation)
+    return Attempt(provider, return_to, ends, state, nonce, verifier, user_id, invitation, epoch)
 
 
 def local_path(text: str) -> str:
@@ -69,21 +79,21 @@ async def open_attempt(services: Services, value: str | None, provider: str, sta
     Without that, a stranger's page could sign somebody in as the stranger (login CSRF, RFC 9700, 4.7), or bring one
     provider's code to another (mix-up, 4.4).
     """
-    attempt = Attempt(**await _open(services, ATTEMPT_COOKIE, value))
+    attempt = _made(Attempt, await _open(services, ATTEMPT_COOKIE, value))
     if attempt.provider != provider or not hmac.compare_digest(attempt.state.encode(), state.encode()):
-        raise _gone()
+        raise gone()
     return attempt
 
 
-async def seal_code_wanted(services: Services, user_id: str) -> str:
+async def seal_code_wanted(services: Services, user_id: str, epoch: int, invitation: str | None) -> str:
     """Return the value of the cookie by which somebody goes on with a code."""
     ends = int((services.clock.now() + CODE_TIME).timestamp())
-    return await _seal(services, CODE_COOKIE, asdict(CodeWanted(user_id, ends)))
+    return await _seal(services, CODE_COOKIE, asdict(CodeWanted(user_id, ends, epoch, invitation)))
 
 
 async def open_code_wanted(services: Services, value: str | None) -> CodeWanted:
     """Return who goes on. Raises BadRequest."""
-    return CodeWanted(**await _open(services, CODE_COOKIE, value))
+    return _made(CodeWanted, await _open(services, CODE_COOKIE, value))
 
 
 async def _seal(services: Services, name: str, fields: Mapping[str, Any]) -> str:
@@ -93,15 +103,22 @@ async def _seal(services: Services, name: str, fields: Mapping[str, Any]) -> str
 
 async def _open(services: Services, name: str, value: str | None) -> dict[str, Any]:
     if not value or len(value) > MOST_CHARACTERS:
-        raise _gone()
+        raise gone()
     try:
         text = await services.sealer.open(_key(services, name), base64url_decode(value))
     except (InvalidToken, ValueError):
-        raise _gone() from None
+        raise gone() from None
     fields: dict[str, Any] = json.loads(text)
     if services.clock.now().timestamp() >= fields["expires_at"]:
-        raise _gone()
+        raise gone()
     return fields
+
+
+def _made(kind: Callable[..., Made], fields: Mapping[str, Any]) -> Made:
+    try:
+        return kind(**fields)
+    except TypeError:  # another version of ours has made it, minutes ago
+        raise gone() from None
 
 
 def _key(services: Services, name: str) -> bytes:
@@ -109,5 +126,6 @@ def _key(services: Services, name: str) -> bytes:
     return derive(services.config.secret, f"cookie {name}")
 
 
-def _gone() -> BadRequest:
+def gone() -> BadRequest:
+    """Return the error for what a browser carries that holds no more."""
     return BadRequest(_GONE, code="sign_in_expired")

@@ -79,7 +79,7 @@ async def begin_adding(
     sessions.signed_in(principal)
     user = await accounts.person(services, principal)
     await reauthentication.with_session(services, principal, user, proof, context)
-    attempt = sign_in_cookies.new_attempt(name, return_to, services.clock.now(), user_id=user.id)
+    attempt = sign_in_cookies.new_attempt(name, return_to, services.clock.now(), user.id, epoch=user.epoch)
     return await _begun(services, attempt, ask=False)
 
 
@@ -94,30 +94,37 @@ async def come_back(
     identity = await _identify(services, attempt, returned, context)
     if attempt.user_id is not None:
         await _still_signed_in(services, attempt.user_id, headers)
+        if (await logins.open_account(services, attempt.user_id)).epoch != attempt.epoch:
+            raise sign_in_cookies.gone()
         await logins.add(services, identity, attempt, attempt.user_id, context)
         return CameBack(attempt.return_to, ())
-    user = await logins.person_of(services, identity, attempt, context)
+    user, invitation = await logins.person_of(services, identity, attempt, context)
     if user.totp_confirmed_at is not None:
-        sealed = await sign_in_cookies.seal_code_wanted(services, user.id)
+        sealed = await sign_in_cookies.seal_code_wanted(services, user.id, user.epoch, attempt.invitation)
         seconds = int(sign_in_cookies.CODE_TIME.total_seconds())
         path = _with_field(attempt.return_to, "sign_in=totp_required")
         return CameBack(path, (cookies.setting(sealed, seconds, sign_in_cookies.CODE_COOKIE),))
+    await logins.settle(services, user, invitation, context)
     return CameBack(attempt.return_to, (await _session(services, user, headers, context),))
 
 
 async def show_code(services: Services, code: str, headers: Headers, context: Context) -> tuple[str, ...]:
     """Go on with a code of the authenticator, where an account asks for one; return the cookies of the session.
 
-    Raises BadRequest, Unauthorized and TooManyRequests.
+    Raises BadRequest, Unauthorized and TooManyRequests; UnprocessableEntity for an invitation that has ended meanwhile.
     """
     value = cookies.read(headers.get("cookie"), sign_in_cookies.CODE_COOKIE)
     wanted = await sign_in_cookies.open_code_wanted(services, value)
     user = await logins.open_account(services, wanted.user_id)
+    if user.epoch != wanted.epoch:
+        raise sign_in_cookies.gone()
+    invitation = await logins.invitation_of(services, wanted.invitation, user.email)
     if user.totp_confirmed_at is None:
         raise Conflict("Codes are switched off meanwhile. Begin again.", code="totp_not_enabled")
     if not await second_factor.accepts(services, user, code, context):
         await accounts.change(services, user.id, [], "user.sign_in_failed", context, result="denied")
         raise Unauthorized("The code is wrong.", code="invalid_credentials")
+    await logins.settle(services, user, invitation, context)
     return (await _session(services, user, headers, context), cookies.clearing(sign_in_cookies.CODE_COOKIE))
 
 
@@ -153,7 +160,7 @@ async def _still_signed_in(services: Services, user_id: str, headers: Headers) -
 
 async def _session(services: Services, user: UserRow, headers: Headers, context: Context) -> str:
     org_id = await people.choose_org(services, user.id, None)
-    new: NewSession = await sessions.begin(services, user.id, org_id, context, credentials.cookie_of(headers))
+    new: NewSession = await sessions.begin(services, user, org_id, context, credentials.cookie_of(headers))
     seconds = int((new.shown.expires_at - services.clock.now()).total_seconds())
     return cookies.setting(new.cookie.value, seconds)
 

@@ -94,7 +94,7 @@ async def _make(
         invitation = None
     proofs = (now if mailed else None, now, now if vouched else None)
     group = [account_store.insert(user_id, form.email, form.name, password_hash, *proofs)]
-    token, sending = mail_tokens.issue(services, user_id, MailPurpose.VERIFY_EMAIL, form.email)
+    token, sending = mail_tokens.issue(services, user_id, MailPurpose.VERIFY_EMAIL, form.email, 0)
     try:
         await accounts.change(services, user_id, group if invitation else [*group, *sending], "user.signed_up", context)
     except UniqueViolation:
@@ -117,7 +117,7 @@ async def _tell(services: Services, user: UserRow, context: Context) -> None:
     if user.email_verified_at is not None:
         await services.mailer.send(templates.known_address(user.email))
         return
-    token, sending = mail_tokens.issue(services, user.id, MailPurpose.RESET_PASSWORD, user.email)
+    token, sending = mail_tokens.issue(services, user.id, MailPurpose.RESET_PASSWORD, user.email, user.epoch)
     group = [mail_token_store.drop_all(user.id), *sending]
     await accounts.change(services, user.id, group, "user.signed_up_again", context)
     url, hours = services.config.account.public_url, HOURS[MailPurpose.RESET_PASSWORD]

@@ -18,12 +18,12 @@ async def find(database: Database, secret_hash: str) -> RefreshTokenRow | None:
     return await database.one(Presented(secret_hash), RefreshTokenRow, sql, secret_hash)
 
 
-def insert(row: RefreshTokenRow) -> Statement:
-    """Return the statement that writes the first refresh token of a family."""
+def insert(row: RefreshTokenRow, epoch: int) -> Statement:
+    """Return the statement that writes the first refresh token of a family, for who has signed in in this epoch."""
     return Statement(
         "INSERT INTO refresh_tokens (id, user_id, family_id, active_org_id, secret_hash, expires_at, created_at,"
-        " updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7)",
-        (row.id, row.user_id, row.family_id, row.active_org_id, row.secret_hash, row.expires_at, row.created_at),
+        " updated_at) SELECT ?1, users.id, ?3, ?4, ?5, ?6, ?7, ?7 FROM users WHERE users.id = ?2 AND users.epoch = ?8",
+        (row.id, row.user_id, row.family_id, row.active_org_id, row.secret_hash, row.expires_at, row.created_at, epoch),
     )
 
 

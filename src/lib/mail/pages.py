@@ -140,6 +140,13 @@ PAGES = [
         buttons=(Button("once", "Confirm", "Your address is confirmed. You can sign in now."),),
     ),
     MailPage(
+        path="/stop-email-change",
+        title="Keep your address",
+        says="Press the button to keep the address of your account. Choose a new password then: somebody knows yours.",
+        action="/api/v1/users/actions/stop_email_change",
+        buttons=(Button("once", "Stop the change", "Your address stays. Now ask for a new password."),),
+    ),
+    MailPage(
         path="/reset-password",
         title="Choose a new password",
         says="All sessions of your account end when you choose a new password.",

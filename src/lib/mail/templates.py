@@ -74,6 +74,18 @@ def known_address(to: str) -> Message:
     )
 
 
+def address_change_asked(to: str, public_url: str | None, token: str, hours: int) -> Message:
+    """To the address that an account has, when another is to take its place."""
+    return _message(
+        to,
+        "The address of your account is to change",
+        "Somebody, probably you, has asked that your Headgate account have another e-mail address. If this was not you,"
+        " stop it here, and choose a new password at once: somebody knows yours.",
+        way(public_url, "stop-email-change", token),
+        f"This works once, for {hours} hours, while the new address has not been confirmed.",
+    )
+
+
 def address_changed(to: str) -> Message:
     """To the address that an account had."""
     return _message(

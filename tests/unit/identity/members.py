@@ -47,16 +47,16 @@ async def _join(world: World, role: str | None, email: str) -> Caller:
     user = await seed_person(world.services.database, org_id or None, role or "", email)
     if org_id:
         await people.ensure_key(world.services, org_id, user.id)
-    return Caller(world, user, await _token(world, user.id, org_id))
+    return Caller(world, user, await _token(world, user, org_id))
 
 
-async def _token(world: World, user_id: str, org_id: str) -> str:
-    return (await grants.grant(world.services, user_id, org_id, Context("request"))).access_token
+async def _token(world: World, user: UserRow, org_id: str) -> str:
+    return (await grants.grant(world.services, user, org_id, Context("request"))).access_token
 
 
 def again(caller: Caller, org_id: str) -> Caller:
     """Sign somebody in anew, active in an organisation."""
-    return Caller(caller.world, caller.user, run(_token(caller.world, caller.id, org_id)))
+    return Caller(caller.world, caller.user, run(_token(caller.world, caller.user, org_id)))
 
 
 def owned() -> tuple[World, Caller]:

@@ -36,9 +36,9 @@ class FakeMailer:
     def subjects(self) -> list[tuple[str, str]]:
         return [(message.to, message.subject) for message in self.sent]
 
-    def token(self) -> str:
-        """Return the token of the last mail."""
-        [token] = set(re.findall(r"hgm_\w+", self.sent[-1].text))
+    def token(self, which: int = -1) -> str:
+        """Return the token of the last mail, or of another."""
+        [token] = set(re.findall(r"hgm_\w+", self.sent[which].text))
         return str(token)
 
 

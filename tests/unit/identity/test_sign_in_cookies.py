@@ -90,7 +90,7 @@ def test_one_kind_is_not_read_as_the_other() -> None:
     attempt, value = begun(world)
     with pytest.raises(BadRequest):
         run(sign_in_cookies.open_code_wanted(world.services, value))
-    wanted = run(sign_in_cookies.seal_code_wanted(world.services, USER))
+    wanted = run(sign_in_cookies.seal_code_wanted(world.services, USER, 3, "hgi_secret"))
     with pytest.raises(BadRequest):
         opened(world, wanted, attempt)
     assert run(sign_in_cookies.open_code_wanted(world.services, wanted)).user_id == USER

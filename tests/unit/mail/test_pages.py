@@ -40,7 +40,7 @@ def test_every_link_of_a_mail_leads_to_a_page() -> None:
         make("a@b.example", url, token, 1)
         for make in (
             templates.verify_address, templates.confirm_new_address, templates.reset_password, templates.finish_sign_up,
-            templates.invitation,
+            templates.invitation, templates.address_change_asked,
         )
     ]  # fmt: skip
     paths = set()

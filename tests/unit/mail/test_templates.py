@@ -15,6 +15,7 @@ TO = "alice@wonder.example"
 TOKEN = "hgm_secret"
 WITH_TOKEN = [
     templates.verify_address, templates.confirm_new_address, templates.reset_password, templates.finish_sign_up,
+    templates.address_change_asked,
 ]  # fmt: skip
 WITHOUT = [
     templates.known_address(TO),

@@ -242,14 +242,14 @@ async def _sign_in(services: Services, org: str) -> None:
     """Sign in as a browser and as an app, use both, and end them; then the daily work."""
     user = await seed_person(services.database, org)
     await people.choose_org(services, user.id, None)
-    begun = await sessions.begin(services, user.id, org, _CONTEXT, None)
-    begun = await sessions.begin(services, user.id, org, _CONTEXT, begun.cookie)
+    begun = await sessions.begin(services, user, org, _CONTEXT, None)
+    begun = await sessions.begin(services, user, org, _CONTEXT, begun.cookie)
     principal = await sessions.find(services, begun.cookie)
     assert principal is not None
     await session_store.touch(services.database, user.id, begun.shown.id, NOW)
     await sessions.list_all(services, user.id, "~", 20)
     await sessions.renew(services, principal, org)
-    granted = await grants.grant(services, user.id, org, _CONTEXT)
+    granted = await grants.grant(services, user, org, _CONTEXT)
     await grants.refresh(services, granted.refresh_token, None, _CONTEXT)
     token = access_tokens.read(jwt.parse(granted.access_token), services.config.session, services.clock.now())
     assert await access_tokens.principal_of(services, token) is not None

@@ -52,7 +52,8 @@ async def use_people(services: Services, org_id: str) -> None:
     user = await accounts.sign_in(replace(services, passwords=dearer), _EMAIL, PASSWORD, None, CONTEXT)
     await ended_by_operator.end_of_person(services, _EMAIL, CONTEXT)
     await ended_by_operator.end_of_everyone(services, "", 1, CONTEXT)
-    await accounts.change(services, user.id, [account_store.rename(user.id, 1, "x", NOW)], "x", CONTEXT)
+    renamed, only_if = [account_store.rename(user.id, 1, "x", NOW)], account_store.is_at(user.id, 1)
+    await accounts.change(services, user.id, renamed, "x", CONTEXT, only_if=only_if)
     await accounts.change(services, user.id, [account_store.verify_email(user.id, "x", NOW)], "x", CONTEXT)
     await _changes(services, await _again(services, user), mailer)
     await _codes(services, await _again(services, user))
@@ -70,13 +71,14 @@ async def _elsewhere(services: Services) -> None:
     """Sign up with another provider, sign in with it, add a second way in and remove it."""
     attempt = sign_in_cookies.new_attempt("acme", "/", NOW)
     identity = Identity("https://login.acme.example", "somebody", "somebody@wonder.example", True, "Somebody")
-    user = await logins.person_of(services, identity, attempt, CONTEXT)
+    user, invitation = await logins.person_of(services, identity, attempt, CONTEXT)
+    await logins.settle(services, user, invitation, CONTEXT)
     await logins.person_of(services, identity, replace(attempt, state="second"), CONTEXT)
     second = replace(identity, subject="second")
     await logins.add(services, second, replace(attempt, state="third"), user.id, CONTEXT)
     row = await login_store.find(services.database, logins.login_hash(services, second))
     assert row is not None
-    session = await sessions.begin(services, user.id, "", CONTEXT, None)
+    session = await sessions.begin(services, user, "", CONTEXT, None)
     principal = people.principal_of(
         PersonRow(user.id, None, None, None, None, None, None, None, None), "", "session", session.shown.id
     )
@@ -85,6 +87,9 @@ async def _elsewhere(services: Services) -> None:
 
 async def _changes(services: Services, user: UserRow, mailer: FakeMailer) -> None:
     await _finish(await password_change.change_password(services, user, Proof(PASSWORD), PASSWORD, CONTEXT))
+    user = await _again(services, user)
+    await _finish(await email_change.request_change(services, user, _NEW_EMAIL, Proof(PASSWORD), CONTEXT))
+    await email_change.stop(services, mailer.token(-2), CONTEXT)
     user = await _again(services, user)
     await _finish(await email_change.request_change(services, user, _NEW_EMAIL, Proof(PASSWORD), CONTEXT))
     await _finish(await email_change.confirm(services, mailer.token(), CONTEXT))
