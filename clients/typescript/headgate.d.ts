@@ -1264,7 +1264,11 @@ export interface paths {
          */
         get: operations["start"];
         put?: never;
-        post?: never;
+        /**
+         * Begin to sign in from a page of yours
+         * @description For a page of this origin or of `CORS_ORIGINS`: it sends the browser to `authorization_url`. Takes an invitation, which lets its person sign up.
+         */
+        post: operations["start_by_page"];
         delete?: never;
         options?: never;
         head?: never;
@@ -3428,6 +3432,22 @@ export interface components {
             invitation?: string | null;
         };
         /**
+         * Start
+         * @description The same, with an invitation's secret: no address may hold that, since logs and histories keep addresses.
+         */
+        Start: {
+            /**
+             * Return To
+             * @default /api/v1/sessions/current
+             */
+            return_to?: string;
+            /**
+             * Invitation
+             * @default null
+             */
+            invitation?: string | null;
+        };
+        /**
          * StreamOptions
          * @description Options of a stream. With `include_usage` the last event before the end mark tells the tokens used.
          */
@@ -3871,6 +3891,7 @@ export type Session = components['schemas']['Session'];
 export type ShowCode = components['schemas']['ShowCode'];
 export type SignIn = components['schemas']['SignIn'];
 export type SignUpForm = components['schemas']['SignUpForm'];
+export type Start = components['schemas']['Start'];
 export type StreamOptions = components['schemas']['StreamOptions'];
 export type SubjectCheck = components['schemas']['SubjectCheck'];
 export type SwitchOrg = components['schemas']['SwitchOrg'];
@@ -12709,7 +12730,6 @@ export interface operations {
         parameters: {
             query?: {
                 return_to?: string;
-                invitation?: string;
             };
             header?: never;
             path: {
@@ -12755,6 +12775,95 @@ export interface operations {
             };
             /** @description The path and query are too long. */
             414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The provider can't be reached, or its answer makes no sense. Its own errors come through. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    start_by_page: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                provider: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Start"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["One_GoThere_"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The caller lacks the route's scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description There is no such thing, or the caller may not know of it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The body is over the limit. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The path and query are too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The body is not application/json. */
+            415: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -17,7 +17,7 @@ from lib.identity.context import context_of
 from lib.identity.identity_provider import Attempt, Returned
 from lib.services import Services
 from lib.text import PRINTABLE
-from routes.schemas import Code, LocalPath, One, Secret
+from routes.schemas import Code, GoThere, LocalPath, One, Secret
 
 # Shows the session, with what changes by it need.
 HOME = "/api/v1/sessions/current"
@@ -34,9 +34,15 @@ class Providers(BaseModel):
 
 
 class StartQuery(BaseModel):
-    """Where to go when signed in: a path of this host. `invitation` is an invitation's secret."""
+    """Where to go when signed in: a path of this host."""
 
     return_to: LocalPath = HOME
+
+
+class Start(StartQuery):
+    """The same, with an invitation's secret: no address may hold that, since logs and histories keep addresses."""
+
+    model_config = ConfigDict(extra="forbid")
     invitation: Secret | None = None
 
 
@@ -63,10 +69,17 @@ async def list_providers(services: Services, _request: Validated[None, NoQuery],
 
 async def start(services: Services, request: Validated[None, StartQuery], _caller: None) -> Response:
     """Send the browser to the provider."""
-    query = request.query
     name, headers = request.path["provider"], request.headers
-    begun = await sign_in_with.begin(services, name, query.return_to, query.invitation, headers)
+    begun = await sign_in_with.begin(services, name, request.query.return_to, headers)
     return Response(303, {**_NO_STORE, "location": begun.url, "set-cookie": begun.cookie})
+
+
+async def start_by_page(services: Services, request: Validated[Start, NoQuery], _caller: None) -> Response:
+    """Tell a page where to send the browser."""
+    name, body = request.path["provider"], request.body
+    begun = await sign_in_with.begin_by_page(services, name, body.return_to, body.invitation, request.headers)
+    headers = {**_NO_STORE, "set-cookie": begun.cookie}
+    return render.data(GoThere(authorization_url=begun.url), headers=headers)
 
 
 async def callback(services: Services, request: Validated[None, CallbackQuery], _caller: None) -> Response:
@@ -125,6 +138,20 @@ ROUTES = [
         responses={303: None},
         permission=None,
         query=StartQuery,
+        errors=(403, 404, 502),
+    ),
+    Route(
+        method="POST",
+        path="/api/v1/auth/{provider}/start",
+        handler=start_by_page,
+        summary="Begin to sign in from a page of yours",
+        description=(
+            "For a page of this origin or of `CORS_ORIGINS`: it sends the browser to `authorization_url`. Takes an"
+            " invitation, which lets its person sign up."
+        ),
+        responses={200: One[GoThere]},
+        permission=None,
+        body=Start,
         errors=(403, 404, 502),
     ),
     Route(

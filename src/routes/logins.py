@@ -16,7 +16,7 @@ from lib.identity import accounts, login_store, logins, sign_in_with
 from lib.identity.context import context_of
 from lib.identity.models import SELF, Principal
 from lib.services import Services
-from routes.schemas import Again, LocalPath, One, Page
+from routes.schemas import Again, GoThere, LocalPath, One, Page
 
 PATH = "/api/v1/me/logins"
 
@@ -36,12 +36,6 @@ class AddLogin(Again):
 
     provider: Annotated[str, StringConstraints(min_length=1, max_length=31, pattern=r"^[a-z][a-z0-9-]*$")]
     return_to: LocalPath = PATH
-
-
-class GoThere(BaseModel):
-    """Where the browser goes now."""
-
-    authorization_url: str
 
 
 async def list_logins(services: Services, request: Validated[None, PageQuery], principal: Principal) -> Response:

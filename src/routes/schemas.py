@@ -81,6 +81,12 @@ class Again(BaseModel):
         return Proof(self.password, self.totp_code)
 
 
+class GoThere(BaseModel):
+    """Where the browser goes now."""
+
+    authorization_url: str
+
+
 class GivenRole(BaseModel):
     """What somebody is to be: `role`, or in its place one of the organisation's own roles."""
 

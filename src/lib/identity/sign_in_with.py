@@ -57,15 +57,24 @@ def provider_named(services: Services, name: str) -> IdentityProvider:
     return services.providers[name]
 
 
-async def begin(services: Services, name: str, return_to: str, invitation: str | None, headers: Headers) -> Begun:
+async def begin(services: Services, name: str, return_to: str, headers: Headers) -> Begun:
     """Begin to sign in, in a browser that a person has led here: an image, a frame or a script of any page is not one.
 
     A link on another's page may be: then the provider asks, even whoever is signed in there (ASVS V7.6.2). Raises
     Forbidden, NotFound; BadGateway where the provider can't be asked.
     """
     csrf.check_navigation(headers, services.config.session)
-    attempt = sign_in_cookies.new_attempt(name, return_to, services.clock.now(), invitation=invitation)
+    attempt = sign_in_cookies.new_attempt(name, return_to, services.clock.now())
     return await _begun(services, attempt, ask=not csrf.is_trusted_page(headers, services.config.session))
+
+
+async def begin_by_page(
+    services: Services, name: str, return_to: str, invitation: str | None, headers: Headers
+) -> Begun:
+    """Begin to sign in from the script of a page that we trust. Raises what `begin` does."""
+    csrf.check_origin(headers, services.config.session)
+    attempt = sign_in_cookies.new_attempt(name, return_to, services.clock.now(), invitation=invitation)
+    return await _begun(services, attempt, ask=False)
 
 
 async def begin_adding(

@@ -199,3 +199,15 @@ def test_a_status_that_is_not_declared_is_noticed() -> None:
         seen.note(method, path, status)
     seen.note("GET", "/api/v1/keys", 200)
     assert seen.undeclared() == ["GET /api/v1/keys/{id} 418", "GET /livez 418"]
+
+
+def test_no_secret_is_asked_for_in_an_address() -> None:
+    """Histories, proxies and logs keep addresses. A provider's code comes so only from one that can do no other."""
+    secrets = re.compile(r"token|secret|invitation|password|code|key$")
+    found = {
+        (path, parameter["name"])
+        for _, path, operation in OPERATIONS
+        for parameter in operation["parameters"]
+        if parameter["in"] == "query" and secrets.search(parameter["name"])
+    }
+    assert found == {("/api/v1/auth/{provider}/callback", "code")}

@@ -65,6 +65,13 @@ class Browser:
         self.start(**query)
         return self.back()
 
+    def sign_in_invited(self, invitation: str) -> Answer:
+        """The same, begun by the script of a page of ours, which has the invitation from behind its address's `#`."""
+        answer = self.ask("POST", f"{AUTH}/acme/start", {"invitation": invitation}, sec_fetch_site="same-origin")
+        assert answer.status == 200, answer.body
+        self.go(answer.data["authorization_url"])
+        return self.back()
+
     def session(self) -> Any:
         """Return one's own session as it is shown; None where one is not signed in."""
         answer = self.ask("GET", "/api/v1/sessions/current")

@@ -221,12 +221,21 @@ def test_an_address_of_an_allowed_domain_signs_up() -> None:
 def test_an_invitation_lets_in_whom_it_is_for() -> None:
     """And makes it a member; with another's it stays outside, account or not."""
     client = browser(SignUp.INVITATION)
-    assert client.sign_in(invitation="invited").status == 303
+    assert client.sign_in_invited("invited").status == 303
     accepted = client.world.services.invitations.accepted  # type: ignore[attr-defined]
     assert accepted == [row(client.world)["id"]]
-    assert code(client.other().sign_in(invitation="made up")) == "invalid_invitation"
+    assert code(client.other().sign_in_invited("made up")) == "invalid_invitation"
     client.issuer.claims = {"sub": "bob", "email": "bob@wonder.example"}
-    assert code(client.other().sign_in(invitation="invited")) == "invalid_invitation"
+    assert code(client.other().sign_in_invited("invited")) == "invalid_invitation"
+
+
+def test_another_sites_script_begins_nothing() -> None:
+    """Nor does an invitation stand in an address, where logs would keep it."""
+    path, body = f"{AUTH}/acme/start", {"invitation": "invited"}
+    for said in ({"origin": "https://evil.example"}, {"sec_fetch_site": "cross-site"}):
+        assert code(browser().ask("POST", path, body, **said)) == "origin_not_allowed"
+    assert browser().ask("POST", path, {"return_to": "//evil.example"}).status == 400
+    assert code(browser(SignUp.INVITATION).sign_in(invitation="invited")) == "invitation_required"
 
 
 def test_a_browser_that_has_not_begun_it_is_not_signed_in() -> None:

@@ -64,7 +64,7 @@ def test_own_settings_are_laid_over(tmp_path: Path) -> None:
     assert made["vars"] == {"STORE": "postgres", "PUBLIC_URL": "https://ai.example.com"}
     assert made["hyperdrive"] == [{"binding": "HYPERDRIVE", "id": "abc"}]
     assert (made["account_id"], made["routes"]) == ("def", [{"pattern": "ai.example.com", "custom_domain": True}])
-    assert made["observability"] == {"enabled": True, "head_sampling_rate": 0.1}
+    assert made["observability"] == {**wrangler_toml()["observability"], "head_sampling_rate": 0.1}
     assert "sk-1" not in json.dumps(made)
     assert "admin_email" not in made
 

@@ -22,3 +22,8 @@ def test_production_never_gets_the_flags_of_local_runs() -> None:
         "experimental",
         "python_workers_development",
     }
+
+
+def test_the_platform_logs_no_addresses() -> None:
+    """Its own line of a request has the query, and so whatever secret somebody has put there; ours has the path."""
+    assert wrangler_toml()["observability"]["logs"]["invocation_logs"] is False
