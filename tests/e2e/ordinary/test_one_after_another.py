@@ -60,7 +60,7 @@ def stream_with_usage(client: OpenAI, model: str, **fields: Any) -> Json:
 
 
 Call = Callable[..., Json]
-PLENTY = 2**40
+PLENTY, MOST_TOKENS = 2**40, 10**9
 NOTHING = Size(0, 0, 0, 0)
 
 # A rule's fields, from what one call takes; what refuses the call that no longer fits; and a model's words.
@@ -117,7 +117,7 @@ def test_each_call_that_fits_is_let_in_and_no_other(own_headgate: Headgate, sim:
     rule, call, fields, words, refused_with = CASES[case]
     model = sim_model(f"chunks4-{words}" if words else "chunks4")
     client = own_headgate.openai()
-    size = _size(own_headgate, client, model, fields)
+    size = _size(own_headgate, client, stream if call is whole else call, model, fields)
     path = "budgets" if "window" in rule(size) else "limits"
     made = own_headgate.post(f"/api/v1/{path}", rule(size))
     assert made.status_code == 201, made.text
@@ -159,19 +159,19 @@ def test_eight_workers_fit_through_eight_places(own_headgate: Headgate) -> None:
         list(pool.map(works, range(8)))
 
 
-def _size(headgate: Headgate, client: OpenAI, model: str, fields: Json) -> Size:
-    """Measure a call under rules that let everything in."""
+def _size(headgate: Headgate, client: OpenAI, call: Call, model: str, fields: Json) -> Size:
+    """Measure a streamed call under rules that let everything in: its headers tell what is left at its admission."""
     rules = [
-        ("limits", {"scope": ORG, "unit": "tokens", "limit": PLENTY, "window_seconds": 60}),
+        ("limits", {"scope": ORG, "unit": "tokens", "limit": MOST_TOKENS, "window_seconds": 60}),
         ("budgets", {"scope": ORG, "window": "total", "limit_nano_usd": PLENTY}),
     ]
     made = [(path, headgate.post(f"/api/v1/{path}", fields_).json()["data"]["id"]) for path, fields_ in rules]
-    headers = stream(client, model, **fields)
+    headers = call(client, model, **fields)
     [record] = headgate.records_when(1, model=model)
     for path, rule_id in made:
         assert headgate.delete(f"/api/v1/{path}/{rule_id}").status_code == 204
     return Size(
-        estimate=PLENTY - int(headers["x-ratelimit-remaining-tokens"]),
+        estimate=MOST_TOKENS - int(headers["x-ratelimit-remaining-tokens"]),
         tokens=record["input_tokens"] + record["output_tokens"],
         bound=PLENTY - int(headers["x-headgate-budget-remaining"]),
         cost=record["cost_nano_usd"],
