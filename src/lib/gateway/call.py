@@ -216,7 +216,7 @@ async def _whole(
     text = body.to_bytes()
     usage, failed = request.usage(text), request.told_error(text)
     output = 0 if usage else request.output_estimate(text)
-    known, estimated = _used(settlement, usage, output, failed=failed)
+    known, estimated = _used(settlement, usage, output, refused=failed and not output)
     cause = _failure_cause(known) if failed else Cause.FINISHED
     settlement.tell(cause, known, estimated=estimated)
     # Before the client has the answer: its next call must not find this one under way.
@@ -224,9 +224,9 @@ async def _whole(
     return Response(answer.status, headers, body, settlement.facts(), settlement.closed)
 
 
-def _used(settlement: Settlement, usage: Usage | None, output: int, *, failed: bool) -> tuple[Usage, bool]:
+def _used(settlement: Settlement, usage: Usage | None, output: int, *, refused: bool) -> tuple[Usage, bool]:
     """Return what was used, and whether that is an estimate. An error before anything was said has cost nothing."""
-    if usage or (failed and not output):
+    if usage or refused:
         return usage or Usage(), False
     return settlement.estimate(output), True
 
@@ -248,15 +248,12 @@ class _Reading:
         """Return what was used, and whether that is an estimate."""
         usage = self._stream.usage(text)
         output = 0 if usage else self._stream.output_estimate(text)
-        return _used(self._settlement, usage, output, failed=self.completion(text) is Completion.FAILED)
+        return _used(self._settlement, usage, output, refused=self.completion(text) is Completion.REFUSED)
 
     def ended(self, report: StreamReport) -> tuple[Cause, Usage, bool]:
         """Return why the stream ended, and what was used."""
-        completion, (known, estimated) = self.completion(report.text), self.used(report.text)
-        cause = _cause(report.end, completion)
-        if cause is Cause.UPSTREAM_BROKE_OFF and completion is Completion.FAILED:
-            cause = _failure_cause(known)
-        return cause, known, estimated
+        known, estimated = self.used(report.text)
+        return _cause(report.end, self.completion(report.text), known), known, estimated
 
 
 def _streamed(
@@ -282,7 +279,7 @@ def _streamed(
         known, estimated = reading.used(text)
         if whole and stream_filter:
             last = stream_filter.end()
-        return last + settlement.tell(_cause(end, completion), known, estimated=estimated).event()
+        return last + settlement.tell(_cause(end, completion, known), known, estimated=estimated).event()
 
     relay: Relay = answer.relay(ending, stream_filter)
 
@@ -297,18 +294,19 @@ def _streamed(
 
 def _said_all(end: StreamEnd, completion: Completion) -> bool:
     """Tell whether nothing is missing. What breaks off behind the end mark, or the provider's own error, is no loss."""
-    if completion in (Completion.MARKED, Completion.FAILED):
+    if completion in (Completion.MARKED, Completion.FAILED, Completion.REFUSED):
         return True
     return end is StreamEnd.PROVIDER_DONE and completion is Completion.WHOLE
 
 
-def _cause(end: StreamEnd, completion: Completion) -> Cause:
+def _cause(end: StreamEnd, completion: Completion, used: Usage) -> Cause:
     if end is StreamEnd.CLIENT_GONE:
         return Cause.CLIENT_GONE_MID_STREAM
     if end is StreamEnd.TIMEOUT and not _said_all(end, completion):
         return Cause.UPSTREAM_TIMEOUT
-    failed = completion is Completion.FAILED or not _said_all(end, completion)
-    return Cause.UPSTREAM_BROKE_OFF if failed else Cause.FINISHED
+    if completion in (Completion.FAILED, Completion.REFUSED):
+        return _failure_cause(used)
+    return Cause.FINISHED if _said_all(end, completion) else Cause.UPSTREAM_BROKE_OFF
 
 
 def _late_error(end: StreamEnd) -> bytes:

@@ -175,10 +175,11 @@ class Cause(StrEnum):
 
 class Completion(Enum):
     """How far a stream's text goes: to its end mark, to a reason to finish for each choice, to an error event of the
-    provider's own, or it just stops.
+    provider's own (`REFUSED`, where no choice had begun before), or it just stops.
     """
 
     MARKED = "marked"
     WHOLE = "whole"
     FAILED = "failed"
+    REFUSED = "refused"
     TRUNCATED = "truncated"

@@ -29,7 +29,7 @@ def last_boundary(text: bytes) -> int:
     """Return the place behind the last complete event; what follows is an event still under way."""
     if b"\r" not in text:
         return text.rfind(b"\n\n") + 2 if b"\n\n" in text else 0
-    return max((end for _, end in events(text)), default=0)
+    return event_at(text, len(text))
 
 
 def event_at(text: bytes, place: int) -> int:

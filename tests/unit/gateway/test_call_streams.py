@@ -131,10 +131,10 @@ def test_a_call_that_is_thrown_away_is_left_to_the_next() -> None:
 def test_an_error_event_of_the_providers_own_is_the_last_word() -> None:
     """Ours does not follow it; the record says that it broke off."""
     own = event({"error": {"message": "overloaded", "code": "server_overloaded"}})
-    for text in (TEXT + own, TEXT + own + DONE):
+    for text in (TEXT + own, TEXT + own + DONE, delta("") + own):
         caller = streaming(text, wants_usage=True)
         assert caller.call().sent == text
-        assert caller.record.cause == Cause.UPSTREAM_BROKE_OFF
+        assert (caller.record.cause, caller.record.estimated) == (Cause.UPSTREAM_BROKE_OFF, True)
 
 
 @pytest.mark.parametrize("text", [TEXT + FINISH, TEXT + FINISH + TOLD, TEXT + DONE, TEXT + FINISH + DONE])

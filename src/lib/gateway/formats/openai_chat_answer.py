@@ -20,6 +20,7 @@ from lib.http.errors import BadRequest
 # Inside a JSON string the quotes would be escaped, so these are never a part of a text.
 USAGE = re.compile(rb'"usage"\s*:\s*\{')
 FINISH = re.compile(rb'"finish_reason"\s*:\s*"[^"]')
+_BEGUN = re.compile(rb'"choices"\s*:\s*\[\s*\{')
 _ERROR = b'"error"'
 _DONE = re.compile(rb"(?:^|[\r\n])data: ?\[DONE\]\s*$")
 _MARK_BYTES = 64  # the end mark stands at the very end; looking for it further back would cost more than all the rest
@@ -69,7 +70,7 @@ def completion(text: bytes) -> Completion:
     end = sse.last_boundary(text)
     tail = text[sse.event_at(text, max(0, end - _TAIL_BYTES)) : end]
     if _ERROR in tail and _told_error(tail):
-        return Completion.FAILED
+        return Completion.FAILED if _BEGUN.search(text) else Completion.REFUSED
     if _DONE.search(text, max(0, len(text) - _MARK_BYTES)):
         return Completion.MARKED
     return Completion.WHOLE if FINISH.search(text, 0, end) and _all_finished(text[:end]) else Completion.TRUNCATED
