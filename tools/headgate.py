@@ -1,4 +1,4 @@
-"""The command line: ./headgate migrate up|down|status, seed, end-sessions, verify-ledger, verify-audit."""
+"""The command line: ./headgate migrate up|down|status, seed, reconcile, end-sessions, verify-ledger, verify-audit."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from tools.postgres import KEPT, PROGRAMS, Postgres
 from tools.postgres_access import Access
 from tools.postgres_target import PostgresTarget
 from tools.project import ROOT, ToolError
+from tools.reconcile import reconcile
 from tools.seed import (
     ADMIN_EMAIL,
     LINK_HOURS,
@@ -56,6 +57,12 @@ LINK = f"Open `set_password` below the deployment's address: it works once, with
 VERIFY = """\
 Ask a running Headgate whether each budget's counter is the sum of its records, for all organisations. Exits with 0 only
 where all agree. docs/ledger.md tells what is compared. Needs the deployment's HEADGATE_SECRET, or a local --state.
+"""
+RECONCILE = """\
+After the database was restored to an earlier day: have the gates of a running Headgate read its rules anew, and write
+the calls that its ledger has lost into it again, as far as the gates remember them (a day). Then compare, as
+verify-ledger does. Doing it again changes nothing. docs/backup.md tells who wins. Needs the deployment's
+HEADGATE_SECRET, or a local --state.
 """
 ENDING = """\
 Sign a person, or everybody, out of a running Headgate: all sessions and all tokens of apps end at once. API keys stay.
@@ -112,11 +119,15 @@ def parser() -> argparse.ArgumentParser:
         "verify-ledger", help="compare counters with records", description=VERIFY, formatter_class=plain
     )
     verifying.add_argument("--json", action="store_true", help="print all that was found, for programs")
+    reconciling = commands.add_parser(
+        "reconcile", help="after a restore: gates and database", description=RECONCILE, formatter_class=plain
+    )
+    reconciling.add_argument("--json", action="store_true", help="print what was done, for programs")
     ending = commands.add_parser("end-sessions", help="sign people out", description=ENDING, formatter_class=plain)
     whose = ending.add_mutually_exclusive_group(required=True)
     whose.add_argument("--email", metavar="ADDRESS", help="of one person")
     whose.add_argument("--everyone", action="store_true", help="of all people")
-    for command in (verifying, ending):
+    for command in (verifying, reconciling, ending):
         command.add_argument("--url", help="where it is (default: what `make dev` runs)")
         command.add_argument(
             "--state", metavar="FOLDER", help="whose secret to use (default: STATE, else .wrangler/state)"
@@ -291,6 +302,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     if options.command == "verify-ledger":
         return verify(asked(options.url, options.state, os.environ), as_json=options.json)
+    if options.command == "reconcile":
+        return reconcile(asked(options.url, options.state, os.environ), as_json=options.json)
     if options.command == "end-sessions":
         return end_sessions(asked(options.url, options.state, os.environ), options.email)
     auditing = options.command == "verify-audit"

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from lib.admission.counters import Counted, Counter, Place
+from lib.admission.counters import Counted, Counter, Place, Remembered
 from lib.admission.decision import Ask, Refusal
 from lib.audit.refusals import Refusals
 from lib.clock import Clock
@@ -47,6 +47,10 @@ class OrgGates(Protocol):
 
     async def places(self, org_id: str, call_ids: Sequence[str]) -> Mapping[str, Sequence[Place]]:
         """Return the budgets on which calls count, by the call's id, as long as the gate remembers them: a day."""
+        ...
+
+    async def remembered(self, org_id: str, after: str, most: int) -> Sequence[Remembered]:
+        """Return calls that have ended and cost something, behind the id `after`; the gate remembers them for a day."""
         ...
 
     async def refused(self, org_id: str) -> int:

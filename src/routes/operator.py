@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from lib.admission import ledger_check, ledger_sums
+from lib.admission import ledger_check, ledger_sums, reconciliation
 from lib.http import render
 from lib.http.paging import PageQuery, cut, decode_cursor
 from lib.http.request import Validated
@@ -34,6 +34,29 @@ async def list_ledger_checks(services: Services, request: Validated[None, Checks
     shown, more = cut(orgs, query.limit, lambda org_id: [org_id])
     return render.page(
         [LedgerCheck.of(await ledger_check.check_organisation(services, org_id)) for org_id in shown], more
+    )
+
+
+class Reconciled(LedgerCheck):
+    """An organisation whose gate has read the rules anew; what the ledger was told again, and how they compare."""
+
+    restored_records: int
+    restored_nano_usd: int
+
+
+async def reconcile(services: Services, request: Validated[None, ChecksQuery], _caller: None) -> Response:
+    """Make the gates and the store say the same, some organisations at a time, in the order of their ids."""
+    query = request.query
+    [after] = decode_cursor(query.cursor, [""])
+    orgs = await ledger_sums.organisations(services.database, after, query.limit + 1)
+    shown, more = cut(orgs, query.limit, lambda org_id: [org_id])
+    done = [await reconciliation.reconcile(services, org_id) for org_id in shown]
+    return render.page(
+        [
+            Reconciled(**dict(LedgerCheck.of(one.check)), restored_records=one.records, restored_nano_usd=one.cost)
+            for one in done
+        ],
+        more,
     )
 
 
@@ -73,6 +96,19 @@ ROUTES = [
         summary="Compare all organisations' budgets with the ledger",
         description="What `./headgate verify-ledger` asks, with a token that it makes from HEADGATE_SECRET.",
         responses={200: Page[LedgerCheck]},
+        permission=None,
+        operator=True,
+        query=ChecksQuery,
+    ),
+    Route(
+        method="POST",
+        path="/api/v1/operator/gates/actions/reconcile",
+        handler=reconcile,
+        summary="Make the gates and a restored store say the same",
+        description="What `./headgate reconcile` asks, some organisations at a time: ask again with `cursor` set to"
+        " `meta.next_cursor` until that is null. The store's rules hold; counters stay; calls that the ledger has lost"
+        " are written into it again as far as their gate remembers them. Doing it again changes nothing.",
+        responses={200: Page[Reconciled]},
         permission=None,
         operator=True,
         query=ChecksQuery,

@@ -54,13 +54,15 @@ def called(own_stack: Stack, http: httpx.Client) -> tuple[Headgate, str]:
     return headgate, model
 
 
-def verify(stack: Stack, *more: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def verify(
+    stack: Stack, *more: str, command: str = "verify-ledger", **environment: str
+) -> subprocess.CompletedProcess[str]:
     """Run the command as `./headgate` does."""
-    command = [str(VENV_PYTHON), "-P", "-m", "tools.headgate", "verify-ledger", "--url", stack.base_url, *more]
+    arguments = [str(VENV_PYTHON), "-P", "-m", "tools.headgate", command, "--url", stack.base_url, *more]
     path = os.pathsep.join((str(ROOT / "src"), str(ROOT)))
     plain = {name: value for name, value in os.environ.items() if name not in ("HEADGATE_SECRET", "STATE")}
     return subprocess.run(
-        command,
+        arguments,
         env={**plain, "PYTHONPATH": path, **environment},
         cwd=ROOT,
         capture_output=True,
@@ -113,6 +115,40 @@ def test_a_falsified_record_is_found(own_stack: Stack, called: tuple[Headgate, s
     finally:
         own_stack.target().execute(change.format("-"))
     assert found(own_stack)[0] == 0
+
+
+def test_after_a_restore_gates_and_store_say_the_same_again(own_stack: Stack, called: tuple[Headgate, str]) -> None:
+    """The database of an earlier day: without the last calls, the key that made them, or a budget's later amount.
+
+    The store's rules hold then; what was spent stays spent, and the ledger hears of it again. The key stays lost.
+    """
+    headgate, model = called[0], sim_model("chunks3")
+    body = {"scope": {"type": "model", "id": model}, "window": "day", "limit_nano_usd": 10**12}
+    budget = headgate.post("/api/v1/budgets", body).json()["data"]
+    key = headgate.new_key()
+    for user in ("alice", "dora"):
+        assert headgate.as_key(key.secret).chat(model, user=user).status_code == 200
+    headgate.records_when(2, model=model)
+    before = {each["budget_id"]: each["counter_nano_usd"] for each in found(own_stack)[1]["budgets"]}
+    own_stack.target().execute(
+        f"DELETE FROM usage_records WHERE model = '{model}'; DELETE FROM api_keys WHERE id = '{key.id}';"
+        f" UPDATE budgets SET limit_nano_usd = 1 WHERE id = '{budget['id']}';"
+    )
+    assert found(own_stack)[1]["verdict"] == "differs"
+    assert headgate.chat(model).status_code == 200  # its gate goes by the rules that it knows
+
+    done = verify(own_stack, "--json", "--state", str(own_stack.state.folder), command="reconcile")
+
+    assert done.returncode == 0, done.stderr + done.stdout
+    [own] = [one for one in json.loads(done.stdout) if one["org_id"] == own_stack.org_id]
+    assert (own["verdict"], own["restored_records"]) == ("agrees", 2)
+    assert all(each["counter_nano_usd"] >= before[each["budget_id"]] for each in own["budgets"])
+    again = [row for row in headgate.all_pages("/api/v1/ledger", model=model) if row["endpoint"] == "restored"]
+    assert [(row["key_id"], row["cause"], row["estimated"]) for row in again] == [(key.id, "lost", True)] * 2
+    assert {row["end_user"] for row in again} == {"alice", "dora"}
+    assert headgate.chat(model).status_code == 402
+    assert headgate.as_key(key.secret).chat(sim_model()).status_code == 401
+    assert verify(own_stack, "--state", str(own_stack.state.folder), command="reconcile").returncode == 0
 
 
 def test_only_who_knows_the_secret_may_ask(own_stack: Stack, called: tuple[Headgate, str]) -> None:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from lib.admission import policy_store, usage_store
-from lib.admission.counters import Counted, Counter, Place
+from lib.admission.counters import Counted, Counter, Place, Remembered
 from lib.admission.decision import Ask, Refusal
 from lib.admission.gate import Gate
 from lib.admission.usage_record import UsageRecord
@@ -133,6 +133,9 @@ class CoreGates:
         now = self._now_ms()
         told = self.of(org_id).accounts(budget_id, after, most, now)
         return None if told is None else Counted.of(now, told)
+
+    async def remembered(self, org_id: str, after: str, most: int) -> Sequence[Remembered]:
+        return [Remembered.of(one) for one in json.loads(json.dumps(self.of(org_id).remembered(after, most)))]
 
     async def places(self, org_id: str, call_ids: Sequence[str]) -> Mapping[str, Sequence[Place]]:
         told = self.of(org_id).places(json.dumps(call_ids))

@@ -48,6 +48,25 @@ class Counted:
 
 
 @dataclass(frozen=True, slots=True)
+class Remembered:
+    """A call that has ended, as its gate remembers it for a day: since when it counted, and what it cost.
+
+    `places` are the budgets on which it counts, each with its subject.
+    """
+
+    id: str
+    since_ms: int
+    cost: int
+    places: Sequence[tuple[str, str]]
+
+    @classmethod
+    def of(cls, told: Any) -> Remembered:
+        """Read what `lib.admission.gate.Gate.remembered` has told, also by way of JSON."""
+        name, since, cost, places = told
+        return cls(name, since, cost, [(rule, subject) for rule, subject, *_ in places])
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """Where a call counts: on this budget, for this subject, in the window that begins then."""
 

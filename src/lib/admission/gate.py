@@ -120,6 +120,15 @@ class Gate:
         found = self._sql.run(gate_sql.READ_PLACES, names)
         return {name: Reservation.from_json(text).budgets for name, text in found}
 
+    def remembered(self, after: str, most: int) -> list[tuple[str, int, int, list[tuple[str, str, int]]]]:
+        """Return calls behind the id `after` that have ended and cost something: id, since when, cost, and budgets."""
+        self.fold()
+        found = [
+            (name, Reservation.from_json(text), int(cost))
+            for name, text, cost in self._sql.run(gate_sql.READ_REMEMBERED, after, most)
+        ]
+        return [(name, held.since, cost, held.budgets) for name, held, cost in found]
+
     def refused(self) -> int:
         """Return how many records the store has refused for good."""
         [[number]] = self._sql.run("SELECT count(*) FROM rejected")

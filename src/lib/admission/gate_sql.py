@@ -79,6 +79,10 @@ KEEP_RESERVATIONS = (
 )
 READ_HELD = "SELECT id, held FROM reservations WHERE charged IS NULL"
 READ_PLACES = "SELECT id, held FROM reservations WHERE id IN (SELECT value FROM json_each(?1))"
+# A cost may be beyond what a number of JavaScript holds.
+READ_REMEMBERED = (
+    "SELECT id, held, CAST(charged AS TEXT) FROM reservations WHERE charged > 0 AND id > ? ORDER BY id LIMIT ?"
+)
 READ_ENDED = (
     "SELECT id, held, charged, final FROM reservations"
     " WHERE charged IS NOT NULL AND id IN (SELECT value FROM json_each(?1))"

@@ -103,6 +103,10 @@ class Gate(DurableObject):
         """Return `{id: [[rule, subject, begin], …]}` as JSON, for a JSON array of calls' ids."""
         return json.dumps(self._gate.places(names))
 
+    def remembered(self, after: str, most: int) -> str:
+        """Return `[[id, since_ms, cost, [[rule, subject, begin], …]], …]` as JSON: see `Gate.remembered`."""
+        return json.dumps(self._gate.remembered(after, most))
+
     def refused(self) -> int:
         """Return how many records the store has refused for good."""
         return self._gate.refused()

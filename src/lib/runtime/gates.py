@@ -25,7 +25,7 @@ from pydantic_core import from_json
 from pyodide.ffi import JsException
 
 from lib import failures
-from lib.admission.counters import Counted, Counter, Place
+from lib.admission.counters import Counted, Counter, Place, Remembered
 from lib.admission.decision import Ask, Refusal
 from lib.admission.usage_record import UsageRecord
 from lib.failures import Failure
@@ -228,6 +228,10 @@ class JsGates:
         """Return the budgets on which calls count, by the call's id."""
         told = json.loads(await self._call(self._stub(org_id).places(json.dumps(call_ids))))
         return {name: [Place(*place) for place in places] for name, places in told.items()}
+
+    async def remembered(self, org_id: str, after: str, most: int) -> Sequence[Remembered]:
+        """Return calls that have ended, behind the id `after`, as long as the gate remembers them: a day."""
+        return [Remembered.of(one) for one in json.loads(await self._call(self._stub(org_id).remembered(after, most)))]
 
     async def refused(self, org_id: str) -> int:
         """Return how many records the store has refused for good."""

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 from lib.admission import ledger, ledger_sums, usage_report
-from lib.admission.counters import Counted, Counter, Place
+from lib.admission.counters import Counted, Counter, Place, Remembered
 from lib.admission.decision import Ask, Refusal
 from lib.admission.ledger import LedgerFilter
 from lib.admission.ledger_sums import Wanted
@@ -122,6 +122,9 @@ class NoGates:
 
     async def accounts(self, org_id: str, budget_id: str, after: str, most: int) -> Counted | None:  # noqa: ARG002
         return Counted(int(NOW.timestamp() * 1000), 0, [], mixed=False)
+
+    async def remembered(self, org_id: str, after: str, most: int) -> Sequence[Remembered]:  # noqa: ARG002
+        return ()
 
     async def places(self, org_id: str, call_ids: Sequence[str]) -> Mapping[str, Sequence[Place]]:  # noqa: ARG002
         return {}

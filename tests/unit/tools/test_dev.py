@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.dev import read_settings
+from tools.dev import READY, read_settings
 from tools.project import ROOT, ToolError
 
 
@@ -84,3 +84,14 @@ def test_settings_are_read_before_any_package_is_brought(tmp_path: Path) -> None
 
     assert done.stderr.splitlines()[-1].endswith("SESSION_DAYS must be a whole number from 1 to 90")
     assert done.stdout == ""
+
+
+def test_the_readme_shows_the_command_that_is_printed() -> None:
+    """Word for word, but for the key and the indentation."""
+    shown = (
+        READY.format(base_url="http://127.0.0.1:8787", api_key="hg_…", credentials="", store="", state="")
+        .partition("curl")[2]
+        .partition("Documentation")[0]
+    )
+    readme = " ".join((ROOT / "README.md").read_text().split())
+    assert "$ curl" + " " + " ".join(shown.split()) in readme
