@@ -501,7 +501,7 @@ export interface paths {
         put?: never;
         /**
          * Report a leaked API key
-         * @description Anybody who holds a key may. It is revoked at once, with all browsers' keys that were minted with it, and its organisation finds that in its audit log. Nobody is told whether there was such a key.
+         * @description Anybody who holds a key may. It is revoked at once, with all that was made or minted with it, and its organisation finds that in its audit log. Nobody is told whether there was such a key.
          */
         post: operations["report_leak"];
         delete?: never;
@@ -7504,7 +7504,10 @@ export interface operations {
     };
     revoke_key: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description `keep`: nothing else; `revoke`: all that was made or minted with it, and with those. Where nothing is said, the browsers' keys that were minted with it */
+                descendants?: "keep" | "revoke";
+            };
             header?: {
                 /** @description An ETag: the change is made only while this is the current version. */
                 "If-Match"?: string;

@@ -15,7 +15,7 @@ from lib.http import render
 from lib.http.request import Validated
 from lib.http.response import Response
 from lib.http.route import NoQuery, Route
-from lib.identity import key_service
+from lib.identity import key_service, key_store
 from lib.identity.models import Principal, Scope
 from lib.services import Services
 from lib.text import PRINTABLE
@@ -57,7 +57,14 @@ async def explain(services: Services, request: Validated[ExplainCall, NoQuery], 
     gateway = services.gateway
     model, target = await find(body.model, routes, gateway.providers, row.model_names, gateway.lists)
     path = path_of(
-        principal.org_id, row.id, model, row.end_user or body.end_user, team_id=row.team_id, user_id=row.user_id
+        principal.org_id,
+        row.line_id,
+        model,
+        row.end_user or body.end_user,
+        team_id=row.team_id,
+        user_id=row.user_id,
+        makers=row.maker_line_ids or "",
+        minted=row.kind == key_store.BROWSER,
     )
     bound = Bound(body.input_tokens, body.max_output_tokens, body.choices, has_output=True)
     ask = ask_of(path, target, bound, body.input_tokens, gateway.output_floor)

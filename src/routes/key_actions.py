@@ -91,8 +91,8 @@ ROUTES = [
         path="/api/v1/keys/actions/report_leak",
         handler=report_leak,
         summary="Report a leaked API key",
-        description="Anybody who holds a key may. It is revoked at once, with all browsers' keys that were minted with"
-        " it, and its organisation finds that in its audit log. Nobody is told whether there was such a key.",
+        description="Anybody who holds a key may. It is revoked at once, with all that was made or minted with it, and"
+        " its organisation finds that in its audit log. Nobody is told whether there was such a key.",
         responses={204: None},
         permission=None,
         body=ReportLeak,

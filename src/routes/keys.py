@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -14,6 +14,7 @@ from lib.http.response import Response
 from lib.http.route import NoQuery, Route
 from lib.identity import key_service, key_store
 from lib.identity.bounds import Bounds
+from lib.identity.key_store import Descendants
 from lib.identity.models import INFERENCE_SCOPES, Principal, Scope
 from lib.services import Services
 from routes.key_schemas import IpRanges, Key, KeyKind, KeyWithSecret, Models, key_made, key_of, key_shown
@@ -53,6 +54,19 @@ class UpdateKey(BaseModel):
     expires_at: Time | None = None
     models: Models | None = None
     ip_ranges: IpRanges | None = None
+
+
+class RevokeQuery(BaseModel):
+    """What ends with the key."""
+
+    model_config = ConfigDict(extra="forbid")
+    descendants: Annotated[
+        Literal["keep", "revoke"] | None,
+        Field(
+            description="`keep`: nothing else; `revoke`: all that was made or minted with it, and with those."
+            " Where nothing is said, the browsers' keys that were minted with it"
+        ),
+    ] = None
 
 
 class RotateKey(BaseModel):
@@ -114,9 +128,10 @@ async def rotate_key(services: Services, request: Validated[RotateKey, NoQuery],
     return key_made(row, secret)
 
 
-async def revoke_key(services: Services, request: Validated[None, NoQuery], principal: Principal) -> Response:
+async def revoke_key(services: Services, request: Validated[None, RevokeQuery], principal: Principal) -> Response:
     """Revoke a key."""
-    await key_service.revoke(services, principal, request.path["id"], request.headers)
+    descendants = Descendants(request.query.descendants or Descendants.MINTED)
+    await key_service.revoke(services, principal, request.path["id"], request.headers, descendants)
     return render.no_content()
 
 
@@ -174,6 +189,7 @@ ROUTES = [
         description="It is refused from the answer on, everywhere. A member's own key ends with the membership.",
         responses={204: None},
         permission=Scope.KEYS_WRITE,
+        query=RevokeQuery,
         errors=(409, 412),
     ),
     Route(

@@ -83,12 +83,13 @@ INWARD = {
     "lib.gateway.bounds": ("lib.http.errors",),
     "lib.gateway.bounds_images": (),
     "lib.gateway.bounds_schemas": ("lib.gateway.bounds", "lib.http.json_body"),
-    "lib.gateway.admitting": ("lib.gateway.telling", "lib.http.errors"),
+    "lib.gateway.admitting": ("lib.gateway.refusing", "lib.gateway.telling", "lib.http.errors"),
     "lib.gateway.telling": ("lib.http.errors", "lib.http.json_body", "lib.http.request"),
     "lib.gateway.account": ("lib.gateway.models", "lib.identity.models"),
     "lib.gateway.cache": ("lib.failures",),
     "lib.gateway.denials": (
         "lib.gateway.account", "lib.gateway.admitting", "lib.gateway.cache", "lib.http.errors", "lib.http.response",
+        "lib.admission.rules", "lib.gateway.refusing",
     ),
     "lib.admission.rules": (),
     "lib.admission.rate": (),
@@ -106,6 +107,7 @@ INWARD = {
     "lib.gateway.formats": (
         "lib.gateway.formats", "lib.gateway.models", "lib.gateway.sse", "lib.http.json_body", "lib.http.errors",
         "lib.gateway.bounds", "lib.gateway.bounds_images", "lib.gateway.bounds_schemas", "lib.text",
+        "lib.admission.rules",
     ),
     "lib.gateway.providers": (
         "lib.gateway.providers", "lib.gateway.models", "lib.gateway.price_table", "lib.config", "lib.gateway.bounds",

@@ -14,7 +14,7 @@ from typing import Any
 from lib.admission.budget import Account
 from lib.admission.counters import Counter
 from lib.admission.rate import AtOnce, Count, Gcra, Sliding
-from lib.admission.rules import EACH, Budget, Limit, Path, Policy, Unit
+from lib.admission.rules import EACH, NAMELESS, Budget, Limit, Path, Policy, Unit
 
 Kept = dict[tuple[str, str], Mapping[int, int]]  # (rule, subject) → slots
 
@@ -82,6 +82,7 @@ class Refusal:
 
     Of the rule, whose `name` people know: the call `needs` so much (None: nobody can tell), `left` is there, of `most`.
     `resets_ms` is when a budget's window ends (milliseconds since 1970), None where it has no end.
+    `subject` is on whose counter a limit refused.
     """
 
     code: str
@@ -92,6 +93,7 @@ class Refusal:
     left: int | None = None
     most: int | None = None
     resets_ms: int | None = None
+    subject: str = ""
 
     def told(self) -> list[object]:
         """Return what is told of the rule beside its id."""
@@ -118,11 +120,15 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Stops:
-    """Where calls of one path are counted: each limit with its subject and counter, and each budget's with its own."""
+    """Where calls of one path are counted: each limit with its subject and counter, and each budget's with its own.
+
+    `nameless` is a rule that counts end users, where the call's is no text: it could count on nobody.
+    """
 
     limits: list[tuple[Limit, str, Count]]
     budgets: list[tuple[Account, str]]
     hard: list[Account]
+    nameless: str | None = None
 
 
 @dataclass(slots=True)
@@ -178,12 +184,14 @@ class Book:
         return self._judge(now, ask, self._stops(ask.path))
 
     def _judge(self, now: int, ask: Ask, stops: Stops) -> int | Refusal | None:
-        for limit, _, count in stops.limits:
+        if stops.nameless is not None:
+            return Refusal("invalid_end_user", stops.nameless, -1)
+        for limit, subject, count in stops.limits:
             amount = _amount(limit, ask.estimate)
             wait = count.wait(now, amount)
             if wait:
                 code, left = f"{limit.unit}_limit_reached", count.left(now)
-                return Refusal(code, limit.id, wait, limit.name, amount, left, limit.most)
+                return Refusal(code, limit.id, wait, limit.name, amount, left, limit.most, subject=subject)
         if not stops.hard:
             return None
         return _afford(now, ask, stops.hard, [account.left(now) for account in stops.hard])
@@ -194,6 +202,8 @@ class Book:
         What has been answered may not be settled yet: then waiting a moment is right, and refusing is wrong.
         """
         stops = self._stops(ask.path)
+        if stops.nameless is not None:
+            return None
         for limit, subject, count in stops.limits:
             amount = _amount(limit, ask.estimate)
             if count.wait(now, amount) and not self._could_take(now, limit, subject, count, amount):
@@ -201,9 +211,8 @@ class Book:
         lefts = [account.left(now) + account.reserved(now) for account in stops.hard]
         if lefts and isinstance(_afford(now, ask, stops.hard, lefts), Refusal):
             return None
-        places = [(limit.id, subject) for limit, subject, _ in stops.limits]
-        places += [(account.budget.id, subject) for account, subject in stops.budgets]
-        return next(subject for rule, subject in places if rule == refusal.rule)
+        budgets = (who for account, who in stops.budgets if account.budget.id == refusal.rule)
+        return refusal.subject or next(budgets)
 
     def _could_take(self, now: int, limit: Limit, subject: str, count: Count, amount: int) -> bool:
         """Tell whether there might be room for an amount, if nothing were under way."""
@@ -216,12 +225,12 @@ class Book:
         if known:
             self.under_way[place] = known
 
-    def refused_place(self, refusal: Refusal, ask: Ask) -> tuple[str, str | None, str | None] | None:
-        """Return where a limit of requests refuses all calls alike: level, who, and model; None of other rules."""
+    def refused_place(self, refusal: Refusal) -> tuple[str, str | None, str | None] | None:
+        """Return where a limit of requests refuses all calls alike: reach, who, and model; None of other rules."""
         limit = self.limits.get(refusal.rule)
         if limit is None or limit.unit is not Unit.REQUESTS:
             return None
-        return limit.scope.type, limit.scope.subject(ask.path), limit.scope.model
+        return limit.scope.reach, refusal.subject, limit.scope.model
 
     def settle(self, now: int, held: Reservation, cost: int, tokens: int, *, before: int | None = None) -> None:
         """Replace what a call was given by what it used. `before` is what it was charged already, when it is corrected.
@@ -342,15 +351,21 @@ class Book:
         limits = [
             (limit, subject, self._count(limit, subject))
             for limit in self.policy.limits
-            if (subject := limit.scope.subject(path)) is not None
+            for subject in limit.scope.subjects(path)
         ]
         budgets = [
             (account, subject)
             for budget in self.policy.budgets
-            if (subject := budget.scope.subject(path)) is not None
-            and (account := self._account(budget.id, subject)) is not None
+            for subject in budget.scope.subjects(path)
+            if (account := self._account(budget.id, subject)) is not None
         ]
-        return Stops(limits, budgets, [account for account, _ in budgets if account.budget.hard])
+        return Stops(limits, budgets, [one for one, _ in budgets if one.budget.hard], self._nameless(path))
+
+    def _nameless(self, path: Path) -> str | None:
+        if path.get("end_user") != NAMELESS:
+            return None
+        rules: tuple[Limit | Budget, ...] = (*self.policy.limits, *self.policy.budgets)
+        return next((rule.id for rule in rules if rule.scope.type == "end_user" and rule.scope.concerns(path)), None)
 
     def _count(self, limit: Limit, subject: str) -> Count:
         place = (limit.id, subject)

@@ -254,7 +254,7 @@ class Gate:
         rates = {unit: [rate.most, rate.left, rate.window_ms, rate.resets_ms] for unit, rate in standing.rates.items()}
         shown = [rates, standing.budget_left]
         if isinstance(decided, Refusal):
-            place, hoped = self._book.refused_place(decided, ask), self._book.hoped_for(self._now, decided, ask)
+            place, hoped = self._book.refused_place(decided), self._book.hoped_for(self._now, decided, ask)
             return [decided.code, decided.rule, decided.wait_ms, None, shown, place, hoped, decided.told()]
         return ["", "", 0, decided.granted, shown]
 

@@ -118,6 +118,8 @@ class _Comparison:
 
     async def run(self) -> BudgetCheck:
         """Go through all subjects, page by page."""
+        if self._who is not None and self._row.scope_type == "key":
+            self._who = await ledger_sums.line_of(self._services.database, self._row.org_id, self._who)
         lines: list[Line] = []
         whole = BudgetCheck(self._row, Verdict.AGREES)
         after: str | None = ""
@@ -222,7 +224,8 @@ class _Comparison:
         if len(rows) > MOST_UNCLEAR:  # too many to ask about
             ledger.add(await self._sums(wanted), surely=False)
             return
-        places = await self._services.gates.places(self._row.org_id, [row.id for row in rows]) if rows else {}
+        names = sorted({row.id for row in rows})
+        places = await self._services.gates.places(self._row.org_id, names) if rows else {}
         counts = self._known(places, counted)
         for row in rows:
             cost = row.cost_nano_usd or 0

@@ -10,9 +10,20 @@ from lib.store.rows import columns
 from lib.store.schema import BudgetRow, OrgRow, UsageMarkRow
 from lib.store.scope import EveryOrg, Org
 
-_COLUMNS = {
-    "org": "org_id", "team": "team_id", "user": "user_id", "key": "key_id", "model": "model", "end_user": "end_user",
-}  # fmt: skip
+_COLUMNS = {"org": "org_id", "team": "team_id", "user": "user_id", "model": "model", "end_user": "end_user"}
+# The keys whose calls count on one: of its line, and what was made or minted with those (see `lib.identity.lineage`).
+_LINE = "kind = 'server' AND (id = ?4 OR line_key_id = ?4 OR maker_line_ids LIKE '%' || ?4 || '%')"
+_OF_LINE = (
+    " AND key_id IN (SELECT id FROM api_keys WHERE org_id = ?1 AND id = ?4"
+    f" UNION SELECT id FROM api_keys WHERE org_id = ?1 AND {_LINE}"
+    " UNION SELECT id FROM api_keys WHERE org_id = ?1 AND kind = 'browser' AND maker_line_ids IS NOT NULL"
+    f" AND created_by_key_id IN (SELECT id FROM api_keys WHERE org_id = ?1 AND {_LINE}))"
+)
+# On which keys a call counts where a rule is for each: its own line, and the one that minted it.
+_EACH_LINE = (
+    "(SELECT coalesce(line_key_id, id) FROM api_keys WHERE org_id = ?1 AND id = {}.key_id)",
+    "(SELECT substr(maker_line_ids, 1, 36) FROM api_keys WHERE org_id = ?1 AND id = {}.key_id AND kind = 'browser')",
+)
 # The levels of which the sums of days know.
 OF_DAYS = ("org", "key", "model")
 
@@ -27,7 +38,7 @@ class SubjectSum:
 
 @dataclass(frozen=True, slots=True)
 class UnclearRow:
-    """A record whose call began near the begin of a window."""
+    """A record whose call began near the begin of a window, for one of the subjects that it counts on."""
 
     id: str
     subject: str
@@ -40,6 +51,12 @@ class UnclearRow:
 @dataclass(frozen=True, slots=True)
 class _Id:
     id: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    id: str
+    line_key_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +85,22 @@ async def sums_of_days(database: Database, org_id: str, wanted: Wanted, limit: i
 
 
 async def unclear(database: Database, org_id: str, wanted: Wanted, limit: int) -> list[UnclearRow]:
-    """Return single records."""
-    conditions, bound = _conditions(org_id, wanted, "started_at")
+    """Return single records, each for every subject that it counts on."""
+    source, bound = _source(org_id, wanted, "usage_records", "started_at", "id, started_at, duration_ms, cause, ")
     return await database.query(
         Org(org_id),
         UnclearRow,
-        f"SELECT id, {_COLUMNS[wanted.level]} AS subject, cost_nano_usd, started_at, duration_ms, cause"
-        f" FROM usage_records WHERE {conditions} LIMIT ?{len(bound) + 1}",
+        f"SELECT id, subject, cost_nano_usd, started_at, duration_ms, cause FROM {source} LIMIT ?{len(bound) + 1}",
         *bound,
         limit,
     )
+
+
+async def line_of(database: Database, org_id: str, key_id: str) -> str:
+    """Return the line of a key: whose counter its calls are on."""
+    sql = "SELECT id, line_key_id FROM api_keys WHERE org_id = ? AND id = ?"
+    row = await database.one(Org(org_id), _Line, sql, org_id, key_id)
+    return row.line_key_id or row.id if row else key_id
 
 
 async def budgets(database: Database, org_id: str) -> list[BudgetRow]:
@@ -108,28 +131,38 @@ async def mark(database: Database, org_id: str) -> UsageMarkRow | None:
 async def _sums(
     database: Database, org_id: str, wanted: Wanted, limit: int, source: tuple[str, str]
 ) -> list[SubjectSum]:
-    table, time = source
-    conditions, bound = _conditions(org_id, wanted, time)
+    parts, bound = _source(org_id, wanted, *source)
     return await database.query(
         Org(org_id),
         SubjectSum,
-        f"SELECT {_COLUMNS[wanted.level]} AS subject, CAST(coalesce(sum(cost_nano_usd), 0) AS TEXT) AS cost"
-        f" FROM {table} WHERE {conditions} GROUP BY 1 ORDER BY 1 LIMIT ?{len(bound) + 1}",
+        "SELECT subject, CAST(coalesce(sum(cost_nano_usd), 0) AS TEXT) AS cost"
+        f" FROM {parts} GROUP BY 1 ORDER BY 1 LIMIT ?{len(bound) + 1}",
         *bound,
         limit,
     )
 
 
-def _conditions(org_id: str, wanted: Wanted, time: str) -> tuple[str, list[Value]]:
-    """Return what stands behind WHERE, and what is bound to its places from ?1 on. Every name in it is ours."""
+def _source(org_id: str, wanted: Wanted, table: str, time: str, more: str = "") -> tuple[str, list[Value]]:
+    """Return what stands behind FROM: a row for each record and subject, with `subject`, `cost_nano_usd` and `more`;
+    and what is bound to its places from ?1 on. Every name in it is ours.
+    """
     conditions = f"org_id = ?1 AND {time} >= ?2 AND {time} < ?3"
     bound: list[Value] = [org_id, wanted.start, wanted.end]
-    column = _COLUMNS[wanted.level]
     if wanted.level != "org":
         bound.append(wanted.after if wanted.who is None else wanted.who)
-        # Each: an expression, so that no index but that of the time is chosen, which would read all of its history.
-        conditions += f" AND coalesce({column}, '') > ?4" if wanted.who is None else f" AND {column} = ?4"
     if wanted.model is not None:
         bound.append(wanted.model)
         conditions += f" AND model = ?{len(bound)}"
-    return conditions, bound
+    columns = f"{more}cost_nano_usd"
+    if wanted.level == "key" and wanted.who is None:
+        subjects = [subject.format(table) for subject in _EACH_LINE]
+        parts = [f"SELECT {subject} AS subject, {columns} FROM {table} WHERE {conditions}" for subject in subjects]
+        listed = f"({' UNION ALL '.join(parts)}) AS all_subjects"
+        return f"(SELECT subject, {columns} FROM {listed} WHERE subject > ?4) AS parts", bound
+    subject = "CAST(?4 AS TEXT)" if wanted.level == "key" else _COLUMNS[wanted.level]
+    if wanted.level == "key":
+        conditions += _OF_LINE
+    elif wanted.level != "org":
+        # Each: an expression, so that no index but that of the time is chosen, which would read all of its history.
+        conditions += f" AND coalesce({subject}, '') > ?4" if wanted.who is None else f" AND {subject} = ?4"
+    return f"(SELECT {subject} AS subject, {columns} FROM {table} WHERE {conditions}) AS parts", bound

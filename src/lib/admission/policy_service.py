@@ -189,7 +189,17 @@ async def _subject(services: Services, principal: Principal, scope: WantedScope)
         raise UnprocessableEntity(f"Say whom it is for: an id, or {EACH} for each.", param="scope.id")
     if scope.type in _EXISTS and scope.id != EACH and not await _exists(services, principal, scope.type, scope.id):
         raise UnprocessableEntity(f"There is no such {scope.type}.", param="scope.id")
+    if scope.type == "key" and scope.id != EACH:
+        await _not_replaced(services, principal, scope.id)
     return scope.id
+
+
+async def _not_replaced(services: Services, principal: Principal, key_id: str) -> None:
+    """Raise UnprocessableEntity for a key that has a successor: rules have moved to that, and count for both."""
+    key = await key_store.get_key(services.database, principal.org_id, key_id)
+    if key is not None and key.replaced_by_key_id is not None:
+        message = f"The key has been replaced. A rule for {key.replaced_by_key_id} counts for both."
+        raise UnprocessableEntity(message, code="key_replaced", param="scope.id")
 
 
 def _own(principal: Principal, org_id: str | None) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import astuple
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -30,18 +30,51 @@ _MINTED = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class _Line:
+    id: str
+    line_key_id: str | None
+
+
 async def load_policy(database: Database, org_id: str) -> str:
     """Return an organisation's rules and time zone as the JSON text that its gate takes."""
     org = await org_store.get_org(database, org_id)
     limits = await database.query(Org(org_id), LimitRow, f"SELECT {_LIMIT} FROM limits WHERE org_id = ?", org_id)
     budgets = await database.query(Org(org_id), BudgetRow, f"SELECT {_BUDGET} FROM budgets WHERE org_id = ?", org_id)
+    lines = await lines_of_rules(database, org_id)
     adjusted = adjustment_store.by_budget(await adjustment_store.all_adjustments(database, org_id))
     policy = {
         "time_zone": org.time_zone if org else DEFAULT_TIME_ZONE,
-        "limits": [_limit(row) for row in sorted(limits, key=lambda row: row.id)],
-        "budgets": [_budget(row, adjusted.get(row.id, ())) for row in sorted(budgets, key=lambda row: row.id)],
+        "limits": [_limit(row, lines) for row in sorted(limits, key=lambda row: row.id)],
+        "budgets": [_budget(row, adjusted.get(row.id, ()), lines) for row in sorted(budgets, key=lambda row: row.id)],
     }
     return json.dumps(policy, ensure_ascii=False, separators=(",", ":"))
+
+
+async def lines_of_rules(database: Database, org_id: str) -> Mapping[str, str]:
+    """Return the lines of the keys that rules are about, by the key: of those that have replaced another."""
+    sql = (
+        "SELECT id, line_key_id FROM api_keys WHERE org_id = ?1 AND line_key_id IS NOT NULL AND"
+        " (id IN (SELECT scope_id FROM limits WHERE org_id = ?1 AND scope_type = 'key')"
+        " OR id IN (SELECT scope_id FROM budgets WHERE org_id = ?1 AND scope_type = 'key'))"
+    )
+    return {row.id: row.line_key_id or row.id for row in await database.query(Org(org_id), _Line, sql, org_id)}
+
+
+def move_rules(org_id: str, key_id: str, new_id: str, now: datetime) -> list[Statement]:
+    """Return the statements that make the rules about a key those of its successor, where there is one.
+
+    What is counted stays: the gate counts by the line of both (see `lines_of_rules`).
+    """
+    return [
+        Statement(
+            f"UPDATE {table} SET scope_id = ?3, version = version + 1, updated_at = ?4"
+            " WHERE org_id = ?1 AND scope_type = 'key' AND scope_id = ?2"
+            " AND EXISTS (SELECT 1 FROM api_keys WHERE org_id = ?1 AND id = ?3)",
+            (org_id, key_id, new_id, now),
+        )
+        for table in ("limits", "budgets")
+    ]
 
 
 async def list_limits(database: Database, org_id: str, before: str, most: int) -> list[LimitRow]:
@@ -134,16 +167,18 @@ async def insert_budget(database: Database, row: BudgetRow) -> bool:
     return not one_too_many
 
 
-def insert_minted(row: BudgetRow) -> Statement:
-    """Return the statement that writes the budget of a browser's key, unless there are as many of those as there may.
+def insert_minted(row: BudgetRow, maker_id: str) -> Statement:
+    """Return the statement that writes the budget of a browser's key, unless there are as many of those as there may,
+    or the key that mints it was revoked meanwhile.
 
     For a group, as above, which writes the key too.
     """
     return Statement(
         "INSERT INTO budgets (org_id, id, scope_type, scope_id, scope_model, spend_window, limit_nano_usd, mode,"
         " version, created_at, updated_at, name) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12"
-        f" WHERE (SELECT count(*) FROM budgets WHERE org_id = ?1 AND {_MINTED})) < ?13",
-        (row.org_id, row.id, *astuple(row)[2:], MOST_MINTED),
+        f" WHERE (SELECT count(*) FROM budgets WHERE org_id = ?1 AND {_MINTED})) < ?13"
+        " AND EXISTS (SELECT 1 FROM api_keys WHERE org_id = ?1 AND id = ?14 AND revoked_at IS NULL)",
+        (row.org_id, row.id, *astuple(row)[2:], MOST_MINTED, maker_id),
     )
 
 
@@ -180,10 +215,10 @@ async def delete_budget(database: Database, org_id: str, budget_id: str, expecte
     return await database.execute(Org(org_id), sql, org_id, budget_id, expected_version) > 0
 
 
-def _limit(row: LimitRow) -> dict[str, Any]:
+def _limit(row: LimitRow, lines: Mapping[str, str]) -> dict[str, Any]:
     return {
         "id": row.id,
-        "scope": _scope(row),
+        "scope": _scope(row, lines),
         "unit": row.unit,
         "limit": row.amount,
         "window_ms": None if row.window_seconds is None else row.window_seconds * 1000,
@@ -192,10 +227,10 @@ def _limit(row: LimitRow) -> dict[str, Any]:
     }
 
 
-def _budget(row: BudgetRow, adjustments: Sequence[Adjustment]) -> dict[str, Any]:
+def _budget(row: BudgetRow, adjustments: Sequence[Adjustment], lines: Mapping[str, str]) -> dict[str, Any]:
     budget = {
         "id": row.id,
-        "scope": _scope(row),
+        "scope": _scope(row, lines),
         "window": row.spend_window,
         "limit": row.limit_nano_usd,
         "mode": row.mode,
@@ -204,5 +239,6 @@ def _budget(row: BudgetRow, adjustments: Sequence[Adjustment]) -> dict[str, Any]
     return budget | {"adjustments": [astuple(one) for one in adjustments]} if adjustments else budget
 
 
-def _scope(row: LimitRow | BudgetRow) -> dict[str, str | None]:
-    return {"type": row.scope_type, "id": row.scope_id, "model": row.scope_model}
+def _scope(row: LimitRow | BudgetRow, lines: Mapping[str, str]) -> dict[str, str | None]:
+    subject = lines.get(row.scope_id, row.scope_id) if row.scope_type == "key" else row.scope_id
+    return {"type": row.scope_type, "id": subject, "model": row.scope_model}

@@ -1,7 +1,12 @@
 """An organisation's limits and budgets as its gate knows them, and whom each concerns.
 
 A call comes along a path: its organisation, team, user, key, model and end user, as far as there are any. A rule has a
-scope on that path, and counts for every call that passes it. New levels need no change here.
+scope on that path, and counts for every call that passes it. A key stands there with the keys it comes from:
+
+    key        the first of those that replaced each other, of which the caller shows one: all count on it
+    minter     the key that a browser's key was minted with; its calls are that key's by another hand
+    makers     the keys behind it, with which the one before was made
+    member_of  the teams of a member that has signed in, where a rule of theirs covers its members' own calls
 """
 
 from __future__ import annotations
@@ -14,6 +19,12 @@ from typing import Any
 
 Path = Mapping[str, str]  # the name of a level → who stands there
 EACH = "*"
+NAMELESS = ""  # stands in the place of an end user that is no text
+_SEVERAL = ("makers", "member_of")  # ids with a space between them
+# What a rule counts on, by its reach: on all who stand on these levels. One key's rule counts what was made with it. Of
+# a rule for each key that would be too much: who makes keys for all would have a single key's amount for all.
+_LEVELS = {"key": ("key", "minter"), "line": ("key", "minter", "makers"), "members": ("team", "member_of")}
+REACHES = ("org", "team", "members", "user", "key", "line", "model", "end_user")
 MOST_AMOUNT = 2**53  # of a budget, in nano-dollars, with all that is added to it: what every JSON reader holds
 
 
@@ -27,18 +38,41 @@ class Unit(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Whom a rule concerns: one on a level, or each (`*`) by itself; with `model`, only in calls to that model."""
+    """Whom a rule concerns: one on a level, or each (`*`) by itself; with `model`, only in calls to that model.
+
+    `covers_members`: a team's rule also counts what its members do that have signed in.
+    """
 
     type: str
     id: str
     model: str | None = None
+    covers_members: bool = False
 
-    def subject(self, path: Path) -> str | None:
-        """Return whose counter a call counts on; None when the rule does not concern it."""
-        who = path.get(self.type)
-        if who is None or self.id not in (EACH, who) or self.model not in (None, path.get("model")):
-            return None
-        return who
+    @property
+    def reach(self) -> str:
+        """Return the name of what it reaches on a path: see `standing`."""
+        if self.type == "key" and self.id != EACH:
+            return "line"
+        return "members" if self.covers_members else self.type
+
+    def concerns(self, path: Path) -> bool:
+        """Tell whether it is about calls of this path's model."""
+        return self.model is None or self.model == path.get("model")
+
+    def subjects(self, path: Path) -> list[str]:
+        """Return on whose counters a call counts; none where the rule does not concern it."""
+        found = standing(path, self.reach) if self.concerns(path) else []
+        return found if self.id == EACH else [self.id] if self.id in found else []
+
+
+def standing(path: Path, reach: str) -> list[str]:
+    """Return who stands on a path as far as a rule of this reach sees it."""
+    found: list[str] = []
+    for level in _LEVELS.get(reach, (reach,)):
+        who = path.get(level)
+        if who:
+            found += who.split(" ") if level in _SEVERAL else [who]
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,4 +180,5 @@ def effective(most: int, adjustments: Sequence[Adjustment], now: int) -> int:
 
 def _scope(entry: Mapping[str, Any]) -> Scope:
     scope = entry["scope"]
-    return Scope(scope["type"], scope["id"], scope["model"])
+    # A text from before rules could cover members says nothing of it.
+    return Scope(scope["type"], scope["id"], scope["model"], scope.get("covers") == "members")

@@ -24,7 +24,10 @@ PERSONAL = "[personal]"
 # Whose last word is one of these says nothing that a reader of the log may know.
 _NEVER = ("password", "secret", "token", "code", "cookie", "hash", "sealed")
 # Which row it is stands in `target`; when, in the event itself.
-_BOOKKEEPING = ("id", "org_id", "version", "created_at", "updated_at", "last_used_at", "created_by_key_id", "price_id")
+_BOOKKEEPING = (
+    "id", "org_id", "version", "created_at", "updated_at", "last_used_at", "created_by_key_id", "price_id", "lineage",
+    "line_key_id", "maker_line_ids", "holder_key_id", "maker_holder_ids",
+)  # fmt: skip
 # As the API calls what the tables call otherwise.
 _NAMES: Mapping[str, str] = {
     "amount": "limit",

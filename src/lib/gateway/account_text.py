@@ -10,7 +10,7 @@ from lib.gateway.account import Account
 from lib.gateway.models import Limits, ModelRoute, OutputField, Price
 from lib.identity.models import Principal
 
-FORM = 3  # another form than this one is not read, so that a deployment may change it
+FORM = 4  # another form than this one is not read, so that a deployment may change it
 
 
 def account_name(key_hash: str) -> str:
@@ -25,6 +25,7 @@ def to_text(account: Account) -> str:
     routes = [_listed(route) for route in account.routes.values()]
     key = [caller.org_id, caller.key_id, sorted(caller.scopes), ends, caller.kind, caller.user_id, caller.team_id]
     bounds = [_list(caller.models), _list(caller.ip_ranges), _list(caller.origins), caller.end_user]
+    bounds += [caller.line_id, caller.makers]
     parts = [FORM, account.version, key, bounds, routes]
     return json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
 
@@ -53,6 +54,8 @@ def _principal(
     ip_ranges: list[str] | None,
     origins: list[str] | None,
     end_user: str | None,
+    line_id: str | None,
+    makers: str,
 ) -> Principal:
     return Principal(
         org_id,
@@ -66,6 +69,8 @@ def _principal(
         ip_ranges=_set(ip_ranges),
         origins=_set(origins),
         end_user=end_user,
+        line_id=line_id,
+        makers=makers,
     )
 
 

@@ -12,9 +12,9 @@ from typing import Any
 
 from lib.gateway.refusing import UNITS, Told, budget_spent, limit_reached
 from lib.gateway.telling import COST, REMAINING
-from lib.http.errors import TooManyRequests
+from lib.http.errors import BadRequest, TooManyRequests
 
-Place = tuple[str, str, str | None]  # a level, who stands there, and the model where a rule is only about that
+Place = tuple[str, str, str | None]  # a rule's reach, who stands there, and the model where it is only about that
 
 # The units of which OpenAI's headers speak.
 _OPENAI_UNITS = ("requests", "tokens")
@@ -73,6 +73,9 @@ def admitted(answer: Sequence[Any] | None) -> Admitted:
         if place and wait_ms > 0:
             raise RequestsRefused(refusal, rule, told, tuple(place), wait_ms, rates["requests"])
         raise refusal
+    if code == "invalid_end_user":
+        message = f"`safety_identifier` and `user` are texts: the rule {rule} counts end users."
+        raise BadRequest(message, code=code, headers=headers, param="user", details=[{"rule_id": rule}])
     raise budget_spent(code, rule, told, headers)
 
 

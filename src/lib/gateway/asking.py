@@ -6,6 +6,8 @@ from lib.admission.decision import Ask
 from lib.gateway.bounds import Bound
 from lib.gateway.catalogue import Target
 
+_ID = 36  # characters of an id
+
 
 def path_of(
     org_id: str,
@@ -15,11 +17,29 @@ def path_of(
     *,
     team_id: str | None = None,
     user_id: str | None = None,
+    makers: str = "",
+    minted: bool = False,
+    member_of: str = "",
 ) -> dict[str, str]:
-    """Return the levels that a call passes: whose its key is, as far as that is known, and for whom it is made."""
-    others = {"team": team_id, "user": user_id, "end_user": end_user}
-    known = {level: who for level, who in others.items() if who is not None}
-    return {"org": org_id, "key": key_id, "model": model, **known}
+    """Return the levels that a call passes, as far as they are known: see `lib.admission.rules`.
+
+    `key_id` is what its key counts as. `makers` and `member_of` are ids with a space between them, the nearest maker
+    first: of a `minted` key, the one that minted it.
+    """
+    path = {"org": org_id, "key": key_id, "model": model}
+    if team_id is not None:
+        path["team"] = team_id
+    if user_id is not None:
+        path["user"] = user_id
+    if end_user is not None:
+        path["end_user"] = end_user
+    if minted and makers:
+        path["minter"], makers = makers[:_ID], makers[_ID + 1 :]
+    if makers:
+        path["makers"] = makers
+    if member_of:
+        path["member_of"] = member_of
+    return path
 
 
 def ask_of(

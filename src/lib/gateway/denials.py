@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import astuple, dataclass
 from typing import Any
 
+from lib.admission.rules import REACHES, standing
 from lib.gateway.account import Account
 from lib.gateway.admitting import Place, RequestsRefused, admitted
 from lib.gateway.cache import SHORTEST_SECONDS, Cache, NoCache
@@ -72,11 +73,12 @@ class Denials:
         if not places:
             return
         levels = path()
-        for level, who in levels.items():
-            for model in (None, levels["model"]):
-                denial = self._current(places, (level, who, model), account.version, now_ms)
-                if denial is not None:
-                    raise denial.refusal(now_ms)
+        for reach in REACHES:
+            for who in standing(levels, reach):
+                for model in (None, levels["model"]):
+                    denial = self._current(places, (reach, who, model), account.version, now_ms)
+                    if denial is not None:
+                        raise denial.refusal(now_ms)
 
     def remember(self, account: Account, refused: RequestsRefused, asked_ms: int) -> None:
         """Keep what the gate has answered to a call that asked at `asked_ms`; its `finish` tells KV where it lasts."""
@@ -110,15 +112,15 @@ class Denials:
     def recall(self, org_id: str, text: str) -> None:
         """Take a denial that another isolate has put into KV. What can't be read is none."""
         try:
-            (level, who, model), rule, told, version, until_ms, (most, window_ms, empty_at_ms) = json.loads(text)
+            (reach, who, model), rule, told, version, until_ms, (most, window_ms, empty_at_ms) = json.loads(text)
             denial = Denial(
                 rule, astuple(Told(*told)), version, int(until_ms), (int(most), int(window_ms), int(empty_at_ms))
             )
         except (ValueError, TypeError):
             return
-        known = self._known.get(org_id, {}).get((level, who, model))
+        known = self._known.get(org_id, {}).get((reach, who, model))
         if known is None or known.version != version:  # what is known is not believed for longer because KV has it too
-            self._keep(org_id, (level, who, model), denial)
+            self._keep(org_id, (reach, who, model), denial)
 
     def _current(self, places: dict[Place, Denial], place: Place, version: int | None, now_ms: int) -> Denial | None:
         denial = places.get(place)

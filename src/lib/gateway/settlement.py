@@ -59,8 +59,8 @@ class Call:
     """What the settlement must know of a request to a model. `input_estimate` is in tokens.
 
     `id` is the request's own: at most one record comes of one request. `bound` works out what it may take at most, by
-    the rule of its model for images; `end_user` is whom the client makes it for; `tier` is the service tier that it
-    asks for; `reasons` tells of a provider's model whether it thinks unseen.
+    the rule of its model for images; `end_user` is whom the client makes it for, "" where that is no text; `tier` is
+    the service tier that it asks for; `reasons` tells of a provider's model whether it thinks unseen.
     """
 
     id: str
@@ -120,7 +120,7 @@ class Settlement:
             team_id=principal.team_id,
             user_id=principal.user_id,
             # A browser's key is for one end user, whatever its page says.
-            end_user=principal.end_user or call.end_user,
+            end_user=principal.end_user or call.end_user or None,
         )
 
     async def open(self, timeout_seconds: int, floor: int) -> Admitted:
@@ -165,11 +165,14 @@ class Settlement:
         principal = self._account.principal
         return path_of(
             principal.org_id,
-            principal.key_id,
+            principal.line_id or principal.key_id,
             self._call.model,
-            self._record.end_user,
+            principal.end_user or self._call.end_user,
             team_id=principal.team_id,
             user_id=principal.user_id,
+            makers=principal.makers,
+            minted=principal.kind == "browser_key",
+            member_of=principal.member_of,
         )
 
     def _ask(self, floor: int) -> Ask:

@@ -16,7 +16,7 @@ from lib.audit.audit_store import found
 from lib.audit.differences import Detail, differences
 from lib.audit.noting import noting
 from lib.http.errors import UnprocessableEntity
-from lib.identity import api_keys, key_rules, key_service, key_store
+from lib.identity import api_keys, key_rules, key_service, key_store, lineage
 from lib.identity.bounds import Bounds, require_within
 from lib.identity.key_store import BROWSER, KeyRow, NewKey
 from lib.identity.models import INFERENCE_SCOPES, Principal
@@ -77,13 +77,14 @@ async def mint(services: Services, principal: Principal, wanted: Wanted) -> tupl
         team_id=principal.team_id,
         bounds=bounds,
         end_user=wanted.end_user,
+        lineage=lineage.of_made(await key_service.making_key(services, principal)),
     )
     budget = BudgetRow(
         new_id(now), key.org_id, "key", key.id, None, "total", wanted.budget_nano_usd, "hard", 1, now, now, None
     )
     group = [
         policy_store.delete_of_ended_keys(key.org_id, now - SETTLING),
-        policy_store.insert_minted(budget),
+        policy_store.insert_minted(budget, principal.key_id),
         key_store.insert_with_budget(key, budget.id, now),
     ]
     details: dict[str, Detail] = {"budget_nano_usd": wanted.budget_nano_usd, **differences(None, key)}

@@ -7,15 +7,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from lib.admission import policy_store
 from lib.audit.audit_store import found
 from lib.audit.differences import Detail, differences
 from lib.audit.noting import noting
 from lib.http import etag
 from lib.http.errors import Conflict, NotFound, PreconditionFailed
 from lib.http.request import Headers
-from lib.identity import api_keys, key_rules, key_store
+from lib.identity import api_keys, key_rules, key_store, lineage
 from lib.identity.bounds import UNBOUND, Bounds, require_within
-from lib.identity.key_store import KeyRow, NewKey, Successor
+from lib.identity.key_store import Descendants, KeyRow, NewKey, Successor
 from lib.identity.models import Principal
 from lib.ids import is_id, new_id
 from lib.services import Services
@@ -57,10 +58,22 @@ async def create(
         user_id=principal.user_id,
         team_id=await key_rules.team_for(services, principal, team_id),
         bounds=bounds,
+        lineage=lineage.of_made(await making_key(services, principal)),
     )
-    noted = noting(services, principal, "key.created", f"key:{key.id}", details=differences(None, key))
-    await noted.batch(Org(principal.org_id), [key_store.insert(key, now)])
+    there = found("api_keys", key.org_id, key.id)
+    details = differences(None, key)
+    noted = noting(services, principal, "key.created", f"key:{key.id}", after=there, details=details)
+    [made] = await noted.batch(Org(principal.org_id), [key_store.insert(key, now)])
+    if not made:
+        raise Conflict("Your key was revoked meanwhile.", code="key_revoked")
     return await get(services, principal, key.id), secret
+
+
+async def making_key(services: Services, principal: Principal) -> KeyRow | None:
+    """Return the key that the caller makes others with; None for a person: its keys count on rules for it."""
+    if principal.is_person:
+        return None
+    return await key_store.get_key(services.database, principal.org_id, principal.key_id)
 
 
 async def get(services: Services, principal: Principal, key_id: str, headers: Headers | None = None) -> KeyRow:
@@ -124,25 +137,35 @@ async def rotate(
         created_by_key_id=principal.key_id,
         prefix=api_keys.shown_prefix(secret),
         secret_hash=api_keys.key_hash(secret, services.pepper),
+        lineage=lineage.of_successor(old, await making_key(services, principal)),
     )
-    group = key_store.replace_statements(principal.org_id, old.id, old.version, new, now + overlap, now)
-    unchanged = found("api_keys", principal.org_id, old.id, old.version, active=True)
+    group = [
+        *key_store.replace_statements(principal.org_id, old.id, old.version, new, now + overlap, now),
+        *policy_store.move_rules(principal.org_id, old.id, new.id, now),
+    ]
+    there = found("api_keys", principal.org_id, new.id)
     was = {"expires_at": old.expires_at, "replaced_by_key_id": None}
     ends = min(now + overlap, old.expires_at or now + overlap)
     details: dict[str, Detail] = {
         "new_key_id": new.id,
         **differences(was, {"expires_at": ends, "replaced_by_key_id": new.id}),
     }
-    noted = noting(services, principal, "key.rotated", f"key:{old.id}", before=unchanged, details=details)
-    made, _ = await noted.batch(Org(principal.org_id), group)
+    noted = noting(services, principal, "key.rotated", f"key:{old.id}", after=there, details=details)
+    made, *_ = await noted.batch(Org(principal.org_id), group)
     if not made:
         raise Conflict("The key has changed meanwhile. Try again.")
     await services.gates.changed(principal.org_id)
     return await get(services, principal, new.id), secret
 
 
-async def revoke(services: Services, principal: Principal, key_id: str, headers: Headers | None = None) -> None:
-    """Revoke a key at once and for good. Doing it twice is harmless.
+async def revoke(
+    services: Services,
+    principal: Principal,
+    key_id: str,
+    headers: Headers | None = None,
+    descendants: Descendants = Descendants.MINTED,
+) -> None:
+    """Revoke a key at once and for good, and what is to end with it. Doing it twice is harmless.
 
     The store comes first: it is the truth. The gate is told next, and from its answer on every isolate refuses the key.
     """
@@ -150,6 +173,8 @@ async def revoke(services: Services, principal: Principal, key_id: str, headers:
     key_rules.revocable(row)
     await key_rules.may_manage(services, principal, row)
     active = found("api_keys", principal.org_id, row.id, active=True)
-    noted = noting(services, principal, "key.revoked", f"key:{row.id}", before=active, details=differences(row, None))
-    await key_store.revoke_key(noted, principal.org_id, row.id, services.clock.now())
+    details: dict[str, Detail] = {"descendants": descendants.value, **differences(row, None)}
+    noted = noting(services, principal, "key.revoked", f"key:{row.id}", before=active, details=details)
+    group = key_store.revoke_statements(row, principal.org_id, descendants, services.clock.now())
+    await noted.batch(Org(principal.org_id), group)
     await services.gates.changed(principal.org_id)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from lib.identity.bounds import UNBOUND, Bounds
 from lib.identity.models import Principal
@@ -39,6 +40,20 @@ class KeyRow:
     origins: frozenset[str] | None
     end_user: str | None
     leaked_at: datetime | None
+    line_key_id: str | None
+    maker_line_ids: str | None
+    holder_key_id: str | None
+    maker_holder_ids: str | None
+
+    @property
+    def line_id(self) -> str:
+        """On what its calls count: the first of the keys that replaced each other."""
+        return self.line_key_id or self.id
+
+    @property
+    def holder_id(self) -> str:
+        """The first of the keys that whoever holds this one has had."""
+        return self.holder_key_id or self.id
 
     @property
     def bounds(self) -> Bounds:
@@ -46,6 +61,21 @@ class KeyRow:
 
 
 _COLUMNS = columns(KeyRow)
+
+
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """Where a key comes from, as `lib.identity.lineage` says. None: it is the first of its line, or of its holder's
+    keys; no key has made it. Makers are ids with a space between them, the nearest first.
+    """
+
+    line_key_id: str | None = None
+    maker_line_ids: str | None = None
+    holder_key_id: str | None = None
+    maker_holder_ids: str | None = None
+
+
+FIRST = Lineage()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +95,7 @@ class NewKey:
     team_id: str | None = None
     bounds: Bounds = UNBOUND
     end_user: str | None = None
+    lineage: Lineage = FIRST
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +106,7 @@ class Successor:
     created_by_key_id: str | None
     prefix: str
     secret_hash: str
+    lineage: Lineage
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +122,20 @@ class _PrincipalRow:
     ip_ranges: frozenset[str] | None
     origins: frozenset[str] | None
     end_user: str | None
+    line_key_id: str | None
+    maker_line_ids: str | None
 
 
 _INSERTED = (
     "id, org_id, created_by_key_id, name, prefix, secret_hash, scopes, expires_at, created_at, updated_at, kind,"
-    " user_id, team_id, model_names, ip_ranges, origins, end_user"
+    " user_id, team_id, model_names, ip_ranges, origins, end_user, line_key_id, maker_line_ids, holder_key_id,"
+    " maker_holder_ids"
 )
+# What is made with a key that was revoked a moment ago would not end with it. `?2` and `?3` are organisation and maker.
+_WITH_A_MAKER = (
+    "(CAST(?3 AS TEXT) IS NULL OR EXISTS (SELECT 1 FROM api_keys WHERE org_id = ?2 AND id = ?3 AND revoked_at IS NULL))"
+)
+_PLACES = ", ".join(f"?{number}" for number in (*range(1, 10), *range(9, 21)))
 
 
 async def find_principal(database: Database, secret_hash: str) -> Principal | None:
@@ -121,6 +161,8 @@ async def find_principal(database: Database, secret_hash: str) -> Principal | No
         ip_ranges=row.ip_ranges,
         origins=row.origins,
         end_user=row.end_user,
+        line_id=row.line_key_id,
+        makers=row.maker_line_ids or "",
     )
 
 
@@ -150,17 +192,18 @@ async def get_key(database: Database, org_id: str, key_id: str) -> KeyRow | None
 
 
 def insert(key: NewKey, now: datetime) -> Statement:
-    """Return the statement that writes a new key."""
-    places = ", ".join(f"?{number}" for number in (*range(1, 10), *range(9, 17)))
-    return Statement(f"INSERT INTO api_keys ({_INSERTED}) VALUES ({places})", _values(key, now))
+    """Return the statement that writes a new key, where the one that it is made with is not revoked."""
+    return Statement(
+        f"INSERT INTO api_keys ({_INSERTED}) SELECT {_PLACES} WHERE {_WITH_A_MAKER}",
+        _values(key, now),
+    )
 
 
 def insert_with_budget(key: NewKey, budget_id: str, now: datetime) -> Statement:
     """Return the statement that writes a new key where the budget that was made for it is there."""
-    places = ", ".join(f"?{number}" for number in (*range(1, 10), *range(9, 17)))
     return Statement(
-        f"INSERT INTO api_keys ({_INSERTED}) SELECT {places} FROM budgets"
-        " WHERE budgets.org_id = ?2 AND budgets.id = ?17",
+        f"INSERT INTO api_keys ({_INSERTED}) SELECT {_PLACES} FROM budgets"
+        " WHERE budgets.org_id = ?2 AND budgets.id = ?21",
         (*_values(key, now), budget_id),
     )
 
@@ -170,7 +213,7 @@ def _values(key: NewKey, now: datetime) -> tuple[Value, ...]:
     return (
         key.id, key.org_id, key.created_by_key_id, key.name, key.prefix, key.secret_hash, key.scopes_json,
         key.expires_at, now, key.kind, key.user_id, key.team_id, _json(bounds.models), _json(bounds.ip_ranges),
-        _json(bounds.origins), key.end_user,
+        _json(bounds.origins), key.end_user, *astuple(key.lineage),
     )  # fmt: skip
 
 
@@ -183,19 +226,31 @@ def replace_statements(
 ) -> list[Statement]:
     """Return the atomic group that makes `new` and lets the old key end at `ends`, or earlier if it did already.
 
-    When the old key is no longer at `version`, the new one is not made: its insert selects from the old row.
+    When the old key is no longer at `version`, the new one is not made: its insert selects from the old row. `?3` is
+    the key that it is made with.
     """
     return [
         Statement(
-            f"INSERT INTO api_keys ({_INSERTED}) SELECT ?1, org_id, ?2, name, ?3, ?4, scopes, expires_at, ?5, ?5, kind,"
-            " user_id, team_id, model_names, ip_ranges, origins, end_user FROM api_keys"
-            " WHERE org_id = ?6 AND id = ?7 AND version = ?8 AND revoked_at IS NULL",
-            (new.id, new.created_by_key_id, new.prefix, new.secret_hash, now, org_id, old_id, version),
+            f"INSERT INTO api_keys ({_INSERTED}) SELECT ?1, org_id, ?3, name, ?4, ?5, scopes, expires_at, ?6, ?6, kind,"
+            " user_id, team_id, model_names, ip_ranges, origins, end_user, ?9, ?10, ?11, ?12 FROM api_keys"
+            f" WHERE org_id = ?2 AND id = ?7 AND version = ?8 AND revoked_at IS NULL AND {_WITH_A_MAKER}",
+            (
+                new.id,
+                org_id,
+                new.created_by_key_id,
+                new.prefix,
+                new.secret_hash,
+                now,
+                old_id,
+                version,
+                *astuple(new.lineage),
+            ),
         ),
         Statement(
             "UPDATE api_keys SET expires_at = CASE WHEN expires_at < ?1 THEN expires_at ELSE ?1 END,"
             " replaced_by_key_id = ?2, version = version + 1, updated_at = ?3"
-            " WHERE org_id = ?4 AND id = ?5 AND version = ?6 AND revoked_at IS NULL",
+            " WHERE org_id = ?4 AND id = ?5 AND version = ?6 AND revoked_at IS NULL"
+            " AND EXISTS (SELECT 1 FROM api_keys WHERE org_id = ?4 AND id = ?2)",
             (ends, new.id, now, org_id, old_id, version),
         ),
     ]
@@ -228,36 +283,41 @@ async def update_key(
     return changed > 0
 
 
-async def revoke_key(database: Database, org_id: str, key_id: str, now: datetime) -> None:
-    """Revoke a key. A key that is revoked already keeps its first date."""
-    await database.execute(
-        Org(org_id),
-        "UPDATE api_keys SET revoked_at = ?1, version = version + 1, updated_at = ?1"
-        " WHERE org_id = ?2 AND id = ?3 AND revoked_at IS NULL",
-        now,
-        org_id,
-        key_id,
+class Descendants(StrEnum):
+    """What ends with a key: nothing else, what was minted with it, or all that was made with it and its successors."""
+
+    KEEP = "keep"
+    MINTED = "minted"
+    REVOKE = "revoke"
+
+
+# Of the organisation ?2: what has one holder with a key, and what was made with those; ?4 is the holder.
+_HELD = (
+    "org_id = ?2 AND kind = 'server' AND (coalesce(holder_key_id, id) = ?4 OR maker_holder_ids LIKE '%' || ?4 || '%')"
+)
+_REVOKED = "UPDATE api_keys SET revoked_at = ?1, version = version + 1, updated_at = ?1"
+
+
+def revoke_statements(row: KeyRow, org_id: str, descendants: Descendants, now: datetime) -> list[Statement]:
+    """Return the group that revokes a key, with what ends with it. What is revoked already keeps its first date."""
+    group = [Statement(f"{_REVOKED} WHERE org_id = ?2 AND id = ?3 AND revoked_at IS NULL", (now, org_id, row.id))]
+    minted = f"{_REVOKED} WHERE org_id = ?2 AND kind = 'browser' AND expires_at > ?1 AND revoked_at IS NULL"
+    if descendants is Descendants.MINTED:
+        group.append(Statement(f"{minted} AND created_by_key_id = ?3", (now, org_id, row.id)))
+    if descendants is Descendants.REVOKE:
+        values = (now, org_id, row.id, row.holder_id)
+        made_with = f"created_by_key_id IN (SELECT id FROM api_keys WHERE {_HELD})"
+        group.append(Statement(f"{minted} AND (created_by_key_id = ?3 OR {made_with})", values))
+        group.append(Statement(f"{_REVOKED} WHERE {_HELD} AND id <> ?3 AND revoked_at IS NULL", values))
+    return group
+
+
+def leak_statements(row: KeyRow, org_id: str, now: datetime) -> list[Statement]:
+    """Return the group that revokes a key that has leaked, and all that was made with it: whoever found it may have."""
+    leaked = Statement(
+        "UPDATE api_keys SET leaked_at = ?1 WHERE org_id = ?2 AND id = ?3 AND revoked_at IS NULL", (now, org_id, row.id)
     )
-
-
-def leak_statements(org_id: str, key_id: str, now: datetime) -> list[Statement]:
-    """Return the group that revokes a key that has leaked, and the browsers' keys that were minted with it.
-
-    Whoever found the key may have minted those.
-    """
-    return [
-        Statement(
-            "UPDATE api_keys SET revoked_at = ?1, leaked_at = ?1, version = version + 1, updated_at = ?1"
-            " WHERE org_id = ?2 AND id = ?3 AND revoked_at IS NULL",
-            (now, org_id, key_id),
-        ),
-        Statement(
-            "UPDATE api_keys SET revoked_at = ?1, version = version + 1, updated_at = ?1"
-            " WHERE org_id = ?2 AND kind = 'browser' AND created_by_key_id = ?3 AND expires_at > ?1"
-            " AND revoked_at IS NULL",
-            (now, org_id, key_id),
-        ),
-    ]
+    return [leaked, *revoke_statements(row, org_id, Descendants.REVOKE, now)]
 
 
 def is_active(org_id: str, key_id: str) -> Statement:

@@ -14,7 +14,7 @@ _TOO_MANY = "Too many wrong API keys come from your network. Try again."
 
 
 async def report(services: Services, text: str, context: Context) -> None:
-    """Revoke the key, and the browsers' keys that were minted with it; note it in the audit log.
+    """Revoke the key, and all that was made or minted with it and with those; note it in the audit log.
 
     Nobody is told whether there was one: a finder has no business with that. As many invented keys are looked up as in
     any other request (see `lib.identity.shield`); raises TooManyRequests beyond that.
@@ -45,5 +45,7 @@ async def report(services: Services, text: str, context: Context) -> None:
         target=f"key:{key_id}",
         only_if=key_store.is_active(org_id, key_id),
     )
-    await services.database.batch(Org(org_id), [*event, *key_store.leak_statements(org_id, key_id, now)])
+    row = await key_store.get_key(services.database, org_id, key_id)
+    if row is not None:
+        await services.database.batch(Org(org_id), [*event, *key_store.leak_statements(row, org_id, now)])
     await services.gates.changed(org_id)

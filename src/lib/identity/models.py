@@ -57,6 +57,10 @@ class Principal:
     Calls count for the team and the person too that the key belongs to. `models`, `ip_ranges` and `origins` are what a
     key is bound to, None where it is not; `end_user` is for whom alone a browser's key is. `lacks_second_factor`: the
     organisation asks its members for codes at sign-in, and this person has none.
+
+    What its calls count on, beside that: `line_id` is the first of the keys that replaced each other, where it is not
+    the key itself; `makers` are those (see `lib.identity.lineage`) of the keys that it was made with, and `member_of`
+    the teams that count what this person does signed in: ids with a space between them.
     """
 
     org_id: str
@@ -73,6 +77,9 @@ class Principal:
     origins: frozenset[str] | None = None
     end_user: str | None = None
     lacks_second_factor: bool = False
+    line_id: str | None = None
+    makers: str = ""
+    member_of: str = ""
 
     @property
     def actor(self) -> str:

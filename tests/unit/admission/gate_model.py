@@ -160,12 +160,13 @@ class Model:
     def concerning(self, call: Call) -> Iterator[tuple[Limit | Budget, str]]:
         """Yield each rule on a call's path, and whose counter it is."""
         for entry in entries(self.policy):
-            subject = entry.scope.subject(call.ask.path)
-            if subject is not None:
+            for subject in entry.scope.subjects(call.ask.path):
                 yield entry, subject
 
     def counted(self, entry: Limit | Budget, subject: str) -> list[Call]:
-        return [call for call in self.calls if entry.id in call.rules and entry.scope.subject(call.ask.path) == subject]
+        return [
+            call for call in self.calls if entry.id in call.rules and subject in entry.scope.subjects(call.ask.path)
+        ]
 
     def at_once(self, limit: Limit, subject: str) -> int:
         return sum(call.state == "open" for call in self.counted(limit, subject))

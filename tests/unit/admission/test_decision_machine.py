@@ -25,6 +25,7 @@ SCOPES = st.sampled_from(
         Scope("org", "o"),
         Scope("org", "o", "m1"),
         Scope("key", "k1"),
+        Scope("key", "k3"),
         Scope("key", EACH),
         Scope("key", EACH, "m2"),
         Scope("model", "m1"),
@@ -45,8 +46,18 @@ LIMITS = st.builds(
 SPEND_WINDOWS = st.sampled_from(["total", "day", "week", "month", "rolling:60"])
 BUDGETS = st.builds(Budget, st.just(""), SCOPES, SPEND_WINDOWS, st.integers(0, 80), st.booleans())
 PATHS = st.builds(
-    lambda key, model, user: {"org": "o", "key": key, "model": model} | ({"end_user": user} if user else {}),
-    st.sampled_from(["k1", "k2"]),
+    lambda key, model, user: {"org": "o", **key, "model": model} | ({"end_user": user} if user else {}),
+    # `k3` was made with k1, and has minted k4.
+    st.sampled_from(
+        [
+            {"key": "k1"},
+            {"key": "k1"},
+            {"key": "k2"},
+            {"key": "k2"},
+            {"key": "k3", "makers": "k1"},
+            {"key": "k4", "minter": "k3", "makers": "k1"},
+        ]
+    ),
     st.sampled_from(["m1", "m2"]),
     st.sampled_from([None, "u1", "u2", EACH]),
 )
@@ -95,7 +106,7 @@ class Model:
     calls: list[Call] = field(default_factory=list)
 
     def of(self, rule_id: str, scope: Scope, subject: str) -> list[Call]:
-        return [call for call in self.calls if rule_id in call.rules and scope.subject(call.path) == subject]
+        return [call for call in self.calls if rule_id in call.rules and subject in scope.subjects(call.path)]
 
     def used(self, limit: Limit, subject: str, now: int) -> Fraction:
         calls = self.of(limit.id, limit.scope, subject)
@@ -235,8 +246,9 @@ class Histories(RuleBasedStateMachine):
         """Return all rules that have no room for a call, each with the code to refuse it by."""
         found = set()
         for limit in self.policy.limits:
-            subject, amount = limit.scope.subject(ask.path), ask.estimate if limit.unit is Unit.TOKENS else 1
-            if subject is not None and not self.model.room(limit, subject, self.now, amount):
+            amount = ask.estimate if limit.unit is Unit.TOKENS else 1
+            subjects = limit.scope.subjects(ask.path)
+            if not all(self.model.room(limit, subject, self.now, amount) for subject in subjects):
                 found.add((f"{limit.unit.value}_limit_reached", limit.id))
         lefts = self.hard_left(ask.path)
         if lefts and bound_of(ask, 0) is None:
@@ -250,9 +262,9 @@ class Histories(RuleBasedStateMachine):
     def hard_left(self, path: Path) -> dict[str, int]:
         lefts = {}
         for budget in self.policy.budgets:
-            subject = budget.scope.subject(path)
-            if subject is not None and budget.hard:
-                lefts[budget.id] = budget.most - sum(self.model.spent(budget, subject, self.now))
+            spent = [sum(self.model.spent(budget, subject, self.now)) for subject in budget.scope.subjects(path)]
+            if spent and budget.hard:
+                lefts[budget.id] = budget.most - max(spent)
         return lefts
 
     def granted(self, ask: Ask) -> int | None:
@@ -270,16 +282,15 @@ class Histories(RuleBasedStateMachine):
         limit = next((limit for limit in self.policy.limits if limit.id == refusal.rule), None)
         if limit is None or refusal.wait_ms < 0:
             return
-        subject, amount = limit.scope.subject(ask.path), ask.estimate if limit.unit is Unit.TOKENS else 1
-        assert subject is not None
+        subject, amount = refusal.subject, ask.estimate if limit.unit is Unit.TOKENS else 1
+        assert subject in limit.scope.subjects(ask.path)
         assert self.model.room(limit, subject, self.now + refusal.wait_ms, amount)
         assert not self.model.room(limit, subject, self.now + refusal.wait_ms - 1, amount)
 
     def rules_hold(self, path: Path) -> None:
         """Where a call was let in, nothing on its way is past its bound."""
         for limit in self.policy.limits:
-            subject = limit.scope.subject(path)
-            assert subject is None or self.model.room(limit, subject, self.now, 0)
+            assert all(self.model.room(limit, subject, self.now, 0) for subject in limit.scope.subjects(path))
         assert all(left >= 0 for left in self.hard_left(path).values())
 
     # How it ends
@@ -393,8 +404,7 @@ class Histories(RuleBasedStateMachine):
         assert standing.budget_left == (max(0, min(lefts)) if lefts else None)
         known: dict[str, list[tuple[int, int, int]]] = {}
         for limit in self.policy.limits:
-            subject = limit.scope.subject(path)
-            if subject is not None:
+            for subject in limit.scope.subjects(path):
                 left = max(0, (limit.burst or limit.most) - -(-self.model.used(limit, subject, self.now) // 1))
                 known.setdefault(limit.unit, []).append((left, limit.most, self.full_after(limit, subject)))
         assert set(known) == set(standing.rates)

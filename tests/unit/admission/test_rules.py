@@ -8,7 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.admission.rules import EACH, NO_POLICY, Adjustment, Budget, Limit, Path, Policy, Scope, Unit, parse_policy
+from lib.admission.rules import (
+    EACH,
+    NO_POLICY,
+    REACHES,
+    Adjustment,
+    Budget,
+    Limit,
+    Path,
+    Policy,
+    Scope,
+    Unit,
+    parse_policy,
+    standing,
+)
 
 PATH = {"org": "o", "key": "k", "model": "m", "end_user": "u"}
 LEVELS = ("org", "team", "user", "key", "model", "end_user")
@@ -51,7 +64,32 @@ def _at_once(limit: Limit) -> bool:
 )
 def test_a_rule_counts_for_who_is_on_the_path(scope: Scope, subject: str | None) -> None:
     """One on a level, or each by itself; where the level is missing, nobody."""
-    assert scope.subject(PATH) == subject
+    assert scope.subjects(PATH) == ([] if subject is None else [subject])
+
+
+LONG = PATH | {"minter": "n", "makers": "a b", "team": "t", "member_of": "x y"}
+
+
+@pytest.mark.parametrize(
+    ("scope", "subjects"),
+    [
+        (Scope("key", EACH), ["k", "n"]),
+        *((Scope("key", one), [one]) for one in "knab"),
+        (Scope("key", "k n"), []),
+        (Scope("key", "a", "other"), []),
+        (Scope("team", EACH), ["t"]),
+        (Scope("team", "x"), []),
+        (Scope("team", EACH, None, True), ["t", "x", "y"]),
+        (Scope("team", "y", "m", True), ["y"]),
+        (Scope("team", "z", None, True), []),
+    ],
+)
+def test_a_call_counts_on_more_than_one(scope: Scope, subjects: list[str]) -> None:
+    """One key's rule counts what was made with it; each key's, what it has minted; a team's, perhaps its members."""
+    assert scope.subjects(LONG) == subjects
+    # Where a limit refuses it, it refuses all that it counts, and no others: those who stand there by its reach.
+    assert set(subjects) <= set(standing(LONG, scope.reach))
+    assert scope.reach in REACHES
 
 
 @given(SCOPES, PATHS)
@@ -60,7 +98,7 @@ def test_a_scope_concerns_a_path_when_all_of_it_is_there(scope: Scope, path: Pat
     concerned = scope.type in path
     concerned = concerned and (scope.id == EACH or scope.id == path[scope.type])
     concerned = concerned and (scope.model is None or path.get("model") == scope.model)
-    assert scope.subject(path) == (path[scope.type] if concerned else None)
+    assert scope.subjects(path) == ([path[scope.type]] if concerned else [])
 
 
 def _text(policy: Policy) -> str:

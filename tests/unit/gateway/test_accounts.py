@@ -9,9 +9,8 @@ from lib.gateway import model_store
 from lib.gateway.account import Account
 from lib.gateway.accounts import Accounts
 from lib.gateway.models import ModelRoute
-from lib.identity import key_store
 from tests.unit.fakes import NOW, run
-from tests.unit.store.seeds import SeededKey, seed_key, seed_org
+from tests.unit.store.seeds import SeededKey, revoke_key, seed_key, seed_org
 from tests.unit.store.sqlite_binding import new_database
 
 
@@ -65,7 +64,7 @@ def test_a_new_version_shows_what_has_changed() -> None:
     account = store.find()
     assert account is not None
     assert "new" in account.routes
-    run(key_store.revoke_key(store.database, store.org, store.key.principal.key_id, NOW))
+    run(revoke_key(store.database, store.org, store.key.principal.key_id, NOW))
     store.accounts.policy_is(store.org, 3)
     assert store.find() is None
     assert store.find() is None

@@ -17,7 +17,7 @@ from lib.gateway.models import ModelRoute
 from lib.identity import key_store
 from lib.identity.bounds import Bounds
 from tests.unit.fakes import NOW, run
-from tests.unit.store.seeds import SeededKey
+from tests.unit.store.seeds import SeededKey, revoke_key
 from tests.unit.world import Answer, World, cold, new_world
 
 CHAT = {"model": "sim/chat", "messages": [{"role": "user", "content": "hi"}]}
@@ -59,7 +59,7 @@ def test_a_new_isolate_takes_it_from_there_and_the_store_is_not_asked() -> None:
 def test_a_key_that_was_revoked_is_refused_whatever_kv_says() -> None:
     """At once, and KV forgets it. The store is asked once for that."""
     world = known_to_kv()
-    run(key_store.revoke_key(world.services.database, world.org_id, world.key.principal.key_id, NOW))
+    run(revoke_key(world.services.database, world.org_id, world.key.principal.key_id, NOW))
     run(world.services.gates.changed(world.org_id))
     cold(world)
     answer = chat(world)

@@ -13,7 +13,7 @@ from lib.identity import key_store
 from lib.ids import new_id
 from lib.store.database import CheckViolation, Database, ForeignKeyViolation, UniqueViolation
 from tests.unit.fakes import NOW, run
-from tests.unit.store.seeds import SeededKey, seed_key, seed_org
+from tests.unit.store.seeds import SeededKey, revoke_key, seed_key, seed_org
 from tests.unit.store.sqlite_binding import SqliteBinding, new_database
 
 LATER = NOW + timedelta(hours=1)
@@ -208,5 +208,5 @@ def test_a_revoked_keys_models_are_of_no_use() -> None:
     """The models are read beside the principal; without a principal there is no account."""
     store = Store()
     store.put("m")
-    run(key_store.revoke_key(store.database, store.org, store.own.principal.key_id, NOW))
+    run(revoke_key(store.database, store.org, store.own.principal.key_id, NOW))
     assert run(key_store.find_principal(store.database, store.own.secret_hash)) is None

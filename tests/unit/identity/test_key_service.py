@@ -15,7 +15,7 @@ from lib.identity.models import Principal, Scope
 from lib.ids import new_id
 from tests.unit.fakes import NOW, run
 from tests.unit.identity.bound_keys import new_team
-from tests.unit.store.seeds import seed_person
+from tests.unit.store.seeds import revoke_key, seed_person
 from tests.unit.world import World, new_world
 
 WIDE = [Scope.CHAT_WRITE, Scope.KEYS_WRITE, Scope.USAGE_READ]
@@ -171,7 +171,7 @@ def test_an_isolate_that_cached_a_key_refuses_it_after_its_revocation() -> None:
     world = new_world()
     chatter = world.new_key("chat:write")
     assert isinstance(run(world.services.accounts.find(world.services.database, chatter.secret_hash, NOW)), Account)
-    run(key_store.revoke_key(world.services.database, world.org_id, chatter.principal.key_id, NOW))
+    run(revoke_key(world.services.database, world.org_id, chatter.principal.key_id, NOW))
     run(world.services.gates.changed(world.org_id))
     assert run(world.services.accounts.find(world.services.database, chatter.secret_hash, NOW)) is None
 

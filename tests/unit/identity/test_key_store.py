@@ -9,12 +9,12 @@ import pytest
 from lib.identity import key_store
 from lib.identity.api_keys import new_key
 from lib.identity.bounds import Bounds
-from lib.identity.key_store import SERVER, KeyRow, NewKey, Successor
+from lib.identity.key_store import FIRST, SERVER, Descendants, KeyRow, NewKey, Successor
 from lib.ids import new_id
 from lib.store.database import CheckViolation, Database, ForeignKeyViolation, Statement, UniqueViolation
 from lib.store.scope import Org
 from tests.unit.fakes import NOW, run
-from tests.unit.store.seeds import SeededKey, key_row, seed_key, seed_org
+from tests.unit.store.seeds import SeededKey, key_row, revoke_key, seed_key, seed_org
 from tests.unit.store.sqlite_binding import SqliteBinding, new_database
 
 LATER = NOW + timedelta(days=1)
@@ -22,7 +22,7 @@ LATER = NOW + timedelta(days=1)
 
 def successor(key: NewKey) -> Successor:
     """What is written of a new key that takes another's place."""
-    return Successor(key.id, None, key.prefix, key.secret_hash)
+    return Successor(key.id, None, key.prefix, key.secret_hash, FIRST)
 
 
 class Store:
@@ -67,7 +67,8 @@ def test_another_organisations_key_is_not_there() -> None:
     before = store.row(store.other)
     assert run(key_store.get_key(store.database, org, foreign)) is None
     assert not run(key_store.update_key(store.database, org, foreign, 1, "mine", None, LATER, Bounds()))
-    run(key_store.revoke_key(store.database, org, foreign, LATER))
+    for descendants in Descendants:
+        assert set(store.group(key_store.revoke_statements(store.row(store.other), org, descendants, LATER))) == {0}
     group = key_store.replace_statements(org, foreign, 1, successor(key_row(org, new_key())), LATER, LATER)
     assert store.group(group) == [0, 0]
     assert store.row(store.other) == before
@@ -92,8 +93,8 @@ def test_a_revoked_key_speaks_for_nobody_and_cannot_be_changed() -> None:
     """And revoking it again keeps its first date."""
     store = Store()
     org, key = store.own.principal.org_id, store.own.principal.key_id
-    run(key_store.revoke_key(store.database, org, key, LATER))
-    run(key_store.revoke_key(store.database, org, key, LATER + timedelta(days=1)))
+    run(revoke_key(store.database, org, key, LATER))
+    run(revoke_key(store.database, org, key, LATER + timedelta(days=1)))
     row = store.row()
     assert (row.revoked_at, row.version) == (LATER, 2)
     assert run(key_store.find_principal(store.database, store.own.secret_hash)) is None
@@ -156,7 +157,7 @@ def test_pages_follow_each_other_without_gap_or_repetition() -> None:
     while rows := run(key_store.list_keys(store.database, org, SERVER, after, 7)):
         seen += [row.id for row in rows]
         after = rows[-1].id
-        run(key_store.revoke_key(store.database, org, seen[0], LATER))
+        run(revoke_key(store.database, org, seen[0], LATER))
     assert seen == sorted(ids, reverse=True)
 
 

@@ -48,6 +48,7 @@ from lib.identity import (
     sessions,
 )
 from lib.identity.context import Context
+from lib.identity.key_store import Descendants
 from lib.ids import new_id
 from lib.services import Services
 from lib.store.schema import BudgetAdjustmentRow, BudgetRow, LimitRow
@@ -79,7 +80,8 @@ async def _keys(services: Services, key: SeededKey) -> None:
     row, _ = await key_service.create(services, principal, "x", ["chat:write"], None)
     row = await key_service.update(services, principal, row, "y", None)
     await key_service.rotate(services, principal, row.id, timedelta(hours=1))
-    await key_service.revoke(services, principal, row.id)
+    for descendants in Descendants:
+        await key_service.revoke(services, principal, row.id, descendants=descendants)
     await key_store.list_keys(database, principal.org_id, "server", "~", 20)
     await key_store.find_principal(database, key.secret_hash)
     await owner_store.is_team(database, principal.org_id, new_id(NOW))
@@ -193,6 +195,7 @@ async def _ledger(services: Services, key: SeededKey) -> None:
         await ledger.oldest(database, org, wanted, (NOW, ""), 20)
     await ledger.find(database, org, new_id(NOW))
     await ledger_sums.organisations(database, "", 5)
+    await ledger_sums.line_of(database, org, "x")
     for level in ("org", "team", "user", "key", "model", "end_user"):
         for who in (None, "x"):
             for model in (None, "m") if level != "model" else (None,):

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from lib.admission.usage_record import UsageRecord
 from lib.identity import api_keys, key_store
-from lib.identity.key_store import NewKey
+from lib.identity.key_store import Descendants, NewKey
 from lib.identity.models import ALL_SCOPES, Principal
 from lib.ids import new_id
 from lib.store.database import Database
@@ -61,6 +61,13 @@ async def seed_key(
     row = key_row(org_id, secret, scopes, ends)
     await database.batch(Org(org_id), [key_store.insert(row, NOW)])
     return SeededKey(Principal(org_id, row.id, frozenset(scopes), ends), secret, row.secret_hash)
+
+
+async def revoke_key(database: Database, org_id: str, key_id: str, now: datetime = NOW) -> None:
+    """Revoke a key of the organisation, and nothing else."""
+    row = await key_store.get_key(database, org_id, key_id)
+    assert row is not None
+    await database.batch(Org(org_id), key_store.revoke_statements(row, org_id, Descendants.KEEP, now))
 
 
 async def seed_person(

@@ -40,6 +40,8 @@ PROJECTIONS = {
     "lib.identity.invitation_store._Email": Projection(("users",)),
     "lib.identity.session_store.ShownSession": Projection(("sessions",)),
     "lib.admission.ledger_sums._Id": Projection(("orgs",)),
+    "lib.admission.ledger_sums._Line": Projection(("api_keys",)),
+    "lib.admission.policy_store._Line": Projection(("api_keys",)),
     "lib.http.idempotency._Row": Projection(("idempotent_answers",)),
 }
 # Types that are no rows of tables, and why no column stands behind their fields.

@@ -9,6 +9,8 @@ import hashlib
 import re
 from collections.abc import Mapping
 
+from lib.admission.rules import NAMELESS
+
 MOST_CHARACTERS = 128
 # What the ledger can hold: neither control characters nor halves of a surrogate pair, which JSON can say and no store
 # can keep.
@@ -16,9 +18,15 @@ _PLAIN = re.compile(rf"[^\x00-\x1f\x7f\ud800-\udfff]{{1,{MOST_CHARACTERS}}}")
 
 
 def end_user(json: Mapping[str, object]) -> str | None:
-    """Return the end user's name; its hash, where it is longer or not plain text. None where there is none."""
+    """Return the end user's name; its hash, where it is longer or not plain text. None where there is none.
+
+    NAMELESS where it is no text: that is nobody on whom it could be counted.
+    """
     for field in ("safety_identifier", "user"):
         name = json.get(field)
-        if isinstance(name, str) and name:
-            return name if _PLAIN.fullmatch(name) else hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
+        if name is None or name == "":
+            continue
+        if not isinstance(name, str):
+            return NAMELESS
+        return name if _PLAIN.fullmatch(name) else hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
     return None

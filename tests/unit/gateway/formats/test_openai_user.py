@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from lib.admission.rules import NAMELESS
 from lib.gateway.formats.openai_user import MOST_CHARACTERS, end_user
 from lib.store.dialect import checked
 
@@ -23,7 +24,13 @@ def test_what_the_ledger_could_not_hold_becomes_a_hash(name: str) -> None:
     assert end_user({"user": name}) == found
 
 
-@pytest.mark.parametrize("json", [{}, {"user": ""}, {"user": 5}, {"user": None}, {"safety_identifier": []}])
+@pytest.mark.parametrize("wrong", [5, 0, True, False, [], {}, ["ann"], {"id": "ann"}, 1.5])
+def test_what_is_no_text_names_nobody(wrong: object) -> None:
+    """But somebody is meant: where end users are counted, such a call would count on none."""
+    assert end_user({"user": wrong}) == end_user({"safety_identifier": wrong, "user": "ann"}) == NAMELESS
+
+
+@pytest.mark.parametrize("json", [{}, {"user": ""}, {"user": None}, {"safety_identifier": None}])
 def test_no_name_is_none(json: dict[str, object]) -> None:
     assert end_user(json) is None
 

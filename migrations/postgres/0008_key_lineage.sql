@@ -1,0 +1,9 @@
+-- Where a key comes from: what its calls count on, and what ends with it. A line is a key and what has replaced it; a
+-- holder has a key and those that were made by rotating it with itself. Each has the id of its first key, null in that
+-- key's own row. Makers are ids with a space between them, the nearest first. The same columns as in
+-- ../0008_key_lineage.sql.
+
+ALTER TABLE api_keys ADD COLUMN line_key_id text COLLATE "C" CHECK (length(line_key_id) = 36);
+ALTER TABLE api_keys ADD COLUMN maker_line_ids text COLLATE "C" CHECK (length(maker_line_ids) BETWEEN 36 AND 200);
+ALTER TABLE api_keys ADD COLUMN holder_key_id text COLLATE "C" CHECK (length(holder_key_id) = 36);
+ALTER TABLE api_keys ADD COLUMN maker_holder_ids text COLLATE "C" CHECK (length(maker_holder_ids) BETWEEN 36 AND 1000);
