@@ -166,6 +166,13 @@ def _is_anothers(principal: Principal, _action: str, resource: Resource, _attrib
     return Deny("There is no such thing.", hidden=True) if foreign or private else None
 
 
+def _says_what_it_is(principal: Principal, action: str, _resource: Resource, _attributes: Attributes) -> Deny | None:
+    """Who says what names lead to, and cost, is not bound by names: not by another one either, that ends as its own."""
+    if principal.models is None or action != Scope.MODELS_WRITE:
+        return None
+    return Deny("Your key is bound to models, so it can't say what their names lead to.")
+
+
 def _needs_second_factor(principal: Principal, action: str, _resource: Resource, _at: Attributes) -> Deny | None:
     """What is a person's own stays open, or it could not switch codes on."""
     if not principal.lacks_second_factor or action == SELF:
@@ -195,6 +202,7 @@ _RULES: tuple[_Rule, ...] = (
     _is_of_another_page,
     _is_another_model,
     _is_anothers,
+    _says_what_it_is,
     _needs_second_factor,
     _lacks,
 )

@@ -13,7 +13,7 @@ from lib.identity.bounds import Bounds, allowed_origin, require_within
 from lib.identity.models import Principal
 from lib.ids import new_id
 from tests.unit.fakes import NOW, run
-from tests.unit.identity.bound_keys import HOME, PAGE, chat, new_key, new_team
+from tests.unit.identity.bound_keys import HOME, PAGE, chat, minted, new_key, new_team
 from tests.unit.store.seeds import seed_person
 from tests.unit.world import World, cold, new_world
 
@@ -192,3 +192,40 @@ def test_who_is_bound_to_origins_gives_no_others() -> None:
     assert allowed_origin(maker, PAGE) == PAGE
     assert allowed_origin(maker, "https://evil.example") is None
     assert allowed_origin(replace(maker, origins=None), PAGE) is None
+
+
+def test_a_key_bound_to_models_says_of_none_what_it_leads_to() -> None:
+    """Else it points its name at a dearer model, or at a cheaper price. Other keys may."""
+    world = new_world()
+    scopes = ["models:write", "models:read", "chat:write"]
+    bound, free = (new_key(world, scopes=scopes, models=names) for names in (["fast", "sim/chat"], None))
+    route = {"provider": "sim", "upstream_model": "chat"}
+    assert world.ask("PUT", "/api/v1/models/fast", route, key=free["secret"]).status == 201
+    for name in ("fast", "sim/chat", "other"):
+        assert world.ask("PUT", f"/api/v1/models/{name}", route, key=bound["secret"]).status == 403
+        assert world.ask("DELETE", f"/api/v1/models/{name}", key=bound["secret"]).status == 403
+    assert chat(world, bound["secret"], "fast").status == 200
+
+
+@pytest.mark.parametrize("kind", ["limits", "budgets"])
+@pytest.mark.parametrize("field", ["user", "safety_identifier"])
+def test_an_end_user_that_is_no_text_is_refused_where_it_would_count(kind: str, field: str) -> None:
+    """Else a number in place of the name gets away from every rule for end users. Without one, all is passed on."""
+    world = new_world()
+    more: dict[str, Any] = {"unit": "requests", "limit": 99, "window_seconds": 60}
+    if kind == "budgets":
+        more = {"window": "total", "limit_nano_usd": 10**12}
+    said: dict[str, Any] = {}
+    for scope, status in (({"type": "org"}, 200), ({"type": "end_user", "id": "ann", "model": "sim/chat"}, 400)):
+        assert world.ask("POST", f"/api/v1/{kind}", {"scope": scope, **more}).status == 201
+        for wrong in (5, True, ["ann"], {"name": "ann"}):
+            said = {field: wrong, "max_tokens": 5}
+            answer = chat(world, "", **said)
+            assert answer.status == status
+            assert status == 200 or answer.error["code"] == "invalid_end_user"
+        for right in ("ann", "", None):
+            assert chat(world, "", **said | {field: right}).status == 200
+    assert chat(world, "", "sim/other", **said).status == 200
+    assert {record.end_user for record in world.gates.settled} == {None, "ann"}
+    answer = chat(world, minted(world)["secret"], origin=PAGE, **said)
+    assert answer.status == 200  # whatever its page says
