@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from lib import failures
+from lib.identity import later
 from tests.seen import LAST
 
 settings.register_profile(
@@ -34,3 +35,9 @@ def noted(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
     monkeypatch.setattr(failures, "_counts", {})
     monkeypatch.setattr(failures, "_sinks", [lambda event, **facts: lines.append({"event": event, **facts})])
     return lines
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What waits until the answer has left waits no time here."""
+    monkeypatch.setattr(later, "AFTER_SECONDS", 0)
