@@ -69,10 +69,10 @@ Sign a person, or everybody, out of a running Headgate: all sessions and all tok
 It is noted in each person's log. Needs the deployment's HEADGATE_SECRET, or a local --state.
 """
 AUDIT = """\
-Read the audit logs of all organisations and people, and tell which rows were changed, removed, inserted or moved. Exits
-with 0 only where all are as they were written. Rows that were cut off at the end show only beside an earlier run: keep
-what --json prints, and give it to --heads. Needs the deployment's HEADGATE_SECRET, or a local --state, which may be in
-use meanwhile.
+Read the audit logs of all organisations and people, and tell which rows were changed, removed, inserted or moved, and
+which logs were emptied. Exits with 0 only where all are as they were written. Rows that were cut off at the end show
+only beside an earlier run: keep what --json prints, and give it to --heads. Needs the deployment's HEADGATE_SECRET, or
+a local --state, which may be in use meanwhile.
 """
 
 

@@ -1,4 +1,5 @@
-"""./headgate verify-audit: read all audit logs and tell which rows were changed, removed, inserted or moved.
+"""./headgate verify-audit: read all audit logs and tell which rows were changed, removed, inserted or moved,
+and which logs were emptied.
 
 The rows are read from the database itself, not through a running Headgate, and judged here by lib/audit/chain.py.
 """
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lib.audit.chain import Event, Finding, Flaw, Head, Link, Log, chain_key, flaws
+from lib.store.dialect import time_text
 from tools.migrations import Target, quoted
 from tools.project import ToolError
 from tools.state import Store
@@ -23,6 +25,7 @@ WORDS: Mapping[Finding, str] = {
     Finding.CHANGED: "was changed, or was not written by Headgate",
     Finding.MISSING: "comes after rows that are gone",
     Finding.MISPLACED: "is not where it was written",
+    Finding.EMPTIED: "is gone, with which this log began",
     Finding.CUT: "is gone from the end, or is another now",
 }
 
@@ -51,7 +54,9 @@ def examine(target: Target, store: Store, secret: str, noted: Heads | None = Non
     report = Report()
     for log in Log:
         links = _noting(report, log, _links(target, store, log))
-        report.flaws += flaws(chain_key(secret), log, links, (noted or {}).get(log.value))
+        # Who exists is read first: whoever is made meanwhile has no row that was read, and needs none.
+        owners = set(_owners(target, log))
+        report.flaws += flaws(chain_key(secret), log, links, (noted or {}).get(log.value), owners)
     return report
 
 
@@ -87,6 +92,17 @@ def _noting(report: Report, log: Log, links: Iterator[Link]) -> Iterator[Link]:
         report.rows += 1
         report.heads[log.value][link.event.owner] = Head(link.seq, link.hash)
         yield link
+
+
+def _owners(target: Target, log: Log) -> Iterator[str]:
+    """Yield the ids of all that must have a log."""
+    after = ""
+    while True:
+        rows = target.rows(f"SELECT id FROM {log.owners} WHERE id > {quoted(after)} ORDER BY id LIMIT {PAGE_ROWS}")
+        yield from (str(row["id"]) for row in rows)
+        if len(rows) < PAGE_ROWS:
+            return
+        after = str(rows[-1]["id"])
 
 
 def _links(target: Target, store: Store, log: Log) -> Iterator[Link]:
@@ -128,7 +144,8 @@ def _link(log: Log, row: Mapping[str, Any]) -> Link:
         details=row["details"],
         at=_time(row["at"]),
     )
-    intact = row["touched"] == row["at"]
+    # As it is stored: another text of the same moment sorts elsewhere, and would hide a row from who asks for its day.
+    intact = row["touched"] == row["at"] == time_text(event.at)
     return Link(event, int(row["seq"]), row["previous_hash"], row["hash"], intact=intact)
 
 

@@ -23,7 +23,8 @@ LENGTH = 5
 
 def event(log: Log, owner: str, number: int) -> Event:
     details = '{"name":"Zoë \\"x\\" 名"}'
-    return Event(log, owner, new_id(NOW), f"act{number}", "user:u", None, "ok", "::1", "r", details, NOW)
+    action = f"act{number}" if number else log.birth
+    return Event(log, owner, new_id(NOW), action, "user:u", None, "ok", "::1", "r", details, NOW)
 
 
 def chain(log: Log, owner: str) -> list[Link]:
@@ -58,6 +59,11 @@ def forged(owner: str) -> str:
     return literal(audit_store.insert(made, None))
 
 
+def later(owner: str) -> str:
+    """Return the SQL of what Headgate itself writes next, where the log is empty."""
+    return literal(audit_store.insert(linked(chain_key(SECRET), event(Log.ORG, owner, 9), EMPTY), None))
+
+
 UPDATE, LATER = "UPDATE audit_events SET", "'2027-01-01T00:00:00.000000Z'"
 # What somebody does to the rows of one organisation (@), and what a reader is told of it.
 DEEDS = {
@@ -72,7 +78,12 @@ DEEDS = {
     ),
     "inserted": ("", [(6, "changed"), (6, "misplaced")]),
     "cut": ("DELETE FROM audit_events WHERE @ >= 4;", []),
+    "emptied": ("DELETE FROM audit_events WHERE @ >= 1;", [(1, "emptied")]),
+    "begun anew": ("DELETE FROM audit_events WHERE @ >= 1;", [(1, "emptied")]),
 }
+# Another text of the same moment: PostgreSQL keeps none, and on D1 it would sort elsewhere.
+SAME = f"'{time_text(NOW).replace('T', ' ')}'"
+DEEDS["told otherwise"] = (f"{UPDATE} created_at = {SAME}, updated_at = {SAME} WHERE @ = 2;", [(2, "changed")])
 
 
 def test_whatever_is_done_to_the_rows_is_found(
@@ -88,11 +99,11 @@ def test_whatever_is_done_to_the_rows_is_found(
     noted.write_text(capsys.readouterr().out, encoding="utf-8")
 
     deeds = [sql.replace("@", f"org_id = '{owners[deed]}' AND seq") for deed, (sql, _) in DEEDS.items()]
-    target.execute("\n".join([*deeds, forged(owners["inserted"])]))
+    target.execute("\n".join([*deeds, forged(owners["inserted"]), later(owners["begun anew"])]))
     found = examine(target, ground.store, SECRET)
     for deed, (_, expected) in DEEDS.items():
         told = [(flaw.seq, flaw.finding.value) for flaw in found.flaws if flaw.owner == owners[deed]]
-        assert told == expected, deed
+        assert told == ([] if deed == "told otherwise" and ground.store == "postgres" else expected), deed
 
     assert verify(target, ground.store, SECRET, heads=str(noted), as_json=False) == 1
     assert f"organisation {owners['cut']}: row 5 is gone from the end" in capsys.readouterr().out

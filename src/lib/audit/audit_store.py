@@ -44,17 +44,23 @@ async def head(database: Database, log: Log, owner: str) -> Head:
 
 def insert(link: Link, only_if: Statement | None) -> Statement:
     """Return the statement that adds a row, where `only_if` finds something."""
+    row = row_of(link)
+    listed, places, values = ", ".join(row), ", ".join("?" * len(row)), tuple(row.values())
+    if only_if is None:
+        return Statement(f"INSERT INTO {link.event.log} ({listed}) VALUES ({places})", values)
+    sql = f"INSERT INTO {link.event.log} ({listed}) SELECT {places} WHERE EXISTS ({only_if.sql})"
+    return Statement(sql, values + only_if.values)
+
+
+def row_of(link: Link) -> dict[str, Value]:
+    """Return a row as it is stored, by column."""
     event = link.event
     listed = _ORG_COLUMNS if event.log is Log.ORG else _PERSON_COLUMNS
     values: tuple[Value, ...] = (
         event.owner, link.seq, event.id, event.action, event.actor, event.target, event.result, event.address,
         event.request_id, event.details, link.previous_hash, link.hash, event.at, event.at,
     )  # fmt: skip
-    places = ", ".join("?" * len(values))
-    if only_if is None:
-        return Statement(f"INSERT INTO {event.log} ({listed}) VALUES ({places})", values)
-    sql = f"INSERT INTO {event.log} ({listed}) SELECT {places} WHERE EXISTS ({only_if.sql})"
-    return Statement(sql, values + only_if.values)
+    return dict(zip(listed.split(", "), values, strict=True))
 
 
 def found(table: str, org_id: str, row_id: str, version: int | None = None, *, active: bool = False) -> Statement:

@@ -2,7 +2,8 @@
 
 A row's hash is HMAC-SHA-256 over all that the row says, its number and the hash of the row before it. The key is
 derived from HEADGATE_SECRET, so whoever can write to the database, but does not know the secret, can neither change a
-row nor make one: changed, inserted, removed and reordered rows are found. Only rows cut off at the end leave a chain
+row nor make one: changed, inserted, removed and reordered rows are found. A log begins with the row that its owner was
+made with, so one that was emptied is found too, also when new rows follow. Only rows cut off at the end leave a chain
 that is whole, so a reader compares its head with one that was noted earlier.
 """
 
@@ -11,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -33,6 +34,16 @@ class Log(StrEnum):
     def owner_column(self) -> str:
         """Return the column that names whose row it is."""
         return "org_id" if self is Log.ORG else "user_id"
+
+    @property
+    def owners(self) -> str:
+        """Return the table of those whose rows these are."""
+        return "orgs" if self is Log.ORG else "users"
+
+    @property
+    def birth(self) -> str:
+        """Return the action of each log's first row: it is written with its owner."""
+        return "org.created" if self is Log.ORG else "user.signed_up"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +91,7 @@ class Finding(StrEnum):
     CHANGED = "changed"  # the row is not as it was written, or was made by somebody without the secret
     MISSING = "missing"  # rows between this one and the one before it are gone
     MISPLACED = "misplaced"  # the row before this one is not the one that was there when it was written
+    EMPTIED = "emptied"  # the first row, with which the owner was made, is gone, and all behind it with it
     CUT = "cut"  # rows at the end are gone, or others stand there, compared with a head that was noted earlier
 
 
@@ -114,19 +126,31 @@ def linked(key: bytes, event: Event, head: Head) -> Link:
     return Link(event, seq, head.hash, _hash(key, event, seq, head.hash))
 
 
-def flaws(key: bytes, log: Log, links: Iterable[Link], noted: Mapping[str, Head] | None = None) -> Iterator[Flaw]:
+def flaws(
+    key: bytes,
+    log: Log,
+    links: Iterable[Link],
+    noted: Mapping[str, Head] | None = None,
+    owners: Collection[str] = (),
+) -> Iterator[Flaw]:
     """Yield what is wrong with the chains of one log, whose rows come owner by owner, each in the order of `seq`.
 
-    `noted` are heads by owner that were read earlier: those rows must still be there, as they were.
+    `noted` are heads by owner that were read earlier: those rows must still be there, as they were. `owners` are those
+    that exist: each must have a log, from the row on with which it was made.
     """
     heads: dict[str, Head] = {}
+    unborn = set(owners)
     missed = {owner: head for owner, head in (noted or {}).items() if head != EMPTY}
     for link in links:
         owner = link.event.owner
         yield from _flaws(key, link, heads.get(owner, EMPTY))
+        if owner not in heads and (link.event.action == log.birth or link.seq > 1):
+            unborn.discard(owner)  # one that begins later has been told of already: rows before it are missing
         heads[owner] = Head(link.seq, link.hash)
         if missed.get(owner) == heads[owner]:
             del missed[owner]
+    for owner in sorted(unborn):
+        yield Flaw(log, owner, 1, Finding.EMPTIED)
     for owner, head in missed.items():
         yield Flaw(log, owner, head.seq, Finding.CUT)
 

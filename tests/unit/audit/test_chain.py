@@ -144,3 +144,16 @@ def test_texts_that_meet_are_not_one_text() -> None:
     assert (
         linked(KEY, event(action="a", actor="bc"), EMPTY).hash != linked(KEY, event(action="ab", actor="c"), EMPTY).hash
     )
+
+
+def test_a_log_that_was_emptied_is_found() -> None:
+    """Whether it is empty still, or begun anew since by Headgate itself; who is not known to exist needs none."""
+    other, born = new_id(NOW), replace(event(0), action=Log.ORG.birth)
+    whole = [linked(KEY, born, EMPTY)]
+    anew = [linked(KEY, event(0), EMPTY)]
+    anew.append(linked(KEY, event(1), Head(1, anew[0].hash)))
+    for links, expected in ((whole, []), (anew, [ORG_ID]), ([], [ORG_ID])):
+        told = list(flaws(KEY, Log.ORG, links, owners=[ORG_ID]))
+        assert told == [Flaw(Log.ORG, owner, 1, Finding.EMPTIED) for owner in expected]
+    assert list(flaws(KEY, Log.ORG, whole, owners=[ORG_ID, other])) == [Flaw(Log.ORG, other, 1, Finding.EMPTIED)]
+    assert found(anew) == []
