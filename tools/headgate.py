@@ -1,4 +1,4 @@
-"""The command line: ./headgate migrate up|down|status, seed, reconcile, end-sessions, verify-ledger, verify-audit."""
+"""The command line: ./headgate migrate, seed, reconcile, end-sessions, verify-ledger, verify-audit, secret-status."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tools import verify_audit
+from lib.config import ConfigError, older_secrets
+from tools import secret_status, verify_audit
 from tools.d1_target import D1Target
 from tools.end_sessions import end_sessions
 from tools.migrate import seed
@@ -72,6 +73,11 @@ AUDIT = """\
 Read the audit logs of all organisations and people, and tell which rows were changed, removed, inserted or moved, and
 which logs were emptied. Exits with 0 only where all are as they were written. Rows that were cut off at the end show
 only beside an earlier run: keep what --json prints, and give it to --heads. Needs the deployment's HEADGATE_SECRET, or
+a local --state, which may be in use meanwhile.
+"""
+ROTATING = """\
+Tell how much still hangs on the secret that HEADGATE_SECRET was before, and ends when HEADGATE_SECRET_PREVIOUS goes.
+Exits with 0 only where nothing does. docs/rotation.md tells how a secret is rotated. Needs the new HEADGATE_SECRET, or
 a local --state, which may be in use meanwhile.
 """
 
@@ -137,6 +143,15 @@ def parser() -> argparse.ArgumentParser:
     )
     auditing.add_argument("--heads", metavar="FILE", help="what an earlier run with --json has printed")
     auditing.add_argument("--json", action="store_true", help="print what was found, for programs")
+    rotating = commands.add_parser(
+        "secret-status",
+        parents=[which],
+        help="what hangs on an old secret",
+        description=ROTATING,
+        formatter_class=plain,
+    )
+    rotating.add_argument("--since", metavar="TIME", required=True, help="when the new secret was deployed")
+    rotating.add_argument("--json", action="store_true", help="print the numbers, for programs")
     return top
 
 
@@ -289,13 +304,21 @@ def link_again(place: Place, email: str, secret: str) -> None:
     print(f"The account for {email} has no password yet: this is its only link now.\n{LINK}", file=sys.stderr)
 
 
+def secret_of(place: Place) -> str:
+    """Return the deployment's secret. Raises ToolError."""
+    if place.state is not None and "HEADGATE_SECRET" not in os.environ:
+        return place.state.secrets()["HEADGATE_SECRET"]
+    return required_secret(os.environ)
+
+
 def verify_place(place: Place, options: argparse.Namespace) -> int:
     store: Store = "postgres" if isinstance(place.target, PostgresTarget) else "d1"
-    if place.state is not None and "HEADGATE_SECRET" not in os.environ:
-        secret = place.state.secrets()["HEADGATE_SECRET"]
-    else:
-        secret = required_secret(os.environ)
-    return verify_audit.verify(place.target, store, secret, heads=options.heads, as_json=options.json)
+    secret = secret_of(place)
+    try:
+        older = older_secrets(os.environ.get("HEADGATE_SECRET_PREVIOUS", ""), secret)
+    except ConfigError as error:
+        raise ToolError(str(error)) from None
+    return verify_audit.verify(place.target, store, secret, heads=options.heads, as_json=options.json, older=older)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -306,10 +329,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return reconcile(asked(options.url, options.state, os.environ), as_json=options.json)
     if options.command == "end-sessions":
         return end_sessions(asked(options.url, options.state, os.environ), options.email)
-    auditing = options.command == "verify-audit"
-    with place_of(options, os.environ, reading=auditing) as place:
-        if auditing:
+    reading = options.command in ("verify-audit", "secret-status")
+    with place_of(options, os.environ, reading=reading) as place:
+        if options.command == "verify-audit":
             return verify_place(place, options)
+        if options.command == "secret-status":
+            return secret_status.status(place.target, secret_of(place), options.since, as_json=options.json)
         if options.command == "seed":
             return seed_place(place, options.email)
         if options.action == "up":

@@ -7,7 +7,7 @@ The rows are read from the database itself, not through a running Headgate, and 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -49,20 +49,26 @@ class Report:
         return json.dumps({"rows": self.rows, "flaws": found, "heads": heads}, indent=2)
 
 
-def examine(target: Target, store: Store, secret: str, noted: Heads | None = None) -> Report:
-    """Read both logs, and judge them. `secret` is the deployment's HEADGATE_SECRET. Raises ToolError."""
+def examine(target: Target, store: Store, secret: str, noted: Heads | None = None, older: Sequence[str] = ()) -> Report:
+    """Read both logs, and judge them. `secret` is the deployment's HEADGATE_SECRET, `older` what it was before.
+
+    Raises ToolError.
+    """
+    keys = [chain_key(each) for each in (secret, *older)]
     report = Report()
     for log in Log:
         links = _noting(report, log, _links(target, store, log))
         # Who exists is read first: whoever is made meanwhile has no row that was read, and needs none.
         owners = set(_owners(target, log))
-        report.flaws += flaws(chain_key(secret), log, links, (noted or {}).get(log.value), owners)
+        report.flaws += flaws(keys, log, links, (noted or {}).get(log.value), owners)
     return report
 
 
-def verify(target: Target, store: Store, secret: str, *, heads: str | None, as_json: bool) -> int:
+def verify(
+    target: Target, store: Store, secret: str, *, heads: str | None, as_json: bool, older: Sequence[str] = ()
+) -> int:
     """Print what is found; return the exit status. `heads` names the file of an earlier `--json`."""
-    report = examine(target, store, secret, read_heads(Path(heads)) if heads else None)
+    report = examine(target, store, secret, read_heads(Path(heads)) if heads else None, older)
     if as_json:
         print(report.to_json())
         return int(bool(report.flaws))

@@ -100,6 +100,7 @@ def bootstrap(env: Any) -> Services:
             config.secret,
             Cost(config.account.password_memory_kib, config.account.password_passes),
             config.account.password_min_length,
+            config.older_secrets,
         ),
         mailer=mailer,
         outbox=outbox,
@@ -110,4 +111,5 @@ def bootstrap(env: Any) -> Services:
         checks={"database": check_database, "gate": check_gate},
         openapi=_OPENAPI,
         docs_page=_DOCS_PAGE,
+        older=tuple(derive(secret, "api-key-pepper") for secret in config.older_secrets),
     )

@@ -9,6 +9,7 @@ from enum import StrEnum
 from urllib.parse import urlsplit
 
 MIN_SECRET_CHARACTERS = 32
+MOST_OLDER_SECRETS = 3
 MOST_ORIGINS = 100
 # As browsers write it (RFC 6454, 6.2): lower case, no path. Without TLS only this machine's own pages may call.
 _ORIGIN = re.compile(r"(https://[a-z0-9.-]{1,253}|http://(localhost|127\.0\.0\.1))(:[1-9][0-9]{0,4})?")
@@ -114,6 +115,7 @@ class Config:
     """Settings; the names in upper case are the environment's.
 
     secret: HEADGATE_SECRET, at least 32 characters, from which the pepper of the API keys is derived.
+    older_secrets: HEADGATE_SECRET_PREVIOUS, those that it was before, with commas; see `lib.identity.rotation`.
     openai_*, sim_*: OPENAI_BASE_URL, OPENAI_API_KEY, SIM_BASE_URL, SIM_API_KEY. A provider without its key (for the
     simulated one: without its address) is not offered.
     upstream_timeout_seconds: UPSTREAM_TIMEOUT_SECONDS, how long one call to a provider may last, its stream included.
@@ -135,6 +137,12 @@ class Config:
     account: AccountConfig = AccountConfig()
     session: SessionConfig = SessionConfig()
     mail: MailConfig = MailConfig()
+    older_secrets: tuple[str, ...] = field(default=(), repr=False)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Return all secrets that hold, the current one first."""
+        return (self.secret, *self.older_secrets)
 
 
 def read_config(variable: Callable[[str], str | None]) -> Config:
@@ -156,7 +164,22 @@ def read_config(variable: Callable[[str], str | None]) -> Config:
         account=(account := _account(variable)),
         session=_session(variable),
         mail=_mail(variable, account.public_url),
+        older_secrets=older_secrets(variable("HEADGATE_SECRET_PREVIOUS") or "", secret),
     )
+
+
+def older_secrets(text: str, current: str) -> tuple[str, ...]:
+    """Read a list with commas, without the current one, which may stand there before there is a new one.
+
+    Raises ConfigError.
+    """
+    listed = tuple(dict.fromkeys(each.strip() for each in text.split(",") if each.strip()))
+    if len(listed) > MOST_OLDER_SECRETS or any(len(each) < MIN_SECRET_CHARACTERS for each in listed):
+        raise ConfigError(
+            f"HEADGATE_SECRET_PREVIOUS must list at most {MOST_OLDER_SECRETS} secrets with commas between them, each of"
+            f" at least {MIN_SECRET_CHARACTERS} characters"
+        )
+    return tuple(each for each in listed if each != current)
 
 
 def _session(variable: Callable[[str], str | None]) -> SessionConfig:

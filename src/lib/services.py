@@ -94,6 +94,7 @@ class Services:
     openapi: bytes
     docs_page: bytes
     context: Context = NO_REQUEST
+    older: tuple[bytes, ...] = ()  # the peppers of HEADGATE_SECRET_PREVIOUS
 
     def for_request(self, bookmark: str | None = None, context: Context = NO_REQUEST) -> Services:
         """Return the same parts with a database and a context of its own, for one request. See `Store.open`."""

@@ -32,7 +32,7 @@ GRANTS = {
     "revoked_tokens": {"SELECT", "INSERT", "DELETE"},
     "mail_tokens": {"SELECT", "INSERT", "UPDATE", "DELETE"},
     "recovery_codes": {"SELECT", "INSERT", "UPDATE", "DELETE"},
-    "logins": {"SELECT", "INSERT", "DELETE"},
+    "logins": {"SELECT", "INSERT", "UPDATE", "DELETE"},
     "signing_keys": {"SELECT", "INSERT", "DELETE"},
     # Nobody changes what was logged.
     "audit_events": {"SELECT", "INSERT"},

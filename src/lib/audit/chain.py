@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -127,7 +127,7 @@ def linked(key: bytes, event: Event, head: Head) -> Link:
 
 
 def flaws(
-    key: bytes,
+    keys: Sequence[bytes],
     log: Log,
     links: Iterable[Link],
     noted: Mapping[str, Head] | None = None,
@@ -136,14 +136,17 @@ def flaws(
     """Yield what is wrong with the chains of one log, whose rows come owner by owner, each in the order of `seq`.
 
     `noted` are heads by owner that were read earlier: those rows must still be there, as they were. `owners` are those
-    that exist: each must have a log, from the row on with which it was made.
+    that exist: each must have a log, from the row on with which it was made. `keys` are those of the deployment's
+    secrets, the current one's first: behind a row of one, none of an older one is true.
     """
     heads: dict[str, Head] = {}
+    of: dict[str, Sequence[bytes]] = {}
     unborn = set(owners)
     missed = {owner: head for owner, head in (noted or {}).items() if head != EMPTY}
     for link in links:
         owner = link.event.owner
-        yield from _flaws(key, link, heads.get(owner, EMPTY))
+        of[owner], found = _flaws(of.get(owner, keys), link, heads.get(owner, EMPTY))
+        yield from found
         if owner not in heads and (link.event.action == log.birth or link.seq > 1):
             unborn.discard(owner)  # one that begins later has been told of already: rows before it are missing
         heads[owner] = Head(link.seq, link.hash)
@@ -155,15 +158,25 @@ def flaws(
         yield Flaw(log, owner, head.seq, Finding.CUT)
 
 
-def _flaws(key: bytes, link: Link, before: Head) -> Iterator[Flaw]:
-    """Judge one row by the one before it, as that one stands there now: so one deed is one flaw."""
-    event = link.event
-    if not link.intact or not hmac.compare_digest(link.hash, _hash(key, event, link.seq, link.previous_hash)):
-        yield Flaw(event.log, event.owner, link.seq, Finding.CHANGED)
+def _flaws(keys: Sequence[bytes], link: Link, before: Head) -> tuple[Sequence[bytes], list[Flaw]]:
+    """Judge one row by the one before it, as that one stands there now: so one deed is one flaw.
+
+    Returns also the keys that the next row may have.
+    """
+    event, findings = link.event, []
+    made_with = next((at for at, key in enumerate(keys) if _is_of(key, link)), None)
+    if not link.intact or made_with is None:
+        findings.append(Finding.CHANGED)
     if link.seq > before.seq + 1:
-        yield Flaw(event.log, event.owner, link.seq, Finding.MISSING)
+        findings.append(Finding.MISSING)
     elif link.seq != before.seq + 1 or link.previous_hash != before.hash:
-        yield Flaw(event.log, event.owner, link.seq, Finding.MISPLACED)
+        findings.append(Finding.MISPLACED)
+    still = keys if made_with is None else keys[: made_with + 1]
+    return still, [Flaw(event.log, event.owner, link.seq, finding) for finding in findings]
+
+
+def _is_of(key: bytes, link: Link) -> bool:
+    return hmac.compare_digest(link.hash, _hash(key, link.event, link.seq, link.previous_hash))
 
 
 def _hash(key: bytes, event: Event, seq: int, previous_hash: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 
 from lib import failures
@@ -45,12 +45,15 @@ class Accounts:
             return None
         return None if account.principal.expired(now) else account
 
-    async def find(self, database: Database, key_hash: str, now: datetime) -> Account | None:
-        """Return the account of a key, or None when there is no such key or it is revoked. It may have expired."""
+    async def find(self, database: Database, key_hash: str, now: datetime, older: Sequence[str] = ()) -> Account | None:
+        """Return the account of a key, or None when there is no such key or it is revoked. It may have expired.
+
+        `older` are the hashes that it may be stored under besides: see `key_store.find_principal`.
+        """
         account = self.remembered(key_hash, now)
         if account is None and key_hash not in self._cached:
             account = await self._from_cache(key_hash, now)
-        return account or await self._from_store(database, key_hash)
+        return account or await self._from_store(database, key_hash, older)
 
     async def of_person(
         self, database: Database, name: str | None, find: Callable[[], Awaitable[Principal | None]]
@@ -106,10 +109,10 @@ class Accounts:
         self._from_kv[key_hash] = None
         return account
 
-    async def _from_store(self, database: Database, key_hash: str) -> Account | None:
+    async def _from_store(self, database: Database, key_hash: str, older: Sequence[str]) -> Account | None:
         # The version is taken before the read. If something changes between the two, the gate will say so.
         versions = dict(self._versions)
-        principal = await key_store.find_principal(database, key_hash)
+        principal = await key_store.find_principal(database, key_hash, older)
         was_in_kv = self._forget(key_hash)
         if principal is None:
             if was_in_kv:

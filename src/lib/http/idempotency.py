@@ -66,8 +66,12 @@ async def once(
         raise BadRequest(f"Idempotency-Key must have 1 to {MOST_KEY_CHARACTERS} characters.")
     # Of one caller only: another must not get its answer, and the secret in it, by guessing the header.
     place = f"idempotency\0{principal.key_id}\0{repeat_key}".encode()
+    for pepper in services.older:  # a request that came before the deployment's secret was another
+        old = hmac.new(pepper, place, hashlib.sha256).digest()
+        if await _row(services, principal.org_id, _name(old)) is not None:
+            return await _replay(services, principal.org_id, _name(old), _request_hash(route, request, old), old)
     sealing_key = hmac.new(services.pepper, place, hashlib.sha256).digest()
-    key_hash = hashlib.sha256(sealing_key).hexdigest()
+    key_hash = _name(sealing_key)
     request_hash = _request_hash(route, request, sealing_key)
     now = services.clock.now()
     if not await _claim(services, principal.org_id, key_hash, request_hash, now):
@@ -121,14 +125,22 @@ async def _claim(services: Services, org_id: str, key_hash: str, request_hash: s
     return changed > 0
 
 
-async def _replay(services: Services, org_id: str, key_hash: str, request_hash: str, sealing_key: bytes) -> Response:
-    row = await services.database.one(
+def _name(sealing_key: bytes) -> str:
+    return hashlib.sha256(sealing_key).hexdigest()
+
+
+async def _row(services: Services, org_id: str, key_hash: str) -> _Row | None:
+    return await services.database.one(
         Org(org_id),
         _Row,
         "SELECT request_hash, answer, created_at FROM idempotent_answers WHERE org_id = ? AND key_hash = ?",
         org_id,
         key_hash,
     )
+
+
+async def _replay(services: Services, org_id: str, key_hash: str, request_hash: str, sealing_key: bytes) -> Response:
+    row = await _row(services, org_id, key_hash)
     if row is None or (row.answer is None and row.request_hash == request_hash):
         raise Conflict("A request with this Idempotency-Key is under way.", code="idempotency_in_progress")
     if row.request_hash != request_hash or row.answer is None:

@@ -35,6 +35,11 @@ def key_hash(key: str, pepper: bytes) -> str:
     return hmac.new(pepper, key.encode(), hashlib.sha256).hexdigest()
 
 
+def secret_id(secret: str) -> str:
+    """Return what tells one secret of a deployment from another, and nothing of what it is: 8 characters."""
+    return derive(secret, "id")[:4].hex()
+
+
 def derive(secret: str, purpose: str) -> bytes:
     """Derive a 32-byte key for one purpose from the deployment's secret (HKDF-Expand with one block, RFC 5869, 2.3)."""
     return hmac.new(secret.encode(), purpose.encode() + b"\x01", hashlib.sha256).digest()

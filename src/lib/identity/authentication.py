@@ -77,6 +77,6 @@ async def _find(services: Services, freshness: Freshness, credential: Credential
 
 async def _account(services: Services, credential: Credential, now: datetime) -> Account | None:
     if credential.kind is Kind.KEY:
-        return await services.accounts.find(services.database, credential.name, now)
+        return await services.accounts.find(services.database, credential.name, now, credential.older)
     name = credential.name if credential.kind is Kind.TOKEN else None
     return await services.accounts.of_person(services.database, name, lambda: credential.find(services))

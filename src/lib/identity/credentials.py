@@ -15,7 +15,7 @@ from lib import bounded
 from lib.http import cookies
 from lib.http.errors import Unauthorized
 from lib.http.request import Headers, RawRequest
-from lib.identity import access_tokens, api_keys, csrf, jwt, key_store, sessions
+from lib.identity import access_tokens, api_keys, csrf, jwt, key_store, rotation, sessions
 from lib.identity.access_tokens import AccessToken
 from lib.identity.jwt import InvalidToken, Token
 from lib.identity.models import Principal
@@ -51,6 +51,7 @@ class Credential:
     kind: Kind
     find: Callable[[Services], Awaitable[Principal | None]]
     refusal: Unauthorized
+    older: tuple[str, ...] = ()  # the names of a key under earlier secrets of the deployment
 
 
 def read(services: Services, raw: RawRequest) -> Credential:
@@ -67,11 +68,12 @@ def read(services: Services, raw: RawRequest) -> Credential:
     if scheme.lower() != "bearer" or not api_keys.is_key(text):
         raise Unauthorized(_WRONG_KEY)
     name = api_keys.key_hash(text, services.pepper)
+    older = rotation.older_hashes(services, text) if services.older else ()
 
     async def find(services: Services) -> Principal | None:
-        return await key_store.find_principal(services.database, name)
+        return await key_store.find_principal(services.database, name, older)
 
-    return Credential(name, Kind.KEY, find, Unauthorized(_WRONG_KEY))
+    return Credential(name, Kind.KEY, find, Unauthorized(_WRONG_KEY), older)
 
 
 def access_token(services: Services, headers: Headers) -> tuple[Token, AccessToken]:
@@ -128,7 +130,7 @@ def _of_session(services: Services, raw: RawRequest) -> Credential:
         raise Unauthorized(_MISSING, code="missing_api_key")
     if raw.method not in csrf.SAFE_METHODS:
         csrf.check_origin(raw.headers, services.config.session)
-        csrf.check_token(raw.headers, cookie.secret, sessions.csrf_key(services.config.secret))
+        csrf.check_token(raw.headers, cookie.secret, rotation.keys(services, "csrf"))
 
     async def find(services: Services) -> Principal | None:
         return await sessions.find(services, cookie)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from lib.config import SessionConfig
@@ -24,10 +25,10 @@ def token_of(secret: str, key: bytes) -> str:
     return hmac.new(key, secret.encode(), hashlib.sha256).hexdigest()
 
 
-def check_token(headers: Headers, secret: str, key: bytes) -> None:
-    """Raise Forbidden unless the request shows its session's token."""
+def check_token(headers: Headers, secret: str, keys: Iterable[bytes]) -> None:
+    """Raise Forbidden unless the request shows its session's token, under one of these keys."""
     shown = (headers.get(TOKEN_HEADER) or "").encode()
-    if not hmac.compare_digest(shown, token_of(secret, key).encode()):
+    if not any(hmac.compare_digest(shown, token_of(secret, key).encode()) for key in keys):
         raise Forbidden("Send the session's `csrf_token` as `X-CSRF-Token`.", code="csrf_token_missing")
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from lib.http.errors import Unauthorized
-from lib.identity import access_tokens, account_store, people, person_store, token_store
+from lib.identity import access_tokens, account_store, people, person_store, rotation, token_store
 from lib.identity.access_tokens import AccessToken
 from lib.identity.api_keys import key_hash
 from lib.identity.context import Context
@@ -82,7 +83,7 @@ async def refresh(services: Services, secret: str, wanted_org: str | None, conte
             services,
             network_of(context.address),
             presented,
-            lambda: token_store.find(services.database, presented),
+            lambda: rotation.found(services, secret, partial(token_store.find, services.database)),
             _refused(),
         )
     except Unauthorized:

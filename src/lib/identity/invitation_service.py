@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import NoReturn
 
 from lib.audit.differences import Detail, differences
@@ -19,6 +20,7 @@ from lib.identity import (
     people,
     person_store,
     role_store,
+    rotation,
 )
 from lib.identity.api_keys import key_hash
 from lib.identity.changes import Change
@@ -132,7 +134,7 @@ async def find(services: Services, token: str, email: str) -> InvitationRow | No
     """
     if not is_secret(PREFIX, token):
         return None
-    row = await invitation_store.find(services.database, key_hash(token, services.pepper))
+    row = await rotation.found(services, token, partial(invitation_store.find, services.database))
     if row is None or row.email != email or row.accepted_at or row.revoked_at:
         return None
     return row if row.expires_at > services.clock.now() and await _may_still_invite(services, row) else None

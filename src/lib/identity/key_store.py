@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from lib.identity import rotation
 from lib.identity.bounds import UNBOUND, Bounds
 from lib.identity.models import Principal
 from lib.store.database import Database, Read, Statement, Value
@@ -138,15 +140,17 @@ _WITH_A_MAKER = (
 _PLACES = ", ".join(f"?{number}" for number in (*range(1, 10), *range(9, 21)))
 
 
-async def find_principal(database: Database, secret_hash: str) -> Principal | None:
-    """Return who a key speaks for, or None when there is no such key or it is revoked. It may have expired."""
-    row = await database.one(
-        Presented(secret_hash),
-        _PrincipalRow,
-        f"SELECT {columns(_PrincipalRow)} FROM api_keys"
-        " WHERE secret_hash = ? AND revoked_at IS NULL AND kind <> 'person'",  # nobody has the secret of those
-        secret_hash,
-    )
+async def find_principal(database: Database, secret_hash: str, older: Sequence[str] = ()) -> Principal | None:
+    """Return who a key speaks for, or None when there is no such key or it is revoked. It may have expired.
+
+    `older` are the hashes by which it may still be stored, under earlier secrets of the deployment. It moves then.
+    """
+    row = await _presented(database, secret_hash)
+    for old in older if row is None else ():
+        row = await _presented(database, old)
+        if row is not None:
+            await rotation.move_key(database, row.org_id, row.id, old, secret_hash)
+            break
     if row is None:
         return None
     return Principal(
@@ -163,6 +167,16 @@ async def find_principal(database: Database, secret_hash: str) -> Principal | No
         end_user=row.end_user,
         line_id=row.line_key_id,
         makers=row.maker_line_ids or "",
+    )
+
+
+async def _presented(database: Database, secret_hash: str) -> _PrincipalRow | None:
+    return await database.one(
+        Presented(secret_hash),
+        _PrincipalRow,
+        f"SELECT {columns(_PrincipalRow)} FROM api_keys"
+        " WHERE secret_hash = ? AND revoked_at IS NULL AND kind <> 'person'",  # nobody has the secret of those
+        secret_hash,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lib.audit.events import org_event
 from lib.http.errors import TooManyRequests
-from lib.identity import api_keys, key_store
+from lib.identity import api_keys, key_store, rotation
 from lib.identity.context import Context
 from lib.identity.shield import Verdict, network_of
 from lib.services import Services
@@ -27,7 +27,7 @@ async def report(services: Services, text: str, context: Context) -> None:
     if verdict is Verdict.TOO_MANY:
         raise TooManyRequests(_TOO_MANY, code="too_many_wrong_keys", headers={"retry-after": "1"})
     try:
-        principal = await key_store.find_principal(services.database, key_hash)
+        principal = await key_store.find_principal(services.database, key_hash, rotation.older_hashes(services, text))
     except BaseException:
         shield.failed(network, key_hash, now.timestamp())
         raise

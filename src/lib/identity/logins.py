@@ -8,14 +8,15 @@ first, and wait in it for the owner to come (https://msrc.microsoft.com/blog/202
 from __future__ import annotations
 
 import hashlib
-import hmac
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from lib.http.errors import Conflict, Forbidden, NotFound, UnprocessableEntity
-from lib.identity import account_store, accounts, addresses, homes, login_store, reauthentication, sign_up
+from lib.identity import account_store, accounts, addresses, homes, login_store, reauthentication, rotation, sign_up
+from lib.identity.api_keys import key_hash
 from lib.identity.context import Context
 from lib.identity.identity_provider import Attempt, Identity
 from lib.ids import new_id
@@ -41,7 +42,7 @@ async def person_of(services: Services, identity: Identity, attempt: Attempt, co
 
     Raises Forbidden, Conflict or UnprocessableEntity, each with a code that tells what is missing.
     """
-    login = await login_store.find(services.database, login_hash(services, identity))
+    login = await _known(services, identity)
     if login is not None:
         return await _signed_in(services, login.user_id, [], attempt, "login.used", context)
     email = _verified_email(identity)
@@ -60,7 +61,7 @@ async def person_of(services: Services, identity: Identity, attempt: Attempt, co
 
 async def add(services: Services, identity: Identity, attempt: Attempt, user_id: str, context: Context) -> UserRow:
     """Add a way in for somebody who is signed in, and use the attempt up. Raises Conflict where it is another's."""
-    login = await login_store.find(services.database, login_hash(services, identity))
+    login = await _known(services, identity)
     if login is not None and login.user_id != user_id:
         raise _taken()
     if login is not None:
@@ -101,10 +102,22 @@ async def _find_own(services: Services, user_id: str, login_id: str) -> None:
         raise NotFound("There is no such login.")
 
 
+async def _known(services: Services, identity: Identity) -> LoginRow | None:
+    """Return the way in that an identity is, where somebody has it."""
+    place, now = _place(identity), login_hash(services, identity)
+    login = await rotation.found(services, place, partial(login_store.find, services.database))
+    if login is not None and login.secret_hash != now:
+        await rotation.move_login(services.database, login, now, services.clock.now())
+    return login
+
+
 def login_hash(services: Services, identity: Identity) -> str:
     """Return the keyed hash by which a way in is found. Issuer and subject only together name somebody."""
-    place = json.dumps(["login", identity.issuer, identity.subject])
-    return hmac.new(services.pepper, place.encode(), hashlib.sha256).hexdigest()
+    return key_hash(_place(identity), services.pepper)
+
+
+def _place(identity: Identity) -> str:
+    return json.dumps(["login", identity.issuer, identity.subject])
 
 
 async def _signed_in(

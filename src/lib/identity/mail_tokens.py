@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 from enum import StrEnum
+from functools import partial
 
 from lib.http.errors import UnprocessableEntity
-from lib.identity import mail_token_store
+from lib.identity import mail_token_store, rotation
 from lib.identity.api_keys import key_hash
 from lib.identity.mail_token_store import NewMailToken
 from lib.identity.opaque import is_secret, new_secret
@@ -61,7 +62,8 @@ async def present(services: Services, token: str, *purposes: MailPurpose) -> Mai
 
     Whether two requests both use it, and whether its epoch is over, is decided by the statements that do.
     """
-    row = await mail_token_store.find(services.database, key_hash(token, services.pepper)) if _may_be(token) else None
+    find = partial(mail_token_store.find, services.database)
+    row = await rotation.found(services, token, find) if _may_be(token) else None
     if row is None or row.purpose not in purposes or row.used_at or row.expires_at <= services.clock.now():
         raise unusable()
     return row

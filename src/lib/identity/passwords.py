@@ -1,7 +1,8 @@
 """Passwords: what is refused, and how they are kept. Argon2id (RFC 9106) over a keyed hash of the password.
 
 What Argon2id is given is HMAC-SHA-256(pepper, password): a stolen database is of no use without the deployment's
-secret, and a password's length costs nothing. Parameters and salt are stored with the hash, as a PHC string.
+secret, and a password's length costs nothing. Parameters and salt are stored with the hash, as a PHC string; `keyid` in
+it tells which of the deployment's secrets it is of.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from lib.http.errors import UnprocessableEntity
-from lib.identity.api_keys import derive
+from lib.identity.api_keys import derive, secret_id
 from lib.identity.common_passwords import is_common
 
 MOST_BYTES = 1024
@@ -27,7 +28,10 @@ OWN_CHARACTERS = 8
 SHORTEST_WORD = 4
 PRODUCT = "headgate"
 
-_PHC = re.compile(r"\$argon2id\$v=19\$m=(\d{1,8}),t=(\d{1,4}),p=(\d{1,3})\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+")
+_PHC = re.compile(
+    r"\$argon2id\$v=19\$m=(\d{1,8}),t=(\d{1,4}),p=(\d{1,3})(?:,keyid=([0-9a-f]{8}))?\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+"
+)
+_KEY_ID = re.compile(r",keyid=[0-9a-f]{8}(?=\$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +60,13 @@ class PasswordHasher(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Passwords:
-    """How this deployment keeps passwords. `min_length` is in characters."""
+    """How this deployment keeps passwords. `min_length` is in characters; `older` are the secrets of before."""
 
     hasher: PasswordHasher
     secret: str = field(repr=False)
     cost: Cost
     min_length: int
+    older: tuple[str, ...] = field(default=(), repr=False)
 
     def check(self, password: str, *about: str) -> None:
         """Refuse what is too easy: too short, common, or made of what is known `about` the person (address, name).
@@ -81,23 +86,32 @@ class Passwords:
 
     def hash(self, password: str) -> str:
         """Return what is stored."""
-        return self.hasher.hash(self._peppered(password), secrets.token_bytes(SALT_BYTES), self.cost)
+        made = self.hasher.hash(_peppered(self.secret, password), secrets.token_bytes(SALT_BYTES), self.cost)
+        return re.sub(r"(,p=\d+)\$", rf"\1,keyid={secret_id(self.secret)}$", made, count=1)
 
     def verify(self, stored: str | None, password: str) -> bool:
         """Tell whether the password is the stored one.
 
-        Where nothing is stored the work is the same: how long it takes must not tell whether an account exists.
+        Where nothing is stored the work is the same: how long it takes must not tell whether an account exists. So all
+        secrets are tried, whichever it is of.
         """
-        good = self.hasher.verify(stored or _nobodys(self.cost), self._peppered(password))
-        return good and stored is not None
+        told = _KEY_ID.sub("", stored or _nobodys(self.cost), count=1)
+        good = [self.hasher.verify(told, _peppered(secret, password)) for secret in (self.secret, *self.older)]
+        return any(good) and stored is not None
 
     def needs_rehash(self, stored: str) -> bool:
-        """Tell whether a hash was made at another cost than the one that is configured now."""
-        found = _PHC.fullmatch(stored)
-        return found is None or Cost(int(found[1]), int(found[2]), int(found[3])) != self.cost
+        """Tell whether a hash was made at another cost than the one that is configured now, or under another secret.
 
-    def _peppered(self, password: str) -> bytes:
-        return hmac.new(derive(self.secret, "password-pepper"), password.encode(), hashlib.sha256).digest()
+        Of one that names no secret nobody knows, so while there are two it is taken to be of the older.
+        """
+        found = _PHC.fullmatch(stored)
+        if found is None or Cost(int(found[1]), int(found[2]), int(found[3])) != self.cost:
+            return True
+        return bool(self.older) if found[4] is None else found[4] != secret_id(self.secret)
+
+
+def _peppered(secret: str, password: str) -> bytes:
+    return hmac.new(derive(secret, "password-pepper"), password.encode(), hashlib.sha256).digest()
 
 
 def within_bytes(password: str) -> str:

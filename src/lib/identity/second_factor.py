@@ -6,8 +6,8 @@ import base64
 import hashlib
 import hmac
 
-from lib.identity import recovery_codes, second_factor_store, totp
-from lib.identity.api_keys import derive
+from lib.identity import recovery_codes, rotation, second_factor_store, totp
+from lib.identity.api_keys import derive, secret_id
 from lib.identity.context import Context
 from lib.identity.ports import Purpose
 from lib.services import Services
@@ -23,35 +23,51 @@ async def accepts(services: Services, user: UserRow, code: str, context: Context
     """
     account = user.id  # not the address: only who knows the password gets here, so no stranger can delay the owner
     await services.guard.check(Purpose.TOTP, account, context.address)
-    using = await _using(services, user, "".join(code.split()))
-    if using is not None and await services.database.execute(Person(user.id), using.sql, *using.values):
-        await services.guard.succeeded(Purpose.TOTP, account, context.address)
-        return True
+    for using in await _using(services, user, "".join(code.split())):
+        if await services.database.execute(Person(user.id), using.sql, *using.values):
+            await _move(services, user)
+            await services.guard.succeeded(Purpose.TOTP, account, context.address)
+            return True
     await services.guard.failed(Purpose.TOTP, account, context.address)
     return False
 
 
 async def seal(services: Services, user_id: str, secret: bytes) -> str:
-    """Return a secret as it is stored."""
-    return base64.b64encode(await services.sealer.seal(_key(services, user_id), secret)).decode()
+    """Return a secret as it is stored: behind the id of the secret that it is sealed under."""
+    current = services.config.secret
+    sealed = await services.sealer.seal(_key(current, user_id), secret)
+    return f"{secret_id(current)}.{base64.b64encode(sealed).decode()}"
 
 
 async def opened(services: Services, user_id: str, sealed: str) -> bytes:
     """Return a secret that was stored for this person. Raises ValueError when it was another's."""
-    return await services.sealer.open(_key(services, user_id), base64.b64decode(sealed))
+    candidates = (_key(secret, user_id) for secret in services.config.secrets)
+    return await rotation.opened(services, candidates, base64.b64decode(sealed.rpartition(".")[2]))
 
 
-async def _using(services: Services, user: UserRow, code: str) -> Statement | None:
-    """Return the statement that uses a code up, or None where it can be none."""
+async def _move(services: Services, user: UserRow) -> None:
+    """Seal the authenticator's secret under the current secret, where it is under an older one."""
+    if user.totp_sealed is None or not services.older:
+        return
+    if user.totp_sealed.startswith(f"{secret_id(services.config.secret)}."):
+        return
+    sealed = await seal(services, user.id, await opened(services, user.id, user.totp_sealed))
+    moving = second_factor_store.seal_anew(user.id, user.totp_sealed, sealed, services.clock.now())
+    await services.database.execute(Person(user.id), moving.sql, *moving.values)
+
+
+async def _using(services: Services, user: UserRow, code: str) -> list[Statement]:
+    """Return the statements of which one uses a code up; none where it can be no code."""
     now = services.clock.now()
     if not (code.isascii() and code.isdigit() and len(code) == totp.DIGITS):
-        return second_factor_store.use_code(user.id, recovery_codes.code_hash(code, user.id, services.pepper), now)
+        hashes = [recovery_codes.code_hash(code, user.id, each) for each in (services.pepper, *services.older)]
+        return [second_factor_store.use_code(user.id, each, now) for each in hashes]
     if user.totp_sealed is None:
-        return None
+        return []
     step = totp.matching_step(await opened(services, user.id, user.totp_sealed), code, now, user.totp_step)
-    return None if step is None else second_factor_store.use_step(user.id, step, now)
+    return [] if step is None else [second_factor_store.use_step(user.id, step, now)]
 
 
-def _key(services: Services, user_id: str) -> bytes:
+def _key(secret: str, user_id: str) -> bytes:
     """A key for each person: a secret that is copied into another row can't be opened there."""
-    return hmac.new(derive(services.config.secret, "totp-secrets"), user_id.encode(), hashlib.sha256).digest()
+    return hmac.new(derive(secret, "totp-secrets"), user_id.encode(), hashlib.sha256).digest()

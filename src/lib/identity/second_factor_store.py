@@ -52,6 +52,12 @@ def use_step(user_id: str, step: int, now: datetime) -> Statement:
     )
 
 
+def seal_anew(user_id: str, old: str, new: str, now: datetime) -> Statement:
+    """Return the statement that stores the same secret sealed by another key."""
+    sql = "UPDATE users SET totp_sealed = ?1, updated_at = ?2 WHERE id = ?3 AND totp_sealed = ?4"
+    return Statement(sql, (new, now, user_id, old))
+
+
 def use_code(user_id: str, code_hash: str, now: datetime) -> Statement:
     """Return the statement that uses a recovery code. It changes nothing where there is none, or it was used."""
     return Statement(

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 
 from lib.config import SessionConfig
 from lib.http.errors import NotFound, Unauthorized
-from lib.identity import account_store, csrf, people, person_store, session_store
+from lib.identity import account_store, csrf, people, person_store, rotation, session_store
 from lib.identity.api_keys import derive, key_hash
 from lib.identity.context import Context
 from lib.identity.models import Principal
 from lib.identity.opaque import is_secret, new_secret
+from lib.identity.person_store import SessionPersonRow
 from lib.identity.session_store import ShownSession
 from lib.ids import is_id, new_id
 from lib.store.schema import SessionRow, UserRow
@@ -73,8 +74,7 @@ def csrf_key(secret: str) -> bytes:
 async def find(services: Services, cookie: Cookie) -> Principal | None:
     """Return who a session speaks for; None when there is no such one, or it has ended. Using it keeps it alive."""
     now = services.clock.now()
-    secret_hash = key_hash(cookie.secret, services.pepper)
-    row = await person_store.find_by_session(services.database, cookie.user_id, cookie.org_id, secret_hash)
+    row = await _stored(services, cookie)
     if row is None or people.is_over(row, row.created_at):
         return None
     if now >= row.expires_at or now >= row.seen_at + idle(services.config.session):
@@ -184,9 +184,15 @@ async def end_all(services: Services, user_ids: Iterable[str], context: Context,
         await services.gates.changed(org_id)
 
 
+async def _stored(services: Services, cookie: Cookie) -> SessionPersonRow | None:
+    async def find(secret_hash: str) -> SessionPersonRow | None:
+        return await person_store.find_by_session(services.database, cookie.user_id, cookie.org_id, secret_hash)
+
+    return await rotation.found(services, cookie.secret, find)
+
+
 async def _forget(services: Services, old: Cookie, now: datetime) -> None:
-    secret_hash = key_hash(old.secret, services.pepper)
-    row = await person_store.find_by_session(services.database, old.user_id, old.org_id, secret_hash)
+    row = await _stored(services, old)
     if row is not None:
         statement = session_store.revoke(old.user_id, row.session_id, now)
         await services.database.execute(Person(old.user_id), statement.sql, *statement.values)

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lib.http.errors import BadRequest
+from lib.identity import rotation
 from lib.identity.api_keys import derive
 from lib.identity.identity_provider import Attempt
 from lib.identity.jwt import InvalidToken, base64url_decode, base64url_encode
@@ -105,7 +106,7 @@ async def _open(services: Services, name: str, value: str | None) -> dict[str, A
     if not value or len(value) > MOST_CHARACTERS:
         raise gone()
     try:
-        text = await services.sealer.open(_key(services, name), base64url_decode(value))
+        text = await rotation.opened(services, rotation.keys(services, f"cookie {name}"), base64url_decode(value))
     except (InvalidToken, ValueError):
         raise gone() from None
     fields: dict[str, Any] = json.loads(text)

@@ -81,7 +81,12 @@ class SigningKeys:
         row = _current(await self.published(services), now)
         if row is None:
             row = _current(await self.published(services, timedelta()), now) or await self._make(services, now)
-        return SigningKey(_verifying(row), await self._private(services, row))
+        try:
+            return SigningKey(_verifying(row), await self._private(services, row))
+        except ValueError:
+            # It was sealed under another HEADGATE_SECRET, and signs no more. What it has signed can still be verified.
+            row = await self._make(services, now)
+            return SigningKey(_verifying(row), await self._private(services, row))
 
     async def rotate(self, services: Services) -> int:
         """Make the next key when it is time, and delete the old ones; return how many were deleted. The daily job."""

@@ -123,7 +123,6 @@ class InvitationRow:
     revoked_at: datetime | None
     created_at: datetime
     updated_at: datetime
-    mailed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +171,6 @@ class MailTokenRow:
     used_at: datetime | None
     created_at: datetime
     updated_at: datetime
-    epoch: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +228,7 @@ class OrgRow:
     time_zone: str
     version: int
     second_factor_required_at: datetime | None
+    suspended_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -437,8 +436,7 @@ class UserRow:
     totp_step: int | None
     signed_out_at: datetime | None
     deleted_at: datetime | None
-    epoch: int
-    vouched_at: datetime | None
+    suspended_at: datetime | None
 
 
 # The tables whose rows belong to an organisation, and the column that names it.

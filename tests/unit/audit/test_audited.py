@@ -68,7 +68,7 @@ class Audited:
     def is_whole(self) -> bool:
         sql = f"SELECT {audit_store._ORG_COLUMNS} FROM audit_events WHERE org_id = ? ORDER BY seq"
         rows = run(self.plain.query(Org(self.org_id), AuditEventRow, sql, self.org_id))
-        return not list(flaws(KEY, Log.ORG, map(link_of, rows)))
+        return not list(flaws([KEY], Log.ORG, map(link_of, rows)))
 
     def others_are_faster(self, times: int) -> None:
         """Before each of the next groups that write, let somebody else add an event."""
@@ -230,6 +230,6 @@ def test_a_person_has_a_chain_too() -> None:
         (2, "sign_in", {"way": "x"}),
         (1, "sign_up", {}),
     ]
-    assert not list(flaws(KEY, Log.PERSON, map(link_of, reversed(rows))))
+    assert not list(flaws([KEY], Log.PERSON, map(link_of, reversed(rows))))
     assert run(audit_store.head(audited.database, Log.PERSON, user_id)) == Head(2, rows[0].hash)
     assert run(audit_store.head(audited.database, Log.ORG, audited.org_id)) == EMPTY

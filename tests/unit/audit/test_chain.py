@@ -19,7 +19,7 @@ from tests.unit.fakes import NOW
 
 
 def found(links: Sequence[Link], noted: dict[str, Head] | None = None) -> list[tuple[int, Finding]]:
-    return [(flaw.seq, flaw.finding) for flaw in flaws(KEY, Log.ORG, links, noted)]
+    return [(flaw.seq, flaw.finding) for flaw in flaws([KEY], Log.ORG, links, noted)]
 
 
 @given(st.integers(0, 6), st.integers(0, 6))
@@ -123,7 +123,7 @@ def test_rows_cut_off_at_the_end_are_found_by_an_earlier_head() -> None:
     assert found([*links, linked(KEY, event(4), noted[ORG_ID])], noted) == []
     assert found(links[:2]) == []
     assert found(links[:2], noted) == [(4, Finding.CUT)]
-    assert list(flaws(KEY, Log.PERSON, [], {"p": Head(4, "a" * 64)})) == [Flaw(Log.PERSON, "p", 4, Finding.CUT)]
+    assert list(flaws([KEY], Log.PERSON, [], {"p": Head(4, "a" * 64)})) == [Flaw(Log.PERSON, "p", 4, Finding.CUT)]
     assert found([], {ORG_ID: EMPTY}) == []
 
 
@@ -153,7 +153,18 @@ def test_a_log_that_was_emptied_is_found() -> None:
     anew = [linked(KEY, event(0), EMPTY)]
     anew.append(linked(KEY, event(1), Head(1, anew[0].hash)))
     for links, expected in ((whole, []), (anew, [ORG_ID]), ([], [ORG_ID])):
-        told = list(flaws(KEY, Log.ORG, links, owners=[ORG_ID]))
+        told = list(flaws([KEY], Log.ORG, links, owners=[ORG_ID]))
         assert told == [Flaw(Log.ORG, owner, 1, Finding.EMPTIED) for owner in expected]
-    assert list(flaws(KEY, Log.ORG, whole, owners=[ORG_ID, other])) == [Flaw(Log.ORG, other, 1, Finding.EMPTIED)]
+    assert list(flaws([KEY], Log.ORG, whole, owners=[ORG_ID, other])) == [Flaw(Log.ORG, other, 1, Finding.EMPTIED)]
     assert found(anew) == []
+
+
+def test_a_log_goes_on_under_another_secret() -> None:
+    """Both keys verify their own rows; behind a row of the new one, none of the old is true: it may have leaked."""
+    new = chain_key("n" * 32)
+    links = chain(2)
+    links.append(linked(new, event(2), Head(2, links[1].hash)))
+    assert list(flaws([new, KEY], Log.ORG, links)) == []
+    assert [flaw.seq for flaw in flaws([new], Log.ORG, links)] == [1, 2]
+    links.append(linked(KEY, event(3), Head(3, links[2].hash)))
+    assert list(flaws([new, KEY], Log.ORG, links)) == [Flaw(Log.ORG, ORG_ID, 4, Finding.CHANGED)]

@@ -24,7 +24,7 @@ def noted(world: World) -> list[tuple[str, str | None]]:
     """Return what was done to what, and see that it was us, from where, in a chain that is whole."""
     sql = f"SELECT {columns(AuditEventRow)} FROM audit_events WHERE org_id = ? ORDER BY seq"
     rows = run(world.services.database.query(Org(world.org_id), AuditEventRow, sql, world.org_id))
-    assert not list(flaws(chain_key(world.services.config.secret), Log.ORG, map(link_of, rows)))
+    assert not list(flaws([chain_key(world.services.config.secret)], Log.ORG, map(link_of, rows)))
     assert {(row.actor, row.address, row.result) for row in rows} <= {
         (f"key:{world.key.principal.key_id}", "192.0.2.1", "ok")
     }
