@@ -906,26 +906,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/operator/gates/actions/reconcile": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Make the gates and a restored store say the same
-         * @description What `./headgate reconcile` asks, some organisations at a time: ask again with `cursor` set to `meta.next_cursor` until that is null. The store's rules hold; counters stay; calls that the ledger has lost are written into it again as far as their gate remembers them. Doing it again changes nothing.
-         */
-        post: operations["reconcile"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/operator/users/actions/end_sessions": {
         parameters: {
             query?: never;
@@ -960,6 +940,134 @@ export interface paths {
          * @description Some people at a time: ask again with `cursor` set to `meta.next_cursor` until that is null.
          */
         post: operations["end_all_sessions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/operator/orgs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List organisations, and what they spend
+         * @description What has come to the store is summed: a call that has just ended follows within seconds.
+         */
+        get: operations["list_orgs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/operator/orgs/{id}/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Sum what one organisation has used */
+        get: operations["report_org"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/operator/orgs/{id}/actions/suspend": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Suspend an organisation
+         * @description From the answer on every call is refused: 403 `organisation_suspended`. It can be taken back. Twice is harmless.
+         */
+        post: operations["suspend_org"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/operator/orgs/{id}/actions/reinstate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Let an organisation call again */
+        post: operations["reinstate_org"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/operator/users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List people */
+        get: operations["list_people"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/operator/users/{id}/actions/suspend": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Suspend a person
+         * @description From the answer on every call is refused: 403 `account_suspended`. It can be taken back. Twice is harmless. It can't sign in, and the keys that it holds are refused.
+         */
+        post: operations["suspend_person"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/operator/users/{id}/actions/reinstate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Let a person sign in again */
+        post: operations["reinstate_person"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2909,6 +3017,11 @@ export interface components {
             data: components["schemas"]["OrgModel"];
             meta: components["schemas"]["Meta"];
         };
+        /** One[OrgSeen] */
+        One_OrgSeen_: {
+            data: components["schemas"]["OrgSeen"];
+            meta: components["schemas"]["Meta"];
+        };
         /** One[Org] */
         One_Org_: {
             data: components["schemas"]["Org"];
@@ -2922,6 +3035,11 @@ export interface components {
         /** One[OwnSession] */
         One_OwnSession_: {
             data: components["schemas"]["OwnSession"];
+            meta: components["schemas"]["Meta"];
+        };
+        /** One[PersonSeen] */
+        One_PersonSeen_: {
+            data: components["schemas"]["PersonSeen"];
             meta: components["schemas"]["Meta"];
         };
         /** One[Providers] */
@@ -3027,6 +3145,44 @@ export interface components {
              * Format: date-time
              */
             updated_at: string;
+        };
+        /**
+         * OrgSeen
+         * @description An organisation. `suspended_at` is null where it is not. Money is nano-dollars (10⁻⁹ USD).
+         */
+        OrgSeen: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Suspended At */
+            suspended_at: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+        };
+        /**
+         * OrgWithSpend
+         * @description An organisation, and what it has used in the days that were asked for.
+         */
+        OrgWithSpend: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Suspended At */
+            suspended_at: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Requests */
+            requests: number;
+            /** Cost Nano Usd */
+            cost_nano_usd: number;
         };
         /**
          * OwnOrg
@@ -3184,6 +3340,12 @@ export interface components {
             data: components["schemas"]["OrgModel"][];
             meta: components["schemas"]["PageMeta"];
         };
+        /** Page[OrgWithSpend] */
+        Page_OrgWithSpend_: {
+            /** Data */
+            data: components["schemas"]["OrgWithSpend"][];
+            meta: components["schemas"]["PageMeta"];
+        };
         /** Page[OwnOrg] */
         Page_OwnOrg_: {
             /** Data */
@@ -3196,10 +3358,10 @@ export interface components {
             data: components["schemas"]["OwnRole"][];
             meta: components["schemas"]["PageMeta"];
         };
-        /** Page[Reconciled] */
-        Page_Reconciled_: {
+        /** Page[PersonSeen] */
+        Page_PersonSeen_: {
             /** Data */
-            data: components["schemas"]["Reconciled"][];
+            data: components["schemas"]["PersonSeen"][];
             meta: components["schemas"]["PageMeta"];
         };
         /** Page[Session] */
@@ -3251,6 +3413,25 @@ export interface components {
              * @default null
              */
             org_id?: string | null;
+        };
+        /**
+         * PersonSeen
+         * @description A person. `suspended_at` is null where it is not.
+         */
+        PersonSeen: {
+            /** Id */
+            id: string;
+            /** Email */
+            email: string;
+            /** Name */
+            name: string;
+            /** Suspended At */
+            suspended_at: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
         };
         /**
          * Providers
@@ -3312,23 +3493,6 @@ export interface components {
             failures: {
                 [key: string]: number;
             };
-        };
-        /**
-         * Reconciled
-         * @description An organisation whose gate has read the rules anew; what the ledger was told again, and how they compare.
-         */
-        Reconciled: {
-            /** Org Id */
-            org_id: string;
-            verdict: components["schemas"]["Verdict"];
-            /** Refused Records */
-            refused_records: number;
-            /** Budgets */
-            budgets: components["schemas"]["BudgetCheck"][];
-            /** Restored Records */
-            restored_records: number;
-            /** Restored Nano Usd */
-            restored_nano_usd: number;
         };
         /**
          * RecoveryCodes
@@ -3886,9 +4050,11 @@ export type OneMe = components['schemas']['One_Me_'];
 export type OneMember = components['schemas']['One_Member_'];
 export type OneNewInvitation = components['schemas']['One_NewInvitation_'];
 export type OneOrgModel = components['schemas']['One_OrgModel_'];
+export type OneOrgSeen = components['schemas']['One_OrgSeen_'];
 export type OneOrg = components['schemas']['One_Org_'];
 export type OneOwnRole = components['schemas']['One_OwnRole_'];
 export type OneOwnSession = components['schemas']['One_OwnSession_'];
+export type OnePersonSeen = components['schemas']['One_PersonSeen_'];
 export type OneProviders = components['schemas']['One_Providers_'];
 export type OneRecoveryCodes = components['schemas']['One_RecoveryCodes_'];
 export type OneTokens = components['schemas']['One_Tokens_'];
@@ -3897,6 +4063,8 @@ export type OpenAiError = components['schemas']['OpenAIError'];
 export type OpenAiErrorBody = components['schemas']['OpenAIErrorBody'];
 export type Org = components['schemas']['Org'];
 export type OrgModel = components['schemas']['OrgModel'];
+export type OrgSeen = components['schemas']['OrgSeen'];
+export type OrgWithSpend = components['schemas']['OrgWithSpend'];
 export type OwnOrg = components['schemas']['OwnOrg'];
 export type OwnRole = components['schemas']['OwnRole'];
 export type OwnSession = components['schemas']['OwnSession'];
@@ -3913,18 +4081,19 @@ export type PageLimit = components['schemas']['Page_Limit_'];
 export type PageLogin = components['schemas']['Page_Login_'];
 export type PageMember = components['schemas']['Page_Member_'];
 export type PageOrgModel = components['schemas']['Page_OrgModel_'];
+export type PageOrgWithSpend = components['schemas']['Page_OrgWithSpend_'];
 export type PageOwnOrg = components['schemas']['Page_OwnOrg_'];
 export type PageOwnRole = components['schemas']['Page_OwnRole_'];
-export type PageReconciled = components['schemas']['Page_Reconciled_'];
+export type PagePersonSeen = components['schemas']['Page_PersonSeen_'];
 export type PageSession = components['schemas']['Page_Session_'];
 export type PageTeam = components['schemas']['Page_Team_'];
 export type PageUsageLine = components['schemas']['Page_UsageLine_'];
 export type PassedThrough = components['schemas']['PassedThrough'];
 export type PasswordGrant = components['schemas']['PasswordGrant'];
+export type PersonSeen = components['schemas']['PersonSeen'];
 export type Providers = components['schemas']['Providers'];
 export type PutModel = components['schemas']['PutModel'];
 export type Ready = components['schemas']['Ready'];
-export type Reconciled = components['schemas']['Reconciled'];
 export type RecoveryCodes = components['schemas']['RecoveryCodes'];
 export type RefreshGrant = components['schemas']['RefreshGrant'];
 export type ReportLeak = components['schemas']['ReportLeak'];
@@ -10856,65 +11025,6 @@ export interface operations {
             };
         };
     };
-    reconcile: {
-        parameters: {
-            query?: {
-                limit?: number;
-                cursor?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Done. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Page_Reconciled_"];
-                };
-            };
-            /** @description The request is malformed. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HeadgateErrorBody"];
-                };
-            };
-            /** @description The API key, token or session is missing, wrong, expired or revoked. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HeadgateErrorBody"];
-                };
-            };
-            /** @description The path and query are too long. */
-            414: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HeadgateErrorBody"];
-                };
-            };
-            /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HeadgateErrorBody"];
-                };
-            };
-        };
-    };
     end_sessions: {
         parameters: {
             query?: never;
@@ -11034,6 +11144,477 @@ export interface operations {
             };
             /** @description The API key, token or session is missing, wrong, expired or revoked. */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The path and query are too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    list_orgs: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string;
+                find?: string;
+                /** @description First day, YYYY-MM-DD, UTC */
+                from?: string;
+                /** @description Last day, YYYY-MM-DD, UTC */
+                to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_OrgWithSpend_"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The path and query are too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    report_org: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string;
+                /** @description First day, YYYY-MM-DD, UTC */
+                from?: string;
+                /** @description Last day, YYYY-MM-DD, UTC */
+                to?: string;
+                /** @description Only this model, as the client named it */
+                model?: string;
+                /** @description Only this API key */
+                key_id?: string;
+                group_by?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_UsageLine_"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description There is no such thing, or the caller may not know of it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The path and query are too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    suspend_org: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["One_OrgSeen_"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description There is no such thing, or the caller may not know of it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The path and query are too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    reinstate_org: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["One_OrgSeen_"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description There is no such thing, or the caller may not know of it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The path and query are too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    list_people: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string;
+                find?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_PersonSeen_"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The path and query are too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    suspend_person: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["One_PersonSeen_"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description There is no such thing, or the caller may not know of it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The path and query are too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    reinstate_person: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["One_PersonSeen_"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description There is no such thing, or the caller may not know of it. */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

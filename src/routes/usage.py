@@ -2,76 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from pydantic import BaseModel, ConfigDict, Field
-
-from lib.admission import usage_report
-from lib.admission.usage_report import ALL_GROUPS, Group, UsageFilter
-from lib.http import render
-from lib.http.errors import BadRequest
-from lib.http.paging import decode_cursor, encode_cursor
-from lib.http.periods import days
 from lib.http.request import Validated
 from lib.http.response import Response
 from lib.http.route import Route
 from lib.identity.models import Principal, Scope
 from lib.services import Services
-from routes.schemas import DaysQuery, Page
-
-
-class ReportQuery(DaysQuery):
-    """`group_by` is a list of `day`, `model` and `key`, separated by commas; all three where nothing is said."""
-
-    group_by: Annotated[str, Field(max_length=40)] = ",".join(ALL_GROUPS)
-
-
-class UsageLine(BaseModel):
-    """A sum. A group that was not asked for is null. Money is nano-dollars (10⁻⁹ USD)."""
-
-    model_config = ConfigDict(from_attributes=True)
-    day: str | None
-    model: str | None
-    key_id: str | None
-    requests: int
-    input_tokens: int
-    cached_input_tokens: int
-    output_tokens: int
-    reasoning_tokens: int
-    cost_nano_usd: int
-    estimated_requests: int
-    unpriced_requests: int
+from routes.schemas import Page
+from routes.usage_schemas import ReportQuery, UsageLine, sums_of
 
 
 async def report_usage(services: Services, request: Validated[None, ReportQuery], principal: Principal) -> Response:
     """Sum what was used. All that was settled before this request is in it."""
-    query = request.query
-    wanted, groups = _filter(services, query), _groups(query.group_by)
-    after = None if query.cursor is None else decode_cursor(query.cursor, ["", "", ""])
-    await services.gates.flush(principal.org_id)
-    lines = await usage_report.report(services.database, principal.org_id, wanted, groups, after, query.limit + 1)
-    shown = lines[: query.limit]
-    last = shown[-1] if shown else None
-    more = encode_cursor([last.day, last.model, last.key_id]) if last and len(lines) > len(shown) else None
-    return render.page([_line(line) for line in shown], more)
-
-
-def _filter(services: Services, query: ReportQuery) -> UsageFilter:
-    start, end = days(query.start, query.to, services.clock.now().date())
-    return UsageFilter(start, end, query.model, query.key_id)
-
-
-def _groups(text: str) -> list[Group]:
-    try:
-        return [Group(name) for name in text.split(",") if name]
-    except ValueError:
-        raise BadRequest("`group_by` takes day, model and key.", param="group_by") from None
-
-
-def _line(line: usage_report.UsageSum) -> UsageLine:
-    return UsageLine.model_validate(line).model_copy(
-        update={"day": line.day or None, "model": line.model or None, "key_id": line.key_id or None}
-    )
+    return await sums_of(services, principal.org_id, request.query)
 
 
 ROUTES = [

@@ -121,7 +121,9 @@ class Accounts:
         routes = await model_store.routes_of(database, principal.org_id)
         account = Account(principal, routes, versions.get(principal.org_id), key_hash)
         self._keep(key_hash, account)
-        if account.version is not None:
+        if principal.suspended:  # KV has no word for it, and must not have what the key may do otherwise
+            self._tell(key_hash, None)
+        elif account.version is not None:
             self._tell(key_hash, account)
         return account
 

@@ -8,7 +8,7 @@ from lib.audit.differences import Detail
 from lib.http import etag
 from lib.http.errors import Forbidden, Unauthorized
 from lib.http.request import Headers
-from lib.identity import account_store, homes, second_factor
+from lib.identity import account_store, homes, people, second_factor
 from lib.identity.context import Context
 from lib.identity.later import later
 from lib.identity.models import Principal
@@ -34,6 +34,7 @@ async def sign_in(services: Services, email: str, password: str, totp_code: str 
     if user is None or not good:
         await services.guard.failed(Purpose.SIGN_IN, email, context.address)
         raise _refused(services, user, context)
+    people.check_account(user.suspended_at)
     if user.email_verified_at is None and user.vouched_at is None:
         raise Forbidden("Confirm your address first, with what we have sent to it.", code="email_not_verified")
     if user.totp_confirmed_at is not None:

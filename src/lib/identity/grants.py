@@ -98,6 +98,7 @@ async def refresh(services: Services, secret: str, wanted_org: str | None, conte
     person = await person_store.find_person(services.database, row.user_id, row.active_org_id or "")
     if row.revoked_at is not None or row.expires_at <= now or person is None or people.is_over(person, row.created_at):
         raise _refused()
+    people.check_account(person.suspended_at)
     still = wanted_org or (row.active_org_id if person.role is not None else None)
     org_id = await people.choose_org(services, row.user_id, still)
     new = new_secret(PREFIX)

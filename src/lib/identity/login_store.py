@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 
-from lib.store.database import Database, Statement
+from lib.store.database import Database, Statement, StoreError
 from lib.store.rows import columns
 from lib.store.schema import LoginRow
 from lib.store.scope import Person, Presented
@@ -16,6 +17,13 @@ async def find(database: Database, secret_hash: str) -> LoginRow | None:
     """Return the way in with this keyed hash of issuer and subject, or None."""
     sql = f"SELECT {_COLUMNS} FROM logins WHERE secret_hash = ?"
     return await database.one(Presented(secret_hash), LoginRow, sql, secret_hash)
+
+
+async def move(database: Database, row: LoginRow, new: str, now: datetime) -> None:
+    """Store a way in under the hash of the deployment's secret of now. Where the store can't, the next use will."""
+    sql = "UPDATE logins SET secret_hash = ?, updated_at = ? WHERE user_id = ? AND id = ? AND secret_hash = ?"
+    with suppress(StoreError):
+        await database.execute(Person(row.user_id), sql, new, now, row.user_id, row.id, row.secret_hash)
 
 
 async def of_person(database: Database, user_id: str, most: int) -> list[LoginRow]:

@@ -15,7 +15,17 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from lib.http.errors import Conflict, Forbidden, NotFound, UnprocessableEntity
-from lib.identity import account_store, accounts, addresses, homes, login_store, reauthentication, rotation, sign_up
+from lib.identity import (
+    account_store,
+    accounts,
+    addresses,
+    homes,
+    login_store,
+    people,
+    reauthentication,
+    rotation,
+    sign_up,
+)
 from lib.identity.api_keys import key_hash
 from lib.identity.context import Context
 from lib.identity.identity_provider import Attempt, Identity
@@ -107,7 +117,7 @@ async def _known(services: Services, identity: Identity) -> LoginRow | None:
     place, now = _place(identity), login_hash(services, identity)
     login = await rotation.found(services, place, partial(login_store.find, services.database))
     if login is not None and login.secret_hash != now:
-        await rotation.move_login(services.database, login, now, services.clock.now())
+        await login_store.move(services.database, login, now, services.clock.now())
     return login
 
 
@@ -148,6 +158,7 @@ async def open_account(services: Services, user_id: str) -> UserRow:
     user = await account_store.get(services.database, user_id)
     if user is None or user.deleted_at is not None:
         raise Forbidden("This account is closed.", code="account_closed")
+    people.check_account(user.suspended_at)
     return user
 
 

@@ -61,6 +61,7 @@ class Principal:
     What its calls count on, beside that: `line_id` is the first of the keys that replaced each other, where it is not
     the key itself; `makers` are those (see `lib.identity.lineage`) of the keys that it was made with, and `member_of`
     the teams that count what this person does signed in: ids with a space between them.
+    `suspended`: what the operator has suspended of the caller; then it has no scopes.
     """
 
     org_id: str
@@ -80,6 +81,7 @@ class Principal:
     line_id: str | None = None
     makers: str = ""
     member_of: str = ""
+    suspended: Literal["organisation", "account"] | None = None
 
     @property
     def actor(self) -> str:
@@ -93,7 +95,9 @@ class Principal:
 
     def may(self, permission: str) -> bool:
         """Tell whether the caller holds `permission`. Denied unless its key or its role says so."""
-        return self.is_person if permission == SELF else permission in self.scopes
+        if permission == SELF:
+            return self.is_person and self.suspended != "account"
+        return permission in self.scopes
 
     def expired(self, now: datetime) -> bool:
         """Tell whether the credential has run out at `now`."""

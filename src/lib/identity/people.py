@@ -7,8 +7,8 @@ import hmac
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
-from lib.http.errors import NotFound
-from lib.identity import person_store
+from lib.http.errors import Forbidden, NotFound
+from lib.identity import person_store, policy
 from lib.identity.models import NONE, Principal
 from lib.identity.person_store import PersonRow
 from lib.identity.policy import permissions_of
@@ -25,9 +25,19 @@ def principal_of(
 
     `most` is what its token may do at most. What its role may do now counts all the same.
     """
+    suspended = _suspended(row)
     if row.role is None or row.key_id is None:
-        return Principal(NONE, NONE, frozenset(), None, user_id=row.user_id, kind=kind, session_id=session_id)
-    scopes = scopes_of(row)
+        return Principal(
+            NONE,
+            NONE,
+            frozenset(),
+            None,
+            user_id=row.user_id,
+            kind=kind,
+            session_id=session_id,
+            suspended=suspended if suspended == "account" else None,
+        )
+    scopes = frozenset[str]() if suspended else scopes_of(row)
     return Principal(
         org_id=org_id,
         key_id=row.key_id,
@@ -37,8 +47,22 @@ def principal_of(
         role=row.role,
         kind=kind,
         session_id=session_id,
-        lacks_second_factor=row.lacks_second_factor,
+        lacks_second_factor=row.lacks_second_factor and suspended is None,
+        suspended=suspended,
     )
+
+
+def _suspended(row: PersonRow) -> Literal["organisation", "account"] | None:
+    if row.suspended_at is not None:
+        return "account"
+    return None if row.org_suspended_at is None else "organisation"
+
+
+def check_account(suspended_at: datetime | None) -> None:
+    """Raise Forbidden, `account_suspended`, for somebody whose account the operator has suspended."""
+    if suspended_at is not None:
+        told = policy.suspended("account")
+        raise Forbidden(told.reason, code=told.code)
 
 
 def scopes_of(row: PersonRow) -> frozenset[str]:

@@ -10,7 +10,9 @@ from lib.store.scope import Member, Org, Person
 
 MOST_ORGS = 1_000
 _PERSON = (
-    "users.id AS user_id, users.signed_out_at, users.deleted_at, users.totp_confirmed_at, memberships.role,"
+    "users.id AS user_id, users.signed_out_at, users.deleted_at, users.suspended_at, users.totp_confirmed_at,"
+    " memberships.role,"
+    " (SELECT suspended_at FROM orgs WHERE orgs.id = ?2) AS org_suspended_at,"
     " memberships.custom_role_id,"
     " (SELECT permissions FROM roles WHERE roles.org_id = ?2 AND roles.id = memberships.custom_role_id) AS permissions,"
     " (SELECT second_factor_required_at FROM orgs WHERE orgs.id = ?2) AS second_factor_required_at,"
@@ -31,6 +33,8 @@ class PersonRow:
     user_id: str
     signed_out_at: datetime | None
     deleted_at: datetime | None
+    suspended_at: datetime | None
+    org_suspended_at: datetime | None
     totp_confirmed_at: datetime | None
     role: str | None
     custom_role_id: str | None

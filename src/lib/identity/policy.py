@@ -184,9 +184,16 @@ def _needs_second_factor(principal: Principal, action: str, _resource: Resource,
 def _lacks(principal: Principal, action: str, _resource: Resource, _attributes: Attributes) -> Deny | None:
     if principal.may(action):
         return None
+    if principal.suspended is not None:  # it has no scopes, so no other call pays for the question
+        return suspended(principal.suspended)
     if action == SELF:
         return Deny("This is for people who have signed in, not for keys.")
     return Deny(f"{'You lack' if principal.is_person else 'This key lacks'} the scope {action}.")
+
+
+def suspended(what: str) -> Deny:
+    """Return what a caller is told whose organisation or account the operator has suspended."""
+    return Deny(f"This {what} is suspended. Ask whoever runs this deployment.", code=f"{what}_suspended")
 
 
 def _within(address: str | None, ranges: Set[str]) -> bool:

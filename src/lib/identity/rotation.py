@@ -7,14 +7,9 @@ here costs anything. docs/rotation.md tells what hangs on the secret, and when a
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
-from contextlib import suppress
-from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from lib.identity.api_keys import derive, key_hash
-from lib.store.database import Database, StoreError
-from lib.store.schema import LoginRow
-from lib.store.scope import Org, Person
 
 if TYPE_CHECKING:
     from lib.services import Services
@@ -50,17 +45,3 @@ async def opened(services: Services, candidates: Iterable[bytes], sealed: bytes)
         except ValueError:
             continue
     raise ValueError("the text can't be opened with any key")
-
-
-async def move_key(database: Database, org_id: str, key_id: str, old: str, new: str) -> None:
-    """Store an API key under the hash of the current secret. Where the store can't now, the next use will."""
-    sql = "UPDATE api_keys SET secret_hash = ? WHERE org_id = ? AND id = ? AND secret_hash = ?"
-    with suppress(StoreError):
-        await database.execute(Org(org_id), sql, new, org_id, key_id, old)
-
-
-async def move_login(database: Database, login: LoginRow, new: str, now: datetime) -> None:
-    """Store a way in under the hash of the current secret, likewise."""
-    sql = "UPDATE logins SET secret_hash = ?, updated_at = ? WHERE user_id = ? AND id = ? AND secret_hash = ?"
-    with suppress(StoreError):
-        await database.execute(Person(login.user_id), sql, new, now, login.user_id, login.id, login.secret_hash)

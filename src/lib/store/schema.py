@@ -36,10 +36,8 @@ class ApiKeyRow:
     origins: frozenset[str] | None
     end_user: str | None
     leaked_at: datetime | None
-    line_key_id: str | None
-    maker_line_ids: str | None
-    holder_key_id: str | None
-    maker_holder_ids: str | None
+    org_suspended_at: datetime | None
+    person_suspended_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +121,7 @@ class InvitationRow:
     revoked_at: datetime | None
     created_at: datetime
     updated_at: datetime
+    mailed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +170,7 @@ class MailTokenRow:
     used_at: datetime | None
     created_at: datetime
     updated_at: datetime
+    epoch: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -436,6 +436,8 @@ class UserRow:
     totp_step: int | None
     signed_out_at: datetime | None
     deleted_at: datetime | None
+    epoch: int
+    vouched_at: datetime | None
     suspended_at: datetime | None
 
 

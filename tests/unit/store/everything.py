@@ -84,6 +84,8 @@ async def _keys(services: Services, key: SeededKey) -> None:
         await key_service.revoke(services, principal, row.id, descendants=descendants)
     await key_store.list_keys(database, principal.org_id, "server", "~", 20)
     await key_store.find_principal(database, key.secret_hash)
+    await key_store.find_principal(database, "0" * 64, [key.secret_hash])
+    await key_store.find_principal(database, key.secret_hash, ["0" * 64])
     await owner_store.is_team(database, principal.org_id, new_id(NOW))
     await owner_store.is_member(database, principal.org_id, new_id(NOW))
     await owner_store.is_in_team(database, principal.org_id, new_id(NOW), new_id(NOW))

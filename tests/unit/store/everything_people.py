@@ -20,9 +20,12 @@ from lib.identity import (
     mail_token_store,
     password_change,
     people,
+    second_factor_store,
     sessions,
     sign_in_cookies,
     sign_up,
+    suspension,
+    suspension_store,
     totp,
 )
 from lib.identity.identity_provider import Identity
@@ -52,8 +55,19 @@ async def use_people(services: Services, org_id: str) -> None:
     user = await accounts.sign_in(replace(services, passwords=dearer), _EMAIL, PASSWORD, None, CONTEXT)
     await ended_by_operator.end_of_person(services, _EMAIL, CONTEXT)
     await ended_by_operator.end_of_everyone(services, "", 1, CONTEXT)
-    renamed, only_if = [account_store.rename(user.id, 1, "x", NOW)], account_store.is_at(user.id, 1)
-    await accounts.change(services, user.id, renamed, "x", CONTEXT, only_if=only_if)
+    for suspended in (True, False):
+        await suspension.set_org(services, org_id, suspended=suspended)
+        await suspension.set_person(services, user.id, suspended=suspended)
+    await suspension_store.orgs(services.database, "x", "", 20)
+    await suspension_store.people(services.database, "x", "", 20)
+    await accounts.change(
+        services,
+        user.id,
+        [account_store.rename(user.id, 1, "x", NOW), second_factor_store.seal_anew(user.id, "x", "y", NOW)],
+        "x",
+        CONTEXT,
+        only_if=account_store.is_at(user.id, 1),
+    )
     await accounts.change(services, user.id, [account_store.verify_email(user.id, "x", NOW)], "x", CONTEXT)
     await _changes(services, await _again(services, user), mailer)
     await _codes(services, await _again(services, user))
@@ -78,10 +92,9 @@ async def _elsewhere(services: Services) -> None:
     await logins.add(services, second, replace(attempt, state="third"), user.id, CONTEXT)
     row = await login_store.find(services.database, logins.login_hash(services, second))
     assert row is not None
+    await login_store.move(services.database, row, row.secret_hash, NOW)
     session = await sessions.begin(services, user, "", CONTEXT, None)
-    principal = people.principal_of(
-        PersonRow(user.id, None, None, None, None, None, None, None, None), "", "session", session.shown.id
-    )
+    principal = people.principal_of(PersonRow(user.id, *[None] * 10), "", "session", session.shown.id)
     await logins.remove(services, principal, row.id, Proof(), CONTEXT)
 
 

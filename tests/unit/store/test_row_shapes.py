@@ -42,6 +42,8 @@ PROJECTIONS = {
     "lib.admission.ledger_sums._Id": Projection(("orgs",)),
     "lib.admission.ledger_sums._Line": Projection(("api_keys",)),
     "lib.admission.policy_store._Line": Projection(("api_keys",)),
+    "lib.identity.suspension_store.OperatorsOrg": Projection(("orgs",)),
+    "lib.identity.suspension_store.OperatorsPerson": Projection(("users",)),
     "lib.http.idempotency._Row": Projection(("idempotent_answers",)),
 }
 # Types that are no rows of tables, and why no column stands behind their fields.

@@ -1,0 +1,85 @@
+"""Suspending an organisation or a person: what a deployment's operator does to whoever abuses it, and can take back.
+
+From the answer on every call is refused, by 403 `organisation_suspended` or `account_suspended`, in every isolate: the
+keys' rows say so, and the gates send back all that was judged before. It is noted in the log of whom it concerns.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from lib.audit.differences import Detail, differences
+from lib.audit.events import org_event, person_event
+from lib.http.errors import NotFound
+from lib.identity import person_store, suspension_store
+from lib.identity.suspension_store import OperatorsOrg, OperatorsPerson
+from lib.services import Services
+from lib.store.scope import Org, Person
+
+ACTOR = "operator"
+
+
+async def set_org(services: Services, org_id: str, *, suspended: bool) -> OperatorsOrg:
+    """Suspend an organisation, or take it back. Twice is harmless. Raises NotFound."""
+    row, now = await get_org(services, org_id), services.clock.now()
+    at = now if suspended else None
+    event = org_event(
+        org_id,
+        "org.suspended" if suspended else "org.reinstated",
+        ACTOR,
+        services.context,
+        now,
+        target=f"org:{org_id}",
+        details=_details(row.suspended_at, at),
+        only_if=suspension_store.org_is(org_id, suspended=not suspended),
+    )
+    keys = suspension_store.set_keys_of_org(org_id, at)
+    group = [*event, suspension_store.set_org(org_id, at, now), keys]
+    await services.database.batch(Org(org_id), group)
+    await services.gates.changed(org_id)
+    if suspended:  # a key that a call was making meanwhile: the calls from now on are refused
+        await services.database.batch(Org(org_id), [keys])
+    return await get_org(services, org_id)
+
+
+async def set_person(services: Services, user_id: str, *, suspended: bool) -> OperatorsPerson:
+    """Suspend a person, or take it back: its account, and the keys that it has made or holds. Raises NotFound."""
+    row, now = await get_person(services, user_id), services.clock.now()
+    at = now if suspended else None
+    event = person_event(
+        user_id,
+        "user.suspended" if suspended else "user.reinstated",
+        services.context,
+        now,
+        actor=ACTOR,
+        details=_details(row.suspended_at, at),
+        only_if=suspension_store.person_is(user_id, suspended=not suspended),
+    )
+    await services.database.batch(Person(user_id), [*event, suspension_store.set_person(user_id, at, now)])
+    for org_id in await person_store.orgs_of(services.database, user_id):
+        keys = suspension_store.set_keys_of_person(org_id, user_id, at)
+        await services.database.batch(Org(org_id), [keys])
+        await services.gates.changed(org_id)
+        if suspended:  # as above
+            await services.database.batch(Org(org_id), [keys])
+    return await get_person(services, user_id)
+
+
+async def get_org(services: Services, org_id: str) -> OperatorsOrg:
+    """Return an organisation as the operator sees it. Raises NotFound."""
+    row = await suspension_store.get_org(services.database, org_id)
+    if row is None:
+        raise NotFound("There is no such organisation.")
+    return row
+
+
+async def get_person(services: Services, user_id: str) -> OperatorsPerson:
+    """Return a person as the operator sees it. Raises NotFound."""
+    row = await suspension_store.get_person(services.database, user_id)
+    if row is None or row.deleted_at is not None:
+        raise NotFound("There is no such person.")
+    return row
+
+
+def _details(old: datetime | None, new: datetime | None) -> dict[str, Detail]:
+    return differences({"suspended_at": old}, {"suspended_at": new})

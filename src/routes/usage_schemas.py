@@ -1,0 +1,70 @@
+"""Reports of what was used, as an organisation asks for its own, and the operator for any."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from lib.admission import usage_report
+from lib.admission.usage_report import ALL_GROUPS, Group, UsageFilter
+from lib.http import render
+from lib.http.errors import BadRequest
+from lib.http.paging import decode_cursor, encode_cursor
+from lib.http.periods import days
+from lib.http.response import Response
+from lib.services import Services
+from routes.schemas import DaysQuery
+
+
+class ReportQuery(DaysQuery):
+    """`group_by` is a list of `day`, `model` and `key`, separated by commas; all three where nothing is said."""
+
+    group_by: Annotated[str, Field(max_length=40)] = ",".join(ALL_GROUPS)
+
+
+class UsageLine(BaseModel):
+    """A sum. A group that was not asked for is null. Money is nano-dollars (10⁻⁹ USD)."""
+
+    model_config = ConfigDict(from_attributes=True)
+    day: str | None
+    model: str | None
+    key_id: str | None
+    requests: int
+    input_tokens: int
+    cached_input_tokens: int
+    output_tokens: int
+    reasoning_tokens: int
+    cost_nano_usd: int
+    estimated_requests: int
+    unpriced_requests: int
+
+
+async def sums_of(services: Services, org_id: str, query: ReportQuery) -> Response:
+    """Return an organisation's sums."""
+    wanted, groups = _filter(services, query), _groups(query.group_by)
+    after = None if query.cursor is None else decode_cursor(query.cursor, ["", "", ""])
+    await services.gates.flush(org_id)
+    lines = await usage_report.report(services.database, org_id, wanted, groups, after, query.limit + 1)
+    shown = lines[: query.limit]
+    last = shown[-1] if shown else None
+    more = encode_cursor([last.day, last.model, last.key_id]) if last and len(lines) > len(shown) else None
+    return render.page([_line(line) for line in shown], more)
+
+
+def _filter(services: Services, query: ReportQuery) -> UsageFilter:
+    start, end = days(query.start, query.to, services.clock.now().date())
+    return UsageFilter(start, end, query.model, query.key_id)
+
+
+def _groups(text: str) -> list[Group]:
+    try:
+        return [Group(name) for name in text.split(",") if name]
+    except ValueError:
+        raise BadRequest("`group_by` takes day, model and key.", param="group_by") from None
+
+
+def _line(line: usage_report.UsageSum) -> UsageLine:
+    return UsageLine.model_validate(line).model_copy(
+        update={"day": line.day or None, "model": line.model or None, "key_id": line.key_id or None}
+    )
