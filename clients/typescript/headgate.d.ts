@@ -906,6 +906,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/operator/gates/actions/reconcile": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make the gates and a restored store say the same
+         * @description What `./headgate reconcile` asks, some organisations at a time: ask again with `cursor` set to `meta.next_cursor` until that is null. The store's rules hold; counters stay; calls that the ledger has lost are written into it again as far as their gate remembers them. Doing it again changes nothing.
+         */
+        post: operations["reconcile"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/operator/users/actions/end_sessions": {
         parameters: {
             query?: never;
@@ -3364,6 +3384,12 @@ export interface components {
             data: components["schemas"]["PersonSeen"][];
             meta: components["schemas"]["PageMeta"];
         };
+        /** Page[Reconciled] */
+        Page_Reconciled_: {
+            /** Data */
+            data: components["schemas"]["Reconciled"][];
+            meta: components["schemas"]["PageMeta"];
+        };
         /** Page[Session] */
         Page_Session_: {
             /** Data */
@@ -3493,6 +3519,23 @@ export interface components {
             failures: {
                 [key: string]: number;
             };
+        };
+        /**
+         * Reconciled
+         * @description An organisation whose gate has read the rules anew; what the ledger was told again, and how they compare.
+         */
+        Reconciled: {
+            /** Org Id */
+            org_id: string;
+            verdict: components["schemas"]["Verdict"];
+            /** Refused Records */
+            refused_records: number;
+            /** Budgets */
+            budgets: components["schemas"]["BudgetCheck"][];
+            /** Restored Records */
+            restored_records: number;
+            /** Restored Nano Usd */
+            restored_nano_usd: number;
         };
         /**
          * RecoveryCodes
@@ -4085,6 +4128,7 @@ export type PageOrgWithSpend = components['schemas']['Page_OrgWithSpend_'];
 export type PageOwnOrg = components['schemas']['Page_OwnOrg_'];
 export type PageOwnRole = components['schemas']['Page_OwnRole_'];
 export type PagePersonSeen = components['schemas']['Page_PersonSeen_'];
+export type PageReconciled = components['schemas']['Page_Reconciled_'];
 export type PageSession = components['schemas']['Page_Session_'];
 export type PageTeam = components['schemas']['Page_Team_'];
 export type PageUsageLine = components['schemas']['Page_UsageLine_'];
@@ -4094,6 +4138,7 @@ export type PersonSeen = components['schemas']['PersonSeen'];
 export type Providers = components['schemas']['Providers'];
 export type PutModel = components['schemas']['PutModel'];
 export type Ready = components['schemas']['Ready'];
+export type Reconciled = components['schemas']['Reconciled'];
 export type RecoveryCodes = components['schemas']['RecoveryCodes'];
 export type RefreshGrant = components['schemas']['RefreshGrant'];
 export type ReportLeak = components['schemas']['ReportLeak'];
@@ -10985,6 +11030,65 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_LedgerCheck_"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The API key, token or session is missing, wrong, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The path and query are too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description A part that is needed can't be reached. `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
+    reconcile: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Reconciled_"];
                 };
             };
             /** @description The request is malformed. */

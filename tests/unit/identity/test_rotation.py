@@ -8,7 +8,7 @@ import pytest
 
 from lib.gateway.accounts import Accounts
 from lib.http.errors import HeadgateError
-from lib.identity import access_tokens, grants, jwt, second_factor, sign_in_cookies
+from lib.identity import access_tokens, account_store, grants, jwt, second_factor, sign_in_cookies
 from lib.identity.passwords import Passwords
 from lib.identity.shield import Shield
 from lib.identity.signing_keys import SigningKeys
@@ -119,7 +119,9 @@ def test_an_app_stays_signed_in() -> None:
     is sealed under it: at once, and also where the old secret is not known any more.
     """
     world, browser = new_person()
-    first = run(grants.grant(world.services, browser.user_id, world.org_id, CONTEXT))
+    user = run(account_store.get(world.services.database, browser.user_id))
+    assert user is not None
+    first = run(grants.grant(world.services, user, world.org_id, CONTEXT))
     rotate(world)
     assert world.ask("GET", "/api/v1/me", key=first.access_token).status == 200
     second = run(grants.refresh(world.services, first.refresh_token, None, CONTEXT))
@@ -153,7 +155,7 @@ def test_a_way_in_moves_when_it_is_used() -> None:
 
 def test_a_cookie_of_a_sign_in_under_way_is_opened() -> None:
     world = new_world()
-    value = run(sign_in_cookies.seal_code_wanted(world.services, "u"))
+    value = run(sign_in_cookies.seal_code_wanted(world.services, "u", 0, None))
     rotate(world)
     assert run(sign_in_cookies.open_code_wanted(world.services, value)).user_id == "u"
     rotate(world, overlap=False)
