@@ -321,14 +321,18 @@ def verify_place(place: Place, options: argparse.Namespace) -> int:
     return verify_audit.verify(place.target, store, secret, heads=options.heads, as_json=options.json, older=older)
 
 
+def ask_running(options: argparse.Namespace) -> int:
+    """Do what a running Headgate is asked for. Raises ToolError."""
+    where = asked(options.url, options.state, os.environ)
+    if options.command == "end-sessions":
+        return end_sessions(where, options.email)
+    return (reconcile if options.command == "reconcile" else verify)(where, as_json=options.json)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
-    if options.command == "verify-ledger":
-        return verify(asked(options.url, options.state, os.environ), as_json=options.json)
-    if options.command == "reconcile":
-        return reconcile(asked(options.url, options.state, os.environ), as_json=options.json)
-    if options.command == "end-sessions":
-        return end_sessions(asked(options.url, options.state, os.environ), options.email)
+    if options.command in ("verify-ledger", "reconcile", "end-sessions"):
+        return ask_running(options)
     reading = options.command in ("verify-audit", "secret-status")
     with place_of(options, os.environ, reading=reading) as place:
         if options.command == "verify-audit":

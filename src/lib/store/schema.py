@@ -36,6 +36,10 @@ class ApiKeyRow:
     origins: frozenset[str] | None
     end_user: str | None
     leaked_at: datetime | None
+    line_key_id: str | None
+    maker_line_ids: str | None
+    holder_key_id: str | None
+    maker_holder_ids: str | None
     org_suspended_at: datetime | None
     person_suspended_at: datetime | None
 
