@@ -1436,7 +1436,11 @@ export interface paths {
          */
         get: operations["callback"];
         put?: never;
-        post?: never;
+        /**
+         * Come back from a provider that posts its answer
+         * @description It leads on to the same address by GET, with the answer sealed in a cookie: no address holds it.
+         */
+        post: operations["callback_by_form"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1883,6 +1887,29 @@ export interface components {
             ledger_most_nano_usd: number;
             /** Found */
             found: components["schemas"]["SubjectCheck"][];
+        };
+        /**
+         * CallbackForm
+         * @description What a provider sends the browser back with (RFC 6749, 4.1.2; RFC 9207). More of its own may be there.
+         */
+        CallbackForm: {
+            /** State */
+            state: string;
+            /**
+             * Code
+             * @default null
+             */
+            code?: string | null;
+            /**
+             * Iss
+             * @default null
+             */
+            iss?: string | null;
+            /**
+             * Error
+             * @default null
+             */
+            error?: string | null;
         };
         /**
          * Cause
@@ -4016,6 +4043,7 @@ export type Again = components['schemas']['Again'];
 export type BeginTotp = components['schemas']['BeginTotp'];
 export type Budget = components['schemas']['Budget'];
 export type BudgetCheck = components['schemas']['BudgetCheck'];
+export type CallbackForm = components['schemas']['CallbackForm'];
 export type Cause = components['schemas']['Cause'];
 export type ChangeEmail = components['schemas']['ChangeEmail'];
 export type ChangePassword = components['schemas']['ChangePassword'];
@@ -4257,7 +4285,7 @@ export interface operations {
                     "application/json": components["schemas"]["OpenAIErrorBody"];
                 };
             };
-            /** @description The body is not application/json. */
+            /** @description The body has another content type than is said here. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -4389,7 +4417,7 @@ export interface operations {
                     "application/json": components["schemas"]["OpenAIErrorBody"];
                 };
             };
-            /** @description The body is not application/json. */
+            /** @description The body has another content type than is said here. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -4751,7 +4779,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The body is not application/json. */
+            /** @description The body has another content type than is said here. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -5088,7 +5116,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The body is not application/json. */
+            /** @description The body has another content type than is said here. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -5514,7 +5542,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The body is not application/json. */
+            /** @description The body has another content type than is said here. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -5730,7 +5758,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The body is not application/json. */
+            /** @description The body has another content type than is said here. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -6026,7 +6054,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The body is not application/json. */
+            /** @description The body has another content type than is said here. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -6242,7 +6270,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The body is not application/json. */
+            /** @description The body has another content type than is said here. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -6571,7 +6599,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The body is not application/json. */
+            /** @description The body has another content type than is said here. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -6787,7 +6815,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The body is not application/json. */
+            /** @description The body has another content type than is said here. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -7107,7 +7135,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The body is not application/json. */
+            /** @description The body has another content type than is said here. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -7247,7 +7275,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The body is not application/json. */
+            /** @description The body has another content type than is said here. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -7387,7 +7415,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The body is not application/json. */
+            /** @description The body has another content type than is said here. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -7583,7 +7611,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The body is not application/json. */
+            /** @description The body has another content type than is said here. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -7922,7 +7950,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The body is not application/json. */
+            /** @description The body has another content type than is said here. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -8070,7 +8098,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The body is not application/json. */
+            /** @description The body has another content type than is said here. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -8187,7 +8215,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The body is not application/json. */
+            /** @description The body has another content type than is said here. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -8272,7 +8300,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The body is not application/json. */
+            /** @description The body has another content type than is said here. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -8565,7 +8593,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The body is not application/json. */
+            /** @description The body has another content type than is said here. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -8854,7 +8882,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The body is not application/json. */
+            /** @description The body has another content type than is said here. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -9162,7 +9190,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The body is not application/json. */
+            /** @description The body has another content type than is said here. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -9365,7 +9393,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The body is not application/json. */
+            /** @description The body has another content type than is said here. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -9673,7 +9701,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The body is not application/json. */
+            /** @description The body has another content type than is said here. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -9889,7 +9917,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The body is not application/json. */
+            /** @description The body has another content type than is said here. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -10185,7 +10213,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The body is not application/json. */
+            /** @description The body has another content type than is said here. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -11196,7 +11224,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The body is not application/json. */
+            /** @description The body has another content type than is said here. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -11813,7 +11841,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The body is not application/json. */
+            /** @description The body has another content type than is said here. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -12123,7 +12151,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The body is not application/json. */
+            /** @description The body has another content type than is said here. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -12392,7 +12420,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The body is not application/json. */
+            /** @description The body has another content type than is said here. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -12497,7 +12525,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The body is not application/json. */
+            /** @description The body has another content type than is said here. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -12593,7 +12621,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The body is not application/json. */
+            /** @description The body has another content type than is said here. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -12678,7 +12706,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The body is not application/json. */
+            /** @description The body has another content type than is said here. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -12745,7 +12773,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The body is not application/json. */
+            /** @description The body has another content type than is said here. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -12814,7 +12842,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The body is not application/json. */
+            /** @description The body has another content type than is said here. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -12881,7 +12909,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The body is not application/json. */
+            /** @description The body has another content type than is said here. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -13071,7 +13099,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The body is not application/json. */
+            /** @description The body has another content type than is said here. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -13188,7 +13216,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The body is not application/json. */
+            /** @description The body has another content type than is said here. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -13314,7 +13342,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The body is not application/json. */
+            /** @description The body has another content type than is said here. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -13442,7 +13470,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The body is not application/json. */
+            /** @description The body has another content type than is said here. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -13654,7 +13682,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The body is not application/json. */
+            /** @description The body has another content type than is said here. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -13676,8 +13704,8 @@ export interface operations {
     };
     callback: {
         parameters: {
-            query: {
-                state: string;
+            query?: {
+                state?: string;
                 code?: string;
                 iss?: string;
                 error?: string;
@@ -13780,6 +13808,75 @@ export interface operations {
             };
         };
     };
+    callback_by_form: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                provider: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/x-www-form-urlencoded": components["schemas"]["CallbackForm"];
+            };
+        };
+        responses: {
+            /** @description Go on there. */
+            303: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description There is no such thing, or the caller may not know of it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The body is over the limit. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The path and query are too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+            /** @description The body has another content type than is said here. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
+        };
+    };
     show_code: {
         parameters: {
             query?: never;
@@ -13854,7 +13951,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The body is not application/json. */
+            /** @description The body has another content type than is said here. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -14039,7 +14136,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The body is not application/json. */
+            /** @description The body has another content type than is said here. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -14171,7 +14268,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The body is not application/json. */
+            /** @description The body has another content type than is said here. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -14299,7 +14396,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The body is not application/json. */
+            /** @description The body has another content type than is said here. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -14427,7 +14524,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The body is not application/json. */
+            /** @description The body has another content type than is said here. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -14553,7 +14650,7 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
-            /** @description The body is not application/json. */
+            /** @description The body has another content type than is said here. */
             415: {
                 headers: {
                     [name: string]: unknown;

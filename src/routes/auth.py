@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
@@ -11,7 +11,7 @@ from lib.http import cookies, render
 from lib.http.errors import BadRequest, Forbidden, HeadgateError
 from lib.http.request import Validated
 from lib.http.response import Response
-from lib.http.route import NoQuery, Route
+from lib.http.route import KIB, NoQuery, Route
 from lib.identity import csrf, sign_in_cookies, sign_in_with
 from lib.identity.context import context_of
 from lib.identity.identity_provider import Attempt, Returned
@@ -46,10 +46,19 @@ class Start(StartQuery):
     invitation: Secret | None = None
 
 
-class CallbackQuery(BaseModel):
+class CallbackForm(BaseModel):
     """What a provider sends the browser back with (RFC 6749, 4.1.2; RFC 9207). More of its own may be there."""
 
     state: _ShortText
+    code: _Text | None = None
+    iss: _ShortText | None = None
+    error: _ShortText | None = None
+
+
+class CallbackQuery(BaseModel):
+    """The same, from a provider that can't post it; nothing where it has."""
+
+    state: _ShortText | None = None
     code: _Text | None = None
     iss: _ShortText | None = None
     error: _ShortText | None = None
@@ -84,16 +93,33 @@ async def start_by_page(services: Services, request: Validated[Start, NoQuery], 
 
 async def callback(services: Services, request: Validated[None, CallbackQuery], _caller: None) -> Response:
     """Take the browser back, and sign it in."""
-    value = cookies.read(request.headers.get("cookie"), sign_in_cookies.ATTEMPT_COOKIE)
-    attempt = await sign_in_cookies.open_attempt(services, value, request.path["provider"], request.query.state)
+    fields = request.query.model_dump(exclude_none=True)
+    if request.query.state is None:
+        posted = cookies.read(request.headers.get("cookie"), sign_in_cookies.ANSWER_COOKIE)
+        fields = await sign_in_cookies.open_answer(services, posted)
+    said = CallbackForm(**fields)
+    attempt = await _attempt(services, request, said)
     used = cookies.clearing(sign_in_cookies.ATTEMPT_COOKIE)
     try:
-        back = await _come_back(services, request, attempt)
+        back = await _come_back(services, request, said, attempt)
     except HeadgateError as failure:
         failure.headers["set-cookie"] = used
         raise
     location = f"{services.config.account.public_url or ''}{back.path}"
     return Response(303, {**_NO_STORE, "location": location, "set-cookie": used}, cookies=back.cookies)
+
+
+async def callback_by_form(services: Services, request: Validated[CallbackForm, NoQuery], _caller: None) -> Response:
+    """Take what the provider has made the browser post, and have the browser bring it itself.
+
+    With another site's POST it sends no cookie that is `Lax`, the session's among them; where that leads to it does.
+    """
+    await _attempt(services, request, request.body)
+    sealed = await sign_in_cookies.seal_answer(services, request.body.model_dump(exclude_none=True))
+    seconds = int(sign_in_cookies.ANSWER_TIME.total_seconds())
+    cookie = cookies.setting(sealed, seconds, sign_in_cookies.ANSWER_COOKIE)
+    location = f"{services.config.account.public_url or ''}/api/v1/auth/{request.path['provider']}/callback"
+    return Response(303, {**_NO_STORE, "location": location, "set-cookie": cookie})
 
 
 async def show_code(services: Services, request: Validated[ShowCode, NoQuery], _caller: None) -> Response:
@@ -103,16 +129,21 @@ async def show_code(services: Services, request: Validated[ShowCode, NoQuery], _
     return Response(204, {"cache-control": "no-store"}, cookies=set_cookies)
 
 
+async def _attempt(services: Services, request: Validated[Any, Any], said: CallbackForm) -> Attempt:
+    """Return the attempt that an answer belongs to. Raises BadRequest where this browser has begun none such."""
+    value = cookies.read(request.headers.get("cookie"), sign_in_cookies.ATTEMPT_COOKIE)
+    return await sign_in_cookies.open_attempt(services, value, request.path["provider"], said.state)
+
+
 async def _come_back(
-    services: Services, request: Validated[None, CallbackQuery], attempt: Attempt
+    services: Services, request: Validated[None, CallbackQuery], said: CallbackForm, attempt: Attempt
 ) -> sign_in_with.CameBack:
-    query = request.query
-    if query.error is not None:
-        why = query.error if _ERROR.fullmatch(query.error) else "an error"
+    if said.error is not None:
+        why = said.error if _ERROR.fullmatch(said.error) else "an error"
         raise Forbidden(f"The identity provider did not sign you in: {why}.", code="sign_in_refused")
-    if query.code is None:
+    if said.code is None:
         raise BadRequest("The identity provider sent no code.", param="code")
-    returned = Returned(query.code, query.iss)
+    returned = Returned(said.code, said.iss)
     return await sign_in_with.come_back(services, attempt, returned, request.headers, context_of(request))
 
 
@@ -167,6 +198,18 @@ ROUTES = [
         permission=None,
         query=CallbackQuery,
         errors=(401, 403, 404, 409, 422, 429, 502),
+    ),
+    Route(
+        method="POST",
+        path="/api/v1/auth/{provider}/callback",
+        handler=callback_by_form,
+        summary="Come back from a provider that posts its answer",
+        description="It leads on to the same address by GET, with the answer sealed in a cookie: no address holds it.",
+        responses={303: None},
+        permission=None,
+        body=CallbackForm,
+        form=True,
+        max_body_bytes=16 * KIB,
     ),
     Route(
         method="POST",

@@ -17,9 +17,9 @@ def read(header: str | None, name: str = SESSION_COOKIE) -> str | None:
     return values[0] if len(values) == 1 else None
 
 
-def setting(value: str, seconds: int, name: str = SESSION_COOKIE) -> str:
-    """Return the `Set-Cookie` of a cookie that no script reads and no other site's form sends."""
-    return f"{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; Secure; SameSite=Lax"
+def setting(value: str, seconds: int, name: str = SESSION_COOKIE, *, crosses: bool = False) -> str:
+    """Return the `Set-Cookie` of a cookie that no script reads; and no other site's form sends, unless it `crosses`."""
+    return f"{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; Secure; SameSite={'None' if crosses else 'Lax'}"
 
 
 def clearing(name: str = SESSION_COOKIE) -> str:

@@ -11,6 +11,7 @@ from pydantic.json_schema import models_json_schema
 
 from lib.http.cookies import SESSION_COOKIE
 from lib.http.route import Dialect, NoQuery, Route
+from lib.http.validate import FORM
 from lib.identity.models import SELF
 
 VERSION = "0.1.0"
@@ -29,7 +30,7 @@ _ERRORS = {
     412: "It has changed since it was read.",
     413: "The body is over the limit.",
     414: "The path and query are too long.",
-    415: "The body is not application/json.",
+    415: "The body has another content type than is said here.",
     422: "A business rule says no.",
     428: "`If-Match` is missing.",
     429: "A limit is reached. `Retry-After` says when to try again.",
@@ -141,7 +142,8 @@ def _operation(route: Route, references: References) -> Document:
     if route.description:
         operation["description"] = route.description
     if route.body:
-        content = {"application/json": {"schema": references[(route.body, "validation")]}}
+        media_type = FORM if route.form else "application/json"
+        content = {media_type: {"schema": references[(route.body, "validation")]}}
         operation["requestBody"] = {"required": True, "content": content}
         operation["x-max-body-bytes"] = route.max_body_bytes
     if route.permission:

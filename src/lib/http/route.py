@@ -51,6 +51,7 @@ class Route:
     `path` may hold `{name}` segments; `{name:path}` as the last one takes the rest, slashes included.
     `permission` is the scope that a caller's key must hold; None makes the route public.
     `operator`: an operator's token is needed instead of a key; the handler is called without a principal.
+    `form`: the body comes from an HTML form, and not as JSON.
     `local`: it answers only who calls this machine by one of its own names.
     `responses` maps a status to the model of its body, or to None where there is no JSON body.
     `media_type` is that of the success.
@@ -73,4 +74,5 @@ class Route:
     description: str = ""
     media_type: str = "application/json"
     operator: bool = False
+    form: bool = False
     local: bool = False

@@ -13,6 +13,7 @@ from lib.http.errors import BadRequest, UnsupportedMediaType, UriTooLong
 from lib.http.request import RawRequest, Validated
 from lib.http.route import Route
 
+FORM = "application/x-www-form-urlencoded"
 MOST_URI_CHARACTERS = 8 * 1024
 MOST_QUERY_FIELDS = 50
 
@@ -23,7 +24,7 @@ async def validate(route: Route, raw: RawRequest, path: Mapping[str, str]) -> Va
     parsed: dict[str, object] = {}
     body: BaseModel | None = None
     if route.body is not None:
-        parsed, body = _body(route.body, await _read_json(route, raw))
+        parsed, body = _body(route.body, await _read_form(route, raw) if route.form else await _read_json(route, raw))
     return Validated(
         id=raw.id,
         body=body,
@@ -43,32 +44,38 @@ def check_uri(raw: RawRequest) -> None:
 
 
 def _query(route: Route, query: str) -> BaseModel:
-    if not query:
-        fields: dict[str, str] = {}
-    else:
-        try:
-            fields = dict(parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=MOST_QUERY_FIELDS))
-        except ValueError:  # bad UTF-8 or too many fields
-            raise BadRequest("The query is malformed.") from None
     try:
-        return route.query.model_validate(fields)
+        return route.query.model_validate(_fields(query, "query") if query else {})
     except ValidationError as error:
         raise _bad_request(error, "query") from None
 
 
-async def _read_json(route: Route, raw: RawRequest) -> bytes:
-    """Return the body's text. A request with neither a body nor a content type means an empty object."""
+def _fields(text: str, where: str) -> dict[str, str]:
+    try:
+        return dict(parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MOST_QUERY_FIELDS))
+    except ValueError:  # bad UTF-8 or too many fields
+        raise BadRequest(f"The {where} is malformed.") from None
+
+
+async def _read_form(route: Route, raw: RawRequest) -> dict[str, str]:
+    content_type = (raw.headers.get("content-type") or "").partition(";")[0].strip().lower()
+    if content_type != FORM:
+        raise UnsupportedMediaType(f"The body must have the content type {FORM}.")
+    return _fields((await raw.body.read(route.max_body_bytes)).decode("ascii", "replace"), "body")
+
+
+async def _read_json(route: Route, raw: RawRequest) -> object:
+    """Return the body's value. A request with neither a body nor a content type means an empty object."""
     content_type = raw.headers.get("content-type")
     if content_type is not None and content_type.partition(";")[0].strip().lower() != "application/json":
         raise UnsupportedMediaType("The body must have the content type application/json.")
     body = await raw.body.read(route.max_body_bytes)
     if body and content_type is None:
         raise UnsupportedMediaType("The body must have the content type application/json.")
-    return body or b"{}"
+    return json_body.parse(body or b"{}")
 
 
-def _body(model: type[BaseModel], raw: bytes) -> tuple[dict[str, object], BaseModel]:
-    parsed = json_body.parse(raw)
+def _body(model: type[BaseModel], parsed: object) -> tuple[dict[str, object], BaseModel]:
     if not isinstance(parsed, dict):
         raise BadRequest("The body must be a JSON object.")
     try:

@@ -7,10 +7,10 @@ import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from lib.identity.oidc_client import ProviderFailure
-from lib.identity.provider_settings import ProviderSettings, is_secure
+from lib.identity.provider_settings import FORM_POST, ProviderSettings, is_secure
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +89,11 @@ def authorization_url(endpoint: str, settings: ProviderSettings, attempt: Attemp
         **more,
     }
     return f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(fields)}"
+
+
+def comes_by_post(url: str) -> bool:
+    """Tell whether the browser will come back from this authorisation request by another site's POST."""
+    return ("response_mode", FORM_POST) in parse_qsl(urlsplit(url).query)
 
 
 def endpoint_of(url: str | None, settings: ProviderSettings, what: str) -> str:

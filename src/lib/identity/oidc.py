@@ -20,7 +20,7 @@ from lib.identity.jwk import VerifyingKey
 from lib.identity.jwt import InvalidToken, Signatures, Token
 from lib.identity.oidc_client import ProviderFailure, get, object_of, post, text_of
 from lib.identity.oidc_metadata import Discovery, Metadata
-from lib.identity.provider_settings import EMAIL_VERIFIED, TENANT, ProviderSettings
+from lib.identity.provider_settings import EMAIL_VERIFIED, FORM_POST, TENANT, ProviderSettings
 
 SCOPE = "openid email profile"
 # It was made for this attempt, a moment ago.
@@ -45,6 +45,7 @@ class OidcProvider:
         # One that does not know `select_account` may refuse it; `login` is in the standard's oldest text.
         prompt = SELECT_ACCOUNT if metadata.select_account else LOGIN if ask else None
         more = {"nonce": attempt.nonce} | ({"prompt": prompt} if prompt else {})
+        more |= {"response_mode": FORM_POST} if metadata.form_post else {}
         return authorization_url(metadata.authorization_endpoint, self._settings, attempt, SCOPE, **more)
 
     async def identify(self, attempt: Attempt, returned: Returned, now: datetime) -> Identity:

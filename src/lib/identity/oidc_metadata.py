@@ -14,7 +14,7 @@ import httpx
 from lib.identity.identity_provider import SELECT_ACCOUNT, endpoint_of
 from lib.identity.jwk import UnusableKey, VerifyingKey, verifying_keys
 from lib.identity.oidc_client import ProviderFailure, get, object_of, text_of
-from lib.identity.provider_settings import ProviderSettings
+from lib.identity.provider_settings import FORM_POST, ProviderSettings
 
 KEPT = timedelta(hours=1)
 # Tokens with key ids that don't exist cost one look-up in this time, however many come.
@@ -29,6 +29,7 @@ class Metadata:
     `issuer`: what it calls itself, to the letter, with its slash at the end where it has one (Auth0, authentik).
     `names_itself`: it always sends `iss` back with the code, so an answer without it is not its own.
     `select_account`: it lets people choose an account when it is asked to.
+    `form_post`: its answers can come by POST.
     """
 
     issuer: str
@@ -39,6 +40,7 @@ class Metadata:
     secret_in_body: bool
     names_itself: bool
     select_account: bool
+    form_post: bool
 
 
 class Discovery:
@@ -84,7 +86,7 @@ class Discovery:
             return endpoint_of(text_of(said, name, _MOST_URL), settings, name)
 
         methods = said.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
-        prompts = said.get("prompt_values_supported")
+        prompts, modes = said.get("prompt_values_supported"), said.get("response_modes_supported")
         return Metadata(
             issuer=issuer,
             authorization_endpoint=endpoint("authorization_endpoint"),
@@ -94,6 +96,7 @@ class Discovery:
             secret_in_body=not isinstance(methods, list) or "client_secret_basic" not in methods,
             names_itself=said.get("authorization_response_iss_parameter_supported") is True,
             select_account=settings.select_account or (isinstance(prompts, list) and SELECT_ACCOUNT in prompts),
+            form_post=settings.form_post and isinstance(modes, list) and FORM_POST in modes,
         )
 
 

@@ -19,6 +19,9 @@ Variable = Callable[[str], str | None]
 
 MOST_PROVIDERS = 20
 MOST_ISSUER = 200
+# Of the ways in which an answer comes back: by POST, so that no address holds the code.
+# https://openid.net/specs/oauth-v2-form-post-response-mode-1_0.html
+FORM_POST = "form_post"
 GITHUB, GOOGLE, MICROSOFT = "github", "google", "microsoft"
 EMAIL_VERIFIED = "email_verified"  # OpenID Connect Core, 5.1
 # What an issuer that speaks for many tenants writes into its metadata in place of one (Microsoft).
@@ -39,6 +42,7 @@ class ProviderSettings:
     authority: where its metadata is, for OpenID Connect; where people sign in, for GitHub. api_url: GitHub's alone.
     verified_claim: which claim says that the address in `email` is the person's own.
     local: it may be on this machine, without TLS. Only where PUBLIC_URL is there too.
+    form_post: its answers may come by POST, if it offers that.
     select_account: it is known to let people choose an account when it is asked to.
     """
 
@@ -52,6 +56,7 @@ class ProviderSettings:
     verified_claim: str = EMAIL_VERIFIED
     local: bool = False
     select_account: bool = False
+    form_post: bool = True
 
 
 def read_providers(variable: Variable) -> tuple[ProviderSettings, ...]:
@@ -101,12 +106,16 @@ def _read(name: str, public_url: str, variable: Variable, *, local: bool) -> Pro
     for argument, suffix in client.items():
         if not _CLIENT.fullmatch(texts[argument]):
             raise ConfigError(f"{prefix}{suffix} must be set, since OIDC_PROVIDERS lists {name}")
+    mode = variable(f"{prefix}RESPONSE_MODE") or FORM_POST
+    if mode not in (FORM_POST, "query"):
+        raise ConfigError(f"{prefix}RESPONSE_MODE must be query or {FORM_POST}")
     return ProviderSettings(
         name=name,
         **_where(name, url, variable),
         **texts,
         redirect_uri=f"{public_url}/api/v1/auth/{name}/callback",
         local=local,
+        form_post=mode == FORM_POST,
         select_account=name in (GITHUB, GOOGLE, MICROSOFT),
     )
 

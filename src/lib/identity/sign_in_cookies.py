@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 
 Made = TypeVar("Made")
 ATTEMPT_COOKIE = "__Host-headgate-sign-in"
+ANSWER_COOKIE = "__Host-headgate-sign-in-answer"
 CODE_COOKIE = "__Host-headgate-second-factor"
 ATTEMPT_TIME = timedelta(minutes=10)
+ANSWER_TIME = timedelta(minutes=1)
 CODE_TIME = timedelta(minutes=5)
 MOST_CHARACTERS = 4_000  # what browsers keep of a cookie
 MOST_PATH = 512
@@ -84,6 +86,21 @@ async def open_attempt(services: Services, value: str | None, provider: str, sta
     if attempt.provider != provider or not hmac.compare_digest(attempt.state.encode(), state.encode()):
         raise gone()
     return attempt
+
+
+async def seal_answer(services: Services, fields: Mapping[str, str]) -> str:
+    """Return the value of the cookie by which a browser carries on what a provider has made it post."""
+    ends = int((services.clock.now() + ANSWER_TIME).timestamp())
+    sealed = await _seal(services, ANSWER_COOKIE, {"fields": fields, "expires_at": ends})
+    if len(sealed) > MOST_CHARACTERS:
+        raise BadRequest("The identity provider's answer is longer than a cookie can be.", code="sign_in_too_long")
+    return sealed
+
+
+async def open_answer(services: Services, value: str | None) -> dict[str, str]:
+    """Return what the provider has made the browser post, a moment ago. Raises BadRequest."""
+    fields: dict[str, str] = (await _open(services, ANSWER_COOKIE, value))["fields"]
+    return fields
 
 
 async def seal_code_wanted(services: Services, user_id: str, epoch: int, invitation: str | None) -> str:

@@ -19,7 +19,7 @@ from lib.identity import (
     sessions,
     sign_in_cookies,
 )
-from lib.identity.identity_provider import Attempt, Identity, IdentityProvider, Returned
+from lib.identity.identity_provider import Attempt, Identity, IdentityProvider, Returned, comes_by_post
 from lib.identity.oidc_client import ProviderFailure
 
 if TYPE_CHECKING:
@@ -145,7 +145,8 @@ async def _begun(services: Services, attempt: Attempt, *, ask: bool) -> Begun:
         raise _failed(reason) from None
     sealed = await sign_in_cookies.seal_attempt(services, attempt)
     seconds = int(sign_in_cookies.ATTEMPT_TIME.total_seconds())
-    return Begun(url, cookies.setting(sealed, seconds, sign_in_cookies.ATTEMPT_COOKIE))
+    cookie = cookies.setting(sealed, seconds, sign_in_cookies.ATTEMPT_COOKIE, crosses=comes_by_post(url))
+    return Begun(url, cookie)
 
 
 async def _identify(services: Services, attempt: Attempt, returned: Returned, context: Context) -> Identity:

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from lib.config import AccountConfig, SignUp
-from tests.unit.identity.fake_issuer import FakeIssuer, query_of
+from tests.unit.identity.fake_issuer import ISSUER, FakeIssuer, query_of
 from tests.unit.world import Answer, World, new_world
 
 PUBLIC_URL = "https://us.example"
@@ -27,16 +27,22 @@ class Browser:
     world: World
     issuer: FakeIssuer
     cookies: dict[str, str] = field(default_factory=dict)
+    crossing: set[str] = field(default_factory=set)  # those that go with another site's POST
     shown: dict[str, str] = field(default_factory=dict)  # what the provider was shown last
 
     def ask(self, method: str, path: str, body: object = None, **headers: str) -> Answer:
-        sent = {"cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())} if self.cookies else {}
+        posted = method == "POST" and headers.get("sec-fetch-site") == "cross-site"
+        kept = {name: value for name, value in self.cookies.items() if not posted or name in self.crossing}
+        sent = {"cookie": "; ".join(f"{name}={value}" for name, value in kept.items())} if kept else {}
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
         answer = self.world.ask(method, path, body, key=None, headers=sent)
         for text in [answer.headers.get("set-cookie"), *answer.cookies]:
             if text:
                 name, value = text.partition(";")[0].split("=", 1)
                 self.cookies[name] = value
+                self.crossing.discard(name)
+                if "SameSite=None" in text:
+                    self.crossing.add(name)
                 if "Max-Age=0" in text:
                     del self.cookies[name]
         return answer
@@ -60,6 +66,13 @@ class Browser:
         """Come back from the provider, with a code."""
         fields = {"code": "the code", "state": self.shown["state"], **query}
         return self.ask("GET", f"{AUTH}/{name}/callback?{urlencode(fields)}")
+
+    def back_by_post(self, name: str = "acme", **form: str) -> Answer:
+        """Come back as the provider's page makes the browser post it, from its own site."""
+        fields = {"code": "the code", "state": self.shown["state"], **form}
+        said = {"content-type": "application/x-www-form-urlencoded", "origin": ISSUER, "sec-fetch-site": "cross-site"}
+        path = f"{AUTH}/{name}/callback"
+        return self.ask("POST", path, urlencode(fields).encode(), **said)
 
     def sign_in(self, **query: str) -> Answer:
         self.start(**query)
