@@ -90,14 +90,14 @@ test("a tool is called, whole and streamed", async () => {
   const whole = await client.chat.completions.create({ model, messages, tools: [weather] });
   const call = whole.choices[0]?.message.tool_calls?.[0];
   assert.ok(call?.type === "function");
-  assert.deepEqual(JSON.parse(call.function.arguments), { place: "sim", days: 1 });
+  assert.deepEqual(JSON.parse(call.function.arguments), { place: "Paris", days: 1 });
 
   const streamed = await client.chat.completions
     .stream({ model, messages, tools: [weather] })
     .finalChatCompletion();
   const streamedCall = streamed.choices[0]?.message.tool_calls?.[0];
   assert.ok(streamedCall?.type === "function");
-  assert.deepEqual(JSON.parse(streamedCall.function.arguments), { place: "sim", days: 1 });
+  assert.deepEqual(JSON.parse(streamedCall.function.arguments), { place: "Paris", days: 1 });
   assert.equal(streamed.choices[0]?.finish_reason, "tool_calls");
 });
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from datetime import date
+from typing import Any, Literal
 
 import pytest
 from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam, ChatCompletionToolParam
+from pydantic import BaseModel
 
 from tests.e2e.support.headgate import Headgate
 from tests.e2e.support.names import sim_model
@@ -93,7 +95,7 @@ def test_a_tool_call(headgate: Headgate) -> None:
         [call] = choice.message.tool_calls
         assert call.type == "function"
         assert call.function.name == "weather"
-        assert json.loads(call.function.arguments) == {"place": "sim", "days": 1}
+        assert json.loads(call.function.arguments) == {"place": "Paris", "days": 1}
 
         result: list[ChatCompletionMessageParam] = [
             *HELLO,
@@ -115,6 +117,38 @@ def test_a_tool_call(headgate: Headgate) -> None:
     assert after.choices[0].message.content
 
 
+class Forecast(BaseModel):
+    """What a program wants to be told."""
+
+    place: str
+    days: list[date]
+    wind: Literal["calm", "storm"] | None
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_structured_output(headgate: Headgate, stream: bool) -> None:
+    """The SDK's `parse` and `stream` give the program's own type."""
+    asked: dict[str, Any] = {"model": sim_model("chunks9"), "messages": HELLO, "response_format": Forecast}
+    with headgate.openai() as client:
+        if stream:
+            with client.chat.completions.stream(**asked) as events:
+                completion = events.get_final_completion()
+        else:
+            completion = client.chat.completions.parse(**asked)
+    assert completion.choices[0].message.parsed == Forecast(place="Paris", days=[date(2026, 1, 2)], wind="calm")
+
+
+def test_a_tool_that_must_be_called(headgate: Headgate) -> None:
+    """By any simulated model, as by OpenAI's."""
+    with headgate.openai() as client:
+        completion = client.chat.completions.create(
+            model=sim_model(), messages=HELLO, tools=[WEATHER], tool_choice="required"
+        )
+    [call] = completion.choices[0].message.tool_calls or []
+    assert call.type == "function"
+    assert json.loads(call.function.arguments) == {"place": "Paris", "days": 1}
+
+
 def test_a_streamed_tool_call(headgate: Headgate) -> None:
     """A function's arguments come in fragments that make valid JSON together."""
     with (
@@ -129,7 +163,7 @@ def test_a_streamed_tool_call(headgate: Headgate) -> None:
     assert choice.finish_reason == "tool_calls"
     assert choice.message.tool_calls is not None
     [call] = choice.message.tool_calls
-    assert json.loads(call.function.arguments) == {"place": "sim", "days": 1}
+    assert json.loads(call.function.arguments) == {"place": "Paris", "days": 1}
 
 
 @pytest.mark.parametrize("more", [{}, {"stream_options": {"include_usage": True}}], ids=["plain", "with usage"])

@@ -11,7 +11,7 @@ const parameters = {
 };
 const weather = { type: "function", function: { name: "get_weather", description: "Weather.", parameters } };
 const other = { type: "function", function: { name: "other" } };
-const EXPECTED = { city: "sim", days: 1, metric: true };
+const EXPECTED = { city: "Paris", days: 1, metric: true };
 
 test("a whole answer calls the first tool", async (t) => {
   const client = await start(t);
@@ -63,11 +63,27 @@ test("the choice of a tool is honoured", async (t) => {
   assert.equal(at(named.json, "choices", 0, "message", "tool_calls", 0, "function", "name"), "other");
   const none = await client.chat("chat-tools", { tools: [weather], tool_choice: "none" });
   assert.equal(at(none.json, "choices", 0, "finish_reason"), "stop");
-  const wrong = await client.chat("chat-tools", {
-    tools: [weather],
-    tool_choice: { type: "function", function: { name: "x" } },
-  });
-  assert.equal(wrong.status, 400);
+  for (const tool_choice of [
+    "required",
+    { type: "function", function: { name: "get_weather" } },
+    { type: "allowed_tools", allowed_tools: { mode: "required", tools: [weather] } },
+  ]) {
+    const must = await client.chat("chat", { tools: [weather, other], tool_choice });
+    assert.equal(at(must.json, "choices", 0, "message", "tool_calls", 0, "function", "name"), "get_weather");
+    assert.equal(at(must.json, "choices", 0, "finish_reason"), "tool_calls");
+  }
+  for (const tool_choice of [
+    { type: "function", function: { name: "x" } },
+    { type: "function" },
+    { type: "allowed_tools", allowed_tools: { mode: "never", tools: [] } },
+    "always",
+    7,
+  ]) {
+    const wrong = await client.chat("chat-tools", { tools: [weather], tool_choice });
+    assert.equal(wrong.status, 400);
+    assert.match(String(at(wrong.json, "error", "param")), /^tool_choice/);
+  }
+  assert.equal((await client.chat("chat", { tool_choice: "required" })).status, 400);
 });
 
 test("text is answered to a tool's result, without tools, and by a model without the word", async (t) => {
@@ -104,7 +120,7 @@ test("arguments fit the schema", () => {
     maybe: null,
     either: 1,
     list: [{ deep: "sim" }],
-    odd: "sim",
+    odd: null,
   });
   assert.equal(callArguments({ name: "f", parameters: undefined }), "{}");
 });

@@ -3,6 +3,7 @@ import { booleanField, integerField, modelField } from "./fields.ts";
 import { isObject } from "./json.ts";
 import type { JsonObject } from "./json.ts";
 import type { ModelSpec } from "./model.ts";
+import { structured } from "./response_format.ts";
 import { chosenTool } from "./tools.ts";
 import type { Tool } from "./tools.ts";
 
@@ -18,6 +19,10 @@ export interface ChatRequest {
   readonly promptTokens: number;
   /** The tool to call; null answers with text. */
   readonly tool: Tool | null;
+  /** The JSON that the text is to be; null for the usual words. */
+  readonly structured: string | null;
+  /** What the person said last; empty where that is no text. */
+  readonly said: string;
 }
 
 /** Checks a body. Throws a 400 that names the field, or what the model's name throws. */
@@ -27,7 +32,8 @@ export function chatRequest(body: JsonObject): ChatRequest {
   const stream = booleanField(body, "stream");
   const limit = integerField(body, "max_completion_tokens", 1, Number.MAX_SAFE_INTEGER);
   const oldLimit = integerField(body, "max_tokens", 1, Number.MAX_SAFE_INTEGER);
-  const tool = chosenTool(body);
+  const choice = chosenTool(body);
+  const said = lastSaid(messages);
   return {
     model,
     spec,
@@ -37,7 +43,9 @@ export function chatRequest(body: JsonObject): ChatRequest {
     maxTokens: limit ?? oldLimit ?? Infinity,
     promptTokens: promptTokens(messages),
     // The result of a tool is answered with text, or a client that runs tools would never end.
-    tool: spec.tools && messages.at(-1)?.["role"] !== "tool" ? tool : null,
+    tool: (spec.tools || choice.required) && messages.at(-1)?.["role"] !== "tool" ? choice.tool : null,
+    structured: structured(body, said, messages),
+    said,
   };
 }
 
@@ -73,6 +81,15 @@ function streamUsage(body: JsonObject, stream: boolean): boolean {
 function promptTokens(messages: readonly JsonObject[]): number {
   const bytes = messages.reduce((sum, message) => sum + textBytes(message["content"]), 0);
   return Math.ceil(bytes / 4) + 3 * messages.length;
+}
+
+const LONGEST_SAID = 200;
+
+function lastSaid(messages: readonly JsonObject[]): string {
+  const content = messages.findLast((message) => message["role"] === "user")?.["content"];
+  const first: unknown = Array.isArray(content) ? content.find((part) => typeof part["text"] === "string") : null;
+  const text = isObject(first) ? first["text"] : content;
+  return typeof text === "string" ? Array.from(text.slice(0, 2 * LONGEST_SAID)).slice(0, LONGEST_SAID).join("") : "";
 }
 
 function textBytes(content: unknown): number {

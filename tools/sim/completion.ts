@@ -16,8 +16,9 @@ export function completion(request: ChatRequest, reply: Reply, serial: number, c
   );
 }
 
-function message({ call, chunks }: Reply, id: string): string {
-  if (call === null) return `{"role":"assistant","content":${content(chunks)},"refusal":null,"annotations":[]}`;
+function message({ call, chunks, parts }: Reply, id: string): string {
+  const said = parts === null ? content(chunks) : JSON.stringify(parts.slice(0, chunks).join(""));
+  if (call === null) return `{"role":"assistant","content":${said},"refusal":null,"annotations":[]}`;
   const made = JSON.stringify(call.fragments.slice(0, chunks).join(""));
   const called = `{"name":${JSON.stringify(call.name)},"arguments":${made}}`;
   const calls = `[{"id":"${id}","type":"function","function":${called}}]`;

@@ -18,10 +18,12 @@ export class Events {
   readonly #tail: string;
   readonly #serial: number;
   readonly #call: ToolCall | null;
+  readonly #parts: readonly string[] | null;
 
   constructor(request: ChatRequest, reply: Reply, serial: number, created: number) {
     this.#serial = serial;
     this.#call = reply.call;
+    this.#parts = reply.parts;
     this.#head =
       `data: {"id":"chatcmpl-sim${serial}","object":"chat.completion.chunk","created":${created},` +
       `"model":${JSON.stringify(request.model)},"service_tier":"default","system_fingerprint":"fp_sim","choices":[`;
@@ -40,7 +42,10 @@ export class Events {
 
   /** Content chunk `n` of a choice. */
   content(index: number, n: number): string {
-    if (this.#call === null) return this.#event(index, `{"content":${encodedText(n)}}`, null);
+    if (this.#call === null) {
+      const said = this.#parts === null ? encodedText(n) : JSON.stringify(this.#parts[n]);
+      return this.#event(index, `{"content":${said}}`, null);
+    }
     const fragment = JSON.stringify(this.#call.fragments[n]);
     return this.#event(index, `{"tool_calls":[{"index":0,"function":{"arguments":${fragment}}}]}`, null);
   }

@@ -7,6 +7,8 @@ export interface Reply {
   readonly chunks: number;
   readonly finish: "stop" | "length" | "tool_calls";
   readonly call: ToolCall | null;
+  /** The text's parts, one a chunk, where it is to be JSON; null for the usual words. */
+  readonly parts: readonly string[] | null;
 }
 
 /** A tool call whose arguments come in one fragment a chunk. */
@@ -19,11 +21,13 @@ export interface ToolCall {
 export function plan(request: ChatRequest): Reply {
   const call: ToolCall | null = request.tool && {
     name: request.tool.name,
-    fragments: fragments(callArguments(request.tool), request.spec.chunks),
+    fragments: fragments(callArguments(request.tool, request.said), request.spec.chunks),
   };
-  const whole = call?.fragments.length ?? request.spec.chunks;
+  const json = call === null ? request.structured : null;
+  const parts = json === null ? null : fragments(json, request.spec.chunks);
+  const whole = (call?.fragments ?? parts)?.length ?? request.spec.chunks;
   const chunks = Math.min(whole, request.maxTokens);
-  return { chunks, finish: chunks < whole ? "length" : call === null ? "stop" : "tool_calls", call };
+  return { chunks, finish: chunks < whole ? "length" : call === null ? "stop" : "tool_calls", call, parts };
 }
 
 /** Cuts a text into `count` parts of about the same length, or fewer when it has fewer characters; at least one. */

@@ -1,4 +1,5 @@
 import { invalid } from "./errors.ts";
+import { example } from "./example.ts";
 import { isObject } from "./json.ts";
 import type { JsonObject } from "./json.ts";
 
@@ -8,19 +9,41 @@ export interface Tool {
   readonly parameters: unknown;
 }
 
-const DEEPEST = 8;
+/** What a client asks of a model that is offered tools: the one to call, and whether it must call it. */
+export interface Choice {
+  readonly tool: Tool | null;
+  readonly required: boolean;
+}
 
-/** The function to call: the one that `tool_choice` names, else the first; null for none or `"none"`. */
-export function chosenTool(body: JsonObject): Tool | null {
+/** Reads `tools` and `tool_choice`. Of several tools that may be called it is the first; `tool` is null for none. */
+export function chosenTool(body: JsonObject): Choice {
   const tools = offeredTools(body);
-  const choice = body["tool_choice"] ?? "auto";
-  if (choice === "none") return null;
-  if (!isObject(choice) || !isObject(choice["function"])) return tools[0] ?? null;
-  const name = choice["function"]["name"];
-  const chosen = tools.find((tool) => tool.name === name);
+  const choice = body["tool_choice"] ?? null;
+  if (choice !== null && !Array.isArray(body["tools"]))
+    throw invalid("tool_choice", "'tool_choice' is only allowed when 'tools' are specified.");
+  if (choice === null || choice === "auto") return { tool: tools[0] ?? null, required: false };
+  if (choice === "none") return { tool: null, required: false };
+  if (choice === "required") return { tool: tools[0] ?? null, required: true };
+  if (isObject(choice) && choice["type"] === "function") return { tool: named(tools, choice), required: true };
+  if (isObject(choice) && choice["type"] === "allowed_tools") return allowed(tools, choice["allowed_tools"]);
+  if (isObject(choice) && choice["type"] === "custom") return { tool: null, required: false };
+  throw invalid("tool_choice", "Invalid 'tool_choice'. Supported values are: 'none', 'auto', 'required', and a tool.");
+}
+
+function named(tools: readonly Tool[], choice: JsonObject): Tool {
+  const wanted = isObject(choice["function"]) ? choice["function"]["name"] : undefined;
+  const chosen = tools.find((tool) => tool.name === wanted);
   if (chosen === undefined)
-    throw invalid("tool_choice", `Tool choice '${String(name)}' not found in 'tools' parameter.`);
+    throw invalid("tool_choice", `Tool choice '${String(wanted)}' not found in 'tools' parameter.`);
   return chosen;
+}
+
+/** Only some of the tools, in the client's order. */
+function allowed(tools: readonly Tool[], given: unknown): Choice {
+  if (!isObject(given) || !Array.isArray(given["tools"]) || (given["mode"] !== "auto" && given["mode"] !== "required"))
+    throw invalid("tool_choice.allowed_tools", "'tool_choice.allowed_tools' must have 'mode' and 'tools'.");
+  const [first] = given["tools"].filter(isObject).filter((one) => one["type"] === "function");
+  return { tool: first === undefined ? null : named(tools, first), required: given["mode"] === "required" };
 }
 
 function offeredTools(body: JsonObject): readonly Tool[] {
@@ -39,35 +62,8 @@ function offeredTools(body: JsonObject): readonly Tool[] {
   });
 }
 
-/** The arguments of a call as JSON: a trivial value for every property of the tool's schema. */
-export function callArguments(tool: Tool): string {
+/** The arguments of a call as JSON: a value that fits for every property of the tool's schema. */
+export function callArguments(tool: Tool, said: string = ""): string {
   const schema = isObject(tool.parameters) ? tool.parameters : {};
-  return JSON.stringify(example({ ...schema, type: "object" }, 0));
-}
-
-function example(schema: unknown, depth: number): unknown {
-  if (!isObject(schema) || depth > DEEPEST) return null;
-  if ("const" in schema) return schema["const"];
-  for (const key of ["enum", "anyOf", "oneOf"]) {
-    const options = schema[key];
-    if (Array.isArray(options) && options.length > 0)
-      return key === "enum" ? options[0] : example(options[0], depth + 1);
-  }
-  const type = Array.isArray(schema["type"]) ? schema["type"][0] : schema["type"];
-  const properties = isObject(schema["properties"]) ? schema["properties"] : {};
-  switch (type) {
-    case "object":
-      return Object.fromEntries(Object.entries(properties).map(([key, value]) => [key, example(value, depth + 1)]));
-    case "array":
-      return [example(schema["items"], depth + 1)];
-    case "number":
-    case "integer":
-      return 1;
-    case "boolean":
-      return true;
-    case "null":
-      return null;
-    default:
-      return "sim";
-  }
+  return JSON.stringify(example({ ...schema, type: "object" }, said));
 }
