@@ -19,7 +19,12 @@ class Seen:
         self._statuses: dict[tuple[str, str], set[int]] = {}
 
     def note(self, method: str, path: str, status: int) -> None:
-        """Note an answer of ours; `path` is as it was asked for. A provider's own answer is none of ours."""
+        """Note an answer of ours; `path` is as it was asked for. A provider's own answer is none of ours.
+
+        Nor is a 500 told of any route: it is a provider's, or a defect, for which the log is looked through.
+        """
+        if status == 500:
+            return
         try:
             route, _ = ROUTER.match(method, path)
         except HeadgateError:

@@ -1788,6 +1788,7 @@ export interface components {
             kind: components["schemas"]["Kind"];
             /** Amount Nano Usd */
             amount_nano_usd: number;
+            amount_usd: string;
             /** Note */
             note: string | null;
             /** Expires At */
@@ -1840,15 +1841,20 @@ export interface components {
             window: string;
             /** Limit Nano Usd */
             limit_nano_usd: number;
+            limit_usd: string;
             /** Effective Limit Nano Usd */
             effective_limit_nano_usd: number;
+            effective_limit_usd: string;
             mode: components["schemas"]["Mode"];
             /** Spent Nano Usd */
             spent_nano_usd: number | null;
+            spent_usd: string | null;
             /** Reserved Nano Usd */
             reserved_nano_usd: number | null;
+            reserved_usd: string | null;
             /** Remaining Nano Usd */
             remaining_nano_usd: number | null;
+            remaining_usd: string | null;
             /** Resets At */
             resets_at: string | null;
             /**
@@ -1881,10 +1887,13 @@ export interface components {
             subjects: number;
             /** Counter Nano Usd */
             counter_nano_usd: number;
+            counter_usd: string;
             /** Ledger Least Nano Usd */
             ledger_least_nano_usd: number;
+            ledger_least_usd: string;
             /** Ledger Most Nano Usd */
             ledger_most_nano_usd: number;
+            ledger_most_usd: string;
             /** Found */
             found: components["schemas"]["SubjectCheck"][];
         };
@@ -1996,15 +2005,23 @@ export interface components {
         };
         /**
          * CreateAdjustment
-         * @description An adjustment to make, in nano-dollars (10⁻⁹ USD). It holds until `expires_at`.
+         * @description An adjustment to make, in nano-dollars (10⁻⁹ USD) or as a text of dollars. It holds until `expires_at`.
          *
          *     Without `expires_at`, a top-up of a budget by day, week or month ends with the window that runs now. All others hold
          *     until they are deleted.
          */
         CreateAdjustment: {
             kind: components["schemas"]["Kind"];
-            /** Amount Nano Usd */
-            amount_nano_usd: number;
+            /**
+             * Amount Nano Usd
+             * @default null
+             */
+            amount_nano_usd?: number | null;
+            /**
+             * Amount Usd
+             * @default null
+             */
+            amount_usd?: string | null;
             /**
              * Note
              * @default null
@@ -2018,8 +2035,9 @@ export interface components {
         };
         /**
          * CreateBudget
-         * @description A budget to make, in nano-dollars (10⁻⁹ USD). `window` is `total`, `day`, `week` (from Monday) or `month`, by the
-         *     organisation's time zone, or `rolling:SECONDS`. It counts from its creation.
+         * @description A budget to make; its limit is nano-dollars (10⁻⁹ USD) or a text of dollars. It counts from its creation.
+         *
+         *     `window` is `total`, `day`, `week` (from Monday) or `month`, by the organisation's time zone, or `rolling:SECONDS`.
          */
         CreateBudget: {
             /**
@@ -2030,8 +2048,16 @@ export interface components {
             scope: components["schemas"]["NewRuleScope"];
             /** Window */
             window: string;
-            /** Limit Nano Usd */
-            limit_nano_usd: number;
+            /**
+             * Limit Nano Usd
+             * @default null
+             */
+            limit_nano_usd?: number | null;
+            /**
+             * Limit Usd
+             * @default null
+             */
+            limit_usd?: string | null;
             /** @default hard */
             mode?: components["schemas"]["Mode"];
         };
@@ -2589,6 +2615,7 @@ export interface components {
             reasoning_tokens: number;
             /** Cost Nano Usd */
             cost_nano_usd: number | null;
+            cost_usd: string | null;
             /** Price Version */
             price_version: string | null;
             /** First Byte Ms */
@@ -2801,7 +2828,7 @@ export interface components {
          * MintKey
          * @description A key for one end user's browser. Its calls count for `end_user`, whatever the page says.
          *
-         *     It may spend `budget_nano_usd` in all, call `models`, and be used by pages of `origins`, as browsers send them.
+         *     It may spend its budget in all, call `models`, and be used by pages of `origins`, as browsers send them.
          *     `scopes` are of those that call models: all that the minting key has, where nothing is said.
          */
         MintKey: {
@@ -2814,8 +2841,16 @@ export interface components {
             end_user: string;
             /** Minutes */
             minutes: number;
-            /** Budget Nano Usd */
-            budget_nano_usd: number;
+            /**
+             * Budget Nano Usd
+             * @default null
+             */
+            budget_nano_usd?: number | null;
+            /**
+             * Budget Usd
+             * @default null
+             */
+            budget_usd?: string | null;
             /** Models */
             models: string[];
             /** Origins */
@@ -2871,25 +2906,21 @@ export interface components {
         };
         /**
          * ModelPrice
-         * @description What a model costs, in nano-dollars (10⁻⁹ USD) a token. Cached input costs as much as other input unless told.
-         *
-         *     `per_request_nano_usd` is charged for each finished call, in addition to its tokens.
+         * @description What a model costs.
          */
         ModelPrice: {
             /** Input Nano Usd Per Token */
             input_nano_usd_per_token: number;
+            input_usd_per_million_tokens: string;
             /** Output Nano Usd Per Token */
             output_nano_usd_per_token: number;
-            /**
-             * Cached Input Nano Usd Per Token
-             * @default null
-             */
-            cached_input_nano_usd_per_token?: number | null;
-            /**
-             * Per Request Nano Usd
-             * @default null
-             */
-            per_request_nano_usd?: number | null;
+            output_usd_per_million_tokens: string;
+            /** Cached Input Nano Usd Per Token */
+            cached_input_nano_usd_per_token: number | null;
+            cached_input_usd_per_million_tokens: string | null;
+            /** Per Request Nano Usd */
+            per_request_nano_usd: number | null;
+            per_request_usd: string | null;
         };
         /**
          * NewInvitation
@@ -2943,6 +2974,53 @@ export interface components {
             token: string;
             /** Password */
             password: string;
+        };
+        /**
+         * NewPrice
+         * @description What a model costs: nano-dollars (10⁻⁹ USD) a token, or dollars for a million tokens. Cached input costs as much
+         *     as other input unless told. What is `per_request` is charged for each finished call, in addition to its tokens.
+         */
+        NewPrice: {
+            /**
+             * Input Nano Usd Per Token
+             * @default null
+             */
+            input_nano_usd_per_token?: number | null;
+            /**
+             * Input Usd Per Million Tokens
+             * @default null
+             */
+            input_usd_per_million_tokens?: string | null;
+            /**
+             * Output Nano Usd Per Token
+             * @default null
+             */
+            output_nano_usd_per_token?: number | null;
+            /**
+             * Output Usd Per Million Tokens
+             * @default null
+             */
+            output_usd_per_million_tokens?: string | null;
+            /**
+             * Cached Input Nano Usd Per Token
+             * @default null
+             */
+            cached_input_nano_usd_per_token?: number | null;
+            /**
+             * Cached Input Usd Per Million Tokens
+             * @default null
+             */
+            cached_input_usd_per_million_tokens?: string | null;
+            /**
+             * Per Request Nano Usd
+             * @default null
+             */
+            per_request_nano_usd?: number | null;
+            /**
+             * Per Request Usd
+             * @default null
+             */
+            per_request_usd?: string | null;
         };
         /**
          * NewRuleScope
@@ -3509,7 +3587,7 @@ export interface components {
             /** Upstream Model */
             upstream_model: string;
             /** @default null */
-            price?: components["schemas"]["ModelPrice"] | null;
+            price?: components["schemas"]["NewPrice"] | null;
             /**
              * Max Output Tokens
              * @default null
@@ -3563,6 +3641,7 @@ export interface components {
             restored_records: number;
             /** Restored Nano Usd */
             restored_nano_usd: number;
+            restored_usd: string;
         };
         /**
          * RecoveryCodes
@@ -3747,12 +3826,16 @@ export interface components {
             verdict: components["schemas"]["Verdict"];
             /** Counter Before Nano Usd */
             counter_before_nano_usd: number;
+            counter_before_usd: string;
             /** Counter Nano Usd */
             counter_nano_usd: number;
+            counter_usd: string;
             /** Ledger Least Nano Usd */
             ledger_least_nano_usd: number;
+            ledger_least_usd: string;
             /** Ledger Most Nano Usd */
             ledger_most_nano_usd: number;
+            ledger_most_usd: string;
         };
         /**
          * SwitchOrg
@@ -3865,6 +3948,11 @@ export interface components {
              * @default null
              */
             limit_nano_usd?: number | null;
+            /**
+             * Limit Usd
+             * @default null
+             */
+            limit_usd?: string | null;
             /** @default null */
             mode?: components["schemas"]["Mode"] | null;
         };
@@ -4014,6 +4102,7 @@ export interface components {
             reasoning_tokens: number;
             /** Cost Nano Usd */
             cost_nano_usd: number;
+            cost_usd: string;
             /** Estimated Requests */
             estimated_requests: number;
             /** Unpriced Requests */
@@ -4100,6 +4189,7 @@ export type ModelList = components['schemas']['ModelList'];
 export type ModelPrice = components['schemas']['ModelPrice'];
 export type NewInvitation = components['schemas']['NewInvitation'];
 export type NewPasswordWithToken = components['schemas']['NewPasswordWithToken'];
+export type NewPrice = components['schemas']['NewPrice'];
 export type NewRuleScope = components['schemas']['NewRuleScope'];
 export type NewTokens = components['schemas']['NewTokens'];
 export type OneAdjustment = components['schemas']['One_Adjustment_'];

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from lib.admission import adjustment_service, adjustment_store, policy_service
 from lib.admission.rules import MOST_AMOUNT
@@ -19,6 +19,7 @@ from lib.identity.models import Principal, Scope
 from lib.services import Services
 from lib.store.schema import BudgetAdjustmentRow
 from lib.text import PRINTABLE
+from routes.money import InDollars, Usd, one_of
 from routes.schemas import AFTER_ALL, RECENT, One, Page, Time
 
 _Note = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=PRINTABLE)]
@@ -32,7 +33,7 @@ class Kind(StrEnum):
 
 
 class CreateAdjustment(BaseModel):
-    """An adjustment to make, in nano-dollars (10⁻⁹ USD). It holds until `expires_at`.
+    """An adjustment to make, in nano-dollars (10⁻⁹ USD) or as a text of dollars. It holds until `expires_at`.
 
     Without `expires_at`, a top-up of a budget by day, week or month ends with the window that runs now. All others hold
     until they are deleted.
@@ -40,12 +41,18 @@ class CreateAdjustment(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     kind: Kind
-    amount_nano_usd: Annotated[int, Field(ge=0, le=MOST_AMOUNT, strict=True)]
+    amount_nano_usd: Annotated[int, Field(ge=0, le=MOST_AMOUNT, strict=True)] | None = None
+    amount_usd: Usd | None = None
     note: _Note | None = None
     expires_at: Time | None = None
 
+    @model_validator(mode="after")
+    def _one_amount(self) -> CreateAdjustment:
+        one_of(self.amount_nano_usd, self.amount_usd, "the amount")
+        return self
 
-class Adjustment(BaseModel):
+
+class Adjustment(InDollars):
     """An adjustment of a budget. Without `expires_at` it holds until it is deleted."""
 
     id: str
@@ -74,9 +81,8 @@ async def create_adjustment(
     """Make an adjustment."""
     budget = await policy_service.get_budget(services, principal, request.path["id"])
     body = request.body
-    row = await adjustment_service.create(
-        services, principal, budget, body.kind, body.amount_nano_usd, body.note, body.expires_at
-    )
+    amount = one_of(body.amount_nano_usd, body.amount_usd, "the amount")
+    row = await adjustment_service.create(services, principal, budget, body.kind, amount, body.note, body.expires_at)
     location = f"/api/v1/budgets/{budget.id}/adjustments/{row.id}"
     return render.data(_adjustment(row), status=201, headers={"location": location})
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from lib.admission import adjustment_store, policy_service, policy_store
 from lib.admission.counters import Counter
@@ -21,6 +21,7 @@ from lib.http.route import NoQuery, Route
 from lib.identity.models import Principal, Scope
 from lib.services import Services
 from lib.store.schema import BudgetRow
+from routes.money import InDollars, Usd, either, one_of
 from routes.schemas import AFTER_ALL, NEW_RULE, RECENT, RULE_TAG, Level, Name, NewRuleScope, One, Page, RuleScope
 
 SHORTEST_ROLLING, LONGEST_ROLLING = 60, 31_536_000
@@ -50,16 +51,23 @@ class Mode(StrEnum):
 
 
 class CreateBudget(BaseModel):
-    """A budget to make, in nano-dollars (10⁻⁹ USD). `window` is `total`, `day`, `week` (from Monday) or `month`, by the
-    organisation's time zone, or `rolling:SECONDS`. It counts from its creation.
+    """A budget to make; its limit is nano-dollars (10⁻⁹ USD) or a text of dollars. It counts from its creation.
+
+    `window` is `total`, `day`, `week` (from Monday) or `month`, by the organisation's time zone, or `rolling:SECONDS`.
     """
 
     model_config = _FORBID
     name: Name | None = None
     scope: NewRuleScope
     window: _Window
-    limit_nano_usd: _NanoUsd
+    limit_nano_usd: _NanoUsd | None = None
+    limit_usd: Usd | None = None
     mode: Mode = Mode.HARD
+
+    @model_validator(mode="after")
+    def _one_limit(self) -> CreateBudget:
+        one_of(self.limit_nano_usd, self.limit_usd, "the limit")
+        return self
 
 
 class UpdateBudget(BaseModel):
@@ -68,10 +76,16 @@ class UpdateBudget(BaseModel):
     model_config = _FORBID
     name: Name | None = None
     limit_nano_usd: _NanoUsd | None = None
+    limit_usd: Usd | None = None
     mode: Mode | None = None
 
+    @model_validator(mode="after")
+    def _one_limit(self) -> UpdateBudget:
+        either(self.limit_nano_usd, self.limit_usd, "the limit")
+        return self
 
-class Budget(BaseModel):
+
+class Budget(InDollars):
     """A budget and what is spent of it now. `reserved_nano_usd` is held for requests that are under way.
 
     `effective_limit_nano_usd` is the amount that holds now: with all top-ups and overrides that have not expired.
@@ -109,8 +123,9 @@ async def create_budget(
 ) -> Response:
     """Make a budget."""
     body = request.body
+    most = one_of(body.limit_nano_usd, body.limit_usd, "the limit")
     row = await policy_service.create_budget(
-        services, principal, body.scope.wanted(), body.window, body.limit_nano_usd, body.mode, body.name
+        services, principal, body.scope.wanted(), body.window, most, body.mode, body.name
     )
     return await _shown(services, row, 201, {"location": f"/api/v1/budgets/{row.id}"})
 
@@ -127,10 +142,11 @@ async def update_budget(
     row = await policy_service.get_budget(services, principal, request.path["id"])
     etag.required_match(request.headers, row.version)
     body = request.body
+    most = either(body.limit_nano_usd, body.limit_usd, "the limit")
     wanted = replace(
         row,
         name=body.name if "name" in body.model_fields_set else row.name,
-        limit_nano_usd=row.limit_nano_usd if body.limit_nano_usd is None else body.limit_nano_usd,
+        limit_nano_usd=row.limit_nano_usd if most is None else most,
         mode=body.mode or row.mode,
     )
     return await _shown(services, await policy_service.update_budget(services, principal, row, wanted))

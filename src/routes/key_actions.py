@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from lib.admission.policy_store import MOST_MINTED
 from lib.admission.rules import MOST_AMOUNT
@@ -20,6 +20,7 @@ from lib.identity.models import INFERENCE_SCOPES, Principal, Scope
 from lib.services import Services
 from lib.text import PRINTABLE
 from routes.key_schemas import IpRanges, KeyWithSecret, Models, Origins, key_made
+from routes.money import Usd, one_of
 from routes.schemas import Name, One
 
 _EndUser = Annotated[str, StringConstraints(min_length=1, max_length=MOST_CHARACTERS, pattern=PRINTABLE)]
@@ -28,7 +29,7 @@ _EndUser = Annotated[str, StringConstraints(min_length=1, max_length=MOST_CHARAC
 class MintKey(BaseModel):
     """A key for one end user's browser. Its calls count for `end_user`, whatever the page says.
 
-    It may spend `budget_nano_usd` in all, call `models`, and be used by pages of `origins`, as browsers send them.
+    It may spend its budget in all, call `models`, and be used by pages of `origins`, as browsers send them.
     `scopes` are of those that call models: all that the minting key has, where nothing is said.
     """
 
@@ -36,11 +37,17 @@ class MintKey(BaseModel):
     name: Name = "Browser key"
     end_user: _EndUser
     minutes: Annotated[int, Field(ge=1, le=LONGEST_MINUTES, strict=True)]
-    budget_nano_usd: Annotated[int, Field(ge=1, le=MOST_AMOUNT, strict=True)]
+    budget_nano_usd: Annotated[int, Field(ge=1, le=MOST_AMOUNT, strict=True)] | None = None
+    budget_usd: Annotated[Usd, Field(ge=1)] | None = None
     models: Models
     origins: Origins
     ip_ranges: IpRanges | None = None
     scopes: Annotated[list[Scope], Field(min_length=1, max_length=len(INFERENCE_SCOPES))] | None = None
+
+    @model_validator(mode="after")
+    def _one_budget(self) -> MintKey:
+        one_of(self.budget_nano_usd, self.budget_usd, "the budget")
+        return self
 
 
 class ReportLeak(BaseModel):
@@ -57,7 +64,7 @@ async def mint_key(services: Services, request: Validated[MintKey, NoQuery], pri
         name=body.name,
         end_user=body.end_user,
         minutes=body.minutes,
-        budget_nano_usd=body.budget_nano_usd,
+        budget_nano_usd=one_of(body.budget_nano_usd, body.budget_usd, "the budget"),
         models=frozenset(body.models),
         origins=frozenset(body.origins),
         ip_ranges=None if body.ip_ranges is None else frozenset(body.ip_ranges),

@@ -23,6 +23,7 @@ from lib.ids import is_id
 from lib.services import Services
 from lib.store.dialect import time_text
 from lib.store.schema import UsageRecordRow
+from routes.money import InDollars
 from routes.schemas import AFTER_ALL, DaysQuery, LedgerCheck, One, Page
 
 _BEFORE_ALL: Place = (FIRST_MOMENT, "")
@@ -52,7 +53,7 @@ class LedgerQuery(LedgerFields, PageQuery):
     """A page of them."""
 
 
-class LedgerEntry(BaseModel):
+class LedgerEntry(InDollars):
     """One call to a model. `cause` tells why it ended; `cost_nano_usd` is null where its price is unknown.
 
     `id` is the call's reservation. `team_id` to `end_user` are whom it was for, as far as that is known. `estimated`:

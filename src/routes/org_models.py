@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from lib.audit.audit_store import found, missing
 from lib.audit.differences import differences
@@ -24,25 +24,59 @@ from lib.ids import new_id
 from lib.services import Services
 from lib.store.database import Statement
 from lib.text import PRINTABLE
+from routes.money import InDollars, Usd, UsdPerMillion, either, one_of
 from routes.schemas import RECENT, One, Page
 
-_NANO_USD = Annotated[int, Field(ge=0, le=1_000_000_000)]  # up to a dollar a token
-_NANO_USD_A_CALL = Annotated[int, Field(ge=0, le=1_000_000_000_000)]  # up to a thousand dollars
+MOST_A_TOKEN, MOST_A_CALL = 10**9, 10**12  # a dollar, and a thousand
+_NANO_USD = Annotated[int, Field(ge=0, le=MOST_A_TOKEN)]
+_NANO_USD_A_CALL = Annotated[int, Field(ge=0, le=MOST_A_CALL)]
 _TOKENS = Annotated[int, Field(ge=1, le=100_000_000, strict=True)]
 _FORBID = ConfigDict(extra="forbid")
 
 
-class ModelPrice(BaseModel):
-    """What a model costs, in nano-dollars (10⁻⁹ USD) a token. Cached input costs as much as other input unless told.
-
-    `per_request_nano_usd` is charged for each finished call, in addition to its tokens.
+class NewPrice(BaseModel):
+    """What a model costs: nano-dollars (10⁻⁹ USD) a token, or dollars for a million tokens. Cached input costs as much
+    as other input unless told. What is `per_request` is charged for each finished call, in addition to its tokens.
     """
 
     model_config = _FORBID
-    input_nano_usd_per_token: _NANO_USD
-    output_nano_usd_per_token: _NANO_USD
+    input_nano_usd_per_token: _NANO_USD | None = None
+    input_usd_per_million_tokens: UsdPerMillion | None = None
+    output_nano_usd_per_token: _NANO_USD | None = None
+    output_usd_per_million_tokens: UsdPerMillion | None = None
     cached_input_nano_usd_per_token: _NANO_USD | None = None
+    cached_input_usd_per_million_tokens: UsdPerMillion | None = None
     per_request_nano_usd: _NANO_USD_A_CALL | None = None
+    per_request_usd: Usd | None = None
+
+    @model_validator(mode="after")
+    def _one_form(self) -> NewPrice:
+        self.price("")
+        return self
+
+    def price(self, version: str) -> Price:
+        """Return it as it is kept. Raises ValueError."""
+        cached, million = self.cached_input_nano_usd_per_token, self.cached_input_usd_per_million_tokens
+        price = Price(
+            one_of(self.input_nano_usd_per_token, self.input_usd_per_million_tokens, "the input's price"),
+            one_of(self.output_nano_usd_per_token, self.output_usd_per_million_tokens, "the output's price"),
+            either(cached, million, "the cached input's price"),
+            version,
+            either(self.per_request_nano_usd, self.per_request_usd, "the price of a call"),
+        )
+        dearest = max(price.input, price.output, price.cached_input or 0)
+        if dearest > MOST_A_TOKEN or (price.per_request or 0) > MOST_A_CALL:
+            raise ValueError("a price is a dollar a token at most, and a thousand dollars a call")
+        return price
+
+
+class ModelPrice(InDollars):
+    """What a model costs."""
+
+    input_nano_usd_per_token: int
+    output_nano_usd_per_token: int
+    cached_input_nano_usd_per_token: int | None
+    per_request_nano_usd: int | None
 
 
 class PutModel(BaseModel):
@@ -57,7 +91,7 @@ class PutModel(BaseModel):
     model_config = _FORBID
     provider: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,32}$")]
     upstream_model: Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=PRINTABLE)]
-    price: ModelPrice | None = None
+    price: NewPrice | None = None
     max_output_tokens: _TOKENS | None = None
     context_tokens: _TOKENS | None = None
     output_limit_field: OutputField | None = None
@@ -106,7 +140,7 @@ async def put_org_model(services: Services, request: Validated[PutModel, NoQuery
     if old is None and await model_store.count_models(services.database, principal.org_id) >= model_store.MOST_MODELS:
         raise UnprocessableEntity(f"An organisation has at most {model_store.MOST_MODELS} models.")
     now = services.clock.now()
-    price = _price(body.price, new_id(now)) if body.price else None
+    price = body.price.price(new_id(now)) if body.price else None
     limits = Limits(body.context_tokens, body.max_output_tokens)
     route = ModelRoute(model_id, body.provider, body.upstream_model, price, limits, body.output_limit_field)
     conditional = request.headers.get("if-match") or request.headers.get("if-none-match")
@@ -162,16 +196,6 @@ def _checked_id(model_id: str) -> str:
             "A model's name has up to 128 letters, digits and . _ : / @ -, and begins with a letter or digit."
         )
     return model_id
-
-
-def _price(price: ModelPrice, version: str) -> Price:
-    return Price(
-        price.input_nano_usd_per_token,
-        price.output_nano_usd_per_token,
-        price.cached_input_nano_usd_per_token,
-        version,
-        price.per_request_nano_usd,
-    )
 
 
 def _model(row: ModelRow) -> OrgModel:

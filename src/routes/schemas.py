@@ -23,6 +23,7 @@ from lib.identity.reauthentication import Proof
 from lib.identity.sign_in_cookies import local_path
 from lib.names import plain
 from lib.text import PRINTABLE
+from routes.money import InDollars
 
 Item = TypeVar("Item")
 Email = Annotated[str, StringConstraints(max_length=300), AfterValidator(addresses.normal)]
@@ -187,7 +188,7 @@ class RuleScope(BaseModel):
     model: str | None
 
 
-class SubjectCheck(BaseModel):
+class SubjectCheck(InDollars):
     """One subject whose counter is not the ledger's. The counter was read before and after the ledger."""
 
     model_config = ConfigDict(from_attributes=True)
@@ -199,7 +200,7 @@ class SubjectCheck(BaseModel):
     ledger_most_nano_usd: Annotated[int, Field(validation_alias="most")]
 
 
-class BudgetCheck(BaseModel):
+class BudgetCheck(InDollars):
     """What was found of one budget. Sums are over all its `subjects`; `found` are those that do not agree, 20 at most.
 
     The ledger gives a range where a call began just before the window, or leaves a rolling one just now.
@@ -234,7 +235,7 @@ class BudgetCheck(BaseModel):
         )
 
 
-class LedgerCheck(BaseModel):
+class LedgerCheck(InDollars):
     """What was found of one organisation. `refused_records` are in its gate only: the store would not take them."""
 
     org_id: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from lib.admission import usage_report
 from lib.admission.usage_report import ALL_GROUPS, Group, UsageFilter
@@ -14,6 +14,7 @@ from lib.http.paging import decode_cursor, encode_cursor
 from lib.http.periods import days
 from lib.http.response import Response
 from lib.services import Services
+from routes.money import InDollars
 from routes.schemas import DaysQuery
 
 
@@ -23,7 +24,7 @@ class ReportQuery(DaysQuery):
     group_by: Annotated[str, Field(max_length=40)] = ",".join(ALL_GROUPS)
 
 
-class UsageLine(BaseModel):
+class UsageLine(InDollars):
     """A sum. A group that was not asked for is null. Money is nano-dollars (10⁻⁹ USD)."""
 
     model_config = ConfigDict(from_attributes=True)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from lib.admission import policy_store
+from lib.gateway.account_text import FORM
 from lib.identity import browser_keys
 from lib.identity.browser_keys import SETTLING
 from tests.unit.fakes import run
@@ -230,7 +231,9 @@ def test_what_kv_knows_of_it_binds_it_too() -> None:
     key = minted(world)
     for _ in range(2):
         assert chat(world, key["secret"], origin=PAGE).status == 200
-    assert any(json.loads(text)[2][4] == "browser_key" for text in world.kv.texts.values() if text.startswith("[4,"))
+    assert any(
+        json.loads(text)[2][4] == "browser_key" for text in world.kv.texts.values() if text.startswith(f"[{FORM},")
+    )
     cold(world)
     assert chat(world, key["secret"], origin=EVIL).status == 403
     assert chat(world, key["secret"], "sim/other", origin=PAGE).status == 404

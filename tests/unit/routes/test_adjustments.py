@@ -51,6 +51,7 @@ def test_an_adjustment_is_made_read_and_deleted() -> None:
         "budget_id": place.rpartition("/")[2],
         "kind": "top_up",
         "amount_nano_usd": 500,
+        "amount_usd": "0.0000005",
         "note": "a fair",
         "expires_at": LATER,
         "created_at": "2026-05-04T12:30:15.123456Z",

@@ -9,6 +9,7 @@ import pytest
 from lib.admission.counters import Counter
 from lib.http.errors import Unavailable
 from lib.ids import is_id, new_id
+from routes.money import with_dollars
 from tests.unit.fakes import NOW
 from tests.unit.world import Answer, World, new_world
 
@@ -35,36 +36,32 @@ def test_a_budget_is_made_read_changed_and_deleted() -> None:
     place = f"{BUDGETS}/{made['id']}"
     assert (answer.status, answer.headers["location"], answer.headers["etag"]) == (201, place, '"1"')
     assert is_id(made["id"])
-    assert made == {
-        "id": made["id"],
-        "name": "Ours",
-        "scope": {"type": "org", "id": world.org_id, "model": None},
-        "window": "month",
-        "limit_nano_usd": 1000,
-        "effective_limit_nano_usd": 1000,
-        "mode": "hard",
-        "spent_nano_usd": 0,
-        "reserved_nano_usd": 0,
-        "remaining_nano_usd": 1000,
-        "resets_at": None,
-        "created_at": "2026-05-04T12:30:15.123456Z",
-        "updated_at": "2026-05-04T12:30:15.123456Z",
-    }
+    assert made == with_dollars(
+        {
+            "id": made["id"],
+            "name": "Ours",
+            "scope": {"type": "org", "id": world.org_id, "model": None},
+            "window": "month",
+            "limit_nano_usd": 1000,
+            "effective_limit_nano_usd": 1000,
+            "mode": "hard",
+            "spent_nano_usd": 0,
+            "reserved_nano_usd": 0,
+            "remaining_nano_usd": 1000,
+            "resets_at": None,
+            "created_at": "2026-05-04T12:30:15.123456Z",
+            "updated_at": "2026-05-04T12:30:15.123456Z",
+        }
+    )
     read = world.ask("GET", place)
     assert (read.status, read.data, read.headers["etag"]) == (200, made, '"1"')
     assert world.ask("GET", BUDGETS).data == [made]
     world.clock.advance(seconds=1)
     changed = patch(world, made["id"], {"name": None, "limit_nano_usd": 0, "mode": "soft"})
     assert (changed.status, changed.headers["etag"]) == (200, '"2"')
-    assert changed.data == {
-        **made,
-        "name": None,
-        "limit_nano_usd": 0,
-        "effective_limit_nano_usd": 0,
-        "remaining_nano_usd": 0,
-        "mode": "soft",
-        "updated_at": "2026-05-04T12:30:16.123456Z",
-    }
+    new = {"limit_nano_usd": 0, "effective_limit_nano_usd": 0, "remaining_nano_usd": 0}
+    other = {"name": None, "mode": "soft", "updated_at": "2026-05-04T12:30:16.123456Z"}
+    assert changed.data == {**made, **with_dollars(new), **other}
     assert world.ask("GET", place).data == changed.data
     assert world.ask("DELETE", place).status == 204
     assert world.ask("GET", place).status == 404

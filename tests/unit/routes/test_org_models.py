@@ -7,6 +7,7 @@ import json
 import pytest
 
 from lib.gateway import model_store
+from routes.money import with_dollars
 from tests.unit.world import Answer, World, new_world
 
 MODELS = "/api/v1/models"
@@ -26,7 +27,7 @@ def test_a_model_is_made_read_replaced_and_deleted() -> None:
     """201, then 200 with the next version; the price that holds has a version of its own."""
     world = new_world()
     made = put(world, fields={**CHAT, "price": PRICE})
-    assert (made.status, made.headers["etag"], made.data["price"]) == (201, '"1"', PRICE)
+    assert (made.status, made.headers["etag"], made.data["price"]) == (201, '"1"', with_dollars(PRICE))
     assert made.data["price_version"]
     read = world.ask("GET", f"{MODELS}/smart")
     assert (read.data, read.headers["etag"]) == (made.data, '"1"')
