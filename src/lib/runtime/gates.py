@@ -14,6 +14,7 @@ longer than one call.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -65,6 +66,9 @@ class _Opening:
     told: tuple[int, Answer | None] = (FAILED, None)  # the policy's version, and what its rules say
 
 
+_NOT_CARRIED = ("", 0.0)
+
+
 @dataclass(slots=True)
 class _Queue:
     """What waits for one organisation's gate. Settlements are rows by their calls' ids, for which nobody waits."""
@@ -72,7 +76,9 @@ class _Queue:
     carrying: bool = False
     opening: list[_Opening] = field(default_factory=list)
     settling: dict[str, str] = field(default_factory=dict)
-    carried: dict[str, str] = field(default_factory=dict)  # settlements that are on their way in somebody's call
+    carried: dict[str, tuple[str, float]] = field(
+        default_factory=dict
+    )  # on their way in somebody's call, and since when
 
     def take_openings(self, version: int) -> list[_Opening]:
         """Remove and return the openings that were judged by `version`: only those can go in one call."""
@@ -81,15 +87,20 @@ class _Queue:
         return taken
 
     def take_settlements(self) -> dict[str, str]:
-        """Move all settlements to those that are on their way, and return them."""
-        taken, self.settling = self.settling, {}
-        self.carried |= taken
+        """Move all settlements to those that are on their way, and return them.
+
+        Whoever has carried one for so long was thrown away with its request, and nothing of it ran: it goes again.
+        """
+        now = time.time()
+        gone = {name: row for name, (row, since) in self.carried.items() if now - since >= WAIT_MS / 1000}
+        taken, self.settling = gone | self.settling, {}
+        self.carried |= {name: (row, now) for name, row in taken.items()}
         return taken
 
     def arrived(self, taken: Mapping[str, str], *, safely: bool) -> None:
         """Note how a call with settlements has ended: they are done with, or wait again."""
         for name, row in taken.items():
-            if self.carried.get(name) == row:
+            if self.carried.get(name, _NOT_CARRIED)[0] == row:
                 del self.carried[name]
             if safely and self.settling.get(name) == row:
                 del self.settling[name]
@@ -146,7 +157,9 @@ class JsGates:
             elif name not in queue.carried:
                 return  # somebody took it along
         # Whoever took it along may be gone with its request. A row may come twice.
-        row = queue.settling.get(name) or queue.carried[name]
+        row = queue.settling.get(name) or queue.carried.get(name, _NOT_CARRIED)[0]
+        if not row:
+            return
         try:
             await self._call(self._stub(org_id).batch(NO_VERSION, f"[{row}]"))
             queue.arrived({name: row}, safely=True)
@@ -256,7 +269,7 @@ class JsGates:
         queue.carrying = bool(queue.opening)
         if queue.opening:
             queue.opening.pop(0).answered.resolve(CARRY)
-        elif not queue.settling:
+        elif not queue.settling and not queue.carried:  # who carries may be gone: then they are still to be brought
             self._queues.pop(org_id, None)
 
     def _stub(self, org_id: str) -> Any:

@@ -252,3 +252,43 @@ def test_a_settlement_that_nobody_could_take_along_goes_again() -> None:
         return sent
 
     assert run_virtually(calls()) == ["finished", "finished"]
+
+
+@pytest.mark.parametrize("also_gone", [False, True])
+def test_a_settlement_is_brought_though_its_carrier_was_thrown_away(also_gone: bool) -> None:
+    """By its own call, or, where the platform has ended that too, by one of the organisation's next. Nothing of the
+    carrier runs any more, and others have come and gone meanwhile.
+    """
+
+    async def calls() -> list[list[str]]:
+        sent: list[list[str]] = []
+
+        class Namespace:
+            def getByName(self, _org_id: str) -> Namespace:  # noqa: N802
+                return self
+
+            async def batch(self, _version: int, rows: str) -> int:
+                sent.append([row[2]["key_id"] for row in json.loads(rows) if row[1] is None])
+                if len(sent) == 1:
+                    await asyncio.get_running_loop().create_future()
+                return 1
+
+        async def opened() -> None:
+            account = Account(Principal("org-1", "key", frozenset(), None), {}, 1)
+            await gates.open(account, _record("opens"), NOW, lambda: _ask("key"))
+
+        gates, mine, other = GATES.JsGates(Namespace(), Accounts()), _record("mine"), _record("other")
+        gates.leave(mine)
+        carrier = asyncio.ensure_future(opened())
+        await asyncio.sleep(0.001)
+        gates.leave(other)
+        await gates.delivered(other, at_once=True)
+        if not also_gone:
+            await gates.delivered(mine, at_once=False)
+        await asyncio.sleep(GATES.WAIT_MS / 1000)
+        for _ in range(2):
+            await opened()
+        carrier.cancel()
+        return sent
+
+    assert run_virtually(calls())[:4] == [["mine"], ["other"], ["mine"], []]

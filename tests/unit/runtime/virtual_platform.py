@@ -67,7 +67,8 @@ def load_gates() -> tuple[ModuleType, ModuleType]:
     ours = {name: module for name, module in sys.modules.items() if not name.startswith("lib.runtime")}
     with mock.patch.dict(sys.modules, ours | {"js": js, "pyodide": pyodide, "pyodide.ffi": ffi}, clear=True):
         gates, lines = importlib.import_module("lib.runtime.gates"), importlib.import_module("lib.runtime.lines")
-    vars(lines)["time"] = SimpleNamespace(time=lambda: asyncio.get_running_loop().time())
+    for module in (gates, lines):
+        vars(module)["time"] = SimpleNamespace(time=lambda: asyncio.get_running_loop().time())
     return gates, lines
 
 
