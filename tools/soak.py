@@ -32,6 +32,8 @@ from tools.arguments import flags
 from tools.project import ToolError
 from tools.setup import set_up
 from tools.soak_calls import (
+    FIRST_GUESS_SECONDS,
+    LEAVING,
     MOST_TRIES,
     RETRIED,
     TIMEOUT_SECONDS,
@@ -41,7 +43,7 @@ from tools.soak_calls import (
     Outcome,
     chosen,
 )
-from tools.soak_rules import NEAR_A_KILL, Rules
+from tools.soak_rules import NEAR_A_KILL, POLL_SECONDS, Rules
 from tools.stack import Stack
 from tools.state import Store, store_named
 
@@ -97,6 +99,7 @@ class Soak:
     begun: int = 0
     under_way: int = 0
     kill_at: int = 0
+    lasting: dict[str, float] = field(default_factory=dict)  # about how many seconds the latest calls of a model took
     due: asyncio.Event = field(default_factory=asyncio.Event)  # a kill
     up: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -130,7 +133,8 @@ class Soak:
     async def _load(self, manager: Client) -> None:
         """Make all calls, and kill the Worker meanwhile."""
         self.up.set()
-        watching = [asyncio.create_task(self.rules.watch(Client(self.stack.port))), asyncio.create_task(self._tell())]
+        watching = [self.rules.watch(Client(self.stack.port)), self._watch_provider(), self._tell()]
+        watchers = [asyncio.create_task(one) for one in watching]
         try:
             async with asyncio.timeout(self.settings.most_seconds), asyncio.TaskGroup() as tasks:
                 for number in range(self.settings.clients):
@@ -139,7 +143,7 @@ class Soak:
         except TimeoutError:
             raise ToolError(f"{self.begun} calls in {self.settings.most_seconds} s: Headgate hangs") from None
         finally:
-            for task in watching:
+            for task in watchers:
                 task.cancel()
 
     async def _client(self, chance: random.Random) -> None:
@@ -147,8 +151,9 @@ class Soak:
         secrets, shares = list(self.rules.keys), list(self.rules.keys.values())
         while self.begun < self.settings.requests:
             kind, key = chosen(chance), chance.choices(secrets, shares)[0]
+            tag = self.rules.tags.get(key, "")
             for attempt in range(MOST_TRIES):
-                outcome = await self._call(client, kind, key, chance)
+                outcome = await self._call(client, kind.tagged(tag), key, chance)
                 if not outcome.to_retry:
                     break
                 if outcome.error.get("code") == "service_unavailable":
@@ -162,9 +167,13 @@ class Soak:
         if self.begun >= self.kill_at:
             self.due.set()
         self.under_way += 1
-        outcome = await client.call(kind, key, chance)
+        lasts = self.lasting.get(kind.model, FIRST_GUESS_SECONDS)
+        stay = lasts * 1.1 * chance.random() if chance.random() < LEAVING else None
+        outcome = await client.call(kind, key, chance, stay)
         self.under_way -= 1
         self.outcomes.append(outcome)
+        if outcome.end == "whole" and outcome.status == 200 and stay is None:
+            self.lasting[kind.model] = lasts + (outcome.ended - outcome.began - lasts) / 4
         if outcome.status in (402, 429):  # clients that are refused come back, but not at once
             await asyncio.sleep(0.2 * chance.random())
         return outcome
@@ -186,6 +195,13 @@ class Soak:
             say(f"kill {number} with {under_way} calls under way; back after {time.monotonic() - before:.1f} s")
             await self.rules.top_up(manager)
             self.up.set()
+
+    async def _watch_provider(self) -> None:
+        """Compare what the provider has served with the budgets, again and again."""
+        while True:
+            stats = await asyncio.to_thread(_get, f"{self.stack.sim_url}/__stats")
+            self.rules.heed(stats["by_model"])
+            await asyncio.sleep(POLL_SECONDS)
 
     async def _tell(self) -> None:
         while True:
@@ -233,8 +249,12 @@ class Soak:
         say(f"errors: {_tally(str(outcome.error.get('code')) for outcome in self.outcomes if outcome.error)}")
         say(f"records: {len(rows)}: {_tally(row['cause'] for row in rows)}")
         say(f"of them estimated: {sum(row['estimated'] for row in rows)}")
+        self.rules.heed(served["by_model"])
         for budget in self.rules.budgets.values():
-            say(f"budget {budget.scope['type']} {budget.window}: spent {budget.spent} of {budget.limit}")
+            told = f"the provider served {budget.served(served['by_model'])}"
+            say(f"budget {budget.scope['type']} {budget.window}: spent {budget.spent} of {budget.limit}; {told}")
+            if budget.served_above > 0:
+                say(f"WRONG: the provider served {budget.served_above} above the limit of {budget.id}")
             if budget.overshoot > 0:
                 say(f"WRONG: {budget.id} was {budget.overshoot} above its limit")
         for limit in self.rules.limits.values():
@@ -243,10 +263,10 @@ class Soak:
         soak_checks.check_refusals(self.outcomes, self.rules.large, found)
         soak_checks.check_answers(self.outcomes, records, self.kills, found)
         soak_checks.check_lost(rows, self.kills_ms, found)
-        soak_checks.check_bounds(rows, found)
+        soak_checks.check_bounds(self.rules, rows, found)
         overshoot = soak_checks.check_budgets(self.rules, rows, now_ms, found)
         soak_checks.check_provider(rows, served["by_model"], found)
-        return overshoot + sum(budget.overshoot for budget in self.rules.budgets.values())
+        return overshoot + sum(budget.overshoot + budget.served_above for budget in self.rules.budgets.values())
 
     def _gates(self) -> list[Path]:
         folder = self.stack.state.wrangler_data(self.settings.store) / "v3" / "do" / "headgate-Gate"

@@ -8,8 +8,8 @@ import random
 import socket
 import struct
 import time
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 INPUT, CACHED, OUTPUT = 100, 50, 400  # what the simulated provider's models cost, in nano-dollars a token
@@ -23,9 +23,8 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Kind:
-    """One way in which a call goes. `leave_ms`: how long the client stays, from the moment that `leave` names.
-
-    `most` is the model's longest answer in tokens; `asks` what the client sets as its maximum.
+    """One way in which a call goes. `most` is the model's longest answer in tokens; `asks` what the client sets as its
+    maximum.
     """
 
     weight: int
@@ -34,8 +33,10 @@ class Kind:
     asks: int | None = None
     stream: bool = False
     usage: bool = False
-    leave: str | None = None  # "waiting" for the answer, or "reading" it
-    leave_ms: int = 0
+
+    def tagged(self, tag: str) -> Kind:
+        """Return the same under another name, by which the provider tells apart who calls it; "" for none."""
+        return replace(self, model=self.model.replace("sim/", f"sim/{tag}", 1))
 
 
 KINDS = (
@@ -47,10 +48,10 @@ KINDS = (
     Kind(70, "sim/told-chunks30", 30, stream=True, usage=True),
     Kind(80, "sim/untold-chunks12", 12, stream=True),
     Kind(30, "sim/choices-chunks5", 5, asks=5, usage=True, stream=True),
-    Kind(50, "sim/early-lat400-chunks20", 20, stream=True, leave="waiting", leave_ms=300),
-    Kind(50, "sim/middle-chunks60-gap10", 60, stream=True, leave="reading", leave_ms=300),
-    Kind(50, "sim/wait-lat400-chunks6", 6, leave="waiting", leave_ms=500),
-    Kind(10, "sim/hang-chunks9-stall4", 9, stream=True, leave="reading", leave_ms=400),
+    Kind(60, "sim/early-lat400-chunks20", 20, stream=True),
+    Kind(60, "sim/middle-chunks60-gap10", 60, stream=True),
+    Kind(40, "sim/ahead-chunks200-gap2", 200, stream=True, usage=True),
+    Kind(60, "sim/wait-lat400-chunks6", 6),
     Kind(20, "sim/bad-err500", 10),
     Kind(15, "sim/busy-err503", 10, asks=10),
     Kind(15, "sim/late-chunks9-late3", 9, stream=True),
@@ -61,6 +62,9 @@ KINDS = (
     Kind(3, "sim/slow-lat30000", 10, asks=10),
 )
 RETRIED = KINDS[0]  # what a client asks after a provider's 503
+# Of a third of the calls the client leaves at a random moment, if it has not ended by then.
+LEAVING = 1 / 3
+FIRST_GUESS_SECONDS = 0.5  # how long a call lasts, until one of its kind has ended
 STATUSES_TO_RETRY = (502, 503)
 MOST_TRIES = 6
 
@@ -95,6 +99,16 @@ class Outcome:
 def cost_of(usage: Json) -> int:
     cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens", 0)
     return int((usage["prompt_tokens"] - cached) * INPUT + cached * CACHED + usage["completion_tokens"] * OUTPUT)
+
+
+def tokens_cost(counts: Json) -> int:
+    """What the provider's own counts come to."""
+    return int(counts.get("prompt_tokens", 0) * INPUT + counts.get("completion_tokens", 0) * OUTPUT)
+
+
+def kind_of(model: str, tags: Iterable[str]) -> Kind:
+    """Return the kind of the calls of a model, whoever makes them."""
+    return next(kind for kind in KINDS for tag in ("", *tags) if kind.tagged(tag).model == model)
 
 
 def chosen(chance: random.Random) -> Kind:
@@ -146,12 +160,12 @@ class Client:
             raise ValueError(f"{method} {path}: {status} {text[:400]!r}")
         return {**json.loads(text), "etag": head.get("etag", "")}
 
-    async def call(self, kind: Kind, key: str, chance: random.Random) -> Outcome:
-        """Make one call, and behave as its kind says."""
+    async def call(self, kind: Kind, key: str, chance: random.Random, stay: float | None) -> Outcome:
+        """Make one call. After `stay` seconds the client leaves, wherever the answer stands then; None: it does not."""
         outcome = Outcome(key, kind, bound_of(kind), time.monotonic())
         try:
             async with asyncio.timeout(CALL_SECONDS):
-                await self._call(outcome, kind, key, chance)
+                await self._call(outcome, kind, key, stay, chance)
         except TimeoutError:
             self.close()
             outcome.end = "hung"
@@ -160,20 +174,13 @@ class Client:
         outcome.ended = time.monotonic()
         return outcome
 
-    async def _call(self, outcome: Outcome, kind: Kind, key: str, chance: random.Random) -> None:
-        stay = chance.randint(1, max(1, kind.leave_ms)) / 1000
+    async def _call(self, outcome: Outcome, kind: Kind, key: str, stay: float | None, chance: random.Random) -> None:
         request = request_bytes("POST", "/v1/chat/completions", key, body_of(kind))
-        try:
-            limit = stay if kind.leave == "waiting" else None
-            async with asyncio.timeout(limit):
-                outcome.status, outcome.headers, reader = await self._begin(request)
-        except TimeoutError:
-            self._leave(outcome, chance)
-            return
-        outcome.id = outcome.headers["x-headgate-request-id"]
         text = bytearray()
         try:
-            async with asyncio.timeout(stay if kind.leave == "reading" and outcome.status == 200 else None):
+            async with asyncio.timeout(stay):
+                outcome.status, outcome.headers, reader = await self._begin(request)
+                outcome.id = outcome.headers["x-headgate-request-id"]
                 async for piece in _body(outcome.headers, reader):
                     text += piece
         except TimeoutError:

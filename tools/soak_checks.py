@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from lib.admission.verification import Entry, expect, reach
-from tools.soak_calls import INPUT, KINDS, OUTPUT, TIMEOUT_SECONDS, Json, Outcome, bound_of
+from tools.soak_calls import INPUT, TIMEOUT_SECONDS, Json, Outcome, bound_of, kind_of, tokens_cost
 from tools.soak_rules import Budget, Rules
 
 # A call that was answered this long before a kill may not be settled yet: see SETTLE_WAITS_MS in lib/runtime/gates.py.
@@ -15,7 +15,6 @@ SETTLED_SECONDS = 2.0
 # Nor may a call of which nobody knows the end, when a kill came within the time that it could last.
 LONGEST_SECONDS = TIMEOUT_SECONDS + SETTLED_SECONDS
 MOST_SHOWN = 12
-UNCHARGED = ("upstream_refused", "upstream_unreachable")
 
 
 @dataclass
@@ -87,13 +86,12 @@ def check_lost(records: Iterable[Json], kills_ms: list[float], found: Findings) 
             found.add(f"{record['id']}: lost without a kill: {record['model']}, {record['started_at']}")
 
 
-def check_bounds(records: Iterable[Json], found: Findings) -> None:
+def check_bounds(rules: Rules, records: Iterable[Json], found: Findings) -> None:
     """No call costs more than the bound that was set aside for it."""
-    bounds = {kind.model: bound_of(kind) for kind in KINDS}
     for record in records:
-        cost = record["cost_nano_usd"]
-        if cost is None or cost > bounds[record["model"]]:
-            found.add(f"{record['id']}: costs {cost}, its bound is {bounds[record['model']]}", cost or 1)
+        cost, bound = record["cost_nano_usd"], bound_of(kind_of(record["model"], rules.tags.values()))
+        if cost is None or cost > bound:
+            found.add(f"{record['id']}: costs {cost}, its bound is {bound}", cost or 1)
 
 
 def check_budgets(rules: Rules, records: Iterable[Json], now_ms: int, found: Findings) -> int:
@@ -136,16 +134,13 @@ def check_provider(records: Iterable[Json], by_model: Mapping[str, Json], found:
 
 
 def _check_model(model: str, records: list[Json], served: Json, found: Findings) -> None:
-    cost = served.get("prompt_tokens", 0) * INPUT + served.get("completion_tokens", 0) * OUTPUT
-    exact = [record for record in records if not record["estimated"] and record["cause"] not in UNCHARGED]
-    guessed = [record for record in records if record["estimated"]]
-    uncharged = len(records) - len(exact) - len(guessed)
-    bound = max(bound_of(kind) for kind in KINDS if kind.model == f"sim/{model}")
+    cost = tokens_cost(served)
+    exact = [record for record in records if not record["estimated"] and record["cost_nano_usd"]]
     told = sum(record["cost_nano_usd"] for record in exact)
-    open_end = (len(guessed) + uncharged) * bound
-    if not told <= cost <= told + open_end:
-        words = f"{len(exact)} exact records say {told}, {len(guessed)} estimated and {uncharged} uncharged are open"
-        found.add(f"{model}: the provider served {cost}; {words}", max(told - cost, cost - told - open_end))
+    charged = sum(record["cost_nano_usd"] for record in records)  # a hard budget covers every call
+    if not told <= cost <= charged:
+        words = f"{len(exact)} exact records say {told}, all {len(records)} say {charged}"
+        found.add(f"{model}: the provider served {cost}; {words}", max(told - cost, cost - charged))
     requests = served.get("requests", 0)
     if not len(exact) <= requests <= len(records):
-        found.add(f"{model}: the provider saw {requests} requests, on record are {len(records)}", bound)
+        found.add(f"{model}: the provider saw {requests} requests, on record are {len(records)}", INPUT)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tools.soak_calls import Client, Json
+from tools.soak_calls import Client, Json, tokens_cost
 
 POLL_SECONDS = 0.25
 NEAR_A_KILL = (OSError, ValueError, EOFError)  # what a poll may meet then; one that hears nothing asks again
@@ -20,7 +21,9 @@ class Budget:
     window: str
     limit: int
     step: int
+    tag: str = ""  # of all models that are called with its key, where it has one
     overshoot: int = 0
+    served_above: int = 0
     spent: int = 0
     reserved: int = 0
 
@@ -28,6 +31,15 @@ class Budget:
         """Tell whether it counts a call."""
         kind, subject = str(self.scope["type"]), self.scope.get("id")
         return kind == "org" or subject == record[{"key": "key_id", "model": "model"}[kind]]
+
+    def served(self, by_model: Mapping[str, Json]) -> int:
+        """Return what the provider says that it served of the calls that it counts. It names models without `sim/`."""
+        return sum(tokens_cost(counts) for model, counts in by_model.items() if self._covers_model(f"sim/{model}"))
+
+    def _covers_model(self, model: str) -> bool:
+        if self.scope["type"] == "key":
+            return model.startswith(f"sim/{self.tag}")
+        return bool(self.scope["type"] == "org" or model == self.scope["id"])
 
 
 @dataclass
@@ -49,6 +61,7 @@ class Rules:
     limits: dict[str, Limit] = field(default_factory=dict)
     keys: dict[str, int] = field(default_factory=dict)
     key_ids: dict[str, str] = field(default_factory=dict)  # by the secret
+    tags: dict[str, str] = field(default_factory=dict)  # by the secret, of the keys with a budget of their own
     polls: int = 0
 
     async def make(self, client: Client, calls: int) -> None:
@@ -64,6 +77,7 @@ class Rules:
         await self._budget(client, {"type": "key", "id": topped}, "total", 250_000, 400_000)
         await self._budget(client, {"type": "model", "id": "sim/told-chunks30"}, "total", 150_000, 300_000)
         await self._budget(client, {"type": "model", "id": "sim/early-lat400-chunks20"}, "week", 60_000, 60_000)
+        self._tag_keys()
         await self._limit(client, slow, "requests", 60, window_seconds=10)
         await self._limit(client, slow, "concurrent", 12)
         await self._limit(client, bursting, "requests", 20, window_seconds=5, burst=30)
@@ -93,6 +107,12 @@ class Rules:
             limit.above = max(limit.above, 0 if limit.unit == "tokens" else limit.used - limit.most)
         self.polls += 1
 
+    def heed(self, by_model: Mapping[str, Json]) -> None:
+        """Note by how much what the provider has served is above a budget. A rolling one may have begun anew."""
+        for budget in self.budgets.values():
+            if not budget.window.startswith("rolling"):
+                budget.served_above = max(budget.served_above, budget.served(by_model) - budget.limit)
+
     async def top_up(self, client: Client) -> None:
         """Raise the small budgets, so that their ends are met again."""
         for budget in [budget for budget in self.budgets.values() if budget.step]:
@@ -105,6 +125,13 @@ class Rules:
         """How many budgets still have something set aside, and calls that concurrency limits think are under way."""
         budgets = sum(1 for budget in self.budgets.values() if budget.reserved)
         return budgets + sum(limit.used for limit in self.limits.values() if limit.unit == "concurrent")
+
+    def _tag_keys(self) -> None:
+        """Have keys with a budget of their own call models of their own: so the provider's counts tell them apart."""
+        secrets = {key_id: secret for secret, key_id in self.key_ids.items()}
+        owned = [budget for budget in self.budgets.values() if budget.scope["type"] == "key"]
+        for letter, budget in zip("abc", owned, strict=True):
+            budget.tag = self.tags[secrets[budget.scope["id"]]] = f"{letter}z"
 
     async def _key(self, client: Client, share: int) -> str:
         made = (await client.ask("POST", "/api/v1/keys", self.admin, {"name": f"soak {share}"}))["data"]

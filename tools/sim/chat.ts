@@ -13,7 +13,8 @@ export async function chat(exchange: Exchange, body: JsonObject): Promise<void> 
   const { spec } = request;
   ticket.model(request.model);
   ticket.streaming = request.stream;
-  if (spec.err === 0) ticket.read(request.promptTokens);
+  const refused = spec.err > 0 || (spec.failure?.kind === "late" && !request.stream);
+  if (!refused) ticket.read(request.promptTokens);
   const reply = plan(request);
   // A whole answer comes when a stream would have ended.
   const wait = spec.lat + (request.stream || spec.err > 0 ? 0 : reply.chunks * spec.gap);

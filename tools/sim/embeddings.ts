@@ -21,7 +21,7 @@ export async function embeddings(exchange: Exchange, body: JsonObject): Promise<
     throw invalid("encoding_format", "'encoding_format' must be 'float' or 'base64'.");
   const tokens = inputs.reduce((sum, input) => sum + tokensOf(input), 0);
   exchange.ticket.model(model);
-  if (spec.err === 0) exchange.ticket.read(tokens);
+  if (spec.err === 0 && spec.failure?.kind !== "late") exchange.ticket.read(tokens);
   if (!(await admit(exchange, spec, spec.lat))) return;
   const data = inputs.map((input, index) => {
     const values = vector(typeof input === "string" ? input : input.join(","), dimensions);
