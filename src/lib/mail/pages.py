@@ -166,7 +166,10 @@ PAGES = [
             Button("sign_in", "Sign in and accept", "You are a member now, and signed out here."),
             # Said in any case: nobody learns here who has an account.
             Button(
-                "sign_up", "Sign up and accept", "You can sign in now. If you had an account already, read your mail."
+                "sign_up",
+                "Sign up and accept",
+                "You can sign in now. If you had an account already, or your address has to be confirmed, read"
+                " your mail, then come back by the same link.",
             ),
         ),
         fields=(
