@@ -35,6 +35,7 @@ async def create_embeddings(
         usage=openai_chat_answer.usage_of_answer,
         output_estimate=lambda _answer: 0,
         told_error=openai_errors.told_error,
+        has_output=False,
     )
     return await call_model(services.gateway, model_request, account, request.client, services.database.close)
 

@@ -113,6 +113,7 @@ INWARD = {
         "lib.gateway.providers", "lib.gateway.models", "lib.gateway.price_table", "lib.config", "lib.gateway.bounds",
         "lib.gateway.bounds_images",
     ),
+    "lib.gateway.answer_ends": ("lib.gateway.models", "lib.gateway.upstream", "lib.http.errors", "lib.http.json_body"),
     "lib.http.errors": (),
     "lib.http.request": (),
     "lib.http.response": (),

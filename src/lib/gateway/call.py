@@ -16,6 +16,7 @@ from lib.clock import Clock
 from lib.failures import Failure
 from lib.gateway import answer_headers
 from lib.gateway.account import Account
+from lib.gateway.answer_ends import usage_at_ends
 from lib.gateway.catalogue import Target, find
 from lib.gateway.denials import Denials
 from lib.gateway.model_lists import ModelLists
@@ -26,9 +27,10 @@ from lib.gateway.settlement import Call, Gates, Settlement
 from lib.gateway.sse_ending import error_ending
 from lib.gateway.upstream import (
     AnswerTooLarge,
-    BufferedBody,
     ClientGone,
+    Ends,
     NeverAsked,
+    Passage,
     Relay,
     StreamEnd,
     StreamFilter,
@@ -43,7 +45,7 @@ from lib.http.errors import BadGateway, BadRequest, GatewayTimeout, HeadgateErro
 from lib.http.request import Departure
 from lib.http.response import LogFacts, Response
 
-MOST_ANSWER_BYTES = 32 * 1024 * 1024
+MOST_HELD_BYTES = 1024 * 1024  # a longer answer is handed on as it comes
 MOST_ERROR_BYTES = 256 * 1024
 EVENT_STREAM = "text/event-stream"
 KEY_REFUSED = (401, 403)
@@ -69,7 +71,7 @@ class Refused(Exception):
     """The provider refused, and even its reason did not arrive."""
 
 
-_FAILURES = (ClientGone, UpstreamTimeout, UpstreamUnreachable, AnswerTooLarge, Redirected, Refused)
+_FAILURES = (ClientGone, UpstreamTimeout, UpstreamUnreachable, Redirected, Refused)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,7 @@ class ModelRequest:
     output_estimate: Callable[[bytes], int]
     told_error: Callable[[bytes], bool]
     stream: StreamFormat | None = None
+    has_output: bool = True
 
 
 async def call_model(
@@ -212,7 +215,10 @@ def _is_json(body: bytes) -> bool:
 async def _whole(
     request: ModelRequest, settlement: Settlement, answer: UpstreamAnswer, headers: dict[str, str]
 ) -> Response:
-    body: BufferedBody = await answer.read(MOST_ANSWER_BYTES)
+    body = await answer.hold(MOST_HELD_BYTES)
+    if body is None:
+        passage = answer.passage(None)
+        return _passed(request, settlement, answer, headers, passage)
     text = body.to_bytes()
     usage, failed = request.usage(text), request.told_error(text)
     output = 0 if usage else request.output_estimate(text)
@@ -222,6 +228,32 @@ async def _whole(
     # Before the client has the answer: its next call must not find this one under way.
     settlement.close(cause, known, status=answer.status, estimated=estimated)
     return Response(answer.status, headers, body, settlement.facts(), settlement.closed)
+
+
+def _passed(
+    request: ModelRequest, settlement: Settlement, answer: UpstreamAnswer, headers: dict[str, str], passage: Passage
+) -> Response:
+    """Hand on an answer that is too large to hold. Its headers go before its cost is known, and do not tell that."""
+
+    def close(ends: Ends) -> None:
+        usage = usage_at_ends(ends, request.usage)
+        output = ends.size // 4 if request.has_output else 0
+        known, estimated = _used(settlement, usage, output, refused=False)
+        settlement.close(_PASSED[ends.end], known, status=answer.status, estimated=estimated)
+
+    async def settle() -> LogFacts:
+        await passage.finished(close)
+        return await settlement.closed()
+
+    return Response(answer.status, headers, passage.body, settlement.facts(), settle)
+
+
+_PASSED = {
+    StreamEnd.PROVIDER_DONE: Cause.FINISHED,
+    StreamEnd.PROVIDER_BROKE_OFF: Cause.UPSTREAM_BROKE_OFF,
+    StreamEnd.TIMEOUT: Cause.UPSTREAM_TIMEOUT,
+    StreamEnd.CLIENT_GONE: Cause.CLIENT_GONE_NON_STREAMING,
+}
 
 
 def _used(settlement: Settlement, usage: Usage | None, output: int, *, refused: bool) -> tuple[Usage, bool]:
@@ -326,8 +358,6 @@ def _failed(failure: BaseException, settlement: Settlement, call: Call) -> Headg
         cause, charged = Cause.UPSTREAM_BROKE_OFF, True
     if isinstance(failure, UpstreamTimeout):
         error, cause, charged = GatewayTimeout("The provider did not answer in time."), Cause.UPSTREAM_TIMEOUT, True
-    elif isinstance(failure, AnswerTooLarge):
-        error, cause, charged = BadGateway("The provider's answer is too large."), Cause.UPSTREAM_BROKE_OFF, True
     elif isinstance(failure, ClientGone | asyncio.CancelledError):
         cause = Cause.CLIENT_GONE_BEFORE_FIRST_BYTE if call.streamed else Cause.CLIENT_GONE_NON_STREAMING
         charged = not isinstance(failure, NeverAsked)

@@ -79,6 +79,29 @@ class Relay(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """How an answer ended that was not held, its first and its last bytes, and how many there were."""
+
+    end: StreamEnd
+    head: bytes
+    tail: bytes
+    size: int
+
+
+class Passage(Protocol):
+    """A whole answer on its way to the client that is too large to hold. `body` is the answer's body."""
+
+    @property
+    def body(self) -> NativeBody: ...
+
+    async def finished(self, cut: Callable[[Ends], None]) -> None:
+        """Run until its end. `cut` is told what is known the moment that the call has to end, and before the last byte
+        leaves. A body that breaks off ends so that the client sees it.
+        """
+        ...
+
+
 class UpstreamAnswer(Protocol):
     """A provider's answer, its body unread."""
 
@@ -92,6 +115,17 @@ class UpstreamAnswer(Protocol):
 
     async def read(self, limit: int) -> BufferedBody:
         """Read the body whole. Raises AnswerTooLarge, ClientGone, UpstreamTimeout or UpstreamUnreachable."""
+        ...
+
+    async def hold(self, limit: int) -> BufferedBody | None:
+        """Read the body whole, if it is no longer than `limit`. None: it is, and `passage` hands it on.
+
+        Raises ClientGone, UpstreamTimeout or UpstreamUnreachable.
+        """
+        ...
+
+    def passage(self, stream_filter: StreamFilter | None) -> Passage:
+        """Hand on as it comes what was too long to hold, through the filter."""
         ...
 
     def relay(self, ending: Ending, stream_filter: StreamFilter | None) -> Relay:

@@ -55,11 +55,11 @@ class NativeRelay:
             await self._piping
             end = StreamEnd.PROVIDER_DONE
         except JsException:
-            end = _why(self._lifeline)
+            end = why(self._lifeline)
             self._lifeline.cut()  # whatever broke, nobody reads the rest
         text = await _read_all(self._kept)
         last = self._ending(end, text, text[sse.last_boundary(text) :])
-        await _close(self._writable.getWriter(), last, self._lifeline)
+        await close(self._writable.getWriter(), last, self._lifeline)
         return StreamReport(end, text)
 
 
@@ -68,7 +68,7 @@ class FilteredRelay:
 
     def __init__(self, stream: Any, lifeline: Lifeline, ending: Ending, stream_filter: StreamFilter) -> None:
         pipe = js.IdentityTransformStream.new()
-        self._reader = _byte_reader(stream)
+        self._reader = byte_reader(stream)
         self._writer = pipe.writable.getWriter()
         self._lifeline = lifeline
         self._ending = ending
@@ -82,18 +82,18 @@ class FilteredRelay:
             await self._pump(cut)
             end = StreamEnd.PROVIDER_DONE
         except JsException:
-            end = _why(self._lifeline)
+            end = why(self._lifeline)
             self._lifeline.cut()
         text = b"".join(self._text)
         last = self._ending(end, text, self._filter.unfinished)
         if not last and end is not StreamEnd.CLIENT_GONE:
             last = self._filter.end()
-        await _close(self._writer, last, self._lifeline)
+        await close(self._writer, last, self._lifeline)
         return StreamReport(end, text)
 
     async def _pump(self, cut: Callable[[StreamReport], None]) -> None:
         # Called by the platform's event itself: nothing that is awaited is sure to come then.
-        told = create_proxy(lambda _event: cut(StreamReport(_why(self._lifeline), b"".join(self._text))))
+        told = create_proxy(lambda _event: cut(StreamReport(why(self._lifeline), b"".join(self._text))))
         self._lifeline.signal.addEventListener("abort", told)
         try:
             await self._hand_on()
@@ -118,19 +118,21 @@ class FilteredRelay:
         return self._reader.read(js.Uint8Array.new(READ_BYTES))
 
 
-def _why(lifeline: Lifeline) -> StreamEnd:
+def why(lifeline: Lifeline) -> StreamEnd:
+    """Return why a stream broke."""
     if lifeline.client.gone:
         return StreamEnd.CLIENT_GONE
     return StreamEnd.TIMEOUT if lifeline.timed_out else StreamEnd.PROVIDER_BROKE_OFF
 
 
-def _byte_reader(stream: Any) -> Any:
+def byte_reader(stream: Any) -> Any:
+    """Return a reader that fills the buffers it is given."""
     return stream.getReader(to_js({"mode": "byob"}, dict_converter=Object.fromEntries))
 
 
 async def _read_all(stream: Any) -> bytes:
     """Read a stream to its end, or as far as it goes: a broken one gives what it had."""
-    reader = _byte_reader(stream)
+    reader = byte_reader(stream)
     pieces: list[bytes] = []
     with suppress(JsException):  # why it broke is known already; the text until then is what counts
         while not (read := await reader.read(js.Uint8Array.new(READ_BYTES))).done:
@@ -138,7 +140,7 @@ async def _read_all(stream: Any) -> bytes:
     return b"".join(pieces)
 
 
-async def _close(writer: Any, last: bytes, lifeline: Lifeline) -> None:
+async def close(writer: Any, last: bytes, lifeline: Lifeline) -> None:
     """Write the last bytes and end the stream. A client that takes long to read them is not waited for."""
     if lifeline.client.gone:
         return

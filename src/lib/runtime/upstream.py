@@ -8,20 +8,22 @@ from typing import Any
 
 import js
 from js import Object
-from pyodide.ffi import JsException, to_js
+from pyodide.ffi import JsException, jsnull, to_js
 
 from lib.gateway.upstream import (
     AnswerTooLarge,
     ClientGone,
     Ending,
     NeverAsked,
+    Passage,
     Relay,
     StreamFilter,
     UpstreamTimeout,
     UpstreamUnreachable,
 )
 from lib.http.request import Departure
-from lib.runtime.relay import FilteredRelay, NativeRelay
+from lib.runtime.passage import JsPassage, begin
+from lib.runtime.relay import FilteredRelay, NativeRelay, byte_reader
 from lib.runtime.request import JsDeparture, rejection
 
 
@@ -85,6 +87,8 @@ class JsAnswer:
     def __init__(self, response: Any, lifeline: Lifeline) -> None:
         self._response = response
         self._lifeline = lifeline
+        self._pieces: list[Any] = []
+        self._rest: Any = None
         self.status: int = response.status
         # One crossing for all headers; asking for each would be one a name.
         self.headers: dict[str, str] = json.loads(js.JSON.stringify(Object.fromEntries(response.headers)))
@@ -101,6 +105,24 @@ class JsAnswer:
         if buffer.byteLength > limit:
             raise AnswerTooLarge
         return JsBuffer(buffer)
+
+    async def hold(self, limit: int) -> JsBuffer | None:
+        body = self._response.body
+        length = self.headers.get("content-length", "")
+        announced = length.isascii() and length.isdigit() and "content-encoding" not in self.headers
+        try:
+            if body is jsnull or body is None or (announced and int(length) <= limit):
+                return JsBuffer(await self._response.arrayBuffer())
+            pieces, self._rest = ([], byte_reader(body)) if announced else await begin(body, limit)
+        except JsException:
+            raise self._lifeline.reason() from None
+        if self._rest is not None:
+            self._pieces = pieces
+            return None
+        return JsBuffer(pieces[0] if len(pieces) == 1 else to_js(b"".join(piece.to_bytes() for piece in pieces)))
+
+    def passage(self, stream_filter: StreamFilter | None) -> Passage:
+        return JsPassage(self._pieces, self._rest, self._lifeline, stream_filter)
 
     def relay(self, ending: Ending, stream_filter: StreamFilter | None) -> Relay:
         if stream_filter is None:

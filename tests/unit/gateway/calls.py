@@ -26,7 +26,7 @@ from lib.http.response import Response
 from lib.identity.models import Principal
 from lib.ids import new_id
 from tests.unit.fakes import FakeClient, FakeClock, run
-from tests.unit.gateway.fake_upstream import FakeAnswer, FakeRelay, FakeUpstream
+from tests.unit.gateway.fake_upstream import FakeAnswer, FakePassage, FakeRelay, FakeUpstream
 
 SECRET = "sk-provider-secret-0123456789"
 PRICE = Price(input=100, output=400, cached_input=50, version="p-1")
@@ -181,7 +181,7 @@ def _sent(response: Response) -> bytes:
     if response.body is None or isinstance(response.body, bytes):
         return response.body or b""
     native = response.body.native
-    if isinstance(native, FakeRelay):
+    if isinstance(native, FakeRelay | FakePassage):
         return native.sent
     assert isinstance(native, bytes)
     return native

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 import httpx
 
 from lib.gateway import sse
-from lib.gateway.upstream import AnswerTooLarge, Ending, StreamEnd, StreamFilter, StreamReport
+from lib.gateway.upstream import AnswerTooLarge, Ending, Ends, StreamEnd, StreamFilter, StreamReport
 from lib.http.request import Departure
 
 JSON = {"content-type": "application/json"}
+END_BYTES = 64 * 1024
 EVENTS = {"content-type": "text/event-stream; charset=utf-8"}
 
 
@@ -69,6 +70,33 @@ class FakeRelay:
 
 
 @dataclass
+class FakePassage:
+    """Hands an answer on as `lib.runtime.passage` does; `sent` is what the client has got."""
+
+    pieces: Sequence[bytes]
+    how: StreamEnd
+    stream_filter: StreamFilter | None
+    sent: bytes = b""
+
+    @property
+    def body(self) -> FakePassage:
+        return self
+
+    @property
+    def native(self) -> object:
+        return self
+
+    async def finished(self, cut: Callable[[Ends], None]) -> None:
+        text = b"".join(self.pieces)
+        for piece in self.pieces:
+            self.sent += self.stream_filter.feed(piece) if self.stream_filter else piece
+            await asyncio.sleep(0)
+        cut(Ends(self.how, text[:END_BYTES], text[-END_BYTES:], len(text)))
+        if self.stream_filter and self.how is StreamEnd.PROVIDER_DONE:
+            self.sent += self.stream_filter.end()
+
+
+@dataclass
 class FakeAnswer:
     """A provider's answer. `failure` is raised where its body is read; `how` is the way its stream ends."""
 
@@ -88,6 +116,15 @@ class FakeAnswer:
         if len(text) > limit:
             raise AnswerTooLarge
         return FakeBuffer(text)
+
+    async def hold(self, limit: int) -> FakeBuffer | None:
+        try:
+            return await self.read(limit)
+        except AnswerTooLarge:
+            return None
+
+    def passage(self, stream_filter: StreamFilter | None) -> FakePassage:
+        return FakePassage(self.pieces, self.how, stream_filter)
 
     def relay(self, ending: Ending, stream_filter: StreamFilter | None) -> FakeRelay:
         self.relayed = FakeRelay(self.pieces, self.how, ending, stream_filter)

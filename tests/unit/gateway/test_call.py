@@ -178,7 +178,6 @@ def test_a_call_that_gets_no_answer_is_settled_once(
     [
         (UpstreamUnreachable(), 502, Cause.UPSTREAM_BROKE_OFF),
         (UpstreamTimeout(), 504, Cause.UPSTREAM_TIMEOUT),
-        (AnswerTooLarge(), 502, Cause.UPSTREAM_BROKE_OFF),
         (ClientGone(), 502, Cause.CLIENT_GONE_NON_STREAMING),
         (asyncio.CancelledError(), 502, Cause.CLIENT_GONE_NON_STREAMING),
     ],

@@ -1,0 +1,97 @@
+"""A whole answer that is too large to hold, on its way to the client: a few pieces are in memory at any time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import js
+from pyodide.ffi import JsException, create_proxy, to_js
+
+from lib.gateway.upstream import Ends, StreamEnd, StreamFilter
+from lib.runtime.relay import NativeStream, byte_reader, close, why
+
+PIECE_BYTES = 256 * 1024
+FIRST_BYTES = 64 * 1024  # nearly all answers are shorter, so that one read has them whole
+END_BYTES = 64 * 1024
+
+
+async def begin(stream: Any, hold: int) -> tuple[list[Any], Any]:
+    """Read a body of unknown length until it ends, or until more has come than is held.
+
+    Returns the pieces, and the reader where there are more.
+    """
+    reader = byte_reader(stream)
+    pieces: list[Any] = []
+    size = 0
+    while size <= hold:
+        piece, ended = await _read(reader, PIECE_BYTES if pieces else FIRST_BYTES)
+        size += piece.byteLength
+        pieces.append(piece)
+        if ended:
+            return pieces, None
+    return pieces, reader
+
+
+async def _read(reader: Any, size: int) -> tuple[Any, bool]:
+    """Return the next piece, and whether the body ends with it: only then is it shorter than what was asked for."""
+    read = await reader.readAtLeast(size, js.Uint8Array.new(size))
+    return read.value, bool(read.done) or read.value.byteLength < size
+
+
+class JsPassage:
+    """Implements `lib.gateway.upstream.Passage`. `pieces` were read before, and have to be sent first."""
+
+    def __init__(self, pieces: list[Any], reader: Any, lifeline: Any, stream_filter: StreamFilter | None) -> None:
+        pipe = js.IdentityTransformStream.new()
+        self._pieces = pieces
+        self._reader = reader
+        self._writer = pipe.writable.getWriter()
+        self._lifeline = lifeline
+        self._filter = stream_filter
+        self._head, self._tail, self._size = b"", b"", 0
+        self.body = NativeStream(pipe.readable)
+
+    async def finished(self, cut: Callable[[Ends], None]) -> None:
+        told = create_proxy(lambda _event: cut(self._ends(why(self._lifeline))))
+        self._lifeline.signal.addEventListener("abort", told)
+        try:
+            await self._hand_on()
+            end = StreamEnd.PROVIDER_DONE
+        except JsException:
+            end = why(self._lifeline)
+        finally:
+            self._lifeline.signal.removeEventListener("abort", told)
+            told.destroy()
+        cut(self._ends(end))  # before the client has the end
+        if end is StreamEnd.PROVIDER_DONE:
+            await close(self._writer, self._filter.end() if self._filter else b"", self._lifeline)
+            return
+        self._lifeline.cut()
+        if end is not StreamEnd.CLIENT_GONE:
+            with suppress(JsException):  # the client must see that something is missing
+                await self._writer.abort("the rest is missing")
+
+    def _ends(self, end: StreamEnd) -> Ends:
+        return Ends(end, self._head, self._tail, self._size)
+
+    async def _hand_on(self) -> None:
+        over = self._lifeline.over()
+        for piece in self._pieces:
+            await self._send(piece, over)
+        self._pieces = []
+        ended = False
+        while not ended:
+            piece, ended = await _read(self._reader, PIECE_BYTES)
+            await self._send(piece, over)
+
+    async def _send(self, piece: Any, over: Any) -> None:
+        text = bytes(piece.to_bytes())
+        self._size += len(text)
+        self._head += text[: END_BYTES - len(self._head)]
+        self._tail = (self._tail + text)[-END_BYTES:]
+        out = self._filter.feed(text) if self._filter else text
+        if out:
+            writing = self._writer.write(piece if out is text else to_js(out))
+            await js.Promise.race(to_js([writing, over]))
