@@ -111,8 +111,9 @@ INWARD = {
     ),
     "lib.gateway.providers": (
         "lib.gateway.providers", "lib.gateway.models", "lib.gateway.price_table", "lib.config", "lib.gateway.bounds",
-        "lib.gateway.bounds_images",
+        "lib.gateway.bounds_images", "lib.gateway.hiding",
     ),
+    "lib.gateway.hiding": ("lib.gateway.redaction", "lib.gateway.sse", "lib.gateway.upstream"),
     "lib.gateway.answer_ends": ("lib.gateway.models", "lib.gateway.upstream", "lib.http.errors", "lib.http.json_body"),
     "lib.http.errors": (),
     "lib.http.request": (),

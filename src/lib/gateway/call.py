@@ -19,6 +19,7 @@ from lib.gateway.account import Account
 from lib.gateway.answer_ends import usage_at_ends
 from lib.gateway.catalogue import Target, find
 from lib.gateway.denials import Denials
+from lib.gateway.hiding import Hidden, HidingFilter
 from lib.gateway.model_lists import ModelLists
 from lib.gateway.models import Cause, Completion, Usage
 from lib.gateway.providers import Provider
@@ -176,8 +177,8 @@ async def _respond(request: ModelRequest, target: Target, settlement: Settlement
         await answer.discard()
         raise Redirected
     if request.stream and headers.get("content-type", "").lower().startswith(EVENT_STREAM):
-        return _streamed(request.stream, settlement, answer, headers)
-    return await _whole(request, settlement, answer, headers)
+        return _streamed(request.stream, target.provider.shown, settlement, answer, headers)
+    return await _whole(request, target.provider, settlement, answer, headers)
 
 
 async def _refused(target: Target, settlement: Settlement, answer: UpstreamAnswer, headers: dict[str, str]) -> Response:
@@ -213,11 +214,11 @@ def _is_json(body: bytes) -> bool:
 
 
 async def _whole(
-    request: ModelRequest, settlement: Settlement, answer: UpstreamAnswer, headers: dict[str, str]
+    request: ModelRequest, provider: Provider, settlement: Settlement, answer: UpstreamAnswer, headers: dict[str, str]
 ) -> Response:
     body = await answer.hold(MOST_HELD_BYTES)
     if body is None:
-        passage = answer.passage(None)
+        passage = answer.passage(HidingFilter(provider.shown, events=False) if provider.shown else None)
         return _passed(request, settlement, answer, headers, passage)
     text = body.to_bytes()
     usage, failed = request.usage(text), request.told_error(text)
@@ -227,7 +228,8 @@ async def _whole(
     settlement.tell(cause, known, estimated=estimated)
     # Before the client has the answer: its next call must not find this one under way.
     settlement.close(cause, known, status=answer.status, estimated=estimated)
-    return Response(answer.status, headers, body, settlement.facts(), settlement.closed)
+    clean = redact(text, provider.secrets) if failed else provider.shown.taken_out(text)
+    return Response(answer.status, headers, body if clean is text else clean, settlement.facts(), settlement.closed)
 
 
 def _passed(
@@ -289,9 +291,11 @@ class _Reading:
 
 
 def _streamed(
-    stream: StreamFormat, settlement: Settlement, answer: UpstreamAnswer, headers: dict[str, str]
+    stream: StreamFormat, shown: Hidden, settlement: Settlement, answer: UpstreamAnswer, headers: dict[str, str]
 ) -> Response:
     stream_filter = stream.new_filter() if stream.new_filter else None
+    if shown:
+        stream_filter = HidingFilter(shown, stream_filter)
     reading = _Reading(stream, settlement)
 
     def close(report: StreamReport) -> None:

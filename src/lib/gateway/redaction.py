@@ -11,7 +11,7 @@ REDACTED = b"[redacted]"
 SHORTEST_SECRET = 4  # a shorter one would be found everywhere
 
 # A digit or a star tells a key, whole or masked, from English words with a hyphen.
-_KEY_LIKE = re.compile(rb"\b(?:sk|pk|rk|key|xai|gsk|org|proj)[-_](?=[A-Za-z0-9_\-*.]*[0-9*])[A-Za-z0-9_\-*.]{6,}")
+KEY_LIKE = re.compile(rb"\b(?:sk|pk|rk|key|xai|gsk|org|proj)[-_](?=[A-Za-z0-9_\-*.]*[0-9*])[A-Za-z0-9_\-*.]{6,}")
 
 
 def redact(body: bytes, secrets: tuple[str, ...]) -> bytes:
@@ -20,7 +20,7 @@ def redact(body: bytes, secrets: tuple[str, ...]) -> bytes:
     A body that holds nothing of the kind comes back byte for byte.
     """
     hidden = sorted((secret.encode() for secret in secrets if len(secret) >= SHORTEST_SECRET), key=len, reverse=True)
-    body = _KEY_LIKE.sub(REDACTED, _replace(body, hidden))
+    body = KEY_LIKE.sub(REDACTED, _replace(body, hidden))
     try:
         value = json_body.parse(body)
     except BadRequest:
@@ -38,7 +38,7 @@ def _replace(text: bytes, hidden: list[bytes]) -> bytes:
 
 def _walk(value: object, hidden: list[bytes]) -> object:
     if isinstance(value, str):
-        return _KEY_LIKE.sub(REDACTED, _replace(value.encode(), hidden)).decode()
+        return KEY_LIKE.sub(REDACTED, _replace(value.encode(), hidden)).decode()
     if isinstance(value, dict):
         return {_walk(name, hidden): _walk(member, hidden) for name, member in value.items()}
     if isinstance(value, list):

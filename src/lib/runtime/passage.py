@@ -54,13 +54,14 @@ class JsPassage:
         self.body = NativeStream(pipe.readable)
 
     async def finished(self, cut: Callable[[Ends], None]) -> None:
+        reason: Any = None
         told = create_proxy(lambda _event: cut(self._ends(why(self._lifeline))))
         self._lifeline.signal.addEventListener("abort", told)
         try:
             await self._hand_on()
             end = StreamEnd.PROVIDER_DONE
-        except JsException:
-            end = why(self._lifeline)
+        except JsException as broken:
+            end, reason = why(self._lifeline), broken
         finally:
             self._lifeline.signal.removeEventListener("abort", told)
             told.destroy()
@@ -71,7 +72,7 @@ class JsPassage:
         self._lifeline.cut()
         if end is not StreamEnd.CLIENT_GONE:
             with suppress(JsException):  # the client must see that something is missing
-                await self._writer.abort("the rest is missing")
+                await self._writer.abort(reason)
 
     def _ends(self, end: StreamEnd) -> Ends:
         return Ends(end, self._head, self._tail, self._size)

@@ -156,10 +156,10 @@ def test_a_hint_costs_little_however_many_models_there_are() -> None:
     """Comparing each of 5,000 would take a second of a request that anybody can repeat."""
     names = tuple(f"gpt-{number:04d}-{'x' * 200}" for number in range(5_000))
     providers = {"openai": replace(OPENAI, listed=names)}
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(NotFound):
         run(find("gpt-" + "y" * 250, {}, providers, None, ModelLists(FakeUpstream().http, FakeClock())))
-    assert time.perf_counter() - began < 0.5
+    assert time.process_time() - began < 0.5
 
 
 @given(st.text(min_size=1))

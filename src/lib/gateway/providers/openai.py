@@ -24,6 +24,7 @@ def openai(config: Config) -> Provider | None:
         prices=table,
         listed=() if elsewhere else tuple(table),
         lists_itself=elsewhere,
+        at_home=not elsewhere,
         limits=lambda model: limits(NAME).get(listed_name(NAME, model), NO_LIMITS),
         image_rule=openai_image_rule,
         default_output=config.default_output_tokens,
