@@ -977,7 +977,7 @@ export interface paths {
          * List organisations, and what they spend
          * @description What has come to the store is summed: a call that has just ended follows within seconds.
          */
-        get: operations["list_orgs"];
+        get: operations["list_all_orgs"];
         put?: never;
         post?: never;
         delete?: never;
@@ -11393,7 +11393,7 @@ export interface operations {
             };
         };
     };
-    list_orgs: {
+    list_all_orgs: {
         parameters: {
             query?: {
                 limit?: number;

@@ -68,7 +68,7 @@ class PersonSeen(BaseModel):
     created_at: datetime
 
 
-async def list_orgs(services: Services, request: Validated[None, OrgsQuery], _caller: None) -> Response:
+async def list_all_orgs(services: Services, request: Validated[None, OrgsQuery], _caller: None) -> Response:
     """List organisations with what they have used."""
     query = request.query
     [after] = decode_cursor(query.cursor, [""])
@@ -142,7 +142,7 @@ ROUTES = [
     Route(
         method="GET",
         path=ORGS,
-        handler=list_orgs,
+        handler=list_all_orgs,
         summary="List organisations, and what they spend",
         description="What has come to the store is summed: a call that has just ended follows within seconds.",
         responses={200: Page[OrgWithSpend]},

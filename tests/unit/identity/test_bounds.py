@@ -30,7 +30,9 @@ def test_a_key_calls_the_models_that_it_is_bound_to_and_knows_of_no_others() -> 
     for model in ("sim/other", "sim/CHAT", "nowhere/chat"):
         refused = chat(world, key["secret"], model)
         assert (refused.status, refused.error["code"], refused.error["param"]) == (404, "model_not_found", "model")
-        assert refused.body == unknown.body
+        told, _, hint = refused.error["message"].partition(" Did you mean ")
+        assert told == unknown.error["message"].partition(" Did you mean ")[0]
+        assert hint in ("", "sim/chat?")
     listed = world.ask("GET", "/v1/models", key=key["secret"]).body["data"]
     everything = world.ask("GET", "/v1/models").body["data"]
     assert [model["id"] for model in listed] == ["sim/chat"]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from lib.http.route import Route
+from lib.identity import operator_tokens
 from routes import ROUTES
 from tests.access_cases import name_of
 from tests.seen import DOCUMENT
@@ -94,9 +96,13 @@ def put(body: Any, place: Place, value: object) -> Any:
 def status(scene: Scene, route: Route, query: str, body: Json | None) -> int:
     scene.saved.backup(scene.world.binding.connection)
     scene.world.upstream.script = [FakeAnswer()]
-    target = scene.things.path(route) + query
-    headers = {"if-match": "*"}
-    return scene.world.ask(route.method, target, body, key=scene.credentials["owner"], headers=headers).status
+    key, path = scene.credentials["owner"], ""
+    if route.operator:
+        services = scene.world.services
+        key = operator_tokens.new_token(services.config.secret, services.clock.now())
+        path = re.sub(r"{\w+}", scene.things.org_id, route.path)
+    target = (path or scene.things.path(route)) + query
+    return scene.world.ask(route.method, target, body, key=key, headers={"if-match": "*"}).status
 
 
 @pytest.mark.parametrize(("route", "place", "schema"), BODIES)
