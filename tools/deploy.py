@@ -44,18 +44,20 @@ def check_ready(store: Store, overlay: Overlay, environment: Mapping[str, str]) 
         raise ToolError("DATABASE_URL must name the database as the tables' owner: they are migrated before the code.")
 
 
+def check_somebody(overlay: Overlay, environment: Mapping[str, str]) -> None:
+    """Raises ToolError where nobody says who the administrator is, and nobody can be asked."""
+    if not (overlay.admin_email or environment.get("ADMIN_EMAIL") or sys.stdin.isatty()):
+        raise ToolError("who is the first administrator? Say it once: make deploy ADMIN_EMAIL=you@example.com")
+
+
 def administrator(overlay: Overlay, environment: Mapping[str, str], settings: Path = SETTINGS) -> str:
     """Return the first administrator's address, asking for it once, and keep it in deploy.toml. Raises ToolError."""
     from tools.seed import checked_email  # noqa: PLC0415 # it needs packages that the set-up brings first
 
     if overlay.admin_email:
         return checked_email(overlay.admin_email)
-    said = environment.get("ADMIN_EMAIL") or ""
-    if not said and sys.stdin.isatty():
-        said = input("Your e-mail address, as Headgate's first administrator: ").strip()
-    if not said:
-        raise ToolError("who is the first administrator? Say it once: make deploy ADMIN_EMAIL=you@example.com")
-    email = checked_email(said)
+    said = environment.get("ADMIN_EMAIL") or input("Your e-mail address, as Headgate's first administrator: ")
+    email = checked_email(said.strip())
     text = settings.read_text(encoding="utf-8") if settings.exists() else ""
     line = f"admin_email = {_toml(email)}\n"
     write_private(settings, line + text if text else TEMPLATE.format(email=_toml(email)))
@@ -95,6 +97,8 @@ def main() -> int:
         print("Size: " + check_size(dry_run(write_configuration(overlay, store))))
         return 0
     check_ready(store, overlay, os.environ)
+    if not options.unattended:
+        check_somebody(overlay, os.environ)
     if not options.is_set_up:
         set_up()
         # The steps need the development packages.
