@@ -107,7 +107,8 @@ class Things:
 
     def path(self, route: Route) -> str:
         """Return where a route leads for these things. Raises KeyError for one that nobody has thought of."""
-        [_, first, *_] = route.path.removeprefix("/api/v1").split("/") if "{" in route.path else ["", ""]
+        below = route.path.removeprefix("/api/v1").removeprefix("/operator")
+        [_, first, *_] = below.split("/") if "{" in route.path else ["", ""]
         own = {"id": first, "model": first}
 
         def place(found: re.Match[str]) -> str:
@@ -142,6 +143,7 @@ def make_things(ask: Ask, org_id: str, member_id: str, invitation_id: str, mark:
     budget = made("/api/v1/budgets", BUDGET)
     ids = {
         "orgs": org_id,
+        "users": member_id,
         "v1": "sim/chat",
         "models": MODEL_NAME,
         "keys": made("/api/v1/keys", {"name": "x", "scopes": ["keys:write"]}),
