@@ -22,7 +22,20 @@ from lib.identity.models import Principal, Scope
 from lib.services import Services
 from lib.store.schema import BudgetRow
 from routes.money import InDollars, Usd, either, one_of
-from routes.schemas import AFTER_ALL, NEW_RULE, RECENT, RULE_TAG, Level, Name, NewRuleScope, One, Page, RuleScope
+from routes.schemas import (
+    AFTER_ALL,
+    NEW_RULE,
+    RECENT,
+    RULE_TAG,
+    Covers,
+    Level,
+    Name,
+    NewRuleScope,
+    One,
+    Page,
+    RuleScope,
+    covers_of,
+)
 
 SHORTEST_ROLLING, LONGEST_ROLLING = 60, 31_536_000
 _FORBID = ConfigDict(extra="forbid")
@@ -59,6 +72,7 @@ class CreateBudget(BaseModel):
     model_config = _FORBID
     name: Name | None = None
     scope: NewRuleScope
+    covers: Annotated[Covers | None, Field(description="Of a team's rule alone; `keys` where nothing is said")] = None
     window: _Window
     limit_nano_usd: _NanoUsd | None = None
     limit_usd: Usd | None = None
@@ -96,6 +110,7 @@ class Budget(InDollars):
     id: str
     name: str | None
     scope: RuleScope
+    covers: Covers | None
     window: str
     limit_nano_usd: int
     effective_limit_nano_usd: int
@@ -125,7 +140,7 @@ async def create_budget(
     body = request.body
     most = one_of(body.limit_nano_usd, body.limit_usd, "the limit")
     row = await policy_service.create_budget(
-        services, principal, body.scope.wanted(), body.window, most, body.mode, body.name
+        services, principal, body.scope.wanted(body.covers), body.window, most, body.mode, body.name
     )
     return await _shown(services, row, 201, {"location": f"/api/v1/budgets/{row.id}"})
 
@@ -179,6 +194,7 @@ def _budget(row: BudgetRow, most: int, counters: Mapping[str, Counter]) -> Budge
         id=row.id,
         name=row.name,
         scope=RuleScope(type=Level(row.scope_type), id=row.scope_id, model=row.scope_model),
+        covers=covers_of(row),
         window=row.spend_window,
         limit_nano_usd=row.limit_nano_usd,
         effective_limit_nano_usd=most,

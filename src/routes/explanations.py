@@ -65,6 +65,7 @@ async def explain(services: Services, request: Validated[ExplainCall, NoQuery], 
         user_id=row.user_id,
         makers=row.maker_line_ids or "",
         minted=row.kind == key_store.BROWSER,
+        member_of=principal.member_of if row.id == principal.key_id else "",
     )
     bound = Bound(body.input_tokens, body.max_output_tokens, body.choices, has_output=True)
     ask = ask_of(path, target, bound, body.input_tokens, gateway.output_floor)

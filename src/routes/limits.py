@@ -20,7 +20,20 @@ from lib.http.route import NoQuery, Route
 from lib.identity.models import Principal, Scope
 from lib.services import Services
 from lib.store.schema import LimitRow
-from routes.schemas import AFTER_ALL, NEW_RULE, RECENT, RULE_TAG, Level, Name, NewRuleScope, One, Page, RuleScope
+from routes.schemas import (
+    AFTER_ALL,
+    NEW_RULE,
+    RECENT,
+    RULE_TAG,
+    Covers,
+    Level,
+    Name,
+    NewRuleScope,
+    One,
+    Page,
+    RuleScope,
+    covers_of,
+)
 
 _Amount = Annotated[int, Field(ge=1, le=1_000_000_000_000, strict=True)]
 _Burst = Annotated[int, Field(ge=1, le=10_000_000_000_000, strict=True)]
@@ -36,6 +49,7 @@ class CreateLimit(BaseModel):
     model_config = _FORBID
     name: Name | None = None
     scope: NewRuleScope
+    covers: Annotated[Covers | None, Field(description="Of a team's rule alone; `keys` where nothing is said")] = None
     unit: Unit
     limit: _Amount
     window_seconds: _Window | None = None
@@ -58,6 +72,7 @@ class Limit(BaseModel):
     id: str
     name: str | None
     scope: RuleScope
+    covers: Covers | None
     unit: Unit
     limit: int
     window_seconds: int | None
@@ -81,7 +96,14 @@ async def create_limit(services: Services, request: Validated[CreateLimit, NoQue
     """Make a limit."""
     body = request.body
     row = await policy_service.create_limit(
-        services, principal, body.scope.wanted(), body.unit, body.limit, body.window_seconds, body.burst, body.name
+        services,
+        principal,
+        body.scope.wanted(body.covers),
+        body.unit,
+        body.limit,
+        body.window_seconds,
+        body.burst,
+        body.name,
     )
     return await _shown(services, row, 201, {"location": f"/api/v1/limits/{row.id}"})
 
@@ -123,6 +145,7 @@ def _limit(row: LimitRow, counters: Mapping[str, Counter]) -> Limit:
         id=row.id,
         name=row.name,
         scope=RuleScope(type=Level(row.scope_type), id=row.scope_id, model=row.scope_model),
+        covers=covers_of(row),
         unit=Unit(row.unit),
         limit=row.amount,
         window_seconds=row.window_seconds,

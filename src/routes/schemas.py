@@ -22,6 +22,7 @@ from lib.identity.policy import Role
 from lib.identity.reauthentication import Proof
 from lib.identity.sign_in_cookies import local_path
 from lib.names import plain
+from lib.store.schema import BudgetRow, LimitRow
 from lib.text import PRINTABLE
 from routes.money import InDollars
 
@@ -163,11 +164,18 @@ class Level(StrEnum):
     END_USER = "end_user"
 
 
+class Covers(StrEnum):
+    """What a team's rule counts: the keys that belong to the team, or also what its members do that have signed in."""
+
+    KEYS = "keys"
+    MEMBERS = "members"
+
+
 class NewRuleScope(BaseModel):
     """Whom a rule is to be about: one, or with the id `*` each by itself. The organisation's own id may be left out.
 
     `model` narrows it to calls of one model, as clients name it. An `end_user` is what a request's `user` says.
-    A `team` or a `user` is whose key the call is made with.
+    A `team` or a `user` is whose key the call is made with; what a rule for a team covers, its `covers` says.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -175,9 +183,9 @@ class NewRuleScope(BaseModel):
     id: _Name | None = None
     model: _Name | None = None
 
-    def wanted(self) -> WantedScope:
+    def wanted(self, covers: Covers | None) -> WantedScope:
         """Return it as the rules of creation take it."""
-        return WantedScope(self.type, self.id, self.model)
+        return WantedScope(self.type, self.id, self.model, covers)
 
 
 class RuleScope(BaseModel):
@@ -186,6 +194,11 @@ class RuleScope(BaseModel):
     type: Level
     id: str
     model: str | None
+
+
+def covers_of(row: LimitRow | BudgetRow) -> Covers | None:
+    """Return what a rule covers, where it is a team's."""
+    return Covers(row.covers) if row.scope_type == Level.TEAM else None
 
 
 class SubjectCheck(InDollars):

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from lib.admission import ledger_sums
+from lib.admission import ledger_sums, policy_store
 from lib.admission.counters import Counted, Place
 from lib.admission.gate import REMEMBERED_MS
 from lib.admission.ledger_sums import SubjectSum, Wanted
@@ -118,6 +118,9 @@ class _Comparison:
 
     async def run(self) -> BudgetCheck:
         """Go through all subjects, page by page."""
+        if self._row.covers == policy_store.MEMBERS:
+            reason = "records do not say on which teams a member's own calls counted"
+            return BudgetCheck(self._row, Verdict.UNVERIFIABLE, reason)
         if self._who is not None and self._row.scope_type == "key":
             self._who = await ledger_sums.line_of(self._services.database, self._row.org_id, self._who)
         lines: list[Line] = []

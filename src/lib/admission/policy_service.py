@@ -22,11 +22,15 @@ MOST_BURST = 10  # times the limit
 
 @dataclass(frozen=True, slots=True)
 class WantedScope:
-    """Whom a new rule is to be about, as the client says it. Only an organisation's own `id` may be left out."""
+    """Whom a new rule is to be about, as the client says it. Only an organisation's own `id` may be left out.
+
+    `covers`: of a team, `keys` that belong to it, or also its `members`; None: keys.
+    """
 
     type: str
     id: str | None = None
     model: str | None = None
+    covers: str | None = None
 
 
 async def create_limit(
@@ -56,6 +60,7 @@ async def create_limit(
         created_at=now,
         updated_at=now,
         name=name,
+        covers=scope.covers or policy_store.KEYS,
     )
     _check_limit(row)
     made = found("limits", principal.org_id, row.id)
@@ -129,6 +134,7 @@ async def create_budget(
         created_at=now,
         updated_at=now,
         name=name,
+        covers=scope.covers or policy_store.KEYS,
     )
     made = found("budgets", principal.org_id, row.id)
     noted = noting(
@@ -183,6 +189,8 @@ async def _subject(services: Services, principal: Principal, scope: WantedScope)
         raise UnprocessableEntity("A rule for a model has it as its id, and no `model` beside it.", param="scope.model")
     if scope.model == EACH:
         raise UnprocessableEntity("`model` names one model. For each model, make a rule for them.", param="scope.model")
+    if scope.covers is not None and scope.type != "team":
+        raise UnprocessableEntity("Only a rule for a team says what of it is covered.", param="covers")
     if scope.type == "org":
         return _own(principal, scope.id)
     if scope.id is None:

@@ -16,6 +16,7 @@ from lib.store.rows import columns
 from lib.store.schema import BudgetRow, LimitRow
 from lib.store.scope import Org
 
+KEYS, MEMBERS = "keys", "members"  # what a team's rule covers
 MOST_LIMITS = 200
 MOST_BUDGETS = 200  # that somebody has made by hand; those of browsers' keys are counted for themselves
 MOST_MINTED = 500
@@ -96,8 +97,8 @@ async def insert_limit(database: Database, row: LimitRow) -> bool:
     group = [
         Statement(
             "INSERT INTO limits (id, org_id, scope_type, scope_id, scope_model, unit, amount, window_seconds, burst,"
-            " version, created_at, updated_at, name)"
-            " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+            " version, created_at, updated_at, name, covers)"
+            " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
             astuple(row),
         ),
         Statement(
@@ -154,7 +155,8 @@ async def insert_budget(database: Database, row: BudgetRow) -> bool:
     group = [
         Statement(
             "INSERT INTO budgets (id, org_id, scope_type, scope_id, scope_model, spend_window, limit_nano_usd, mode,"
-            " version, created_at, updated_at, name) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+            " version, created_at, updated_at, name, covers)"
+            " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
             astuple(row),
         ),
         Statement(
@@ -175,9 +177,10 @@ def insert_minted(row: BudgetRow, maker_id: str) -> Statement:
     """
     return Statement(
         "INSERT INTO budgets (org_id, id, scope_type, scope_id, scope_model, spend_window, limit_nano_usd, mode,"
-        " version, created_at, updated_at, name) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12"
-        f" WHERE (SELECT count(*) FROM budgets WHERE org_id = ?1 AND {_MINTED})) < ?13"
-        " AND EXISTS (SELECT 1 FROM api_keys WHERE org_id = ?1 AND id = ?14 AND revoked_at IS NULL)",
+        " version, created_at, updated_at, name, covers)"
+        " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13"
+        f" WHERE (SELECT count(*) FROM budgets WHERE org_id = ?1 AND {_MINTED})) < ?14"
+        " AND EXISTS (SELECT 1 FROM api_keys WHERE org_id = ?1 AND id = ?15 AND revoked_at IS NULL)",
         (row.org_id, row.id, *astuple(row)[2:], MOST_MINTED, maker_id),
     )
 
@@ -241,4 +244,5 @@ def _budget(row: BudgetRow, adjustments: Sequence[Adjustment], lines: Mapping[st
 
 def _scope(row: LimitRow | BudgetRow, lines: Mapping[str, str]) -> dict[str, str | None]:
     subject = lines.get(row.scope_id, row.scope_id) if row.scope_type == "key" else row.scope_id
-    return {"type": row.scope_type, "id": subject, "model": row.scope_model}
+    scope = {"type": row.scope_type, "id": subject, "model": row.scope_model}
+    return scope | {"covers": row.covers} if row.covers != KEYS else scope

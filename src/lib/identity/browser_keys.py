@@ -80,7 +80,19 @@ async def mint(services: Services, principal: Principal, wanted: Wanted) -> tupl
         lineage=lineage.of_made(await key_service.making_key(services, principal)),
     )
     budget = BudgetRow(
-        new_id(now), key.org_id, "key", key.id, None, "total", wanted.budget_nano_usd, "hard", 1, now, now, None
+        new_id(now),
+        key.org_id,
+        "key",
+        key.id,
+        None,
+        "total",
+        wanted.budget_nano_usd,
+        "hard",
+        1,
+        now,
+        now,
+        None,
+        policy_store.KEYS,
     )
     group = [
         policy_store.delete_of_ended_keys(key.org_id, now - SETTLING),

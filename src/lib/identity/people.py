@@ -49,6 +49,7 @@ def principal_of(
         session_id=session_id,
         lacks_second_factor=row.lacks_second_factor and suspended is None,
         suspended=suspended,
+        member_of=row.member_of or "",
     )
 
 

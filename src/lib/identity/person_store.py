@@ -16,7 +16,13 @@ _PERSON = (
     " memberships.custom_role_id,"
     " (SELECT permissions FROM roles WHERE roles.org_id = ?2 AND roles.id = memberships.custom_role_id) AS permissions,"
     " (SELECT second_factor_required_at FROM orgs WHERE orgs.id = ?2) AS second_factor_required_at,"
-    " api_keys.id AS key_id"
+    " api_keys.id AS key_id,"
+    # The teams it is in of which a rule covers members.
+    " (SELECT {joined} FROM team_members WHERE team_members.org_id = ?2 AND team_members.user_id = ?1 AND ("
+    " EXISTS (SELECT 1 FROM limits WHERE limits.org_id = ?2 AND limits.scope_type = 'team'"
+    " AND limits.covers = 'members' AND limits.scope_id IN ('*', team_members.team_id))"
+    " OR EXISTS (SELECT 1 FROM budgets WHERE budgets.org_id = ?2 AND budgets.scope_type = 'team'"
+    " AND budgets.covers = 'members' AND budgets.scope_id IN ('*', team_members.team_id)))) AS member_of"
 )
 # Of the organisation ?2; all empty where the person is no member of it.
 _MEMBERSHIP = (
@@ -41,6 +47,7 @@ class PersonRow:
     permissions: frozenset[str] | None
     second_factor_required_at: datetime | None
     key_id: str | None
+    member_of: str | None
 
     @property
     def lacks_second_factor(self) -> bool:
@@ -71,9 +78,13 @@ class _OrgRow:
     org_id: str
 
 
+def _person(database: Database) -> str:
+    return _PERSON.format(joined=database.dialect.joined("team_members.team_id"))
+
+
 async def find_person(database: Database, user_id: str, org_id: str) -> PersonRow | None:
     """Return a person as it is in an organisation; None when there is no such person."""
-    sql = f"SELECT {_PERSON} FROM users{_MEMBERSHIP} WHERE users.id = ?1"
+    sql = f"SELECT {_person(database)} FROM users{_MEMBERSHIP} WHERE users.id = ?1"
     return await database.one(Member(org_id, user_id), PersonRow, sql, user_id, org_id)
 
 
@@ -82,7 +93,7 @@ async def find_by_token(
 ) -> TokenRow | None:
     """Return who an access token speaks for, and whether it was revoked; None when there is no such person."""
     sql = (
-        f"SELECT {_PERSON},"
+        f"SELECT {_person(database)},"
         " (SELECT count(*) FROM revoked_tokens WHERE user_id = ?1 AND jti_hash = ?3) AS revoked,"
         " (SELECT count(*) FROM refresh_tokens WHERE user_id = ?1 AND family_id = ?4 AND revoked_at IS NULL) AS alive"
         f" FROM users{_MEMBERSHIP} WHERE users.id = ?1"
@@ -93,7 +104,8 @@ async def find_by_token(
 async def find_by_session(database: Database, user_id: str, org_id: str, secret_hash: str) -> SessionPersonRow | None:
     """Return who a session speaks for; None when there is no such one, or it was revoked. It may have ended."""
     sql = (
-        f"SELECT {_PERSON}, sessions.id AS session_id, sessions.seen_at, sessions.expires_at, sessions.created_at"
+        f"SELECT {_person(database)}, sessions.id AS session_id, sessions.seen_at, sessions.expires_at,"
+        " sessions.created_at"
         f" FROM sessions JOIN users ON users.id = sessions.user_id{_MEMBERSHIP}"
         " WHERE sessions.user_id = ?1 AND sessions.secret_hash = ?3 AND sessions.revoked_at IS NULL"
         " AND coalesce(sessions.active_org_id, '') = ?2"

@@ -23,6 +23,7 @@ class Dialect:
     day_start: of a column or query that gives such a day, when it begins, to be compared with a time column.
     json_rows: (place, columns) → what to put behind FROM, so that the JSON array bound at this place gives a row for
     each of its objects, and a column for each member, of the types given.
+    joined: of a text column, the texts of all rows with a space between them; null where there are none.
     encode: a checked value as the driver takes it. readers: how a column of each type is read.
     """
 
@@ -30,6 +31,7 @@ class Dialect:
     utc_day: Callable[[str], str]
     day_start: Callable[[str], str]
     json_rows: Callable[[str, Mapping[str, type]], str]
+    joined: Callable[[str], str]
     encode: Callable[[Any], Any]
     readers: Mapping[object, Convert]
 
@@ -104,6 +106,7 @@ SQLITE = Dialect(
     utc_day=lambda column: f"substr({column}, 1, 10)",
     day_start=lambda day: day,  # a day's text sorts before that of every time in it
     json_rows=_sqlite_json_rows,
+    joined=lambda column: f"group_concat({column}, ' ')",
     encode=_sqlite_encode,
     readers={str: str, int: int, float: float, bool: bool, datetime: _time, frozenset[str]: _texts},
 )
@@ -112,6 +115,7 @@ POSTGRES = Dialect(
     utc_day=lambda column: f"to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD')",
     day_start=lambda day: f"(CAST({day} AS timestamp) AT TIME ZONE 'UTC')",
     json_rows=_postgres_json_rows,
+    joined=lambda column: f"string_agg({column}, ' ')",
     encode=_postgres_encode,
     readers={
         str: str, int: int, float: float, bool: lambda text: text == "t", datetime: _time, frozenset[str]: _texts

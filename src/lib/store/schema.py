@@ -95,6 +95,7 @@ class BudgetRow:
     created_at: datetime
     updated_at: datetime
     name: str | None
+    covers: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +146,7 @@ class LimitRow:
     created_at: datetime
     updated_at: datetime
     name: str | None
+    covers: str
 
 
 @dataclass(frozen=True, slots=True)

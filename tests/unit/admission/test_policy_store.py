@@ -45,11 +45,11 @@ class Store:
 
 
 def limit(org: str) -> LimitRow:
-    return LimitRow(new_id(NOW), org, "key", "*", None, "requests", 10, 60, None, 1, NOW, NOW, "Ann's")
+    return LimitRow(new_id(NOW), org, "key", "*", None, "requests", 10, 60, None, 1, NOW, NOW, "Ann's", "keys")
 
 
 def budget(org: str) -> BudgetRow:
-    return BudgetRow(new_id(NOW), org, "key", "*", None, "month", 500, "hard", 1, NOW, NOW, "Ours")
+    return BudgetRow(new_id(NOW), org, "key", "*", None, "month", 500, "hard", 1, NOW, NOW, "Ours", "keys")
 
 
 def test_what_is_written_is_read() -> None:

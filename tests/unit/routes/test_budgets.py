@@ -41,6 +41,7 @@ def test_a_budget_is_made_read_changed_and_deleted() -> None:
             "id": made["id"],
             "name": "Ours",
             "scope": {"type": "org", "id": world.org_id, "model": None},
+            "covers": None,
             "window": "month",
             "limit_nano_usd": 1000,
             "effective_limit_nano_usd": 1000,

@@ -38,6 +38,7 @@ def test_a_limit_is_made_read_changed_and_deleted() -> None:
         "id": made["id"],
         "name": None,
         "scope": {"type": "key", "id": "*", "model": None},
+        "covers": None,
         "unit": "requests",
         "limit": 10,
         "window_seconds": 60,

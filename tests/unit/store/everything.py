@@ -116,12 +116,12 @@ async def _models(services: Services, org: str) -> None:
 
 async def _rules(services: Services, org: str) -> None:
     database = services.database
-    limit = LimitRow(new_id(NOW), org, "org", org, None, "requests", 5, 60, None, 1, NOW, NOW, "n")
+    limit = LimitRow(new_id(NOW), org, "org", org, None, "requests", 5, 60, None, 1, NOW, NOW, "n", "keys")
     await policy_store.insert_limit(database, limit)
     await policy_store.update_limit(database, limit, 1)
     await policy_store.list_limits(database, org, "~", 20)
     await policy_store.get_limit(database, org, limit.id)
-    budget = BudgetRow(new_id(NOW), org, "org", org, None, "day", 5, "hard", 1, NOW, NOW, "n")
+    budget = BudgetRow(new_id(NOW), org, "org", org, None, "day", 5, "hard", 1, NOW, NOW, "n", "keys")
     await policy_store.insert_budget(database, budget)
     await policy_store.update_budget(database, budget, 1)
     await policy_store.list_budgets(database, org, "~", 20)

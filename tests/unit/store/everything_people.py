@@ -94,7 +94,7 @@ async def _elsewhere(services: Services) -> None:
     assert row is not None
     await login_store.move(services.database, row, row.secret_hash, NOW)
     session = await sessions.begin(services, user, "", CONTEXT, None)
-    principal = people.principal_of(PersonRow(user.id, *[None] * 10), "", "session", session.shown.id)
+    principal = people.principal_of(PersonRow(user.id, *[None] * 11), "", "session", session.shown.id)
     await logins.remove(services, principal, row.id, Proof(), CONTEXT)
 
 
