@@ -3326,6 +3326,7 @@ export interface components {
             requests: number;
             /** Cost Nano Usd */
             cost_nano_usd: number;
+            cost_usd: string;
         };
         /**
          * OwnOrg
@@ -4318,6 +4319,18 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "model": "openai/gpt-4o-mini",
+                 *       "messages": [
+                 *         {
+                 *           "role": "user",
+                 *           "content": "Say hello."
+                 *         }
+                 *       ],
+                 *       "max_tokens": 100
+                 *     }
+                 */
                 "application/json": components["schemas"]["ChatRequest"];
             };
         };
@@ -4328,6 +4341,29 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "chatcmpl-1",
+                     *       "object": "chat.completion",
+                     *       "created": 1764590400,
+                     *       "model": "gpt-4o-mini",
+                     *       "choices": [
+                     *         {
+                     *           "index": 0,
+                     *           "message": {
+                     *             "role": "assistant",
+                     *             "content": "Hello!"
+                     *           },
+                     *           "finish_reason": "stop"
+                     *         }
+                     *       ],
+                     *       "usage": {
+                     *         "prompt_tokens": 9,
+                     *         "completion_tokens": 3,
+                     *         "total_tokens": 12
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["PassedThrough"];
                 };
             };
@@ -4450,6 +4486,14 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "model": "openai/text-embedding-3-small",
+                 *       "input": [
+                 *         "Say hello."
+                 *       ]
+                 *     }
+                 */
                 "application/json": components["schemas"]["EmbeddingsRequest"];
             };
         };
@@ -4460,6 +4504,26 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "object": "list",
+                     *       "model": "text-embedding-3-small",
+                     *       "data": [
+                     *         {
+                     *           "object": "embedding",
+                     *           "index": 0,
+                     *           "embedding": [
+                     *             0.1,
+                     *             0.2
+                     *           ]
+                     *         }
+                     *       ],
+                     *       "usage": {
+                     *         "prompt_tokens": 4,
+                     *         "total_tokens": 4
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["PassedThrough"];
                 };
             };
@@ -4588,6 +4652,19 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "object": "list",
+                     *       "data": [
+                     *         {
+                     *           "id": "01900000-0000-7000-8000-000000000001",
+                     *           "object": "model",
+                     *           "created": 1764590400,
+                     *           "owned_by": "owned_by"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["ModelList"];
                 };
             };
@@ -4664,6 +4741,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "01900000-0000-7000-8000-000000000001",
+                     *       "object": "model",
+                     *       "created": 1764590400,
+                     *       "owned_by": "owned_by"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Model"];
                 };
             };
@@ -4750,6 +4835,22 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "01900000-0000-7000-8000-000000000001",
+                     *           "name": "Backend",
+                     *           "role": "developer",
+                     *           "custom_role_id": "01900000-0000-7000-8000-000000000001",
+                     *           "created_at": "2026-12-01T12:00:00Z"
+                     *         }
+                     *       ],
+                     *       "meta": {
+                     *         "next_cursor": "next_cursor"
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["Page_OwnOrg_"];
                 };
             };
@@ -4821,6 +4922,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "name": "Backend"
+                 *     }
+                 */
                 "application/json": components["schemas"]["CreateOrg"];
             };
         };
@@ -4831,6 +4937,19 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "id": "01900000-0000-7000-8000-000000000001",
+                     *         "name": "Backend",
+                     *         "time_zone": "Europe/Berlin",
+                     *         "require_second_factor": true,
+                     *         "created_at": "2026-12-01T12:00:00Z",
+                     *         "updated_at": "2026-12-01T12:00:00Z"
+                     *       },
+                     *       "meta": {}
+                     *     }
+                     */
                     "application/json": components["schemas"]["One_Org_"];
                 };
             };
@@ -5058,6 +5177,19 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "id": "01900000-0000-7000-8000-000000000001",
+                     *         "name": "Backend",
+                     *         "time_zone": "Europe/Berlin",
+                     *         "require_second_factor": true,
+                     *         "created_at": "2026-12-01T12:00:00Z",
+                     *         "updated_at": "2026-12-01T12:00:00Z"
+                     *       },
+                     *       "meta": {}
+                     *     }
+                     */
                     "application/json": components["schemas"]["One_Org_"];
                 };
             };
@@ -5140,6 +5272,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "name": "Backend"
+                 *     }
+                 */
                 "application/json": components["schemas"]["UpdateOrg"];
             };
         };
@@ -5150,6 +5287,19 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "id": "01900000-0000-7000-8000-000000000001",
+                     *         "name": "Backend",
+                     *         "time_zone": "Europe/Berlin",
+                     *         "require_second_factor": true,
+                     *         "created_at": "2026-12-01T12:00:00Z",
+                     *         "updated_at": "2026-12-01T12:00:00Z"
+                     *       },
+                     *       "meta": {}
+                     *     }
+                     */
                     "application/json": components["schemas"]["One_Org_"];
                 };
             };
@@ -5292,6 +5442,24 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "user_id": "01900000-0000-7000-8000-000000000001",
+                     *           "email": "ann@example.com",
+                     *           "name": "Backend",
+                     *           "role": "developer",
+                     *           "custom_role_id": "01900000-0000-7000-8000-000000000001",
+                     *           "created_at": "2026-12-01T12:00:00Z",
+                     *           "updated_at": "2026-12-01T12:00:00Z"
+                     *         }
+                     *       ],
+                     *       "meta": {
+                     *         "next_cursor": "next_cursor"
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["Page_Member_"];
                 };
             };
@@ -5378,6 +5546,20 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "user_id": "01900000-0000-7000-8000-000000000001",
+                     *         "email": "ann@example.com",
+                     *         "name": "Backend",
+                     *         "role": "developer",
+                     *         "custom_role_id": "01900000-0000-7000-8000-000000000001",
+                     *         "created_at": "2026-12-01T12:00:00Z",
+                     *         "updated_at": "2026-12-01T12:00:00Z"
+                     *       },
+                     *       "meta": {}
+                     *     }
+                     */
                     "application/json": components["schemas"]["One_Member_"];
                 };
             };
@@ -5566,6 +5748,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "role": "developer"
+                 *     }
+                 */
                 "application/json": components["schemas"]["UpdateMember"];
             };
         };
@@ -5576,6 +5763,20 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "user_id": "01900000-0000-7000-8000-000000000001",
+                     *         "email": "ann@example.com",
+                     *         "name": "Backend",
+                     *         "role": "developer",
+                     *         "custom_role_id": "01900000-0000-7000-8000-000000000001",
+                     *         "created_at": "2026-12-01T12:00:00Z",
+                     *         "updated_at": "2026-12-01T12:00:00Z"
+                     *       },
+                     *       "meta": {}
+                     *     }
+                     */
                     "application/json": components["schemas"]["One_Member_"];
                 };
             };
@@ -5709,6 +5910,27 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "01900000-0000-7000-8000-000000000001",
+                     *           "email": "ann@example.com",
+                     *           "role": "developer",
+                     *           "custom_role_id": "01900000-0000-7000-8000-000000000001",
+                     *           "invited_by_user_id": "01900000-0000-7000-8000-000000000001",
+                     *           "expires_at": "2026-12-01T12:00:00Z",
+                     *           "accepted_at": "2026-12-01T12:00:00Z",
+                     *           "revoked_at": "2026-12-01T12:00:00Z",
+                     *           "mailed": true,
+                     *           "created_at": "2026-12-01T12:00:00Z"
+                     *         }
+                     *       ],
+                     *       "meta": {
+                     *         "next_cursor": "next_cursor"
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["Page_Invitation_"];
                 };
             };
@@ -5791,6 +6013,12 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "email": "bob@example.com",
+                 *       "role": "developer"
+                 *     }
+                 */
                 "application/json": components["schemas"]["CreateInvitation"];
             };
         };
@@ -5801,6 +6029,25 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "id": "01900000-0000-7000-8000-000000000001",
+                     *         "email": "ann@example.com",
+                     *         "role": "developer",
+                     *         "custom_role_id": "01900000-0000-7000-8000-000000000001",
+                     *         "invited_by_user_id": "01900000-0000-7000-8000-000000000001",
+                     *         "expires_at": "2026-12-01T12:00:00Z",
+                     *         "accepted_at": "2026-12-01T12:00:00Z",
+                     *         "revoked_at": "2026-12-01T12:00:00Z",
+                     *         "mailed": true,
+                     *         "created_at": "2026-12-01T12:00:00Z",
+                     *         "token": "the-token-of-the-mail",
+                     *         "link": "link"
+                     *       },
+                     *       "meta": {}
+                     *     }
+                     */
                     "application/json": components["schemas"]["One_NewInvitation_"];
                 };
             };
@@ -5923,6 +6170,23 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "id": "01900000-0000-7000-8000-000000000001",
+                     *         "email": "ann@example.com",
+                     *         "role": "developer",
+                     *         "custom_role_id": "01900000-0000-7000-8000-000000000001",
+                     *         "invited_by_user_id": "01900000-0000-7000-8000-000000000001",
+                     *         "expires_at": "2026-12-01T12:00:00Z",
+                     *         "accepted_at": "2026-12-01T12:00:00Z",
+                     *         "revoked_at": "2026-12-01T12:00:00Z",
+                     *         "mailed": true,
+                     *         "created_at": "2026-12-01T12:00:00Z"
+                     *       },
+                     *       "meta": {}
+                     *     }
+                     */
                     "application/json": components["schemas"]["One_Invitation_"];
                 };
             };
@@ -6087,6 +6351,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "token": "the-token-of-the-mail"
+                 *     }
+                 */
                 "application/json": components["schemas"]["AcceptInvitation"];
             };
         };
@@ -6097,6 +6366,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "org_id": "01900000-0000-7000-8000-000000000001"
+                     *       },
+                     *       "meta": {}
+                     *     }
+                     */
                     "application/json": components["schemas"]["One_Joined_"];
                 };
             };
@@ -6221,6 +6498,24 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "01900000-0000-7000-8000-000000000001",
+                     *           "name": "Backend",
+                     *           "permissions": [
+                     *             "usage:read"
+                     *           ],
+                     *           "created_at": "2026-12-01T12:00:00Z",
+                     *           "updated_at": "2026-12-01T12:00:00Z"
+                     *         }
+                     *       ],
+                     *       "meta": {
+                     *         "next_cursor": "next_cursor"
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["Page_OwnRole_"];
                 };
             };
@@ -6303,6 +6598,14 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "name": "Backend",
+                 *       "permissions": [
+                 *         "chat:write"
+                 *       ]
+                 *     }
+                 */
                 "application/json": components["schemas"]["CreateRole"];
             };
         };
@@ -6313,6 +6616,20 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "id": "01900000-0000-7000-8000-000000000001",
+                     *         "name": "Backend",
+                     *         "permissions": [
+                     *           "usage:read"
+                     *         ],
+                     *         "created_at": "2026-12-01T12:00:00Z",
+                     *         "updated_at": "2026-12-01T12:00:00Z"
+                     *       },
+                     *       "meta": {}
+                     *     }
+                     */
                     "application/json": components["schemas"]["One_OwnRole_"];
                 };
             };
@@ -6435,6 +6752,20 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "id": "01900000-0000-7000-8000-000000000001",
+                     *         "name": "Backend",
+                     *         "permissions": [
+                     *           "usage:read"
+                     *         ],
+                     *         "created_at": "2026-12-01T12:00:00Z",
+                     *         "updated_at": "2026-12-01T12:00:00Z"
+                     *       },
+                     *       "meta": {}
+                     *     }
+                     */
                     "application/json": components["schemas"]["One_OwnRole_"];
                 };
             };
@@ -6623,6 +6954,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "name": "Backend"
+                 *     }
+                 */
                 "application/json": components["schemas"]["UpdateRole"];
             };
         };
@@ -6633,6 +6969,20 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "id": "01900000-0000-7000-8000-000000000001",
+                     *         "name": "Backend",
+                     *         "permissions": [
+                     *           "usage:read"
+                     *         ],
+                     *         "created_at": "2026-12-01T12:00:00Z",
+                     *         "updated_at": "2026-12-01T12:00:00Z"
+                     *       },
+                     *       "meta": {}
+                     *     }
+                     */
                     "application/json": components["schemas"]["One_OwnRole_"];
                 };
             };
@@ -6766,6 +7116,21 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "01900000-0000-7000-8000-000000000001",
+                     *           "name": "Backend",
+                     *           "created_at": "2026-12-01T12:00:00Z",
+                     *           "updated_at": "2026-12-01T12:00:00Z"
+                     *         }
+                     *       ],
+                     *       "meta": {
+                     *         "next_cursor": "next_cursor"
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["Page_Team_"];
                 };
             };
@@ -6848,6 +7213,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "name": "Backend"
+                 *     }
+                 */
                 "application/json": components["schemas"]["CreateTeam"];
             };
         };
@@ -6858,6 +7228,25 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "id": "01900000-0000-7000-8000-000000000001",
+                     *         "name": "Backend",
+                     *         "created_at": "2026-12-01T12:00:00Z",
+                     *         "updated_at": "2026-12-01T12:00:00Z",
+                     *         "members": [
+                     *           {
+                     *             "user_id": "01900000-0000-7000-8000-000000000001",
+                     *             "name": "Backend",
+                     *             "email": "ann@example.com",
+                     *             "created_at": "2026-12-01T12:00:00Z"
+                     *           }
+                     *         ]
+                     *       },
+                     *       "meta": {}
+                     *     }
+                     */
                     "application/json": components["schemas"]["One_FullTeam_"];
                 };
             };
@@ -6980,6 +7369,25 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "id": "01900000-0000-7000-8000-000000000001",
+                     *         "name": "Backend",
+                     *         "created_at": "2026-12-01T12:00:00Z",
+                     *         "updated_at": "2026-12-01T12:00:00Z",
+                     *         "members": [
+                     *           {
+                     *             "user_id": "01900000-0000-7000-8000-000000000001",
+                     *             "name": "Backend",
+                     *             "email": "ann@example.com",
+                     *             "created_at": "2026-12-01T12:00:00Z"
+                     *           }
+                     *         ]
+                     *       },
+                     *       "meta": {}
+                     *     }
+                     */
                     "application/json": components["schemas"]["One_FullTeam_"];
                 };
             };
@@ -7159,6 +7567,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "name": "Backend"
+                 *     }
+                 */
                 "application/json": components["schemas"]["UpdateTeam"];
             };
         };
@@ -7169,6 +7582,25 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "id": "01900000-0000-7000-8000-000000000001",
+                     *         "name": "Backend",
+                     *         "created_at": "2026-12-01T12:00:00Z",
+                     *         "updated_at": "2026-12-01T12:00:00Z",
+                     *         "members": [
+                     *           {
+                     *             "user_id": "01900000-0000-7000-8000-000000000001",
+                     *             "name": "Backend",
+                     *             "email": "ann@example.com",
+                     *             "created_at": "2026-12-01T12:00:00Z"
+                     *           }
+                     *         ]
+                     *       },
+                     *       "meta": {}
+                     *     }
+                     */
                     "application/json": components["schemas"]["One_FullTeam_"];
                 };
             };
@@ -7299,6 +7731,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "user_id": "01900000-0000-7000-8000-000000000001"
+                 *     }
+                 */
                 "application/json": components["schemas"]["TeamMemberId"];
             };
         };
@@ -7309,6 +7746,25 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "id": "01900000-0000-7000-8000-000000000001",
+                     *         "name": "Backend",
+                     *         "created_at": "2026-12-01T12:00:00Z",
+                     *         "updated_at": "2026-12-01T12:00:00Z",
+                     *         "members": [
+                     *           {
+                     *             "user_id": "01900000-0000-7000-8000-000000000001",
+                     *             "name": "Backend",
+                     *             "email": "ann@example.com",
+                     *             "created_at": "2026-12-01T12:00:00Z"
+                     *           }
+                     *         ]
+                     *       },
+                     *       "meta": {}
+                     *     }
+                     */
                     "application/json": components["schemas"]["One_FullTeam_"];
                 };
             };
@@ -7439,6 +7895,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "user_id": "01900000-0000-7000-8000-000000000001"
+                 *     }
+                 */
                 "application/json": components["schemas"]["TeamMemberId"];
             };
         };
@@ -7449,6 +7910,25 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "id": "01900000-0000-7000-8000-000000000001",
+                     *         "name": "Backend",
+                     *         "created_at": "2026-12-01T12:00:00Z",
+                     *         "updated_at": "2026-12-01T12:00:00Z",
+                     *         "members": [
+                     *           {
+                     *             "user_id": "01900000-0000-7000-8000-000000000001",
+                     *             "name": "Backend",
+                     *             "email": "ann@example.com",
+                     *             "created_at": "2026-12-01T12:00:00Z"
+                     *           }
+                     *         ]
+                     *       },
+                     *       "meta": {}
+                     *     }
+                     */
                     "application/json": components["schemas"]["One_FullTeam_"];
                 };
             };
@@ -7582,6 +8062,43 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "01900000-0000-7000-8000-000000000001",
+                     *           "kind": "server",
+                     *           "name": "Backend",
+                     *           "prefix": "hg_abcdefgh",
+                     *           "scopes": [
+                     *             "chat:write"
+                     *           ],
+                     *           "models": [
+                     *             "openai/gpt-4o-mini"
+                     *           ],
+                     *           "ip_ranges": [
+                     *             "203.0.113.0/24"
+                     *           ],
+                     *           "origins": [
+                     *             "https://app.example.com"
+                     *           ],
+                     *           "end_user": "ann",
+                     *           "user_id": "01900000-0000-7000-8000-000000000001",
+                     *           "team_id": "01900000-0000-7000-8000-000000000001",
+                     *           "expires_at": "2026-12-01T12:00:00Z",
+                     *           "revoked_at": "2026-12-01T12:00:00Z",
+                     *           "leaked_at": "2026-12-01T12:00:00Z",
+                     *           "replaced_by_key_id": "01900000-0000-7000-8000-000000000001",
+                     *           "last_used_at": "2026-12-01T12:00:00Z",
+                     *           "created_at": "2026-12-01T12:00:00Z",
+                     *           "updated_at": "2026-12-01T12:00:00Z"
+                     *         }
+                     *       ],
+                     *       "meta": {
+                     *         "next_cursor": "next_cursor"
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["Page_Key_"];
                 };
             };
@@ -7653,6 +8170,14 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "name": "Backend",
+                 *       "scopes": [
+                 *         "chat:write"
+                 *       ]
+                 *     }
+                 */
                 "application/json": components["schemas"]["CreateKey"];
             };
         };
@@ -7663,6 +8188,40 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "id": "01900000-0000-7000-8000-000000000001",
+                     *         "kind": "server",
+                     *         "name": "Backend",
+                     *         "prefix": "hg_abcdefgh",
+                     *         "scopes": [
+                     *           "chat:write"
+                     *         ],
+                     *         "models": [
+                     *           "openai/gpt-4o-mini"
+                     *         ],
+                     *         "ip_ranges": [
+                     *           "203.0.113.0/24"
+                     *         ],
+                     *         "origins": [
+                     *           "https://app.example.com"
+                     *         ],
+                     *         "end_user": "ann",
+                     *         "user_id": "01900000-0000-7000-8000-000000000001",
+                     *         "team_id": "01900000-0000-7000-8000-000000000001",
+                     *         "expires_at": "2026-12-01T12:00:00Z",
+                     *         "revoked_at": "2026-12-01T12:00:00Z",
+                     *         "leaked_at": "2026-12-01T12:00:00Z",
+                     *         "replaced_by_key_id": "01900000-0000-7000-8000-000000000001",
+                     *         "last_used_at": "2026-12-01T12:00:00Z",
+                     *         "created_at": "2026-12-01T12:00:00Z",
+                     *         "updated_at": "2026-12-01T12:00:00Z",
+                     *         "secret": "secret"
+                     *       },
+                     *       "meta": {}
+                     *     }
+                     */
                     "application/json": components["schemas"]["One_KeyWithSecret_"];
                 };
             };
@@ -7778,6 +8337,39 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "id": "01900000-0000-7000-8000-000000000001",
+                     *         "kind": "server",
+                     *         "name": "Backend",
+                     *         "prefix": "hg_abcdefgh",
+                     *         "scopes": [
+                     *           "chat:write"
+                     *         ],
+                     *         "models": [
+                     *           "openai/gpt-4o-mini"
+                     *         ],
+                     *         "ip_ranges": [
+                     *           "203.0.113.0/24"
+                     *         ],
+                     *         "origins": [
+                     *           "https://app.example.com"
+                     *         ],
+                     *         "end_user": "ann",
+                     *         "user_id": "01900000-0000-7000-8000-000000000001",
+                     *         "team_id": "01900000-0000-7000-8000-000000000001",
+                     *         "expires_at": "2026-12-01T12:00:00Z",
+                     *         "revoked_at": "2026-12-01T12:00:00Z",
+                     *         "leaked_at": "2026-12-01T12:00:00Z",
+                     *         "replaced_by_key_id": "01900000-0000-7000-8000-000000000001",
+                     *         "last_used_at": "2026-12-01T12:00:00Z",
+                     *         "created_at": "2026-12-01T12:00:00Z",
+                     *         "updated_at": "2026-12-01T12:00:00Z"
+                     *       },
+                     *       "meta": {}
+                     *     }
+                     */
                     "application/json": components["schemas"]["One_Key_"];
                 };
             };
@@ -7974,6 +8566,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "name": "Backend"
+                 *     }
+                 */
                 "application/json": components["schemas"]["UpdateKey"];
             };
         };
@@ -7984,6 +8581,39 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "id": "01900000-0000-7000-8000-000000000001",
+                     *         "kind": "server",
+                     *         "name": "Backend",
+                     *         "prefix": "hg_abcdefgh",
+                     *         "scopes": [
+                     *           "chat:write"
+                     *         ],
+                     *         "models": [
+                     *           "openai/gpt-4o-mini"
+                     *         ],
+                     *         "ip_ranges": [
+                     *           "203.0.113.0/24"
+                     *         ],
+                     *         "origins": [
+                     *           "https://app.example.com"
+                     *         ],
+                     *         "end_user": "ann",
+                     *         "user_id": "01900000-0000-7000-8000-000000000001",
+                     *         "team_id": "01900000-0000-7000-8000-000000000001",
+                     *         "expires_at": "2026-12-01T12:00:00Z",
+                     *         "revoked_at": "2026-12-01T12:00:00Z",
+                     *         "leaked_at": "2026-12-01T12:00:00Z",
+                     *         "replaced_by_key_id": "01900000-0000-7000-8000-000000000001",
+                     *         "last_used_at": "2026-12-01T12:00:00Z",
+                     *         "created_at": "2026-12-01T12:00:00Z",
+                     *         "updated_at": "2026-12-01T12:00:00Z"
+                     *       },
+                     *       "meta": {}
+                     *     }
+                     */
                     "application/json": components["schemas"]["One_Key_"];
                 };
             };
@@ -8122,6 +8752,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "overlap_seconds": 86400
+                 *     }
+                 */
                 "application/json": components["schemas"]["RotateKey"];
             };
         };
@@ -8132,6 +8767,40 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "id": "01900000-0000-7000-8000-000000000001",
+                     *         "kind": "server",
+                     *         "name": "Backend",
+                     *         "prefix": "hg_abcdefgh",
+                     *         "scopes": [
+                     *           "chat:write"
+                     *         ],
+                     *         "models": [
+                     *           "openai/gpt-4o-mini"
+                     *         ],
+                     *         "ip_ranges": [
+                     *           "203.0.113.0/24"
+                     *         ],
+                     *         "origins": [
+                     *           "https://app.example.com"
+                     *         ],
+                     *         "end_user": "ann",
+                     *         "user_id": "01900000-0000-7000-8000-000000000001",
+                     *         "team_id": "01900000-0000-7000-8000-000000000001",
+                     *         "expires_at": "2026-12-01T12:00:00Z",
+                     *         "revoked_at": "2026-12-01T12:00:00Z",
+                     *         "leaked_at": "2026-12-01T12:00:00Z",
+                     *         "replaced_by_key_id": "01900000-0000-7000-8000-000000000001",
+                     *         "last_used_at": "2026-12-01T12:00:00Z",
+                     *         "created_at": "2026-12-01T12:00:00Z",
+                     *         "updated_at": "2026-12-01T12:00:00Z",
+                     *         "secret": "secret"
+                     *       },
+                     *       "meta": {}
+                     *     }
+                     */
                     "application/json": components["schemas"]["One_KeyWithSecret_"];
                 };
             };
@@ -8257,6 +8926,19 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "end_user": "ann",
+                 *       "minutes": 15,
+                 *       "budget_usd": "0.05",
+                 *       "models": [
+                 *         "openai/gpt-4o-mini"
+                 *       ],
+                 *       "origins": [
+                 *         "https://app.example.com"
+                 *       ]
+                 *     }
+                 */
                 "application/json": components["schemas"]["MintKey"];
             };
         };
@@ -8267,6 +8949,40 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "id": "01900000-0000-7000-8000-000000000001",
+                     *         "kind": "server",
+                     *         "name": "Backend",
+                     *         "prefix": "hg_abcdefgh",
+                     *         "scopes": [
+                     *           "chat:write"
+                     *         ],
+                     *         "models": [
+                     *           "openai/gpt-4o-mini"
+                     *         ],
+                     *         "ip_ranges": [
+                     *           "203.0.113.0/24"
+                     *         ],
+                     *         "origins": [
+                     *           "https://app.example.com"
+                     *         ],
+                     *         "end_user": "ann",
+                     *         "user_id": "01900000-0000-7000-8000-000000000001",
+                     *         "team_id": "01900000-0000-7000-8000-000000000001",
+                     *         "expires_at": "2026-12-01T12:00:00Z",
+                     *         "revoked_at": "2026-12-01T12:00:00Z",
+                     *         "leaked_at": "2026-12-01T12:00:00Z",
+                     *         "replaced_by_key_id": "01900000-0000-7000-8000-000000000001",
+                     *         "last_used_at": "2026-12-01T12:00:00Z",
+                     *         "created_at": "2026-12-01T12:00:00Z",
+                     *         "updated_at": "2026-12-01T12:00:00Z",
+                     *         "secret": "secret"
+                     *       },
+                     *       "meta": {}
+                     *     }
+                     */
                     "application/json": components["schemas"]["One_KeyWithSecret_"];
                 };
             };
@@ -8371,6 +9087,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "key": "key"
+                 *     }
+                 */
                 "application/json": components["schemas"]["ReportLeak"];
             };
         };
@@ -8447,6 +9168,36 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "01900000-0000-7000-8000-000000000001",
+                     *           "provider": "openai",
+                     *           "upstream_model": "gpt-4o-mini",
+                     *           "price": {
+                     *             "input_nano_usd_per_token": 0,
+                     *             "input_usd_per_million_tokens": "input_usd_per_million_tokens",
+                     *             "output_nano_usd_per_token": 0,
+                     *             "output_usd_per_million_tokens": "output_usd_per_million_tokens",
+                     *             "cached_input_nano_usd_per_token": 0,
+                     *             "cached_input_usd_per_million_tokens": "cached_input_usd_per_million_tokens",
+                     *             "per_request_nano_usd": 0,
+                     *             "per_request_usd": "per_request_usd"
+                     *           },
+                     *           "price_version": "price_version",
+                     *           "max_output_tokens": 0,
+                     *           "context_tokens": 0,
+                     *           "output_limit_field": "max_tokens",
+                     *           "created_at": "2026-12-01T12:00:00Z",
+                     *           "updated_at": "2026-12-01T12:00:00Z"
+                     *         }
+                     *       ],
+                     *       "meta": {
+                     *         "next_cursor": "next_cursor"
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["Page_OrgModel_"];
                 };
             };
@@ -8526,6 +9277,32 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "id": "01900000-0000-7000-8000-000000000001",
+                     *         "provider": "openai",
+                     *         "upstream_model": "gpt-4o-mini",
+                     *         "price": {
+                     *           "input_nano_usd_per_token": 0,
+                     *           "input_usd_per_million_tokens": "input_usd_per_million_tokens",
+                     *           "output_nano_usd_per_token": 0,
+                     *           "output_usd_per_million_tokens": "output_usd_per_million_tokens",
+                     *           "cached_input_nano_usd_per_token": 0,
+                     *           "cached_input_usd_per_million_tokens": "cached_input_usd_per_million_tokens",
+                     *           "per_request_nano_usd": 0,
+                     *           "per_request_usd": "per_request_usd"
+                     *         },
+                     *         "price_version": "price_version",
+                     *         "max_output_tokens": 0,
+                     *         "context_tokens": 0,
+                     *         "output_limit_field": "max_tokens",
+                     *         "created_at": "2026-12-01T12:00:00Z",
+                     *         "updated_at": "2026-12-01T12:00:00Z"
+                     *       },
+                     *       "meta": {}
+                     *     }
+                     */
                     "application/json": components["schemas"]["One_OrgModel_"];
                 };
             };
@@ -8617,6 +9394,16 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "provider": "openai",
+                 *       "upstream_model": "gpt-4o-mini",
+                 *       "price": {
+                 *         "input_usd_per_million_tokens": "0.15",
+                 *         "output_usd_per_million_tokens": "0.60"
+                 *       }
+                 *     }
+                 */
                 "application/json": components["schemas"]["PutModel"];
             };
         };
@@ -8627,6 +9414,32 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "id": "01900000-0000-7000-8000-000000000001",
+                     *         "provider": "openai",
+                     *         "upstream_model": "gpt-4o-mini",
+                     *         "price": {
+                     *           "input_nano_usd_per_token": 0,
+                     *           "input_usd_per_million_tokens": "input_usd_per_million_tokens",
+                     *           "output_nano_usd_per_token": 0,
+                     *           "output_usd_per_million_tokens": "output_usd_per_million_tokens",
+                     *           "cached_input_nano_usd_per_token": 0,
+                     *           "cached_input_usd_per_million_tokens": "cached_input_usd_per_million_tokens",
+                     *           "per_request_nano_usd": 0,
+                     *           "per_request_usd": "per_request_usd"
+                     *         },
+                     *         "price_version": "price_version",
+                     *         "max_output_tokens": 0,
+                     *         "context_tokens": 0,
+                     *         "output_limit_field": "max_tokens",
+                     *         "created_at": "2026-12-01T12:00:00Z",
+                     *         "updated_at": "2026-12-01T12:00:00Z"
+                     *       },
+                     *       "meta": {}
+                     *     }
+                     */
                     "application/json": components["schemas"]["One_OrgModel_"];
                 };
             };
@@ -8636,6 +9449,32 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "id": "01900000-0000-7000-8000-000000000001",
+                     *         "provider": "openai",
+                     *         "upstream_model": "gpt-4o-mini",
+                     *         "price": {
+                     *           "input_nano_usd_per_token": 0,
+                     *           "input_usd_per_million_tokens": "input_usd_per_million_tokens",
+                     *           "output_nano_usd_per_token": 0,
+                     *           "output_usd_per_million_tokens": "output_usd_per_million_tokens",
+                     *           "cached_input_nano_usd_per_token": 0,
+                     *           "cached_input_usd_per_million_tokens": "cached_input_usd_per_million_tokens",
+                     *           "per_request_nano_usd": 0,
+                     *           "per_request_usd": "per_request_usd"
+                     *         },
+                     *         "price_version": "price_version",
+                     *         "max_output_tokens": 0,
+                     *         "context_tokens": 0,
+                     *         "output_limit_field": "max_tokens",
+                     *         "created_at": "2026-12-01T12:00:00Z",
+                     *         "updated_at": "2026-12-01T12:00:00Z"
+                     *       },
+                     *       "meta": {}
+                     *     }
+                     */
                     "application/json": components["schemas"]["One_OrgModel_"];
                 };
             };
@@ -8853,6 +9692,33 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "01900000-0000-7000-8000-000000000001",
+                     *           "name": "Backend",
+                     *           "scope": {
+                     *             "type": "org",
+                     *             "id": "01900000-0000-7000-8000-000000000001",
+                     *             "model": "openai/gpt-4o-mini"
+                     *           },
+                     *           "covers": "keys",
+                     *           "unit": "requests",
+                     *           "limit": 100,
+                     *           "window_seconds": 60,
+                     *           "burst": 0,
+                     *           "used": 0,
+                     *           "remaining": 0,
+                     *           "created_at": "2026-12-01T12:00:00Z",
+                     *           "updated_at": "2026-12-01T12:00:00Z"
+                     *         }
+                     *       ],
+                     *       "meta": {
+                     *         "next_cursor": "next_cursor"
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["Page_Limit_"];
                 };
             };
@@ -8924,6 +9790,18 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "name": "Each key",
+                 *       "scope": {
+                 *         "type": "key",
+                 *         "id": "*"
+                 *       },
+                 *       "unit": "requests",
+                 *       "limit": 100,
+                 *       "window_seconds": 60
+                 *     }
+                 */
                 "application/json": components["schemas"]["CreateLimit"];
             };
         };
@@ -8934,6 +9812,29 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "id": "01900000-0000-7000-8000-000000000001",
+                     *         "name": "Backend",
+                     *         "scope": {
+                     *           "type": "org",
+                     *           "id": "01900000-0000-7000-8000-000000000001",
+                     *           "model": "openai/gpt-4o-mini"
+                     *         },
+                     *         "covers": "keys",
+                     *         "unit": "requests",
+                     *         "limit": 100,
+                     *         "window_seconds": 60,
+                     *         "burst": 0,
+                     *         "used": 0,
+                     *         "remaining": 0,
+                     *         "created_at": "2026-12-01T12:00:00Z",
+                     *         "updated_at": "2026-12-01T12:00:00Z"
+                     *       },
+                     *       "meta": {}
+                     *     }
+                     */
                     "application/json": components["schemas"]["One_Limit_"];
                 };
             };
@@ -9046,6 +9947,29 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "id": "01900000-0000-7000-8000-000000000001",
+                     *         "name": "Backend",
+                     *         "scope": {
+                     *           "type": "org",
+                     *           "id": "01900000-0000-7000-8000-000000000001",
+                     *           "model": "openai/gpt-4o-mini"
+                     *         },
+                     *         "covers": "keys",
+                     *         "unit": "requests",
+                     *         "limit": 100,
+                     *         "window_seconds": 60,
+                     *         "burst": 0,
+                     *         "used": 0,
+                     *         "remaining": 0,
+                     *         "created_at": "2026-12-01T12:00:00Z",
+                     *         "updated_at": "2026-12-01T12:00:00Z"
+                     *       },
+                     *       "meta": {}
+                     *     }
+                     */
                     "application/json": components["schemas"]["One_Limit_"];
                 };
             };
@@ -9223,6 +10147,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "name": "Backend"
+                 *     }
+                 */
                 "application/json": components["schemas"]["UpdateLimit"];
             };
         };
@@ -9233,6 +10162,29 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "id": "01900000-0000-7000-8000-000000000001",
+                     *         "name": "Backend",
+                     *         "scope": {
+                     *           "type": "org",
+                     *           "id": "01900000-0000-7000-8000-000000000001",
+                     *           "model": "openai/gpt-4o-mini"
+                     *         },
+                     *         "covers": "keys",
+                     *         "unit": "requests",
+                     *         "limit": 100,
+                     *         "window_seconds": 60,
+                     *         "burst": 0,
+                     *         "used": 0,
+                     *         "remaining": 0,
+                     *         "created_at": "2026-12-01T12:00:00Z",
+                     *         "updated_at": "2026-12-01T12:00:00Z"
+                     *       },
+                     *       "meta": {}
+                     *     }
+                     */
                     "application/json": components["schemas"]["One_Limit_"];
                 };
             };
@@ -9364,6 +10316,40 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "01900000-0000-7000-8000-000000000001",
+                     *           "name": "Backend",
+                     *           "scope": {
+                     *             "type": "org",
+                     *             "id": "01900000-0000-7000-8000-000000000001",
+                     *             "model": "openai/gpt-4o-mini"
+                     *           },
+                     *           "covers": "keys",
+                     *           "window": "month",
+                     *           "limit_nano_usd": 20000000000,
+                     *           "limit_usd": "limit_usd",
+                     *           "effective_limit_nano_usd": 0,
+                     *           "effective_limit_usd": "effective_limit_usd",
+                     *           "mode": "hard",
+                     *           "spent_nano_usd": 0,
+                     *           "spent_usd": "spent_usd",
+                     *           "reserved_nano_usd": 0,
+                     *           "reserved_usd": "reserved_usd",
+                     *           "remaining_nano_usd": 0,
+                     *           "remaining_usd": "remaining_usd",
+                     *           "resets_at": "2026-12-01T12:00:00Z",
+                     *           "created_at": "2026-12-01T12:00:00Z",
+                     *           "updated_at": "2026-12-01T12:00:00Z"
+                     *         }
+                     *       ],
+                     *       "meta": {
+                     *         "next_cursor": "next_cursor"
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["Page_Budget_"];
                 };
             };
@@ -9435,6 +10421,16 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "name": "All of us",
+                 *       "scope": {
+                 *         "type": "org"
+                 *       },
+                 *       "window": "month",
+                 *       "limit_usd": "20.00"
+                 *     }
+                 */
                 "application/json": components["schemas"]["CreateBudget"];
             };
         };
@@ -9445,6 +10441,36 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "id": "01900000-0000-7000-8000-000000000001",
+                     *         "name": "Backend",
+                     *         "scope": {
+                     *           "type": "org",
+                     *           "id": "01900000-0000-7000-8000-000000000001",
+                     *           "model": "openai/gpt-4o-mini"
+                     *         },
+                     *         "covers": "keys",
+                     *         "window": "month",
+                     *         "limit_nano_usd": 20000000000,
+                     *         "limit_usd": "limit_usd",
+                     *         "effective_limit_nano_usd": 0,
+                     *         "effective_limit_usd": "effective_limit_usd",
+                     *         "mode": "hard",
+                     *         "spent_nano_usd": 0,
+                     *         "spent_usd": "spent_usd",
+                     *         "reserved_nano_usd": 0,
+                     *         "reserved_usd": "reserved_usd",
+                     *         "remaining_nano_usd": 0,
+                     *         "remaining_usd": "remaining_usd",
+                     *         "resets_at": "2026-12-01T12:00:00Z",
+                     *         "created_at": "2026-12-01T12:00:00Z",
+                     *         "updated_at": "2026-12-01T12:00:00Z"
+                     *       },
+                     *       "meta": {}
+                     *     }
+                     */
                     "application/json": components["schemas"]["One_Budget_"];
                 };
             };
@@ -9557,6 +10583,36 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "id": "01900000-0000-7000-8000-000000000001",
+                     *         "name": "Backend",
+                     *         "scope": {
+                     *           "type": "org",
+                     *           "id": "01900000-0000-7000-8000-000000000001",
+                     *           "model": "openai/gpt-4o-mini"
+                     *         },
+                     *         "covers": "keys",
+                     *         "window": "month",
+                     *         "limit_nano_usd": 20000000000,
+                     *         "limit_usd": "limit_usd",
+                     *         "effective_limit_nano_usd": 0,
+                     *         "effective_limit_usd": "effective_limit_usd",
+                     *         "mode": "hard",
+                     *         "spent_nano_usd": 0,
+                     *         "spent_usd": "spent_usd",
+                     *         "reserved_nano_usd": 0,
+                     *         "reserved_usd": "reserved_usd",
+                     *         "remaining_nano_usd": 0,
+                     *         "remaining_usd": "remaining_usd",
+                     *         "resets_at": "2026-12-01T12:00:00Z",
+                     *         "created_at": "2026-12-01T12:00:00Z",
+                     *         "updated_at": "2026-12-01T12:00:00Z"
+                     *       },
+                     *       "meta": {}
+                     *     }
+                     */
                     "application/json": components["schemas"]["One_Budget_"];
                 };
             };
@@ -9734,6 +10790,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "limit_usd": "30.00"
+                 *     }
+                 */
                 "application/json": components["schemas"]["UpdateBudget"];
             };
         };
@@ -9744,6 +10805,36 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "id": "01900000-0000-7000-8000-000000000001",
+                     *         "name": "Backend",
+                     *         "scope": {
+                     *           "type": "org",
+                     *           "id": "01900000-0000-7000-8000-000000000001",
+                     *           "model": "openai/gpt-4o-mini"
+                     *         },
+                     *         "covers": "keys",
+                     *         "window": "month",
+                     *         "limit_nano_usd": 20000000000,
+                     *         "limit_usd": "limit_usd",
+                     *         "effective_limit_nano_usd": 0,
+                     *         "effective_limit_usd": "effective_limit_usd",
+                     *         "mode": "hard",
+                     *         "spent_nano_usd": 0,
+                     *         "spent_usd": "spent_usd",
+                     *         "reserved_nano_usd": 0,
+                     *         "reserved_usd": "reserved_usd",
+                     *         "remaining_nano_usd": 0,
+                     *         "remaining_usd": "remaining_usd",
+                     *         "resets_at": "2026-12-01T12:00:00Z",
+                     *         "created_at": "2026-12-01T12:00:00Z",
+                     *         "updated_at": "2026-12-01T12:00:00Z"
+                     *       },
+                     *       "meta": {}
+                     *     }
+                     */
                     "application/json": components["schemas"]["One_Budget_"];
                 };
             };
@@ -9868,6 +10959,25 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "01900000-0000-7000-8000-000000000001",
+                     *           "budget_id": "01900000-0000-7000-8000-000000000001",
+                     *           "kind": "top_up",
+                     *           "amount_nano_usd": 0,
+                     *           "amount_usd": "amount_usd",
+                     *           "note": "note",
+                     *           "expires_at": "2026-12-01T12:00:00Z",
+                     *           "created_at": "2026-12-01T12:00:00Z"
+                     *         }
+                     *       ],
+                     *       "meta": {
+                     *         "next_cursor": "next_cursor"
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["Page_Adjustment_"];
                 };
             };
@@ -9950,6 +11060,13 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "kind": "top_up",
+                 *       "amount_usd": "5.00",
+                 *       "note": "for the launch"
+                 *     }
+                 */
                 "application/json": components["schemas"]["CreateAdjustment"];
             };
         };
@@ -9960,6 +11077,21 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "id": "01900000-0000-7000-8000-000000000001",
+                     *         "budget_id": "01900000-0000-7000-8000-000000000001",
+                     *         "kind": "top_up",
+                     *         "amount_nano_usd": 0,
+                     *         "amount_usd": "amount_usd",
+                     *         "note": "note",
+                     *         "expires_at": "2026-12-01T12:00:00Z",
+                     *         "created_at": "2026-12-01T12:00:00Z"
+                     *       },
+                     *       "meta": {}
+                     *     }
+                     */
                     "application/json": components["schemas"]["One_Adjustment_"];
                 };
             };
@@ -10082,6 +11214,21 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "id": "01900000-0000-7000-8000-000000000001",
+                     *         "budget_id": "01900000-0000-7000-8000-000000000001",
+                     *         "kind": "top_up",
+                     *         "amount_nano_usd": 0,
+                     *         "amount_usd": "amount_usd",
+                     *         "note": "note",
+                     *         "expires_at": "2026-12-01T12:00:00Z",
+                     *         "created_at": "2026-12-01T12:00:00Z"
+                     *       },
+                     *       "meta": {}
+                     *     }
+                     */
                     "application/json": components["schemas"]["One_Adjustment_"];
                 };
             };
@@ -10246,6 +11393,12 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "model": "openai/gpt-4o-mini",
+                 *       "input_tokens": 812
+                 *     }
+                 */
                 "application/json": components["schemas"]["ExplainCall"];
             };
         };
@@ -10256,6 +11409,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "admitted": true,
+                     *         "code": "123456",
+                     *         "rule_id": "01900000-0000-7000-8000-000000000001",
+                     *         "retry_after_ms": 0
+                     *       },
+                     *       "meta": {}
+                     *     }
+                     */
                     "application/json": components["schemas"]["One_Explanation_"];
                 };
             };
@@ -10387,6 +11551,29 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "day": "2026-12-01",
+                     *           "model": "openai/gpt-4o-mini",
+                     *           "key_id": "01900000-0000-7000-8000-000000000001",
+                     *           "requests": 0,
+                     *           "input_tokens": 812,
+                     *           "cached_input_tokens": 0,
+                     *           "output_tokens": 64,
+                     *           "reasoning_tokens": 0,
+                     *           "cost_nano_usd": 0,
+                     *           "cost_usd": "cost_usd",
+                     *           "estimated_requests": 0,
+                     *           "unpriced_requests": 0
+                     *         }
+                     *       ],
+                     *       "meta": {
+                     *         "next_cursor": "next_cursor"
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["Page_UsageLine_"];
                 };
             };
@@ -10480,6 +11667,43 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "01900000-0000-7000-8000-000000000001",
+                     *           "org_id": "01900000-0000-7000-8000-000000000001",
+                     *           "team_id": "01900000-0000-7000-8000-000000000001",
+                     *           "user_id": "01900000-0000-7000-8000-000000000001",
+                     *           "key_id": "01900000-0000-7000-8000-000000000001",
+                     *           "end_user": "ann",
+                     *           "endpoint": "/v1/chat/completions",
+                     *           "model": "openai/gpt-4o-mini",
+                     *           "provider": "openai",
+                     *           "upstream_model": "gpt-4o-mini",
+                     *           "streamed": true,
+                     *           "cause": "finished",
+                     *           "status": 0,
+                     *           "estimated": true,
+                     *           "input_tokens": 812,
+                     *           "cached_input_tokens": 0,
+                     *           "output_tokens": 64,
+                     *           "reasoning_tokens": 0,
+                     *           "cost_nano_usd": 0,
+                     *           "cost_usd": "cost_usd",
+                     *           "price_version": "price_version",
+                     *           "first_byte_ms": 0,
+                     *           "duration_ms": 0,
+                     *           "started_at": "2026-12-01T12:00:00Z",
+                     *           "recorded_at": "2026-12-01T12:00:00Z",
+                     *           "updated_at": "2026-12-01T12:00:00Z"
+                     *         }
+                     *       ],
+                     *       "meta": {
+                     *         "next_cursor": "next_cursor"
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["Page_LedgerEntry_"];
                 };
             };
@@ -10571,6 +11795,36 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "01900000-0000-7000-8000-000000000001",
+                     *       "org_id": "01900000-0000-7000-8000-000000000001",
+                     *       "team_id": "01900000-0000-7000-8000-000000000001",
+                     *       "user_id": "01900000-0000-7000-8000-000000000001",
+                     *       "key_id": "01900000-0000-7000-8000-000000000001",
+                     *       "end_user": "ann",
+                     *       "endpoint": "/v1/chat/completions",
+                     *       "model": "openai/gpt-4o-mini",
+                     *       "provider": "openai",
+                     *       "upstream_model": "gpt-4o-mini",
+                     *       "streamed": true,
+                     *       "cause": "finished",
+                     *       "status": 0,
+                     *       "estimated": true,
+                     *       "input_tokens": 812,
+                     *       "cached_input_tokens": 0,
+                     *       "output_tokens": 64,
+                     *       "reasoning_tokens": 0,
+                     *       "cost_nano_usd": 0,
+                     *       "cost_usd": "cost_usd",
+                     *       "price_version": "price_version",
+                     *       "first_byte_ms": 0,
+                     *       "duration_ms": 0,
+                     *       "started_at": "2026-12-01T12:00:00Z",
+                     *       "recorded_at": "2026-12-01T12:00:00Z",
+                     *       "updated_at": "2026-12-01T12:00:00Z"
+                     *     }
+                     */
                     "application/x-ndjson": components["schemas"]["LedgerEntry"];
                 };
             };
@@ -10647,6 +11901,39 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "id": "01900000-0000-7000-8000-000000000001",
+                     *         "org_id": "01900000-0000-7000-8000-000000000001",
+                     *         "team_id": "01900000-0000-7000-8000-000000000001",
+                     *         "user_id": "01900000-0000-7000-8000-000000000001",
+                     *         "key_id": "01900000-0000-7000-8000-000000000001",
+                     *         "end_user": "ann",
+                     *         "endpoint": "/v1/chat/completions",
+                     *         "model": "openai/gpt-4o-mini",
+                     *         "provider": "openai",
+                     *         "upstream_model": "gpt-4o-mini",
+                     *         "streamed": true,
+                     *         "cause": "finished",
+                     *         "status": 0,
+                     *         "estimated": true,
+                     *         "input_tokens": 812,
+                     *         "cached_input_tokens": 0,
+                     *         "output_tokens": 64,
+                     *         "reasoning_tokens": 0,
+                     *         "cost_nano_usd": 0,
+                     *         "cost_usd": "cost_usd",
+                     *         "price_version": "price_version",
+                     *         "first_byte_ms": 0,
+                     *         "duration_ms": 0,
+                     *         "started_at": "2026-12-01T12:00:00Z",
+                     *         "recorded_at": "2026-12-01T12:00:00Z",
+                     *         "updated_at": "2026-12-01T12:00:00Z"
+                     *       },
+                     *       "meta": {}
+                     *     }
+                     */
                     "application/json": components["schemas"]["One_LedgerEntry_"];
                 };
             };
@@ -10733,6 +12020,50 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "org_id": "01900000-0000-7000-8000-000000000001",
+                     *         "verdict": "agrees",
+                     *         "refused_records": 0,
+                     *         "budgets": [
+                     *           {
+                     *             "budget_id": "01900000-0000-7000-8000-000000000001",
+                     *             "scope": {
+                     *               "type": "org",
+                     *               "id": "01900000-0000-7000-8000-000000000001",
+                     *               "model": "openai/gpt-4o-mini"
+                     *             },
+                     *             "window": "month",
+                     *             "verdict": "agrees",
+                     *             "reason": "reason",
+                     *             "subjects": 0,
+                     *             "counter_nano_usd": 0,
+                     *             "counter_usd": "counter_usd",
+                     *             "ledger_least_nano_usd": 0,
+                     *             "ledger_least_usd": "ledger_least_usd",
+                     *             "ledger_most_nano_usd": 0,
+                     *             "ledger_most_usd": "ledger_most_usd",
+                     *             "found": [
+                     *               {
+                     *                 "subject": "subject",
+                     *                 "verdict": "agrees",
+                     *                 "counter_before_nano_usd": 0,
+                     *                 "counter_before_usd": "counter_before_usd",
+                     *                 "counter_nano_usd": 0,
+                     *                 "counter_usd": "counter_usd",
+                     *                 "ledger_least_nano_usd": 0,
+                     *                 "ledger_least_usd": "ledger_least_usd",
+                     *                 "ledger_most_nano_usd": 0,
+                     *                 "ledger_most_usd": "ledger_most_usd"
+                     *               }
+                     *             ]
+                     *           }
+                     *         ]
+                     *       },
+                     *       "meta": {}
+                     *     }
+                     */
                     "application/json": components["schemas"]["One_LedgerCheck_"];
                 };
             };
@@ -10836,6 +12167,43 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "01900000-0000-7000-8000-000000000001",
+                     *           "org_id": "01900000-0000-7000-8000-000000000001",
+                     *           "team_id": "01900000-0000-7000-8000-000000000001",
+                     *           "user_id": "01900000-0000-7000-8000-000000000001",
+                     *           "key_id": "01900000-0000-7000-8000-000000000001",
+                     *           "end_user": "ann",
+                     *           "endpoint": "/v1/chat/completions",
+                     *           "model": "openai/gpt-4o-mini",
+                     *           "provider": "openai",
+                     *           "upstream_model": "gpt-4o-mini",
+                     *           "streamed": true,
+                     *           "cause": "finished",
+                     *           "status": 0,
+                     *           "estimated": true,
+                     *           "input_tokens": 812,
+                     *           "cached_input_tokens": 0,
+                     *           "output_tokens": 64,
+                     *           "reasoning_tokens": 0,
+                     *           "cost_nano_usd": 0,
+                     *           "cost_usd": "cost_usd",
+                     *           "price_version": "price_version",
+                     *           "first_byte_ms": 0,
+                     *           "duration_ms": 0,
+                     *           "started_at": "2026-12-01T12:00:00Z",
+                     *           "recorded_at": "2026-12-01T12:00:00Z",
+                     *           "updated_at": "2026-12-01T12:00:00Z"
+                     *         }
+                     *       ],
+                     *       "meta": {
+                     *         "next_cursor": "next_cursor"
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["Page_LedgerEntry_"];
                 };
             };
@@ -10925,6 +12293,29 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "seq": 0,
+                     *           "id": "01900000-0000-7000-8000-000000000001",
+                     *           "action": "key.created",
+                     *           "actor": "user:01900000-0000-7000-8000-000000000001",
+                     *           "target": "target",
+                     *           "result": "result",
+                     *           "address": "203.0.113.7",
+                     *           "request_id": "01900000-0000-7000-8000-000000000001",
+                     *           "details": {},
+                     *           "previous_hash": "previous_hash",
+                     *           "hash": "hash",
+                     *           "created_at": "2026-12-01T12:00:00Z"
+                     *         }
+                     *       ],
+                     *       "meta": {
+                     *         "next_cursor": "next_cursor"
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["Page_Event_"];
                 };
             };
@@ -11012,6 +12403,22 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "seq": 0,
+                     *       "id": "01900000-0000-7000-8000-000000000001",
+                     *       "action": "key.created",
+                     *       "actor": "user:01900000-0000-7000-8000-000000000001",
+                     *       "target": "target",
+                     *       "result": "result",
+                     *       "address": "203.0.113.7",
+                     *       "request_id": "01900000-0000-7000-8000-000000000001",
+                     *       "details": {},
+                     *       "previous_hash": "previous_hash",
+                     *       "hash": "hash",
+                     *       "created_at": "2026-12-01T12:00:00Z"
+                     *     }
+                     */
                     "application/x-ndjson": components["schemas"]["Event"];
                 };
             };
@@ -11089,6 +12496,29 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "seq": 0,
+                     *           "id": "01900000-0000-7000-8000-000000000001",
+                     *           "action": "key.created",
+                     *           "actor": "user:01900000-0000-7000-8000-000000000001",
+                     *           "target": "target",
+                     *           "result": "result",
+                     *           "address": "203.0.113.7",
+                     *           "request_id": "01900000-0000-7000-8000-000000000001",
+                     *           "details": {},
+                     *           "previous_hash": "previous_hash",
+                     *           "hash": "hash",
+                     *           "created_at": "2026-12-01T12:00:00Z"
+                     *         }
+                     *       ],
+                     *       "meta": {
+                     *         "next_cursor": "next_cursor"
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["Page_Event_"];
                 };
             };
@@ -11166,6 +12596,54 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "org_id": "01900000-0000-7000-8000-000000000001",
+                     *           "verdict": "agrees",
+                     *           "refused_records": 0,
+                     *           "budgets": [
+                     *             {
+                     *               "budget_id": "01900000-0000-7000-8000-000000000001",
+                     *               "scope": {
+                     *                 "type": "org",
+                     *                 "id": "01900000-0000-7000-8000-000000000001",
+                     *                 "model": "openai/gpt-4o-mini"
+                     *               },
+                     *               "window": "month",
+                     *               "verdict": "agrees",
+                     *               "reason": "reason",
+                     *               "subjects": 0,
+                     *               "counter_nano_usd": 0,
+                     *               "counter_usd": "counter_usd",
+                     *               "ledger_least_nano_usd": 0,
+                     *               "ledger_least_usd": "ledger_least_usd",
+                     *               "ledger_most_nano_usd": 0,
+                     *               "ledger_most_usd": "ledger_most_usd",
+                     *               "found": [
+                     *                 {
+                     *                   "subject": "subject",
+                     *                   "verdict": "agrees",
+                     *                   "counter_before_nano_usd": 0,
+                     *                   "counter_before_usd": "counter_before_usd",
+                     *                   "counter_nano_usd": 0,
+                     *                   "counter_usd": "counter_usd",
+                     *                   "ledger_least_nano_usd": 0,
+                     *                   "ledger_least_usd": "ledger_least_usd",
+                     *                   "ledger_most_nano_usd": 0,
+                     *                   "ledger_most_usd": "ledger_most_usd"
+                     *                 }
+                     *               ]
+                     *             }
+                     *           ]
+                     *         }
+                     *       ],
+                     *       "meta": {
+                     *         "next_cursor": "next_cursor"
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["Page_LedgerCheck_"];
                 };
             };
@@ -11225,6 +12703,57 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "org_id": "01900000-0000-7000-8000-000000000001",
+                     *           "verdict": "agrees",
+                     *           "refused_records": 0,
+                     *           "budgets": [
+                     *             {
+                     *               "budget_id": "01900000-0000-7000-8000-000000000001",
+                     *               "scope": {
+                     *                 "type": "org",
+                     *                 "id": "01900000-0000-7000-8000-000000000001",
+                     *                 "model": "openai/gpt-4o-mini"
+                     *               },
+                     *               "window": "month",
+                     *               "verdict": "agrees",
+                     *               "reason": "reason",
+                     *               "subjects": 0,
+                     *               "counter_nano_usd": 0,
+                     *               "counter_usd": "counter_usd",
+                     *               "ledger_least_nano_usd": 0,
+                     *               "ledger_least_usd": "ledger_least_usd",
+                     *               "ledger_most_nano_usd": 0,
+                     *               "ledger_most_usd": "ledger_most_usd",
+                     *               "found": [
+                     *                 {
+                     *                   "subject": "subject",
+                     *                   "verdict": "agrees",
+                     *                   "counter_before_nano_usd": 0,
+                     *                   "counter_before_usd": "counter_before_usd",
+                     *                   "counter_nano_usd": 0,
+                     *                   "counter_usd": "counter_usd",
+                     *                   "ledger_least_nano_usd": 0,
+                     *                   "ledger_least_usd": "ledger_least_usd",
+                     *                   "ledger_most_nano_usd": 0,
+                     *                   "ledger_most_usd": "ledger_most_usd"
+                     *                 }
+                     *               ]
+                     *             }
+                     *           ],
+                     *           "restored_records": 0,
+                     *           "restored_nano_usd": 0,
+                     *           "restored_usd": "restored_usd"
+                     *         }
+                     *       ],
+                     *       "meta": {
+                     *         "next_cursor": "next_cursor"
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["Page_Reconciled_"];
                 };
             };
@@ -11275,6 +12804,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "email": "ann@example.com"
+                 *     }
+                 */
                 "application/json": components["schemas"]["EndSessions"];
             };
         };
@@ -11285,6 +12819,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "user_id": "01900000-0000-7000-8000-000000000001"
+                     *       },
+                     *       "meta": {}
+                     *     }
+                     */
                     "application/json": components["schemas"]["One_Ended_"];
                 };
             };
@@ -11371,6 +12913,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "user_id": "01900000-0000-7000-8000-000000000001"
+                     *         }
+                     *       ],
+                     *       "meta": {
+                     *         "next_cursor": "next_cursor"
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["Page_Ended_"];
                 };
             };
@@ -11435,6 +12989,24 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "01900000-0000-7000-8000-000000000001",
+                     *           "name": "Backend",
+                     *           "suspended_at": "2026-12-01T12:00:00Z",
+                     *           "created_at": "2026-12-01T12:00:00Z",
+                     *           "requests": 0,
+                     *           "cost_nano_usd": 0,
+                     *           "cost_usd": "cost_usd"
+                     *         }
+                     *       ],
+                     *       "meta": {
+                     *         "next_cursor": "next_cursor"
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["Page_OrgWithSpend_"];
                 };
             };
@@ -11505,6 +13077,29 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "day": "2026-12-01",
+                     *           "model": "openai/gpt-4o-mini",
+                     *           "key_id": "01900000-0000-7000-8000-000000000001",
+                     *           "requests": 0,
+                     *           "input_tokens": 812,
+                     *           "cached_input_tokens": 0,
+                     *           "output_tokens": 64,
+                     *           "reasoning_tokens": 0,
+                     *           "cost_nano_usd": 0,
+                     *           "cost_usd": "cost_usd",
+                     *           "estimated_requests": 0,
+                     *           "unpriced_requests": 0
+                     *         }
+                     *       ],
+                     *       "meta": {
+                     *         "next_cursor": "next_cursor"
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["Page_UsageLine_"];
                 };
             };
@@ -11572,6 +13167,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "id": "01900000-0000-7000-8000-000000000001",
+                     *         "name": "Backend",
+                     *         "suspended_at": "2026-12-01T12:00:00Z",
+                     *         "created_at": "2026-12-01T12:00:00Z"
+                     *       },
+                     *       "meta": {}
+                     *     }
+                     */
                     "application/json": components["schemas"]["One_OrgSeen_"];
                 };
             };
@@ -11639,6 +13245,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "id": "01900000-0000-7000-8000-000000000001",
+                     *         "name": "Backend",
+                     *         "suspended_at": "2026-12-01T12:00:00Z",
+                     *         "created_at": "2026-12-01T12:00:00Z"
+                     *       },
+                     *       "meta": {}
+                     *     }
+                     */
                     "application/json": components["schemas"]["One_OrgSeen_"];
                 };
             };
@@ -11708,6 +13325,22 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "01900000-0000-7000-8000-000000000001",
+                     *           "email": "ann@example.com",
+                     *           "name": "Backend",
+                     *           "suspended_at": "2026-12-01T12:00:00Z",
+                     *           "created_at": "2026-12-01T12:00:00Z"
+                     *         }
+                     *       ],
+                     *       "meta": {
+                     *         "next_cursor": "next_cursor"
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["Page_PersonSeen_"];
                 };
             };
@@ -11766,6 +13399,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "id": "01900000-0000-7000-8000-000000000001",
+                     *         "email": "ann@example.com",
+                     *         "name": "Backend",
+                     *         "suspended_at": "2026-12-01T12:00:00Z",
+                     *         "created_at": "2026-12-01T12:00:00Z"
+                     *       },
+                     *       "meta": {}
+                     *     }
+                     */
                     "application/json": components["schemas"]["One_PersonSeen_"];
                 };
             };
@@ -11833,6 +13478,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "id": "01900000-0000-7000-8000-000000000001",
+                     *         "email": "ann@example.com",
+                     *         "name": "Backend",
+                     *         "suspended_at": "2026-12-01T12:00:00Z",
+                     *         "created_at": "2026-12-01T12:00:00Z"
+                     *       },
+                     *       "meta": {}
+                     *     }
+                     */
                     "application/json": components["schemas"]["One_PersonSeen_"];
                 };
             };
@@ -11892,6 +13549,13 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "grant_type": "password",
+                 *       "email": "ann@example.com",
+                 *       "password": "correct horse battery staple"
+                 *     }
+                 */
                 "application/json": components["schemas"]["NewTokens"];
             };
         };
@@ -11902,6 +13566,20 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "access_token": "access_token",
+                     *         "token_type": "Bearer",
+                     *         "expires_in": 0,
+                     *         "refresh_token": "refresh_token",
+                     *         "refresh_expires_at": "2026-12-01T12:00:00Z",
+                     *         "org_id": "01900000-0000-7000-8000-000000000001",
+                     *         "scope": "scope"
+                     *       },
+                     *       "meta": {}
+                     *     }
+                     */
                     "application/json": components["schemas"]["One_Tokens_"];
                 };
             };
@@ -12075,6 +13753,13 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "keys": [
+                     *         {}
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["KeySet"];
                 };
             };
@@ -12125,6 +13810,25 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "01900000-0000-7000-8000-000000000001",
+                     *           "org_id": "01900000-0000-7000-8000-000000000001",
+                     *           "current": true,
+                     *           "user_agent": "user_agent",
+                     *           "address": "203.0.113.7",
+                     *           "seen_at": "2026-12-01T12:00:00Z",
+                     *           "expires_at": "2026-12-01T12:00:00Z",
+                     *           "created_at": "2026-12-01T12:00:00Z"
+                     *         }
+                     *       ],
+                     *       "meta": {
+                     *         "next_cursor": "next_cursor"
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["Page_Session_"];
                 };
             };
@@ -12193,6 +13897,12 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "email": "ann@example.com",
+                 *       "password": "correct horse battery staple"
+                 *     }
+                 */
                 "application/json": components["schemas"]["SignIn"];
             };
         };
@@ -12203,6 +13913,23 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "id": "01900000-0000-7000-8000-000000000001",
+                     *         "org_id": "01900000-0000-7000-8000-000000000001",
+                     *         "current": true,
+                     *         "user_agent": "user_agent",
+                     *         "address": "203.0.113.7",
+                     *         "seen_at": "2026-12-01T12:00:00Z",
+                     *         "expires_at": "2026-12-01T12:00:00Z",
+                     *         "created_at": "2026-12-01T12:00:00Z",
+                     *         "user_id": "01900000-0000-7000-8000-000000000001",
+                     *         "csrf_token": "csrf_token"
+                     *       },
+                     *       "meta": {}
+                     *     }
+                     */
                     "application/json": components["schemas"]["One_OwnSession_"];
                 };
             };
@@ -12304,6 +14031,23 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "id": "01900000-0000-7000-8000-000000000001",
+                     *         "org_id": "01900000-0000-7000-8000-000000000001",
+                     *         "current": true,
+                     *         "user_agent": "user_agent",
+                     *         "address": "203.0.113.7",
+                     *         "seen_at": "2026-12-01T12:00:00Z",
+                     *         "expires_at": "2026-12-01T12:00:00Z",
+                     *         "created_at": "2026-12-01T12:00:00Z",
+                     *         "user_id": "01900000-0000-7000-8000-000000000001",
+                     *         "csrf_token": "csrf_token"
+                     *       },
+                     *       "meta": {}
+                     *     }
+                     */
                     "application/json": components["schemas"]["One_OwnSession_"];
                 };
             };
@@ -12462,6 +14206,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "org_id": "01900000-0000-7000-8000-000000000001"
+                 *     }
+                 */
                 "application/json": components["schemas"]["SwitchOrg"];
             };
         };
@@ -12472,6 +14221,23 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "id": "01900000-0000-7000-8000-000000000001",
+                     *         "org_id": "01900000-0000-7000-8000-000000000001",
+                     *         "current": true,
+                     *         "user_agent": "user_agent",
+                     *         "address": "203.0.113.7",
+                     *         "seen_at": "2026-12-01T12:00:00Z",
+                     *         "expires_at": "2026-12-01T12:00:00Z",
+                     *         "created_at": "2026-12-01T12:00:00Z",
+                     *         "user_id": "01900000-0000-7000-8000-000000000001",
+                     *         "csrf_token": "csrf_token"
+                     *       },
+                     *       "meta": {}
+                     *     }
+                     */
                     "application/json": components["schemas"]["One_OwnSession_"];
                 };
             };
@@ -12569,6 +14335,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "password": "correct horse battery staple"
+                 *     }
+                 */
                 "application/json": components["schemas"]["Again"];
             };
         };
@@ -12681,6 +14452,13 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "email": "ann@example.com",
+                 *       "password": "correct horse battery staple",
+                 *       "name": "Backend"
+                 *     }
+                 */
                 "application/json": components["schemas"]["SignUpForm"];
             };
         };
@@ -12691,6 +14469,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "email": "ann@example.com"
+                     *       },
+                     *       "meta": {}
+                     *     }
+                     */
                     "application/json": components["schemas"]["One_Mailed_"];
                 };
             };
@@ -12768,6 +14554,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "token": "the-token-of-the-mail"
+                 *     }
+                 */
                 "application/json": components["schemas"]["MailedToken"];
             };
         };
@@ -12844,6 +14635,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "token": "the-token-of-the-mail"
+                 *     }
+                 */
                 "application/json": components["schemas"]["MailedToken"];
             };
         };
@@ -12911,6 +14707,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "email": "ann@example.com"
+                 *     }
+                 */
                 "application/json": components["schemas"]["Address"];
             };
         };
@@ -12921,6 +14722,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "email": "ann@example.com"
+                     *       },
+                     *       "meta": {}
+                     *     }
+                     */
                     "application/json": components["schemas"]["One_Mailed_"];
                 };
             };
@@ -12980,6 +14789,12 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "token": "the-token-of-the-mail",
+                 *       "password": "correct horse battery staple"
+                 *     }
+                 */
                 "application/json": components["schemas"]["NewPasswordWithToken"];
             };
         };
@@ -13056,6 +14871,31 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "id": "01900000-0000-7000-8000-000000000001",
+                     *         "email": "ann@example.com",
+                     *         "name": "Backend",
+                     *         "email_verified": true,
+                     *         "totp_enabled": true,
+                     *         "org_id": "01900000-0000-7000-8000-000000000001",
+                     *         "permissions": [
+                     *           "usage:read"
+                     *         ],
+                     *         "second_factor_required": true,
+                     *         "memberships": [
+                     *           {
+                     *             "org_id": "01900000-0000-7000-8000-000000000001",
+                     *             "role": "developer"
+                     *           }
+                     *         ],
+                     *         "created_at": "2026-12-01T12:00:00Z",
+                     *         "updated_at": "2026-12-01T12:00:00Z"
+                     *       },
+                     *       "meta": {}
+                     *     }
+                     */
                     "application/json": components["schemas"]["One_Me_"];
                 };
             };
@@ -13134,6 +14974,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "password": "correct horse battery staple"
+                 *     }
+                 */
                 "application/json": components["schemas"]["DeleteMe"];
             };
         };
@@ -13258,6 +15103,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "name": "Backend"
+                 *     }
+                 */
                 "application/json": components["schemas"]["UpdateMe"];
             };
         };
@@ -13268,6 +15118,31 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "id": "01900000-0000-7000-8000-000000000001",
+                     *         "email": "ann@example.com",
+                     *         "name": "Backend",
+                     *         "email_verified": true,
+                     *         "totp_enabled": true,
+                     *         "org_id": "01900000-0000-7000-8000-000000000001",
+                     *         "permissions": [
+                     *           "usage:read"
+                     *         ],
+                     *         "second_factor_required": true,
+                     *         "memberships": [
+                     *           {
+                     *             "org_id": "01900000-0000-7000-8000-000000000001",
+                     *             "role": "developer"
+                     *           }
+                     *         ],
+                     *         "created_at": "2026-12-01T12:00:00Z",
+                     *         "updated_at": "2026-12-01T12:00:00Z"
+                     *       },
+                     *       "meta": {}
+                     *     }
+                     */
                     "application/json": components["schemas"]["One_Me_"];
                 };
             };
@@ -13377,6 +15252,12 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "current_password": "correct horse battery staple",
+                 *       "new_password": "a longer horse battery staple"
+                 *     }
+                 */
                 "application/json": components["schemas"]["ChangePassword"];
             };
         };
@@ -13503,6 +15384,12 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "email": "ann@example.com",
+                 *       "password": "correct horse battery staple"
+                 *     }
+                 */
                 "application/json": components["schemas"]["ChangeEmail"];
             };
         };
@@ -13513,6 +15400,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "email": "ann@example.com"
+                     *       },
+                     *       "meta": {}
+                     *     }
+                     */
                     "application/json": components["schemas"]["One_Mailed_"];
                 };
             };
@@ -13632,6 +15527,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "providers": [
+                     *           "text"
+                     *         ]
+                     *       },
+                     *       "meta": {}
+                     *     }
+                     */
                     "application/json": components["schemas"]["One_Providers_"];
                 };
             };
@@ -13733,6 +15638,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "return_to": "/app"
+                 *     }
+                 */
                 "application/json": components["schemas"]["Start"];
             };
         };
@@ -13743,6 +15653,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "authorization_url": "authorization_url"
+                     *       },
+                     *       "meta": {}
+                     *     }
+                     */
                     "application/json": components["schemas"]["One_GoThere_"];
                 };
             };
@@ -13928,6 +15846,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "state": "state"
+                 *     }
+                 */
                 "application/x-www-form-urlencoded": components["schemas"]["CallbackForm"];
             };
         };
@@ -13995,6 +15918,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "totp_code": "123456"
+                 *     }
+                 */
                 "application/json": components["schemas"]["ShowCode"];
             };
         };
@@ -14098,6 +16026,21 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "01900000-0000-7000-8000-000000000001",
+                     *           "issuer": "issuer",
+                     *           "email": "ann@example.com",
+                     *           "created_at": "2026-12-01T12:00:00Z"
+                     *         }
+                     *       ],
+                     *       "meta": {
+                     *         "next_cursor": "next_cursor"
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["Page_Login_"];
                 };
             };
@@ -14169,6 +16112,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "provider": "openai"
+                 *     }
+                 */
                 "application/json": components["schemas"]["AddLogin"];
             };
         };
@@ -14179,6 +16127,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "authorization_url": "authorization_url"
+                     *       },
+                     *       "meta": {}
+                     *     }
+                     */
                     "application/json": components["schemas"]["One_GoThere_"];
                 };
             };
@@ -14303,6 +16259,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "password": "correct horse battery staple"
+                 *     }
+                 */
                 "application/json": components["schemas"]["Again"];
             };
         };
@@ -14429,6 +16390,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "password": "correct horse battery staple"
+                 *     }
+                 */
                 "application/json": components["schemas"]["BeginTotp"];
             };
         };
@@ -14439,6 +16405,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "secret": "secret",
+                     *         "uri": "uri"
+                     *       },
+                     *       "meta": {}
+                     *     }
+                     */
                     "application/json": components["schemas"]["One_TotpSecret_"];
                 };
             };
@@ -14557,6 +16532,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "code": "123456"
+                 *     }
+                 */
                 "application/json": components["schemas"]["ConfirmTotp"];
             };
         };
@@ -14567,6 +16547,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "recovery_codes": [
+                     *           "text"
+                     *         ]
+                     *       },
+                     *       "meta": {}
+                     *     }
+                     */
                     "application/json": components["schemas"]["One_RecoveryCodes_"];
                 };
             };
@@ -14685,6 +16675,12 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "password": "correct horse battery staple",
+                 *       "code": "123456"
+                 *     }
+                 */
                 "application/json": components["schemas"]["EndTotp"];
             };
         };
@@ -14956,6 +16952,23 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "mails": [
+                     *           {
+                     *             "id": "01900000-0000-7000-8000-000000000001",
+                     *             "to": "to",
+                     *             "subject": "subject",
+                     *             "text": "text",
+                     *             "html": "html",
+                     *             "sent_at": "sent_at"
+                     *           }
+                     *         ]
+                     *       },
+                     *       "meta": {}
+                     *     }
+                     */
                     "application/json": components["schemas"]["One_Mails_"];
                 };
             };
@@ -15003,6 +17016,11 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "status": "ok"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Live"];
                 };
             };
@@ -15041,6 +17059,13 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "status": "ok",
+                     *       "checks": {},
+                     *       "failures": {}
+                     *     }
+                     */
                     "application/json": components["schemas"]["Ready"];
                 };
             };
@@ -15068,6 +17093,13 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "status": "ok",
+                     *       "checks": {},
+                     *       "failures": {}
+                     *     }
+                     */
                     "application/json": components["schemas"]["Ready"];
                 };
             };

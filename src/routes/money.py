@@ -21,10 +21,9 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from lib.admission.rules import MOST_AMOUNT
-from lib.money import FORM, nano_usd, usd
+from lib.money import FORM, dollars_name, nano_usd, with_dollars
 
 _MILLION = 10**6
-_PER_TOKEN, _PER_MILLION = "_nano_usd_per_token", "_usd_per_million_tokens"
 _TEXT = {"type": "string", "pattern": FORM}
 
 
@@ -64,23 +63,6 @@ def one_of(nano: int | None, dollars: int | None, what: str) -> int:
     if said is None:
         raise ValueError(f"say {what} in nano-dollars or in dollars")
     return said
-
-
-def dollars_name(name: str) -> str | None:
-    """Return what a field of nano-dollars is called in dollars; None where it is no money."""
-    if name.endswith(_PER_TOKEN):
-        return name.removesuffix(_PER_TOKEN) + _PER_MILLION
-    return name.removesuffix("nano_usd") + "usd" if name.endswith("nano_usd") else None
-
-
-def with_dollars(shown: dict[str, Any]) -> dict[str, Any]:
-    """Return the fields of an answer, with each amount in dollars behind it."""
-    told: dict[str, Any] = {}
-    for name, value in shown.items():
-        told[name] = value
-        if dollars := dollars_name(name):
-            told[dollars] = None if value is None else usd(value * _MILLION if name.endswith(_PER_TOKEN) else value)
-    return told
 
 
 class InDollars(BaseModel):

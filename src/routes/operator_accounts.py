@@ -21,6 +21,7 @@ from lib.identity.suspension_store import OperatorsOrg, OperatorsPerson
 from lib.ids import is_id
 from lib.services import Services
 from lib.text import PRINTABLE
+from routes.money import InDollars
 from routes.schemas import One, Page
 from routes.usage_schemas import ReportQuery, UsageLine, sums_of
 
@@ -51,7 +52,7 @@ class OrgSeen(BaseModel):
     created_at: datetime
 
 
-class OrgWithSpend(OrgSeen):
+class OrgWithSpend(OrgSeen, InDollars):
     """An organisation, and what it has used in the days that were asked for."""
 
     requests: int

@@ -9,7 +9,10 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from lib.http import render
 from lib.http.cookies import SESSION_COOKIE
+from lib.http.errors import HeadgateError
+from lib.http.examples import with_examples
 from lib.http.route import Dialect, NoQuery, Route
 from lib.http.validate import FORM
 from lib.identity.models import SELF
@@ -95,7 +98,7 @@ def document(routes: Sequence[Route]) -> Document:
     for route in routes:
         path = route.path.replace(":path}", "}")
         paths.setdefault(path, {})[route.method.lower()] = _operation(route, references)
-    return {
+    made: Document = {
         "openapi": "3.1.0",
         "info": {
             "title": "Headgate",
@@ -115,6 +118,21 @@ def document(routes: Sequence[Route]) -> Document:
             },
         },
     }
+    with_examples(made, _error_examples())
+    return made
+
+
+def _error_examples() -> dict[str, Document]:
+    """Return an error of each status, in both shapes."""
+    codes = {error.status: error.code for error in HeadgateError.__subclasses__()}
+    request_id = "01900000-0000-7000-8000-000000000001"
+    found: dict[str, Document] = {}
+    for status, message in _ERRORS.items():
+        told = {"message": message, "code": codes[status]}
+        kind = render.openai_type(status)
+        found[f"OpenAIErrorBody{status}"] = {"error": {**told, "type": kind, "param": None}}
+        found[f"HeadgateErrorBody{status}"] = {"error": {**told, "details": [], "request_id": request_id}}
+    return found
 
 
 def _schemas(routes: Sequence[Route]) -> tuple[References, Document]:
@@ -172,9 +190,12 @@ def _response(route: Route, status: int, references: References) -> Document:
 
 def _error_responses(route: Route, references: References) -> Document:
     model = OpenAIErrorBody if route.dialect is Dialect.OPENAI else HeadgateErrorBody
-    content = {"application/json": {"schema": references[(model, "serialization")]}}
+    schema = references[(model, "serialization")]
     statuses = set(_possible_errors(route)) - set(route.responses)
-    return {str(status): {"description": _ERRORS[status], "content": content} for status in sorted(statuses)}
+    return {
+        str(status): {"description": _ERRORS[status], "content": {"application/json": {"schema": schema}}}
+        for status in sorted(statuses)
+    }
 
 
 def _possible_errors(route: Route) -> Iterable[int]:

@@ -37,14 +37,17 @@ def no_content(finish: Finish | None = None) -> Response:
     return Response(204, {"cache-control": "no-store"}, finish=finish)
 
 
+def openai_type(status: int) -> str:
+    """Return what OpenAI calls errors of a status."""
+    return _OPENAI_TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
+
+
 def error(failure: HeadgateError, dialect: Dialect, request_id: str) -> Response:
     """Answer with an error in the shape of the API that was called."""
     if dialect is Dialect.OPENAI:
         body: dict[str, object] = {
             "message": failure.message,
-            "type": _OPENAI_TYPES.get(
-                failure.status, "invalid_request_error" if failure.status < 500 else "server_error"
-            ),
+            "type": openai_type(failure.status),
             "param": failure.param,
             "code": failure.code,
             **({"details": failure.details} if failure.details else {}),

@@ -9,7 +9,7 @@ import pytest
 from lib.admission.counters import Counter
 from lib.http.errors import Unavailable
 from lib.ids import is_id, new_id
-from routes.money import with_dollars
+from lib.money import with_dollars
 from tests.unit.fakes import NOW
 from tests.unit.world import Answer, World, new_world
 

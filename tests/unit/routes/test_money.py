@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lib.admission.rules import MOST_AMOUNT
-from routes.money import dollars_name
+from lib.money import dollars_name
 from tests.seen import DOCUMENT
 from tests.unit.identity.bound_keys import MINT
 from tests.unit.world import Answer, World, new_world
