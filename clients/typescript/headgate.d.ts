@@ -1837,6 +1837,7 @@ export interface components {
             /** Name */
             name: string | null;
             scope: components["schemas"]["RuleScope"];
+            covers: components["schemas"]["Covers"] | null;
             /** Window */
             window: string;
             /** Limit Nano Usd */
@@ -2004,6 +2005,12 @@ export interface components {
             code: string;
         };
         /**
+         * Covers
+         * @description What a team's rule counts: the keys that belong to the team, or also what its members do that have signed in.
+         * @enum {string}
+         */
+        Covers: "keys" | "members";
+        /**
          * CreateAdjustment
          * @description An adjustment to make, in nano-dollars (10⁻⁹ USD) or as a text of dollars. It holds until `expires_at`.
          *
@@ -2046,6 +2053,11 @@ export interface components {
              */
             name?: string | null;
             scope: components["schemas"]["NewRuleScope"];
+            /**
+             * @description Of a team's rule alone; `keys` where nothing is said
+             * @default null
+             */
+            covers?: components["schemas"]["Covers"] | null;
             /** Window */
             window: string;
             /**
@@ -2141,6 +2153,11 @@ export interface components {
              */
             name?: string | null;
             scope: components["schemas"]["NewRuleScope"];
+            /**
+             * @description Of a team's rule alone; `keys` where nothing is said
+             * @default null
+             */
+            covers?: components["schemas"]["Covers"] | null;
             unit: components["schemas"]["Unit"];
             /** Limit */
             limit: number;
@@ -2654,6 +2671,7 @@ export interface components {
             /** Name */
             name: string | null;
             scope: components["schemas"]["RuleScope"];
+            covers: components["schemas"]["Covers"] | null;
             unit: components["schemas"]["Unit"];
             /** Limit */
             limit: number;
@@ -3027,7 +3045,7 @@ export interface components {
          * @description Whom a rule is to be about: one, or with the id `*` each by itself. The organisation's own id may be left out.
          *
          *     `model` narrows it to calls of one model, as clients name it. An `end_user` is what a request's `user` says.
-         *     A `team` or a `user` is whose key the call is made with.
+         *     A `team` or a `user` is whose key the call is made with; what a rule for a team covers, its `covers` says.
          */
         NewRuleScope: {
             type: components["schemas"]["Level"];
@@ -4140,6 +4158,7 @@ export type ChangePassword = components['schemas']['ChangePassword'];
 export type ChatMessage = components['schemas']['ChatMessage'];
 export type ChatRequest = components['schemas']['ChatRequest'];
 export type ConfirmTotp = components['schemas']['ConfirmTotp'];
+export type Covers = components['schemas']['Covers'];
 export type CreateAdjustment = components['schemas']['CreateAdjustment'];
 export type CreateBudget = components['schemas']['CreateBudget'];
 export type CreateInvitation = components['schemas']['CreateInvitation'];
@@ -9684,6 +9703,7 @@ export interface operations {
                      *             "id": "01900000-0000-7000-8000-000000000001",
                      *             "model": "openai/gpt-4o-mini"
                      *           },
+                     *           "covers": "keys",
                      *           "unit": "requests",
                      *           "limit": 100,
                      *           "window_seconds": 60,
@@ -9802,6 +9822,7 @@ export interface operations {
                      *           "id": "01900000-0000-7000-8000-000000000001",
                      *           "model": "openai/gpt-4o-mini"
                      *         },
+                     *         "covers": "keys",
                      *         "unit": "requests",
                      *         "limit": 100,
                      *         "window_seconds": 60,
@@ -9936,6 +9957,7 @@ export interface operations {
                      *           "id": "01900000-0000-7000-8000-000000000001",
                      *           "model": "openai/gpt-4o-mini"
                      *         },
+                     *         "covers": "keys",
                      *         "unit": "requests",
                      *         "limit": 100,
                      *         "window_seconds": 60,
@@ -10150,6 +10172,7 @@ export interface operations {
                      *           "id": "01900000-0000-7000-8000-000000000001",
                      *           "model": "openai/gpt-4o-mini"
                      *         },
+                     *         "covers": "keys",
                      *         "unit": "requests",
                      *         "limit": 100,
                      *         "window_seconds": 60,
@@ -10304,6 +10327,7 @@ export interface operations {
                      *             "id": "01900000-0000-7000-8000-000000000001",
                      *             "model": "openai/gpt-4o-mini"
                      *           },
+                     *           "covers": "keys",
                      *           "window": "month",
                      *           "limit_nano_usd": 20000000000,
                      *           "limit_usd": "limit_usd",
@@ -10427,6 +10451,7 @@ export interface operations {
                      *           "id": "01900000-0000-7000-8000-000000000001",
                      *           "model": "openai/gpt-4o-mini"
                      *         },
+                     *         "covers": "keys",
                      *         "window": "month",
                      *         "limit_nano_usd": 20000000000,
                      *         "limit_usd": "limit_usd",
@@ -10568,6 +10593,7 @@ export interface operations {
                      *           "id": "01900000-0000-7000-8000-000000000001",
                      *           "model": "openai/gpt-4o-mini"
                      *         },
+                     *         "covers": "keys",
                      *         "window": "month",
                      *         "limit_nano_usd": 20000000000,
                      *         "limit_usd": "limit_usd",
@@ -10789,6 +10815,7 @@ export interface operations {
                      *           "id": "01900000-0000-7000-8000-000000000001",
                      *           "model": "openai/gpt-4o-mini"
                      *         },
+                     *         "covers": "keys",
                      *         "window": "month",
                      *         "limit_nano_usd": 20000000000,
                      *         "limit_usd": "limit_usd",

@@ -108,6 +108,7 @@ def test_every_status_that_any_test_saw_is_declared(document: Json) -> None:
 # What anybody may call, with its method where others of that path are not for everybody.
 OPEN = {
     "/livez", "/readyz", "/openapi.json", "/docs", "/.well-known/jwks.json", "/verify-email", "/reset-password",
+    "/stop-email-change",
     "/accept-invitation", "/dev/outbox", "post /api/v1/tokens", "post /api/v1/sessions",
     "post /api/v1/keys/actions/report_leak",
 }  # fmt: skip
@@ -123,7 +124,9 @@ def test_bodies_and_scopes(document: Json) -> None:
     """A route that reads a body describes it and its limit; one that needs a key says so and names the scope."""
     for method, path, operation in operations(document):
         if method in {"post", "put", "patch"} and path not in BODILESS:
-            assert operation["requestBody"]["content"]["application/json"]["schema"]
+            [content] = operation["requestBody"]["content"].values()
+            assert content["schema"]
+            assert content["example"] is not None
             assert operation["x-max-body-bytes"] > 0
         public = path.startswith(OPEN_BELOW) or not OPEN.isdisjoint({path, f"{method} {path}"})
         assert bool(operation.get("security")) is not public

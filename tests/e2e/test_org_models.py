@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
+from lib.money import with_dollars
 from tests.e2e.support.headgate import Headgate
 from tests.e2e.support.names import letters
 from tests.e2e.support.shapes import assert_error
@@ -31,7 +32,12 @@ def test_making_and_replacing(headgate: Headgate) -> None:
     made = headgate.put(path_of(name), {**BODY, "price": PRICE})
     assert made.status_code == 201
     data = made.json()["data"]
-    assert (data["id"], data["provider"], data["upstream_model"], data["price"]) == (name, "sim", "chat-chunks3", PRICE)
+    assert (data["id"], data["provider"], data["upstream_model"], data["price"]) == (
+        name,
+        "sim",
+        "chat-chunks3",
+        with_dollars(PRICE),
+    )
     assert data["price_version"]
     shown = headgate.get(path_of(name))
     assert (shown.json(), shown.headers["etag"]) == (made.json(), made.headers["etag"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from html import escape
 from typing import Any
 
@@ -12,27 +13,31 @@ CONTENT_SECURITY_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-u
 
 _STYLE = """
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
-body { max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
+body { max-width: 60rem; margin: 2rem auto; padding: 0 1rem; overflow-wrap: anywhere; }
+nav { display: flex; flex-wrap: wrap; gap: .25rem 1rem; }
 code, pre { font: 14px/1.45 ui-monospace, monospace; }
 pre { overflow-x: auto; padding: .75rem; border: 1px solid #8884; border-radius: .4rem; }
 details { border: 1px solid #8886; border-radius: .4rem; margin: .5rem 0; padding: .5rem .75rem; }
 summary { cursor: pointer; }
-.method { display: inline-block; min-width: 4.5rem; font-weight: 700; }
+.method { display: inline-block; min-width: 4.5rem; font-weight: 700; overflow-wrap: normal; }
 .quiet { opacity: .7; }
-table { border-collapse: collapse; } td, th { text-align: left; padding: .2rem .8rem .2rem 0; vertical-align: top; }
+table { display: block; overflow-x: auto; border-collapse: collapse; }
+td, th { text-align: left; padding: .2rem .8rem .2rem 0; vertical-align: top; }
 """
 
 
 def docs_page(document: dict[str, Any]) -> bytes:
     """Return the page as HTML."""
     operations = [
-        (operation["tags"][0], _operation(method, path, operation))
+        (_group(path, operation["tags"][0]), _operation(method, path, operation))
         for path, methods in document["paths"].items()
         for method, operation in methods.items()
     ]
+    groups = list(dict.fromkeys(group for group, _ in operations))
+    index = "".join(f'<a href="#{_anchor(group)}">{escape(group)}</a>' for group in groups)
     sections = "".join(
-        f"<h2>{escape(tag)}</h2>" + "".join(text for own_tag, text in operations if own_tag == tag)
-        for tag in dict.fromkeys(tag for tag, _ in operations)
+        f'<h2 id="{_anchor(tag)}">{escape(tag)}</h2>' + "".join(text for own_tag, text in operations if own_tag == tag)
+        for tag in groups
     )
     schemas = "".join(
         f'<details id="{escape(name)}"><summary><code>{escape(name)}</code></summary>{_json(schema)}</details>'
@@ -41,11 +46,22 @@ def docs_page(document: dict[str, Any]) -> bytes:
     info = document["info"]
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width"><title>Headgate API</title>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1"><title>Headgate API</title>'
         f"<style>{_STYLE}</style></head><body><h1>{escape(info['title'])} API</h1><p>{escape(info['summary'])}</p>"
         "<p>Send your API key as <code>Authorization: Bearer hg_…</code>. The same as data: "
-        f'<a href="/openapi.json">openapi.json</a>.</p>{sections}<h2>Schemas</h2>{schemas}</body></html>'
+        f'<a href="/openapi.json">openapi.json</a>.</p><nav>{index}</nav>'
+        f"{sections}<h2>Schemas</h2>{schemas}</body></html>"
     ).encode()
+
+
+def _group(path: str, tag: str) -> str:
+    """Return the heading under which a path stands: what it is about, or else its tag."""
+    about = re.match(r"/api/v1/([a-z_]+)", path)
+    return about[1].replace("_", " ").capitalize() if about else tag
+
+
+def _anchor(group: str) -> str:
+    return escape("group-" + group.lower().replace(" ", "-"))
 
 
 def _needs(scope: str) -> str:
@@ -67,6 +83,8 @@ def _operation(method: str, path: str, operation: dict[str, Any]) -> str:
     if "requestBody" in operation:
         limit = operation["x-max-body-bytes"] // 1024
         parts.append(f"<p>Body, up to {limit} KiB: {_link(operation['requestBody']['content'])}</p>")
+        [media] = operation["requestBody"]["content"].values()
+        parts.append(_json(media["example"]))
     parts.append("<table><tr><th>Status</th><th></th><th></th></tr>")
     for status, response in operation["responses"].items():
         shape = _link(response["content"]) if "content" in response else ""

@@ -69,6 +69,15 @@ def test_the_page_needs_no_script() -> None:
     assert "script-src" not in CONTENT_SECURITY_POLICY
 
 
+def test_paths_stand_in_groups_with_an_index_and_bodies_have_their_examples() -> None:
+    """A person finds what a path is about without reading all of them, on a phone too."""
+    page = docs_page(DOCUMENT)
+    reader = read(page)
+    assert {"#group-ai", "#group-keys", "#group-budgets"} <= set(reader.links)
+    assert '"limit_usd": "20.00"' in reader.text
+    assert b'content="width=device-width, initial-scale=1"' in page
+
+
 def test_text_is_text() -> None:
     """A description with markup in it is shown, not run."""
     evil = "<script>alert(1)</script>&\"'"
