@@ -35,14 +35,14 @@ def chat(headgate: Headgate, key: str, model: str = "sim/chat", **headers: str) 
 
 
 def test_a_key_bound_to_models(headgate: Headgate) -> None:
-    """Another model does not exist for it: neither in a call nor in the lists."""
+    """Another model does not exist for it: neither in a call nor in the lists, which name what it is bound to."""
     key = headgate.new_key(models=["sim/chat", "sim/not-listed"])
     own = headgate.as_key(key.secret)
 
     assert own.chat("sim/chat").status_code == 200
     assert assert_error(own.chat("sim/other"), 404, openai=True)["code"] == "model_not_found"
     assert headgate.chat("sim/other").status_code == 200
-    assert [model["id"] for model in own.get("/v1/models").json()["data"]] == ["sim/chat"]
+    assert [model["id"] for model in own.get("/v1/models").json()["data"]] == ["sim/chat", "sim/not-listed"]
     assert_error(own.get("/v1/models/sim/other"), 404, openai=True)
 
 
