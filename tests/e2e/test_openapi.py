@@ -114,6 +114,11 @@ OPEN = {
 }  # fmt: skip
 OPEN_BELOW = ("/api/v1/users", "/api/v1/auth")
 BODILESS = {
+    "/api/v1/operator/gates/actions/reconcile",
+    "/api/v1/operator/orgs/{id}/actions/suspend",
+    "/api/v1/operator/orgs/{id}/actions/reinstate",
+    "/api/v1/operator/users/{id}/actions/suspend",
+    "/api/v1/operator/users/{id}/actions/reinstate",
     "/api/v1/orgs/{id}/actions/leave",
     "/api/v1/ledger/actions/verify",
     "/api/v1/operator/users/actions/end_all_sessions",
