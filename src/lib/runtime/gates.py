@@ -206,6 +206,8 @@ class JsGates:
 
     async def _carry(self, org_id: str, queue: _Queue, version: int, own: list[str]) -> Told:
         """Carry our row and what can go with it, then hand over to the first that has come meanwhile."""
+        # Who carries for one that was thrown away has a queue that may be gone: what waits is in the present one.
+        queue = self._queues.setdefault(org_id, queue)
         queue.carrying = True
         openings, settlements = queue.take_openings(version), queue.take_settlements()
         told: Told | None = None
@@ -269,8 +271,10 @@ class JsGates:
         queue.carrying = bool(queue.opening)
         if queue.opening:
             queue.opening.pop(0).answered.resolve(CARRY)
-        elif not queue.settling and not queue.carried:  # who carries may be gone: then they are still to be brought
-            self._queues.pop(org_id, None)
+        elif not queue.settling and not queue.carried and self._queues.get(org_id) is queue:
+            del self._queues[
+                org_id
+            ]  # not while anything is carried: who does may be gone, and then it is still to bring
 
     def _stub(self, org_id: str) -> Any:
         return self._namespace.getByName(org_id)

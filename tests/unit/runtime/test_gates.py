@@ -292,3 +292,36 @@ def test_a_settlement_is_brought_though_its_carrier_was_thrown_away(also_gone: b
         return sent
 
     assert run_virtually(calls())[:4] == [["mine"], ["other"], ["mine"], []]
+
+
+def test_who_carries_for_one_that_was_thrown_away_drops_no_settlement_of_others() -> None:
+    """By then its queue is gone, and a new one has what was left meanwhile."""
+
+    async def calls() -> list[str]:
+        settled: list[str] = []
+        batches = 0
+
+        class Namespace:
+            def getByName(self, _org_id: str) -> Namespace:  # noqa: N802
+                return self
+
+            async def batch(self, _version: int, rows: str) -> int:
+                nonlocal batches
+                batches += 1
+                await (asyncio.sleep(0.005) if batches != 2 else asyncio.get_running_loop().create_future())
+                settled.extend(row[2]["key_id"] for row in json.loads(rows) if row[1] is None)
+                return 1
+
+        gates, mine = GATES.JsGates(Namespace(), Accounts()), _record("mine")
+        account = Account(Principal("org-1", "key", frozenset(), None), {}, 1)
+        opening = [gates.open(account, _record("opens"), NOW, lambda: _ask("key")) for _ in range(4)]
+        works = [asyncio.ensure_future(one) for one in opening]
+        await asyncio.sleep(0.007)
+        works[1].cancel()
+        await asyncio.sleep(0.002)
+        gates.leave(mine)
+        await asyncio.gather(works[0], *works[2:])
+        await gates.delivered(mine, at_once=False)
+        return settled
+
+    assert run_virtually(calls()) == ["mine"]
