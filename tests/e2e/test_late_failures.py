@@ -110,8 +110,7 @@ def test_one_of_two_choices_is_missing(headgate: Headgate, upstream: ScriptedUps
     found = payloads(headgate.chat(model, stream=True, n=2, **more).content)
 
     assert found[-1].get("error")
-    record = headgate.record(model)
-    assert (record["cause"], record["cost_nano_usd"]) == ("upstream_refused", 0)
+    assert headgate.record(model)["cause"] == "upstream_broke_off"
 
 
 def test_a_whole_answer_that_breaks_off(headgate: Headgate) -> None:
@@ -131,4 +130,4 @@ def test_an_error_event_of_the_provider(headgate: Headgate, upstream: ScriptedUp
     model = upstream.answers(stream, content_type="text/event-stream")
 
     assert headgate.chat(model, stream=True).content == stream
-    assert headgate.record(model)["cause"] == "upstream_broke_off"
+    assert headgate.record(model)["cause"] == "upstream_refused"
