@@ -722,7 +722,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Sum what was used, by day, model and key */
+        /** Sum what was used, by day, model, key, and whom it was for */
         get: operations["report_usage"];
         put?: never;
         post?: never;
@@ -4109,6 +4109,14 @@ export interface components {
             model: string | null;
             /** Key Id */
             key_id: string | null;
+            /** Provider */
+            provider: string | null;
+            /** Team Id */
+            team_id: string | null;
+            /** User Id */
+            user_id: string | null;
+            /** End User */
+            end_user: string | null;
             /** Requests */
             requests: number;
             /** Input Tokens */
@@ -11538,6 +11546,14 @@ export interface operations {
                 /** @description Only this API key */
                 key_id?: string;
                 group_by?: string;
+                /** @description Only this provider */
+                provider?: string;
+                /** @description Only this team */
+                team_id?: string;
+                /** @description Only this person */
+                user_id?: string;
+                /** @description Only this end user */
+                end_user?: string;
             };
             header?: never;
             path?: never;
@@ -11558,6 +11574,10 @@ export interface operations {
                      *           "day": "2026-12-01",
                      *           "model": "openai/gpt-4o-mini",
                      *           "key_id": "01900000-0000-7000-8000-000000000001",
+                     *           "provider": "openai",
+                     *           "team_id": "01900000-0000-7000-8000-000000000001",
+                     *           "user_id": "01900000-0000-7000-8000-000000000001",
+                     *           "end_user": "ann",
                      *           "requests": 0,
                      *           "input_tokens": 812,
                      *           "cached_input_tokens": 0,
@@ -13062,6 +13082,14 @@ export interface operations {
                 /** @description Only this API key */
                 key_id?: string;
                 group_by?: string;
+                /** @description Only this provider */
+                provider?: string;
+                /** @description Only this team */
+                team_id?: string;
+                /** @description Only this person */
+                user_id?: string;
+                /** @description Only this end user */
+                end_user?: string;
             };
             header?: never;
             path: {
@@ -13084,6 +13112,10 @@ export interface operations {
                      *           "day": "2026-12-01",
                      *           "model": "openai/gpt-4o-mini",
                      *           "key_id": "01900000-0000-7000-8000-000000000001",
+                     *           "provider": "openai",
+                     *           "team_id": "01900000-0000-7000-8000-000000000001",
+                     *           "user_id": "01900000-0000-7000-8000-000000000001",
+                     *           "end_user": "ann",
                      *           "requests": 0,
                      *           "input_tokens": 812,
                      *           "cached_input_tokens": 0,

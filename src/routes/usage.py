@@ -1,4 +1,4 @@
-"""`/api/v1/usage`: what was used, by day, model and key."""
+"""`/api/v1/usage`: what was used, by day, model, key, provider, team, person and end user."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ROUTES = [
         method="GET",
         path="/api/v1/usage",
         handler=report_usage,
-        summary="Sum what was used, by day, model and key",
+        summary="Sum what was used, by day, model, key, and whom it was for",
         responses={200: Page[UsageLine]},
         permission=Scope.USAGE_READ,
         query=ReportQuery,

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 
 from lib.admission import usage_report
-from lib.admission.usage_report import ALL_GROUPS, Group, UsageFilter
+from lib.admission.usage_report import ALL_GROUPS, COLUMNS, DEFAULT_GROUPS, Group, UsageFilter
 from lib.http import render
 from lib.http.errors import BadRequest
 from lib.http.paging import decode_cursor, encode_cursor
@@ -19,9 +19,15 @@ from routes.schemas import DaysQuery
 
 
 class ReportQuery(DaysQuery):
-    """`group_by` is a list of `day`, `model` and `key`, separated by commas; all three where nothing is said."""
+    """`group_by` is a list of `day`, `model`, `key`, `provider`, `team`, `user` and `end_user`, separated by commas;
+    the first three where nothing is said.
+    """
 
-    group_by: Annotated[str, Field(max_length=40)] = ",".join(ALL_GROUPS)
+    group_by: Annotated[str, Field(max_length=60)] = ",".join(DEFAULT_GROUPS)
+    provider: Annotated[str | None, Field(max_length=32, description="Only this provider")] = None
+    team_id: Annotated[str | None, Field(max_length=36, description="Only this team")] = None
+    user_id: Annotated[str | None, Field(max_length=36, description="Only this person")] = None
+    end_user: Annotated[str | None, Field(max_length=256, description="Only this end user")] = None
 
 
 class UsageLine(InDollars):
@@ -31,6 +37,10 @@ class UsageLine(InDollars):
     day: str | None
     model: str | None
     key_id: str | None
+    provider: str | None
+    team_id: str | None
+    user_id: str | None
+    end_user: str | None
     requests: int
     input_tokens: int
     cached_input_tokens: int
@@ -44,28 +54,34 @@ class UsageLine(InDollars):
 async def sums_of(services: Services, org_id: str, query: ReportQuery) -> Response:
     """Return an organisation's sums."""
     wanted, groups = _filter(services, query), _groups(query.group_by)
-    after = None if query.cursor is None else decode_cursor(query.cursor, ["", "", ""])
+    after = None if query.cursor is None else decode_cursor(query.cursor, [""] * len(COLUMNS))
     await services.gates.flush(org_id)
     lines = await usage_report.report(services.database, org_id, wanted, groups, after, query.limit + 1)
     shown = lines[: query.limit]
     last = shown[-1] if shown else None
-    more = encode_cursor([last.day, last.model, last.key_id]) if last and len(lines) > len(shown) else None
+    more = (
+        encode_cursor([getattr(last, column) for column in COLUMNS.values()])
+        if last and len(lines) > len(shown)
+        else None
+    )
     return render.page([_line(line) for line in shown], more)
 
 
 def _filter(services: Services, query: ReportQuery) -> UsageFilter:
     start, end = days(query.start, query.to, services.clock.now().date())
-    return UsageFilter(start, end, query.model, query.key_id)
+    return UsageFilter(
+        start, end, query.model, query.key_id, query.provider, query.team_id, query.user_id, query.end_user
+    )
 
 
 def _groups(text: str) -> list[Group]:
     try:
         return [Group(name) for name in text.split(",") if name]
     except ValueError:
-        raise BadRequest("`group_by` takes day, model and key.", param="group_by") from None
+        raise BadRequest(f"`group_by` takes {', '.join(ALL_GROUPS)}.", param="group_by") from None
 
 
 def _line(line: usage_report.UsageSum) -> UsageLine:
     return UsageLine.model_validate(line).model_copy(
-        update={"day": line.day or None, "model": line.model or None, "key_id": line.key_id or None}
+        update={column: getattr(line, column) or None for column in COLUMNS.values()}
     )

@@ -28,7 +28,11 @@ FIRST_DAY = "1970-01-01"
 
 TOKENS = ("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens")
 SUMS = ("requests", *TOKENS, "cost_nano_usd", "estimated_requests", "unpriced_requests")
-COLUMNS = f"org_id, day, model, key_id, {', '.join(SUMS)}, created_at, updated_at"
+# Of whose calls a sum is, beside its day, model and key: empty where there was none.
+SUBJECTS = ("provider", "team_id", "user_id", "end_user")
+PLACE = f"org_id, day, model, key_id, {', '.join(SUBJECTS)}"
+GROUPED = "2, 3, 4, 5, 6, 7, 8"  # the columns of PLACE behind the organisation, as GROUP BY counts them
+COLUMNS = f"{PLACE}, {', '.join(SUMS)}, created_at, updated_at"
 # Nothing is summed once somebody else has moved the mark: behind it there may be sums without records.
 _UNMOVED = "EXISTS (SELECT 1 FROM usage_marks WHERE usage_marks.org_id = ?1 AND usage_marks.summed_until = ?2)"
 
@@ -45,6 +49,11 @@ def summed(rows: str) -> str:
         f"count(*), {tokens}, coalesce(sum({rows}.cost_nano_usd), 0),"
         f" sum(CASE WHEN {rows}.estimated THEN 1 ELSE 0 END), count(*) - count({rows}.cost_nano_usd)"
     )
+
+
+def subjects(rows: str) -> str:
+    """Return the expressions for `SUBJECTS` of the usage records that a statement calls `rows`."""
+    return ", ".join(f"coalesce({rows}.{name}, '')" for name in SUBJECTS)
 
 
 def day_of(time: datetime) -> str:
@@ -123,7 +132,8 @@ async def _sum(database: Database, org_id: str, start: str, end: str, now: datet
 def _insert(dialect: Dialect) -> str:
     return (
         f"INSERT INTO usage_days ({COLUMNS})"
-        f" SELECT ?1, {dialect.utc_day('started_at')}, model, key_id, {summed('usage_records')}, ?5, ?5"
+        f" SELECT ?1, {dialect.utc_day('started_at')}, model, key_id, {subjects('usage_records')},"
+        f" {summed('usage_records')}, ?5, ?5"
         f" FROM usage_records WHERE org_id = ?1 AND started_at >= ?3 AND started_at < ?4 AND {_UNMOVED}"
-        " GROUP BY 2, 3, 4"
+        f" GROUP BY {GROUPED}"
     )

@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any, get_args, get_type_hints
 
-from lib.admission.day_sums import COLUMNS, SUMS, summed
+from lib.admission.day_sums import COLUMNS, GROUPED, PLACE, SUMS, subjects, summed
 from lib.admission.usage_record import UsageRecord
 from lib.store.database import Database, Statement, StoreError, StoreUnavailable
 from lib.store.dialect import Dialect
@@ -71,11 +71,12 @@ def _add_to_pruned(dialect: Dialect) -> str:
     added = ", ".join(f"{name} = usage_days.{name} + excluded.{name}" for name in SUMS)
     return (
         f"INSERT INTO usage_days ({COLUMNS})"
-        f" SELECT ?2, {dialect.utc_day('sent.started_at')}, sent.model, sent.key_id, {summed('sent')}, ?3, ?3"
+        f" SELECT ?2, {dialect.utc_day('sent.started_at')}, sent.model, sent.key_id, {subjects('sent')},"
+        f" {summed('sent')}, ?3, ?3"
         f" FROM {dialect.json_rows('?1', _COLUMNS)} AS sent JOIN usage_marks ON usage_marks.org_id = ?2"
         f" AND {dialect.utc_day('sent.started_at')} < usage_marks.pruned_until"
         " WHERE NOT EXISTS (SELECT 1 FROM usage_records WHERE usage_records.org_id = ?2 AND usage_records.id = sent.id)"
-        f" GROUP BY 2, 3, 4 ON CONFLICT (org_id, day, model, key_id) DO UPDATE SET {added},"
+        f" GROUP BY {GROUPED} ON CONFLICT ({PLACE}) DO UPDATE SET {added},"
         " updated_at = excluded.updated_at"
     )
 

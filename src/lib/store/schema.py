@@ -381,6 +381,10 @@ class UsageDayRow:
     unpriced_requests: int
     created_at: datetime
     updated_at: datetime
+    provider: str
+    team_id: str
+    user_id: str
+    end_user: str
 
 
 @dataclass(frozen=True, slots=True)

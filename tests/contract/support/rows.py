@@ -42,7 +42,10 @@ def rows_everywhere(email: str) -> tuple[Credentials, str]:
         " 10000, 1",
         "budgets (id, org_id, scope_type, scope_id, scope_model, spend_window, limit_nano_usd, mode, version,"
         " created_at, updated_at)": f"'{budget}', '{org}', 'org', '{org}', NULL, 'month', {2**53}, 'hard', 1",
-        "usage_days": f"'{org}', '2026-11-20', 'm', {key}, 1, 1, 0, {2**53}, 0, 9, 0, 1",
+        "usage_days (org_id, day, model, key_id, requests, input_tokens, cached_input_tokens, output_tokens,"
+        " reasoning_tokens, cost_nano_usd, estimated_requests, unpriced_requests, created_at, updated_at)": (
+            f"'{org}', '2026-11-20', 'm', {key}, 1, 1, 0, {2**53}, 0, 9, 0, 1"
+        ),
         "usage_marks": f"'{org}', '2026-11-21', '1970-01-01'",
         "budget_adjustments": f"'{new_id(datetime.now(UTC))}', '{org}', '{budget}', 'top_up', 5, NULL, NULL",
         "idempotent_answers": f"'{org}', '{'a' * 64}', '{'b' * 64}', {quoted_json()}",

@@ -159,7 +159,7 @@ async def _everything(services: Services, key: SeededKey) -> None:
             await ledger_sums.unclear(database, org, of_key, 20)
         for groups in (ALL_GROUPS, (Group.DAY,), ()):
             await usage_report.report(database, org, wanted, groups, None, 20)
-            await usage_report.report(database, org, wanted, groups, ("a", "b", "c"), 20)
+            await usage_report.report(database, org, wanted, groups, "abcdefg", 20)
 
 
 def explain_everything(database: FreshDatabase) -> list[Explained]:
@@ -212,7 +212,7 @@ INSERT INTO usage_records
     'finished', 200, false, 1, 0, 2, 0, 3, 'v1', 4, 5, {_TIME} '1 hour', now(), now()
   FROM generate_series(1, {ROWS}) AS i;
 INSERT INTO usage_days SELECT {_ORG_OR_FIRST}, to_char({_TIME} '1 day', 'YYYY-MM-DD'), 'm', {_id("key", "i")},
-    1, 2, 3, 4, 5, 6, 0, 0, now(), now()
+    1, 2, 3, 4, 5, 6, 0, 0, now(), now(), 'p', 't', 'u', 'e'
   FROM generate_series(1, {ROWS}) AS i;
 INSERT INTO idempotent_answers
   SELECT {_ORG}, rpad('key-' || i, 64, '-'), rpad('r', 64, 'r'), 'x', {_TIME} '1 minute', now()

@@ -14,7 +14,7 @@ from lib.admission.day_sums import day_of, sum_days
 from lib.admission.ledger_sums import mark
 from lib.admission.retention import prune
 from lib.admission.usage_record import UsageRecord
-from lib.admission.usage_report import ALL_GROUPS, UsageFilter, UsageSum
+from lib.admission.usage_report import DEFAULT_GROUPS, UsageFilter, UsageSum
 from lib.store.database import Database, Statement
 from lib.store.dialect import time_text
 from lib.store.scope import Scope
@@ -92,14 +92,14 @@ class Ledger:
         return [json.loads(line) for body in bodies for line in gzip.decompress(body).decode().split("\n")[:-1]]
 
     def report(self, wanted: UsageFilter = ALWAYS) -> list[UsageSum]:
-        return run(usage_report.report(self.database, self.org, wanted, ALL_GROUPS, None, 1000))
+        return run(usage_report.report(self.database, self.org, wanted, DEFAULT_GROUPS, None, 1000))
 
     def expected(self) -> list[UsageSum]:
         """What a report must say: the sums of all that was delivered, in plain Python."""
         lines: dict[tuple[str, str, str], UsageSum] = {}
         for record in self.delivered.values():
             place = (record.started_at[:10], record.model, record.key_id)
-            line = lines.get(place, UsageSum(*place, 0, 0, 0, 0, 0, 0, 0, 0))
+            line = lines.get(place, UsageSum(*place, "", "", "", "", 0, 0, 0, 0, 0, 0, 0, 0))
             lines[place] = replace(
                 line,
                 requests=line.requests + 1,

@@ -222,7 +222,7 @@ def prune(subject: Subject, until: str) -> None:
     """Sum the days before `until` as the daily work does, and delete their records."""
     subject.sql(
         "INSERT INTO usage_days SELECT org_id, substr(started_at, 1, 10), model, key_id, count(*), 0, 0, 0, 0,"
-        " coalesce(sum(cost_nano_usd), 0), 0, 0, started_at, started_at FROM usage_records"
+        " coalesce(sum(cost_nano_usd), 0), 0, 0, started_at, started_at, '', '', '', '' FROM usage_records"
         f" WHERE started_at < '{until}' GROUP BY 1, 2, 3, 4"
     )
     subject.sql(f"DELETE FROM usage_records WHERE started_at < '{until}'")

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.admission import ledger, usage_report, usage_store
+from lib.admission import day_sums, ledger, usage_report, usage_store
 from lib.admission.ledger import LedgerFilter
 from lib.admission.usage_record import UsageRecord
-from lib.admission.usage_report import ALL_GROUPS, Group, UsageFilter, UsageSum
+from lib.admission.usage_report import ALL_GROUPS, COLUMNS, Group, UsageFilter, UsageSum
 from lib.store.dialect import time_text
 from lib.store.schema import UsageRecordRow
 from tests.unit.fakes import NOW, run
@@ -23,6 +23,7 @@ from tests.unit.store.sqlite_binding import new_database
 START = datetime(2026, 5, 1, tzinfo=UTC)
 ALWAYS = UsageFilter(START, START + timedelta(days=30))
 BEFORE_ALL = (datetime.max.replace(tzinfo=UTC), "~")
+TEAMS = [None, "team".ljust(36, "-")]
 MODELS = ["a/é", "b", "c/d"]
 ONE = st.tuples(st.integers(0, 3), st.sampled_from(MODELS), st.integers(0, 1), st.none() | st.integers(0, 10**12))
 
@@ -67,16 +68,15 @@ class Store:
 
 def expected(records: list[UsageRecord], groups: Sequence[Group]) -> list[UsageSum]:
     """Sum the records in plain Python."""
-    lines: dict[tuple[str, str, str], list[UsageRecord]] = {}
+    lines: dict[tuple[str, ...], list[UsageRecord]] = {}
     for record in records:
-        parts = {Group.DAY: record.started_at[:10], Group.MODEL: record.model, Group.KEY: record.key_id}
-        day, model, key = (parts[group] if group in groups else "" for group in ALL_GROUPS)
-        lines.setdefault((day, model, key), []).append(record)
+        parts = {column: getattr(record, column) or "" for column in COLUMNS.values() if column != "day"}
+        parts["day"] = record.started_at[:10]
+        place = tuple(parts[column] if group in groups else "" for group, column in COLUMNS.items())
+        lines.setdefault(place, []).append(record)
     return [
         UsageSum(
-            day=day,
-            model=model,
-            key_id=key,
+            **dict(zip(COLUMNS.values(), place, strict=True)),
             requests=len(found),
             input_tokens=sum(record.input_tokens for record in found),
             cached_input_tokens=sum(record.cached_input_tokens for record in found),
@@ -86,24 +86,27 @@ def expected(records: list[UsageRecord], groups: Sequence[Group]) -> list[UsageS
             estimated_requests=sum(record.estimated for record in found),
             unpriced_requests=sum(record.cost_nano_usd is None for record in found),
         )
-        for (day, model, key), found in sorted(lines.items(), key=lambda line: [part.encode() for part in line[0]])
+        for place, found in sorted(lines.items(), key=lambda line: [part.encode() for part in line[0]])
     ]
 
 
-@given(st.lists(ONE, max_size=12), st.sets(st.sampled_from(Group)), st.integers(1, 5))
+@given(st.lists(ONE, max_size=12), st.sets(st.sampled_from(Group)), st.integers(1, 5), st.booleans())
 def test_a_report_is_the_sum_of_its_records(
-    rows: list[tuple[int, str, int, int | None]], groups: set[Group], limit: int
+    rows: list[tuple[int, str, int, int | None]], groups: set[Group], limit: int, summed: bool
 ) -> None:
-    """Whatever the groups, and read in pages of any size."""
+    """Whatever the groups, read in pages of any size, and from the sums of days as from single records."""
     store = Store()
-    for day, model, key, cost in rows:
-        store.add(day, model, key, cost, estimated=cost == 0)
+    for number, (day, model, key, cost) in enumerate(rows):
+        whose = {"team_id": TEAMS[number % 2], "end_user": "é" if number % 3 else None, "provider": "ab"[key]}
+        store.add(day, model, key, cost, estimated=cost == 0, **whose)
     store.deliver()
+    if summed:
+        run(day_sums.sum_days(store.database, store.org, START + timedelta(days=4)))
     lines: list[UsageSum] = []
     after: Sequence[str] | None = None
     while page := store.report(sorted(groups), after=after, limit=limit):
         lines += page
-        after = (page[-1].day, page[-1].model, page[-1].key_id)
+        after = [getattr(page[-1], column) for column in COLUMNS.values()]
     assert lines == expected(store.written, sorted(groups))
 
 
@@ -177,3 +180,25 @@ def test_a_record_is_listed_with_all_that_is_known_of_it() -> None:
     shown = {field.name: getattr(row, field.name) for field in fields(record)}
     assert shown | {"started_at": time_text(row.started_at)} == {name: getattr(record, name) for name in shown}
     assert row.streamed is True
+
+
+@pytest.mark.parametrize(
+    ("only", "number"),
+    [
+        ({"team_id": TEAMS[1]}, 2),
+        ({"end_user": "b"}, 1),
+        ({"provider": "p", "team_id": TEAMS[1]}, 1),
+        ({"user_id": "x"}, 0),
+    ],
+)
+@pytest.mark.parametrize("summed", [False, True])
+def test_whose_use_can_be_asked_for(only: dict[str, str], number: int, summed: bool) -> None:
+    """Of a team, a person, an end user or a provider alone; from records and from sums of days."""
+    store = Store()
+    store.add(team_id=TEAMS[1], provider="p")
+    store.add(team_id=TEAMS[1], end_user="b")
+    store.add(end_user="c")
+    store.deliver()
+    if summed:
+        run(day_sums.sum_days(store.database, store.org, START + timedelta(days=9)))
+    assert sum(line.requests for line in store.report((), replace(ALWAYS, **only))) == number

@@ -45,6 +45,8 @@ def test_what_was_used_is_there_at_once() -> None:
 @pytest.mark.parametrize(
     ("query", "expected"),
     [
+        ("group_by=provider&provider=sim", [(None, None, 3, 27000)]),
+        ("group_by=team&user_id=x", []),
         ("group_by=day", [("2026-05-03", None, 1, 9000), ("2026-05-04", None, 2, 18000)]),
         ("group_by=model", [(None, "sim/a", 2, 18000), (None, "sim/b", 1, 9000)]),
         ("group_by=", [(None, None, 3, 27000)]),
@@ -107,11 +109,13 @@ def test_the_ends_of_the_calendar_break_nothing(path: str, query: str) -> None:
 
 def test_an_unknown_group_is_refused() -> None:
     """400, naming the parameter."""
-    answer = new_world().ask("GET", f"{USAGE}?group_by=day,user")
+    answer = new_world().ask("GET", f"{USAGE}?group_by=day,person")
     assert (answer.status, answer.error["code"]) == (400, "invalid_request")
 
 
-@pytest.mark.parametrize("group_by", ["day,model,key", "model", "key,day"])
+@pytest.mark.parametrize(
+    "group_by", ["day,model,key", "model", "key,day", "provider,model", "team,user,end_user,model"]
+)
 def test_a_report_has_pages(group_by: str) -> None:
     """One line at a time, or all at once: the same lines."""
     world = used("sim/a", "sim/b", "sim/a", "sim/c")

@@ -151,7 +151,7 @@ async def _usage(services: Services, key: SeededKey) -> None:
     ):
         for groups in (ALL_GROUPS, (Group.DAY,), ()):
             await usage_report.report(database, org, wanted, groups, None, 20)
-            await usage_report.report(database, org, wanted, groups, ("a", "b", "c"), 20)
+            await usage_report.report(database, org, wanted, groups, "abcdefg", 20)
     await _ledger(services, key)
     await _audit(services, key.principal.org_id)
 
