@@ -1048,7 +1048,7 @@ export interface paths {
             cookie?: never;
         };
         /** List people */
-        get: operations["list_people"];
+        get: operations["list_all_people"];
         put?: never;
         post?: never;
         delete?: never;
@@ -13338,7 +13338,7 @@ export interface operations {
             };
         };
     };
-    list_people: {
+    list_all_people: {
         parameters: {
             query?: {
                 limit?: number;

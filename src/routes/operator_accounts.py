@@ -80,7 +80,7 @@ async def list_all_orgs(services: Services, request: Validated[None, OrgsQuery],
     return render.page([await _with_spend(services, row, wanted) for row in shown], more)
 
 
-async def list_people(services: Services, request: Validated[None, PeopleQuery], _caller: None) -> Response:
+async def list_all_people(services: Services, request: Validated[None, PeopleQuery], _caller: None) -> Response:
     """List people."""
     query = request.query
     [after] = decode_cursor(query.cursor, [""])
@@ -186,7 +186,7 @@ ROUTES = [
     Route(
         method="GET",
         path=PEOPLE,
-        handler=list_people,
+        handler=list_all_people,
         summary="List people",
         responses={200: Page[PersonSeen]},
         permission=None,
