@@ -6,10 +6,10 @@ in an address, and the page takes it out of the browser's history.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from dataclasses import dataclass
 from html import escape
+
+from lib.http.page_policy import own_script_only
 
 _STYLE = """
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
@@ -61,15 +61,7 @@ form.addEventListener("submit", async event => {
 """
 
 
-def _hashed(text: str) -> str:
-    return "'sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() + "'"
-
-
-# Only our own script runs, and it may ask only us.
-CONTENT_SECURITY_POLICY = (
-    f"default-src 'none'; script-src {_hashed(_SCRIPT)}; style-src {_hashed(_STYLE)}; connect-src 'self';"
-    " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
+CONTENT_SECURITY_POLICY = own_script_only(_SCRIPT, _STYLE)
 
 
 @dataclass(frozen=True, slots=True)

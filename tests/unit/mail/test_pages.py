@@ -27,6 +27,7 @@ def test_a_page_runs_only_its_own_script(page: MailPage) -> None:
         [inside] = re.findall(f"<{tag}>(.*?)</{tag}>", text, re.DOTALL)
         digest = base64.b64encode(hashlib.sha256(inside.encode()).digest()).decode()
         assert f"{tag}-src 'sha256-{digest}'" in CONTENT_SECURITY_POLICY
+    assert "require-trusted-types-for 'script'; trusted-types 'none'" in CONTENT_SECURITY_POLICY
     route, _ = ROUTER.match("POST", page.action)
     assert route.permission in (None, SELF)
     for button in page.buttons:
