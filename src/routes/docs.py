@@ -18,7 +18,7 @@ async def openapi(services: Services, _request: Validated[None, NoQuery], _calle
 
 
 async def docs(services: Services, _request: Validated[None, NoQuery], _caller: None) -> Response:
-    """Return a page that shows the API. It loads nothing, from here or elsewhere."""
+    """Return a page that shows the API and can call it. It loads nothing, from here or elsewhere."""
     headers = {
         "content-type": "text/html; charset=utf-8",
         "cache-control": _CACHED,

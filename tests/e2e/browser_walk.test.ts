@@ -229,6 +229,45 @@ async function submitForm(from: Page, action: string): Promise<string> {
   return shown;
 }
 
+test("the page of the API finds what is looked for, and sends with the typed key alone", async () => {
+  await page.goto(`${base}/docs`);
+  await page.keyboard.press("/");
+  await page.keyboard.type("get KEYS list");
+  await page.keyboard.press("Enter"); // it opens the first that is found
+  const keys = page.locator("details[open]");
+  await keys.getByRole("button", { name: "Send" }).click();
+  // The browser has a session, which is not sent.
+  await keys.locator("form output", { hasText: /^401 .*x-request-id: /s }).waitFor();
+
+  await page.getByLabel("Your key or token").fill(key);
+  const [sent] = await Promise.all([
+    page.waitForRequest((request) => request.url().endsWith("/api/v1/models?limit=2")),
+    (async () => {
+      await page.getByLabel("Search").fill("get /api/v1/models list");
+      await page.getByLabel("Search").press("Enter");
+      const models = page.locator("details[open]:not([hidden])");
+      await models.getByLabel("limit").fill("2");
+      await models.getByRole("button", { name: "Send" }).click();
+    })(),
+  ]);
+  assert.equal((await sent.allHeaders())["authorization"], `Bearer ${key}`);
+  assert.equal((await sent.allHeaders())["cookie"], undefined);
+
+  await page.getByLabel("Search").fill("post /v1/chat/completions");
+  await page.getByLabel("Search").press("Enter");
+  const chat = page.locator("details[open]:not([hidden])");
+  assert.match(await chat.getByLabel("body").inputValue(), /"max_tokens": 100/); // the example
+  await chat.getByLabel("body").fill(JSON.stringify(CHAT));
+  await chat.getByRole("button", { name: "Send" }).click();
+  await chat.getByText("data: [DONE]").waitFor();
+  assertChat({ status: 200, text: (await chat.locator("form pre").textContent()) ?? "" });
+  await picture("docs");
+  await page.goto(`${base}/verify-email`);
+  await page.goBack();
+  assert.equal(await page.getByLabel("Your key or token").inputValue(), ""); // it is gone with the page
+  await page.goto(`${base}/verify-email`);
+});
+
 test("nothing but a person leads the browser to a provider's sign-in", async () => {
   const other = await context.newPage();
   const start = `${base}/api/v1/auth/nowhere/start`;

@@ -1,15 +1,21 @@
-"""The page that shows the API, made once from the OpenAPI document. It has no script and loads nothing."""
+"""The page that shows the API, made once from the OpenAPI document.
+
+It loads nothing. Without its script it still shows all; with it one can search, and send requests.
+"""
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from html import escape
+from itertools import groupby
 from typing import Any
 
+from lib.http import cors
+from lib.http.docs_script import SCRIPT
+from lib.http.page_policy import own_script_only
 from lib.identity.models import SELF
-
-CONTENT_SECURITY_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
 
 _STYLE = """
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
@@ -23,7 +29,32 @@ summary { cursor: pointer; }
 .quiet { opacity: .7; }
 table { display: block; overflow-x: auto; border-collapse: collapse; }
 td, th { text-align: left; padding: .2rem .8rem .2rem 0; vertical-align: top; }
+th { overflow-wrap: normal; }
+html { scroll-padding-top: 6rem; }
+[hidden] { display: none !important; }
+#tools { position: sticky; top: 0; display: flex; gap: 1rem; padding: .5rem 0; background: Canvas; }
+#tools div { flex: 1; min-width: 0; }
+label { display: block; margin: .25rem 0; }
+input, textarea, button { font: inherit; box-sizing: border-box; max-width: 100%; padding: .3rem .5rem; }
+#tools input, textarea { width: 100%; }
+form { border-top: 1px solid #8884; margin-top: .75rem; padding-top: .5rem; }
+form input { display: block; width: 24rem; }
+textarea { font: 14px/1.45 ui-monospace, monospace; }
+form pre { max-height: 30rem; overflow: auto; white-space: pre-wrap; }
+form output { display: block; white-space: pre-line; margin-top: .5rem; }
 """
+CONTENT_SECURITY_POLICY = own_script_only(SCRIPT, _STYLE)
+# What is shown of an answer beside its status: what SDKs look at, and what tells what came and whether it is new.
+_SHOWN_HEADERS = f"content-type, idempotency-replayed, {cors.EXPOSED}"
+_TOOLS = (
+    '<div id="tools" hidden>'
+    '<div><label for="find">Search (press /)</label><input id="find" type="search" autocomplete="off"'
+    ' placeholder="method, path or words" spellcheck="false"><output id="found"></output></div>'
+    '<div><label for="key">Your key or token</label>'
+    '<input id="key" type="password" autocomplete="off" placeholder="hg_…"></div></div>'
+    '<p id="real" hidden>What you send from here is real: it costs and changes what it would anywhere. Your key stays'
+    " in its field until you leave the page.</p>"
+)
 
 
 def docs_page(document: dict[str, Any]) -> bytes:
@@ -36,7 +67,9 @@ def docs_page(document: dict[str, Any]) -> bytes:
     groups = list(dict.fromkeys(group for group, _ in operations))
     index = "".join(f'<a href="#{_anchor(group)}">{escape(group)}</a>' for group in groups)
     sections = "".join(
-        f'<h2 id="{_anchor(tag)}">{escape(tag)}</h2>' + "".join(text for own_tag, text in operations if own_tag == tag)
+        f'<section><h2 id="{_anchor(tag)}">{escape(tag)}</h2>'
+        + "".join(text for own_tag, text in operations if own_tag == tag)
+        + "</section>"
         for tag in groups
     )
     schemas = "".join(
@@ -50,7 +83,8 @@ def docs_page(document: dict[str, Any]) -> bytes:
         f"<style>{_STYLE}</style></head><body><h1>{escape(info['title'])} API</h1><p>{escape(info['summary'])}</p>"
         "<p>Send your API key as <code>Authorization: Bearer hg_…</code>. The same as data: "
         f'<a href="/openapi.json">openapi.json</a>.</p><nav>{index}</nav>'
-        f"{sections}<h2>Schemas</h2>{schemas}</body></html>"
+        f'<main data-headers="{escape(_SHOWN_HEADERS)}">{_TOOLS}{sections}'
+        f"<section><h2>Schemas</h2>{schemas}</section></main><script>{SCRIPT}</script></body></html>"
     ).encode()
 
 
@@ -86,10 +120,42 @@ def _operation(method: str, path: str, operation: dict[str, Any]) -> str:
         [media] = operation["requestBody"]["content"].values()
         parts.append(_json(media["example"]))
     parts.append("<table><tr><th>Status</th><th></th><th></th></tr>")
-    for status, response in operation["responses"].items():
-        shape = _link(response["content"]) if "content" in response else ""
-        parts.append(f"<tr><td>{status}</td><td>{escape(response['description'])}</td><td>{shape}</td></tr>")
-    return "".join(parts) + "</table></details>"
+    for shape, answers in groupby(operation["responses"].items(), lambda answer: _shape(answer[1])):
+        parts.extend(_answers(shape, list(answers)))
+    return "".join(parts) + f"</table>{_try(method, path, operation)}</details>"
+
+
+def _shape(response: dict[str, Any]) -> str:
+    return _link(response["content"]) if "content" in response else ""
+
+
+def _answers(shape: str, answers: list[tuple[str, dict[str, Any]]]) -> Iterable[str]:
+    """Yield the rows of answers that follow each other and have one shape, which is named once."""
+    cell = f'<td rowspan="{len(answers)}">{shape}</td>'
+    for number, (status, response) in enumerate(answers):
+        yield f"<tr><td>{status}</td><td>{escape(response['description'])}</td>{'' if number else cell}</tr>"
+
+
+def _try(method: str, path: str, operation: dict[str, Any]) -> str:
+    """Return the form that sends a request. The script shows it, and fills the body from the example above it."""
+    content = operation.get("requestBody", {}).get("content", {})
+    fields = [_field(parameter) for parameter in operation["parameters"]]
+    fields += ['<label>body <textarea data-in="body" rows="8" spellcheck="false"></textarea></label>' for _ in content]
+    media_type = f' data-type="{escape(next(iter(content)))}"' if content else ""
+    keyed = ' data-key="1"' if operation.get("security") else ""
+    return (
+        f'<form hidden data-method="{method.upper()}" data-path="{escape(path)}"{media_type}{keyed}>{"".join(fields)}'
+        "<button>Send</button><output></output><pre hidden></pre></form>"
+    )
+
+
+def _field(parameter: dict[str, Any]) -> str:
+    name, place = escape(parameter["name"]), escape(parameter["in"])
+    schema = parameter.get("schema", {})
+    hint = ", ".join(schema.get("enum", [])) or str(schema.get("default", ""))
+    hinted = f' placeholder="{escape(hint)}"' if hint else ""
+    required = " required" if parameter["required"] else ""
+    return f'<label>{name} <input data-in="{place}" data-name="{name}"{hinted}{required}></label>'
 
 
 def _parameter(parameter: dict[str, Any]) -> str:
