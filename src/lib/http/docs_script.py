@@ -57,6 +57,8 @@ const request = form => {
   let address = path, body;
   if (keyed && key.value.trim()) headers.set("authorization", `Bearer ${key.value.trim()}`);
   for (const {dataset, value} of all("[data-in]", form)) {
+    // A browser would take it for a step up, and another thing's address.
+    if (dataset.in === "path" && /^\\.\\.?$/.test(value)) throw new Error(`${dataset.name} can't be ${value}`);
     if (dataset.in === "path") address = address.replace(`{${dataset.name}}`, () => encodeURIComponent(value));
     else if (dataset.in === "body") body = type.endsWith("json") ? value : new URLSearchParams(JSON.parse(value));
     else if (value) (dataset.in === "query" ? query : headers).append(dataset.name, value);

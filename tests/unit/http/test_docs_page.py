@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
+import subprocess
 from html.parser import HTMLParser
 
 from lib.http.docs_page import CONTENT_SECURITY_POLICY, docs_page
 from lib.http.docs_script import SCRIPT
 from lib.http.openapi import document
 from routes import ROUTES
+from tools import node
 
 DOCUMENT = document(ROUTES)
 VOID = {"meta", "br", "hr", "img", "input", "link"}
@@ -106,6 +109,42 @@ def test_every_operation_can_be_tried() -> None:
             assert ('data-key="1"' in form) == ("security" in operation)
     assert not forms
     assert '<div id="tools" hidden>' in page
+
+
+def test_the_script_puts_fields_where_they_belong() -> None:
+    """In Node: a value stays in its part of the address, and none leads to another thing's."""
+    own = SCRIPT[SCRIPT.index("const request =") : SCRIPT.index("const send =")]
+    values = ["a", "..", ".", "a/../b?c#d", "{part}", "$&", "..."]
+    script = f"""
+const all = (selector, form) => form.fields, key = {{value: " hg_x "}};
+{own}
+const field = (place, name, value) => ({{dataset: {{in: place, name}}, value}});
+const sent = value => {{
+  const fields = [field("path", "id", value), field("path", "part", "p"), field("query", "q", "a b&c"),
+    field("query", "empty", ""), field("header", "If-Match", "x"), field("body", "", "a body")];
+  const dataset = {{method: "PUT", path: "/t/{{id}}/{{part}}", key: "1", type: "application/json"}};
+  const [address, options] = request({{dataset, fields}});
+  return [address, {{...options, headers: Object.fromEntries(options.headers)}}];
+}};
+const tried = value => {{ try {{ return sent(value); }} catch (error) {{ return [error.message]; }} }};
+console.log(JSON.stringify({json.dumps(values)}.map(tried)));
+"""
+    done = subprocess.run(
+        [str(node.find().node), "--input-type=module"],
+        input=script,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+    )
+
+    found = json.loads(done.stdout)
+    addresses = ["a", None, None, "a%2F..%2Fb%3Fc%23d", "%7Bpart%7D", "%24%26", "..."]
+    for value, address, answer in zip(values, addresses, found, strict=True):
+        assert answer[0] == (f"/t/{address}/p?q=a+b%26c" if address else f"id can't be {value}")
+    options = found[0][1]
+    assert options["headers"] == {"authorization": "Bearer hg_x", "if-match": "x", "content-type": "application/json"}
+    assert (options["method"], options["body"], options["credentials"]) == ("PUT", "a body", "omit")
 
 
 def test_paths_stand_in_groups_with_an_index_and_bodies_have_their_examples() -> None:

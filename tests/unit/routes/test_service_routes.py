@@ -78,7 +78,7 @@ def test_the_document_is_served_to_any_origin() -> None:
 
 
 def test_the_page_is_served_with_its_policy() -> None:
-    """HTML that can't run a script or be framed."""
+    """HTML that runs no script but its own, and can't be framed."""
     answer = new_world().ask("GET", "/docs", key=None)
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
     assert "default-src 'none'" in answer.headers["content-security-policy"]
