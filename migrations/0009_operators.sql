@@ -5,3 +5,4 @@ ALTER TABLE orgs ADD COLUMN suspended_at TEXT;
 ALTER TABLE users ADD COLUMN suspended_at TEXT;
 ALTER TABLE api_keys ADD COLUMN org_suspended_at TEXT;
 ALTER TABLE api_keys ADD COLUMN person_suspended_at TEXT;
+CREATE INDEX api_keys_by_person ON api_keys (user_id, org_id) WHERE user_id IS NOT NULL;

@@ -1,5 +1,6 @@
 -- The way back from 0009_operators.sql. Who was suspended no longer is.
 
+DROP INDEX api_keys_by_person;
 ALTER TABLE api_keys DROP COLUMN person_suspended_at;
 ALTER TABLE api_keys DROP COLUMN org_suspended_at;
 ALTER TABLE users DROP COLUMN suspended_at;

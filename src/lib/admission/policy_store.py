@@ -171,7 +171,7 @@ async def insert_budget(database: Database, row: BudgetRow) -> bool:
 
 def insert_minted(row: BudgetRow, maker_id: str) -> Statement:
     """Return the statement that writes the budget of a browser's key, unless there are as many of those as there may,
-    or the key that mints it was revoked meanwhile.
+    or the key that mints it was revoked or suspended meanwhile.
 
     For a group, as above, which writes the key too.
     """
@@ -180,7 +180,8 @@ def insert_minted(row: BudgetRow, maker_id: str) -> Statement:
         " version, created_at, updated_at, name, covers)"
         " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13"
         f" WHERE (SELECT count(*) FROM budgets WHERE org_id = ?1 AND {_MINTED})) < ?14"
-        " AND EXISTS (SELECT 1 FROM api_keys WHERE org_id = ?1 AND id = ?15 AND revoked_at IS NULL)",
+        " AND EXISTS (SELECT 1 FROM api_keys WHERE org_id = ?1 AND id = ?15 AND revoked_at IS NULL"
+        " AND org_suspended_at IS NULL AND person_suspended_at IS NULL)",
         (row.org_id, row.id, *astuple(row)[2:], MOST_MINTED, maker_id),
     )
 

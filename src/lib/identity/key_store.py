@@ -142,9 +142,11 @@ _INSERTED = (
     " user_id, team_id, model_names, ip_ranges, origins, end_user, line_key_id, maker_line_ids, holder_key_id,"
     " maker_holder_ids"
 )
-# What is made with a key that was revoked a moment ago would not end with it. `?2` and `?3` are organisation and maker.
+# What is made with a key that was revoked or suspended a moment ago would not end with it. `?2` and `?3` are
+# organisation and maker.
 _WITH_A_MAKER = (
-    "(CAST(?3 AS TEXT) IS NULL OR EXISTS (SELECT 1 FROM api_keys WHERE org_id = ?2 AND id = ?3 AND revoked_at IS NULL))"
+    "(CAST(?3 AS TEXT) IS NULL OR EXISTS (SELECT 1 FROM api_keys WHERE org_id = ?2 AND id = ?3 AND revoked_at IS NULL"
+    " AND org_suspended_at IS NULL AND person_suspended_at IS NULL))"
 )
 _PLACES = ", ".join(f"?{number}" for number in (*range(1, 10), *range(9, 21)))
 
@@ -262,8 +264,9 @@ def replace_statements(
     """
     return [
         Statement(
-            f"INSERT INTO api_keys ({_INSERTED}) SELECT ?1, org_id, ?3, name, ?4, ?5, scopes, expires_at, ?6, ?6, kind,"
-            " user_id, team_id, model_names, ip_ranges, origins, end_user, ?9, ?10, ?11, ?12 FROM api_keys"
+            f"INSERT INTO api_keys ({_INSERTED}, person_suspended_at) SELECT ?1, org_id, ?3, name, ?4, ?5, scopes,"
+            " expires_at, ?6, ?6, kind, user_id, team_id, model_names, ip_ranges, origins, end_user, ?9, ?10, ?11,"
+            " ?12, person_suspended_at FROM api_keys"
             f" WHERE org_id = ?2 AND id = ?7 AND version = ?8 AND revoked_at IS NULL AND {_WITH_A_MAKER}",
             (
                 new.id,
@@ -371,3 +374,9 @@ async def organisations_of_ended(database: Database, start: datetime, end: datet
         end,
     )
     return sorted(row.org_id for row in rows)
+
+
+async def organisations_of_person(database: Database, user_id: str) -> list[str]:
+    """Return the organisations that have keys of a person, also where it is no member any more."""
+    sql = "SELECT DISTINCT org_id FROM api_keys WHERE user_id = ?"
+    return [row.org_id for row in await database.query(EveryOrg("api_keys"), _OrgId, sql, user_id)]

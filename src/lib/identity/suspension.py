@@ -11,7 +11,7 @@ from datetime import datetime
 from lib.audit.differences import Detail, differences
 from lib.audit.events import org_event, person_event
 from lib.http.errors import NotFound
-from lib.identity import person_store, suspension_store
+from lib.identity import key_store, person_store, suspension_store
 from lib.identity.suspension_store import OperatorsOrg, OperatorsPerson
 from lib.services import Services
 from lib.store.scope import Org, Person
@@ -43,7 +43,10 @@ async def set_org(services: Services, org_id: str, *, suspended: bool) -> Operat
 
 
 async def set_person(services: Services, user_id: str, *, suspended: bool) -> OperatorsPerson:
-    """Suspend a person, or take it back: its account, and the keys that it has made or holds. Raises NotFound."""
+    """Suspend a person, or take it back: its account, and the keys that it has made or holds. Raises NotFound.
+
+    Its keys stay with an organisation that it leaves, before or meanwhile: they are suspended and taken back all the same.
+    """
     row, now = await get_person(services, user_id), services.clock.now()
     at = now if suspended else None
     event = person_event(
@@ -56,7 +59,8 @@ async def set_person(services: Services, user_id: str, *, suspended: bool) -> Op
         only_if=suspension_store.person_is(user_id, suspended=not suspended),
     )
     await services.database.batch(Person(user_id), [*event, suspension_store.set_person(user_id, at, now)])
-    for org_id in await person_store.orgs_of(services.database, user_id):
+    joined = await person_store.orgs_of(services.database, user_id)
+    for org_id in sorted({*joined, *await key_store.organisations_of_person(services.database, user_id)}):
         keys = suspension_store.set_keys_of_person(org_id, user_id, at)
         await services.database.batch(Org(org_id), [keys])
         await services.gates.changed(org_id)

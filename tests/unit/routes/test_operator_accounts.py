@@ -100,6 +100,31 @@ def test_one_of_both_is_taken_back() -> None:
     assert world.ask("GET", "/v1/models", key=key).status == 200
 
 
+def test_a_person_is_suspended_with_its_keys_where_it_is_no_member_any_more() -> None:
+    """What it has made stays with the organisation that it leaves, but its secret is the person's. Taken back too."""
+    world, browser = new_person("developer")
+    owner = join(world, "owner")
+    key, other = (browser.ask("POST", "/api/v1/keys", {"name": "x"}).data["secret"] for _ in range(2))
+    actions, refused = f"{PEOPLE}/{browser.user_id}/actions", (403, "account_suspended")
+    assert owner.ask("DELETE", f"members/{browser.user_id}").status == 204
+    assert ask(world, "POST", f"{actions}/suspend").status == 200
+    assert [code(world.ask("GET", "/v1/models", key=each)) for each in (key, other)] == [refused] * 2
+    assert ask(world, "POST", f"{actions}/reinstate").status == 200
+    assert world.ask("GET", "/v1/models", key=key).status == 200
+
+
+def test_what_replaces_a_suspended_persons_key_is_suspended_too() -> None:
+    """It is the same person's, whoever has rotated it; and what is made with a suspended key is not made."""
+    world, browser = new_person("developer")
+    owner = join(world, "owner")
+    key = browser.ask("POST", "/api/v1/keys", {"name": "x"}).data
+    assert ask(world, "POST", f"{PEOPLE}/{browser.user_id}/actions/suspend").status == 200
+    new = owner.ask("POST", f"/api/v1/keys/{key['id']}/actions/rotate", {}).data["secret"]
+    assert code(world.ask("GET", "/v1/models", key=new)) == (403, "account_suspended")
+    assert ask(world, "POST", f"{PEOPLE}/{browser.user_id}/actions/reinstate").status == 200
+    assert world.ask("GET", "/v1/models", key=new).status == 200
+
+
 def test_organisations_are_listed_with_what_they_spend() -> None:
     """Found by a part of the name, or by id; page by page."""
     world = new_world()
@@ -121,7 +146,10 @@ def test_organisations_are_listed_with_what_they_spend() -> None:
     assert (line["model"], line["requests"]) == ("sim/chat", 1)
 
 
-@pytest.mark.parametrize(("find", "names"), [("", 2), ("ADA@", 1), ("viewer@example", 1), ("nobody", 0), ("_da@", 0)])
+@pytest.mark.parametrize(
+    ("find", "names"),
+    [("", 2), ("ADA@", 1), ("viewer@example", 1), ("nobody", 0), ("_da@", 0), (f"{'a' * 60}@example.com", 0)],
+)
 def test_people_are_found(find: str, names: int) -> None:
     """By a part of the address, whatever its case; signs of patterns are no signs."""
     world, _ = new_person()
