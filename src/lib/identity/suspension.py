@@ -45,7 +45,7 @@ async def set_org(services: Services, org_id: str, *, suspended: bool) -> Operat
 async def set_person(services: Services, user_id: str, *, suspended: bool) -> OperatorsPerson:
     """Suspend a person, or take it back: its account, and the keys that it has made or holds. Raises NotFound.
 
-    Its keys stay with an organisation that it leaves, before or meanwhile: they are suspended and taken back all the same.
+    Its keys stay with an organisation that it leaves, before or meanwhile: the same is done to those.
     """
     row, now = await get_person(services, user_id), services.clock.now()
     at = now if suspended else None

@@ -17,6 +17,7 @@ from lib.admission import (
     ledger_check,
     ledger_sums,
     policy_store,
+    restored_store,
     retention,
     usage_report,
     usage_store,
@@ -207,6 +208,9 @@ async def _ledger(services: Services, key: SeededKey) -> None:
                     days = Wanted(level, who, model, "2026-05-03", "2026-05-04")
                     await ledger_sums.sums_of_days(database, org, days, 20)
     await ledger_check.check_organisation(services, org)
+    await restored_store.known(database, org, ["x"])
+    await restored_store.keep_keys(database, org, [new_id(NOW)], NOW)
+    await restored_store.nobodys_key(database, org, NOW)
 
     await _books(services, org)
 

@@ -40,6 +40,7 @@ PROJECTIONS = {
     "lib.identity.invitation_store._Email": Projection(("users",)),
     "lib.identity.session_store.ShownSession": Projection(("sessions",)),
     "lib.admission.ledger_sums._Id": Projection(("orgs",)),
+    "lib.admission.restored_store._Id": Projection(("api_keys", "usage_records")),
     "lib.admission.ledger_sums._Line": Projection(("api_keys",)),
     "lib.admission.policy_store._Line": Projection(("api_keys",)),
     "lib.identity.suspension_store.OperatorsOrg": Projection(("orgs",)),
