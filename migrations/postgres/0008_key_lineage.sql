@@ -7,3 +7,5 @@ ALTER TABLE api_keys ADD COLUMN line_key_id text COLLATE "C" CHECK (length(line_
 ALTER TABLE api_keys ADD COLUMN maker_line_ids text COLLATE "C" CHECK (length(maker_line_ids) BETWEEN 36 AND 200);
 ALTER TABLE api_keys ADD COLUMN holder_key_id text COLLATE "C" CHECK (length(holder_key_id) = 36);
 ALTER TABLE api_keys ADD COLUMN maker_holder_ids text COLLATE "C" CHECK (length(maker_holder_ids) BETWEEN 36 AND 1000);
+-- Of an invitation that was sent with a key: that key. What a thief has sent ends with what it has stolen.
+ALTER TABLE invitations ADD COLUMN invited_by_key_id text COLLATE "C" CHECK (length(invited_by_key_id) = 36);

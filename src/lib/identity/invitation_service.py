@@ -84,6 +84,7 @@ async def create(services: Services, principal: Principal, wanted: Wanted, conte
         created_at=now,
         updated_at=now,
         mailed=wanted.send,
+        invited_by_key_id=None if principal.is_person else principal.key_id,
     )
     instead_of = old.id if old else ""
     only_if, target = invitation_store.may_insert(row, instead_of), f"invitation:{row.id}"
@@ -141,7 +142,7 @@ async def find(services: Services, token: str, email: str) -> InvitationRow | No
 
 
 async def _may_still_invite(services: Services, row: InvitationRow) -> bool:
-    if row.invited_by_user_id is None:  # a key has: what keys make stays the organisation's
+    if row.invited_by_user_id is None:  # a key has: it ends with that (`key_store`), or stays the organisation's
         return True
     inviter = await person_store.find_person(services.database, row.invited_by_user_id, row.org_id)
     if inviter is None:

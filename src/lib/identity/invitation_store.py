@@ -63,7 +63,7 @@ def insert(row: InvitationRow, instead_of: str) -> list[Statement]:
     """Return the statements that make an invitation, in the place of the one to the same address that is still open."""
     made = (
         "INSERT INTO invitations (id, org_id, email, role, custom_role_id, invited_by_user_id, secret_hash, expires_at,"
-        " created_at, updated_at, mailed) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, ?12"
+        " created_at, updated_at, mailed, invited_by_key_id) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, ?12, ?13"
         " WHERE (SELECT count(*) FROM invitations WHERE org_id = ?2 AND email <> ?3"
         " AND accepted_at IS NULL AND revoked_at IS NULL AND expires_at > ?9) < ?10"
         " AND NOT EXISTS (SELECT 1 FROM invitations WHERE org_id = ?2 AND email = ?3 AND id <> ?11"
@@ -71,7 +71,7 @@ def insert(row: InvitationRow, instead_of: str) -> list[Statement]:
     )
     values = (
         row.id, row.org_id, row.email, row.role, row.custom_role_id, row.invited_by_user_id, row.secret_hash,
-        row.expires_at, row.created_at, MOST_OPEN, instead_of, row.mailed,
+        row.expires_at, row.created_at, MOST_OPEN, instead_of, row.mailed, row.invited_by_key_id,
     )  # fmt: skip
     replaced = (
         "UPDATE invitations SET revoked_at = ?1, updated_at = ?1 WHERE org_id = ?2 AND email = ?3 AND id <> ?4"

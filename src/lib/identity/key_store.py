@@ -318,7 +318,10 @@ async def update_key(
 
 
 class Descendants(StrEnum):
-    """What ends with a key: nothing else, what was minted with it, or all that was made with it and its successors."""
+    """What ends with a key: nothing else, what was minted with it, or all that was made with it and its successors:
+
+    keys, and invitations that nobody has accepted.
+    """
 
     KEEP = "keep"
     MINTED = "minted"
@@ -342,6 +345,14 @@ def revoke_statements(row: KeyRow, org_id: str, descendants: Descendants, now: d
         values = (now, org_id, row.id, row.holder_id)
         made_with = f"created_by_key_id IN (SELECT id FROM api_keys WHERE {_HELD})"
         group.append(Statement(f"{minted} AND (created_by_key_id = ?3 OR {made_with})", values))
+        group.append(
+            Statement(
+                "UPDATE invitations SET revoked_at = ?1, updated_at = ?1 WHERE org_id = ?2 AND accepted_at IS NULL"
+                " AND revoked_at IS NULL AND (invited_by_key_id = ?3"
+                f" OR invited_by_key_id IN (SELECT id FROM api_keys WHERE {_HELD}))",
+                values,
+            )
+        )
         group.append(Statement(f"{_REVOKED} WHERE {_HELD} AND id <> ?3 AND revoked_at IS NULL", values))
     return group
 

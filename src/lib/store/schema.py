@@ -127,6 +127,7 @@ class InvitationRow:
     created_at: datetime
     updated_at: datetime
     mailed: bool
+    invited_by_key_id: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,6 +85,7 @@ class FakeInvitations:
         return InvitationRow(
             "invitation".ljust(36, "-"), self.org_id, email, "viewer", None, None, "h" * 64, NOW, None, None, NOW, NOW,
             mailed=True,
+            invited_by_key_id=None,
         )  # fmt: skip
 
     async def accept(self, _services: Services, user: UserRow, _invitation: InvitationRow) -> None:

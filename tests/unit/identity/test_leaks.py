@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lib.identity.api_keys import new_key as invented
+from lib.identity.models import Scope
 from lib.identity.shield import BURST
 from tests.unit.identity.bound_keys import PAGE, chat, minted, new_key
 from tests.unit.world import Answer, World, new_world
@@ -39,6 +40,20 @@ def test_what_was_minted_with_it_is_over_too() -> None:
     assert chat(world, stolen["secret"], origin=PAGE).status == 401
     assert chat(world, own["secret"], origin=PAGE).status == 200
     assert world.ask("GET", f"/api/v1/keys/{stolen['id']}").data["leaked_at"] is None
+
+
+def test_an_invitation_that_was_sent_with_it_is_over_too() -> None:
+    """Whoever found it may have invited itself, or had a key that it made invite it. Others' stay open."""
+    world = new_world()
+    maker = new_key(world, scopes=[*Scope])
+    made = new_key(world, maker["secret"], scopes=[*Scope])
+    invitations = f"/api/v1/orgs/{world.org_id}/invitations"
+    for number, key in enumerate((maker["secret"], made["secret"], "")):
+        body = {"email": f"{number}@example.com", "role": "admin", "send": False}
+        assert world.ask("POST", invitations, body, key=key).status == 201
+    report(world, maker["secret"])
+    listed = {row["email"][0]: row["revoked_at"] is None for row in world.ask("GET", invitations).data}
+    assert listed == {"0": False, "1": False, "2": True}
 
 
 def test_nobody_is_told_whether_there_was_such_a_key() -> None:
