@@ -433,6 +433,12 @@ def reserved_for(ask: Ask, granted: int | None) -> int:
     return min(_bound(ask, output or 0) or 0, MOST_BOUND)
 
 
+def proved_for(ask: Ask, granted: int | None) -> int | None:
+    """Return the most that a call can cost that was let in; None where nobody can tell: nothing bounds its output."""
+    output = ask.output_tokens if ask.output_tokens is not None else granted
+    return None if output is None and ask.output_price else _bound(ask, output or 0)
+
+
 def _bound(ask: Ask, output_tokens: int) -> int | None:
     """Return the most that the call can cost with so many output tokens for each choice; None where nobody can tell."""
     if ask.input_price is None or ask.output_price is None or (ask.input_tokens is None and ask.input_price):

@@ -266,8 +266,8 @@ class Gate:
             return False  # it comes a second time
         given = held or ended.held  # type: ignore[union-attr] # one of them is there
         cost = record["cost_nano_usd"] or 0
-        if record["estimated"] and (given.hard or (given.bound and cost > given.bound)):
-            # A guess, but the bound is proved: no more was used. A hard budget takes it for used: less might pass it.
+        if record["estimated"] and given.hard:
+            # A guess; nobody can tell but that no more than the bound was used. Less might pass the budget.
             cost = self._corrected[name] = given.bound
         tokens = record["input_tokens"] + record["output_tokens"]
         self._end(name, given, cost, tokens, final=True, before=None if held or ended is None else ended.charged)

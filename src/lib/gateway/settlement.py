@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from lib.admission.decision import Ask, reserved_for
+from lib.admission.decision import Ask, proved_for, reserved_for
 from lib.admission.usage_record import UsageRecord
 from lib.clock import Clock
 from lib.gateway.account import Account
@@ -91,6 +91,7 @@ class Settlement:
         self._started = now
         self._first_byte_ms: int | None = None
         self._asked: Ask | None = None
+        self._granted: int | None = None  # output tokens of each choice, where the client did not say
         self._left: int | None = None  # of the tightest hard budget, once the call was let in
         self._reserved = 0
         self._tight = False  # whether an alike call would be refused until this one is settled
@@ -141,7 +142,7 @@ class Settlement:
             self._note(refused)
             raise
         self.headers.update(admitted.headers)
-        self._left = admitted.budget_left
+        self._granted, self._left = admitted.output_tokens, admitted.budget_left
         if self._asked and self._left is not None:
             self._reserved = reserved_for(self._asked, admitted.output_tokens)
         self._tight = self._is_tight(admitted)
@@ -225,7 +226,7 @@ class Settlement:
         return Usage(input=self._record.input_tokens, output=output + unseen, reasoning=unseen)
 
     def _ended(self, cause: Cause, usage: Usage, status: int | None, *, estimated: bool) -> UsageRecord:
-        return self._record.ended(
+        record = self._record.ended(
             cause,
             self._tiered(usage),
             self._price,
@@ -234,6 +235,11 @@ class Settlement:
             first_byte_ms=self._first_byte_ms,
             duration_ms=self._elapsed_ms(),
         )
+        if estimated and self._asked:  # a guess, but where a bound is proved no more was used
+            most = proved_for(self._asked, self._granted)
+            if most is not None and (record.cost_nano_usd or 0) > most:
+                return replace(record, cost_nano_usd=most)
+        return record
 
     @property
     def answered(self) -> bool:

@@ -216,8 +216,8 @@ class Model:
         """Return what a call that has ended is charged, by the rules of settling."""
         if call.state == "lost":
             return max(call.bound if call.budgeted else 0, call.guess or 0)
-        if call.plan.estimated and (call.hard or call.bound):
-            return call.bound if call.hard else min(call.cost or 0, call.bound)
+        if call.plan.estimated and call.hard:
+            return call.bound
         return call.cost or 0
 
 
