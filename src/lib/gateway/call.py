@@ -278,15 +278,19 @@ class _Reading:
         self._stream = stream
         self._settlement = settlement
 
-    def _used(self, text: bytes) -> tuple[Usage, bool]:
+    def _used(self, end: StreamEnd, text: bytes) -> tuple[Usage, bool]:
         """Return what was used, and whether that is an estimate."""
-        usage = self._stream.usage(text)
-        output = 0 if usage else self._stream.output_estimate(text)
-        return _used(self._settlement, usage, output, refused=self.completion(text) is Completion.REFUSED)
+        usage, completion = self._stream.usage(text), self.completion(text)
+        # Some tell it with the text, again and again: of what is cut off, that is not the last word.
+        running = end is not StreamEnd.PROVIDER_DONE and completion is Completion.TRUNCATED
+        output = self._stream.output_estimate(text) if running or not usage else 0
+        if usage and running:
+            return replace(usage, output=max(usage.output, output)), True
+        return _used(self._settlement, usage, output, refused=completion is Completion.REFUSED)
 
     def ended(self, report: StreamReport) -> tuple[Cause, Usage, bool]:
         """Return why the stream ended, and what was used."""
-        known, estimated = self.used(report.text)
+        known, estimated = self.used(report.end, report.text)
         return _cause(report.end, self.completion(report.text), known), known, estimated
 
 
@@ -312,7 +316,7 @@ def _streamed(
         # Behind the end mark alone: who reads on to the connection's end would take it for one more piece of text.
         if not stream.tells_cost or completion is not Completion.MARKED:
             return last
-        known, estimated = reading.used(text)
+        known, estimated = reading.used(end, text)
         if whole and stream_filter:
             last = stream_filter.end()
         return last + settlement.tell(_cause(end, completion, known), known, estimated=estimated).event()

@@ -14,9 +14,9 @@ from lib.gateway.models import Cause
 from lib.gateway.telling import Charge, wants_cost_event
 from lib.gateway.upstream import ClientGone, NeverAsked, StreamEnd, UpstreamTimeout, UpstreamUnreachable
 from lib.http.errors import BadRequest
-from tests.unit.gateway.calls import BOUND, PRICE, Caller, FakeGates
+from tests.unit.gateway.calls import BOUND, INPUT_ESTIMATE, PRICE, Caller, FakeGates
 from tests.unit.gateway.fake_upstream import EVENTS, FakeAnswer
-from tests.unit.gateway.test_call_streams import DONE, FINISH, STREAM, TEXT, TOLD, USAGE
+from tests.unit.gateway.test_call_streams import DONE, FINISH, STREAM, TEXT, TOLD, USAGE, event
 from tests.unit.strategies import PLACES, cut
 
 COST, LEFT = "x-headgate-cost", "x-headgate-budget-remaining"
@@ -90,8 +90,8 @@ def test_a_stream_tells_behind_its_end_mark_when_asked(wants_usage: bool, places
     call = caller(streamed(STREAM, places=places), streamed=True, wants_usage=wants_usage, wants_cost=True)
     outcome = call.call()
     before = STREAM if wants_usage else TEXT + FINISH + DONE
-    event = Charge(PAID, BUDGET_LEFT + RESERVED - PAID, estimated=False).event()
-    assert outcome.sent == before + event
+    told = Charge(PAID, BUDGET_LEFT + RESERVED - PAID, estimated=False).event()
+    assert outcome.sent == before + told
     assert (COST in outcome.headers, outcome.headers[LEFT]) == (False, str(BUDGET_LEFT))
     assert call.record.cost_nano_usd == PAID
 
@@ -101,10 +101,10 @@ def test_a_stream_tells_behind_its_end_mark_when_asked(wants_usage: bool, places
 def test_an_end_mark_without_its_blank_line_gets_one(missing: int, wants_usage: bool) -> None:
     """Else the event would be a part of it."""
     call = caller(streamed(STREAM[:-missing]), streamed=True, wants_usage=wants_usage, wants_cost=True)
-    before, _, event = call.call().sent.partition(b"event: headgate.cost\ndata: ")
+    before, _, told = call.call().sent.partition(b"event: headgate.cost\ndata: ")
     assert before.rstrip(b"\n") == (STREAM if wants_usage else TEXT + FINISH + DONE).rstrip(b"\n")
     assert before.endswith(b"\n\n")
-    assert json.loads(event) == {
+    assert json.loads(told) == {
         "cost_nano_usd": PAID,
         "budget_remaining_nano_usd": BUDGET_LEFT + RESERVED - PAID,
         "estimated": False,
@@ -139,6 +139,36 @@ def test_an_estimate_says_so() -> None:
     assert told["estimated"] is True
     assert told["cost_nano_usd"] == RESERVED
     assert call.record.cause == Cause.FINISHED
+
+
+RUNNING = b"".join(
+    event({"choices": [{"index": 0, "delta": {"content": "word "}}], "usage": {**USAGE, "completion_tokens": said}})
+    for said in (0, 1, 1)
+)
+
+
+@pytest.mark.parametrize("hard", [True, False])
+@pytest.mark.parametrize("how", [StreamEnd.CLIENT_GONE, StreamEnd.TIMEOUT, StreamEnd.PROVIDER_BROKE_OFF])
+def test_a_running_total_is_not_the_last_word_of_what_was_cut_off(how: StreamEnd, hard: bool) -> None:
+    """Nobody knows how far the provider was ahead: the bound under a hard budget, else no less than what was said."""
+    call = caller(streamed(RUNNING, how), streamed=True)
+    if not hard:
+        call.gates.answer = Admitted()
+    cost = call.call().facts["cost_nano_usd"]
+    assert call.record.estimated
+    assert cost == (RESERVED if hard else USAGE["prompt_tokens"] * PRICE.input + 4 * PRICE.output)
+
+
+@pytest.mark.parametrize(
+    ("granted", "cost"), [(GRANTED, RESERVED), (None, INPUT_ESTIMATE * PRICE.input + 1_000 * PRICE.output)]
+)
+def test_an_estimate_is_no_more_than_what_is_proved(granted: int | None, cost: int) -> None:
+    """Without a hard budget too. Where nothing bounds the output, nothing is proved: what was said is charged."""
+    said = whole({"choices": [{"message": {"content": "x" * 4_000}}]})
+    call = Caller(said, gates=FakeGates(answer=Admitted(granted)))
+    outcome = call.call()
+    assert (outcome.headers[COST], outcome.facts["cost_nano_usd"]) == (str(cost), cost)
+    assert (call.record.cost_nano_usd, call.record.estimated) == (cost, True)
 
 
 @pytest.mark.parametrize(("value", "wanted"), [(None, False), ("false", False), ("true", True)])
