@@ -107,11 +107,11 @@ class JsAnswer:
         return JsBuffer(buffer)
 
     async def hold(self, limit: int) -> JsBuffer | None:
-        body = self._response.body
         length = self.headers.get("content-length", "")
         announced = length.isascii() and length.isdigit() and "content-encoding" not in self.headers
         try:
-            if body is jsnull or body is None or (announced and int(length) <= limit):
+            # Most are whole at once: the stream is not even looked at, which would be one more crossing.
+            if (announced and int(length) <= limit) or (body := self._response.body) is jsnull or body is None:
                 return JsBuffer(await self._response.arrayBuffer())
             pieces, self._rest = ([], byte_reader(body)) if announced else await begin(body, limit)
         except JsException:
