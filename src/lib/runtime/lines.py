@@ -22,6 +22,7 @@ MOST_WAITING = 256  # of all organisations, in one isolate
 
 # Nobody asks for so long: who is in line yet will not come back.
 GONE_AFTER_MS = 15_000
+SWEEP_MS = 1_000
 
 Told = TypeVar("Told")
 _Place = tuple[str, str]  # a rule, and whose counter
@@ -33,6 +34,7 @@ class Lines:
     def __init__(self) -> None:
         self._lines: dict[str, dict[_Place, list[_Waiter]]] = {}  # by organisation
         self._waiting = 0
+        self._swept_ms = 0
 
     def wake(self, org_id: str) -> None:
         """Have the first of each line ask again: a call of their organisation has ended."""
@@ -48,11 +50,14 @@ class Lines:
         is_hopeful: Callable[[Told], bool],
     ) -> Told:
         """Return what the gate tells in the end, where it has told `told`, which is hopeful. Raises what `ask` does."""
-        lines = self._lines.setdefault(org_id, {})
-        line = lines.setdefault(place, [])
+        if self._waiting >= MOST_WAITING:
+            self._sweep()
+        line = self._lines.get(org_id, {}).get(place, [])
         self._drop_the_gone(line)
         if len(line) >= MOST_IN_LINE or self._waiting >= MOST_WAITING:
             return told
+        lines = self._lines.setdefault(org_id, {})
+        line = lines.setdefault(place, line)  # never an empty one: `wake` wakes its first
         me = _Waiter(_now_ms() + WAIT_MS)
         line.append(me)
         self._waiting += 1
@@ -77,6 +82,19 @@ class Lines:
             line.remove(waiter)
             if line:
                 line[0].wake()
+
+    def _sweep(self) -> None:
+        """Drop the gone of every line, once a second at most: nobody may come to theirs again."""
+        if _now_ms() - self._swept_ms < SWEEP_MS:
+            return
+        self._swept_ms = _now_ms()
+        for org_id, lines in list(self._lines.items()):
+            for place, line in list(lines.items()):
+                self._drop_the_gone(line)
+                if not line:
+                    del lines[place]
+            if not lines:
+                del self._lines[org_id]
 
     def _drop_the_gone(self, line: list[_Waiter]) -> None:
         """Drop those who were thrown away with their request."""

@@ -211,6 +211,32 @@ def test_a_flood_of_refused_calls_asks_the_gate_hardly_more_often() -> None:
     assert LINES.WAIT_MS <= slowest_ms < LINES.WAIT_MS + 20
 
 
+def test_who_finds_no_room_in_line_leaves_nothing_behind_and_the_gone_make_room() -> None:
+    """What ends then wakes those who wait, and no others. Of the gone, whose lines nobody asks for, room is left."""
+
+    async def asks() -> list[str]:
+        lines = LINES.Lines()
+
+        async def ask() -> str:
+            return "in"
+
+        def waits(number: int) -> Any:
+            return lines.ask_again("org-1", ("lim", f"user-{number}"), "refused", ask, "refused".__eq__)
+
+        gone = [waits(number) for number in range(LINES.MOST_WAITING)]
+        for one in gone:
+            one.send(None)  # and never again, as for a request that the platform has ended
+        told = [await waits(LINES.MOST_WAITING)]
+        lines.wake("org-1")
+        await asyncio.sleep((LINES.WAIT_MS + LINES.GONE_AFTER_MS) / 1000 + 1)
+        told.append(await waits(LINES.MOST_WAITING))
+        for one in gone:
+            one.close()
+        return told
+
+    assert run_virtually(asks()) == ["refused", "in"]
+
+
 def test_who_waits_is_not_held_up_by_one_that_was_thrown_away() -> None:
     """A request that the platform has ended never asks again. Those behind it ask when their time is over."""
 
