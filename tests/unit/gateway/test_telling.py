@@ -141,17 +141,17 @@ def test_an_estimate_says_so() -> None:
     assert call.record.cause == Cause.FINISHED
 
 
-RUNNING = b"".join(
-    event({"choices": [{"index": 0, "delta": {"content": "word "}}], "usage": {**USAGE, "completion_tokens": said}})
-    for said in (0, 1, 1)
-)
+def running(said: int) -> bytes:
+    """A word, and what was used with it."""
+    choice = {"index": 0, "delta": {"content": "word "}}
+    return event({"choices": [choice], "usage": USAGE | {"completion_tokens": said}})
 
 
 @pytest.mark.parametrize("hard", [True, False])
 @pytest.mark.parametrize("how", [StreamEnd.CLIENT_GONE, StreamEnd.TIMEOUT, StreamEnd.PROVIDER_BROKE_OFF])
 def test_a_running_total_is_not_the_last_word_of_what_was_cut_off(how: StreamEnd, hard: bool) -> None:
     """Nobody knows how far the provider was ahead: the bound under a hard budget, else no less than what was said."""
-    call = caller(streamed(RUNNING, how), streamed=True)
+    call = caller(streamed(running(0) + running(1) + running(1), how), streamed=True)
     if not hard:
         call.gates.answer = Admitted()
     cost = call.call().facts["cost_nano_usd"]
