@@ -13633,6 +13633,15 @@ export interface operations {
                     "application/json": components["schemas"]["HeadgateErrorBody"];
                 };
             };
+            /** @description The caller lacks the route's scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadgateErrorBody"];
+                };
+            };
             /** @description There is no such thing, or the caller may not know of it. */
             404: {
                 headers: {

@@ -118,7 +118,7 @@ ROUTES = [
         responses={200: One[Tokens]},
         permission=None,
         body=NewTokens,
-        errors=(401, 404, 429, 503),
+        errors=(401, 403, 404, 429, 503),
     ),
     Route(
         method="DELETE",

@@ -237,24 +237,25 @@ class Histories(RuleBasedStateMachine):
                 assert used + reserved <= entry.most
 
     def refused_rightly(self, call: Call, code: str, rule_id: str) -> None:
-        """The rule that is named concerns the call, and has no room for it."""
-        [(entry, subject)] = [found for found in self.model.concerning(call) if found[0].id == rule_id]
+        """The rule that is named concerns the call, and has no room for it on one of its counters."""
+        places = [found for found in self.model.concerning(call) if found[0].id == rule_id]
+        assert any(self.has_no_room(call, code, entry, subject) for entry, subject in places)
+
+    def has_no_room(self, call: Call, code: str, entry: Limit | Budget, subject: str) -> bool:
         if isinstance(entry, Limit):
             assert code == f"{entry.unit.value}_limit_reached"
             most = self.model.rate(entry, subject, self.clock)[1]
             amount = call.ask.estimate if entry.unit is Unit.TOKENS else 1
-            assert most is None or most + amount > (entry.burst or entry.most)
-            return
+            return most is None or most + amount > (entry.burst or entry.most)
         assert entry.hard
         ask = call.ask
         if code == "cost_unknown":
-            assert bound_of(ask, 0) is None
-            return
+            return bound_of(ask, 0) is None
         floor = ask.floor if ask.most_output is None else min(ask.floor, ask.most_output)
         bound = bound_of(ask, floor if ask.output_tokens is None else ask.output_tokens)
         assert (code, bound is None) == ("budget_exceeded", False)
         (_, used), (_, reserved) = self.spent(entry, subject)
-        assert used + reserved + (bound or 0) > entry.most
+        return used + reserved + (bound or 0) > entry.most
 
     def budget_left_is_true(self, call: Call, left: int | None) -> None:
         """What a caller is told that is left of its hard budgets, also of those that count for each by itself."""

@@ -373,9 +373,13 @@ def test_one_organisation_by_its_own_key(subject: Subject) -> None:
             "subject": "u",
             "verdict": "differs",
             "counter_before_nano_usd": COST,
+            "counter_before_usd": "0.000009",
             "counter_nano_usd": COST,
+            "counter_usd": "0.000009",
             "ledger_least_nano_usd": 1,
+            "ledger_least_usd": "0.000000001",
             "ledger_most_nano_usd": 1,
+            "ledger_most_usd": "0.000000001",
         }
     ]
     assert budget["reason"] == "the counter is not the sum of the records"
