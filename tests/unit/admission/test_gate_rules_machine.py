@@ -255,7 +255,7 @@ class Histories(RuleBasedStateMachine):
         bound = bound_of(ask, floor if ask.output_tokens is None else ask.output_tokens)
         assert (code, bound is None) == ("budget_exceeded", False)
         (_, used), (_, reserved) = self.spent(entry, subject)
-        return used + reserved + (bound or 0) > entry.most
+        return bool(used + reserved + (bound or 0) > entry.most)
 
     def budget_left_is_true(self, call: Call, left: int | None) -> None:
         """What a caller is told that is left of its hard budgets, also of those that count for each by itself."""
