@@ -68,7 +68,8 @@ async def once(
     place = f"idempotency\0{principal.key_id}\0{repeat_key}".encode()
     for pepper in services.older:  # a request that came before the deployment's secret was another
         old = hmac.new(pepper, place, hashlib.sha256).digest()
-        if await _row(services, principal.org_id, _name(old)) is not None:
+        row = await _row(services, principal.org_id, _name(old))
+        if row is not None and _holds(row, services.clock.now()):
             return await _replay(services, principal.org_id, _name(old), _request_hash(route, request, old), old)
     sealing_key = hmac.new(services.pepper, place, hashlib.sha256).digest()
     key_hash = _name(sealing_key)
@@ -123,6 +124,11 @@ async def _claim(services: Services, org_id: str, key_hash: str, request_hash: s
         now - KEPT,
     )
     return changed > 0
+
+
+def _holds(row: _Row, now: datetime) -> bool:
+    """Tell whether a row is neither outdated nor abandoned: `_claim` asks the same of those under the secret of now."""
+    return now - row.created_at <= (ABANDONED if row.answer is None else KEPT)
 
 
 def _name(sealing_key: bytes) -> str:

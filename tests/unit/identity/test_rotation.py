@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from lib.gateway.accounts import Accounts
 from lib.http.errors import HeadgateError
+from lib.http.idempotency import ABANDONED, KEPT
 from lib.identity import access_tokens, account_store, grants, jwt, second_factor, sign_in_cookies
 from lib.identity.passwords import Passwords
 from lib.identity.shield import Shield
@@ -172,6 +174,20 @@ def test_a_request_that_is_repeated_is_answered_once() -> None:
     assert world.ask("POST", KEYS, {"name": "x"}, headers=once).data == first.data
     assert world.ask("POST", KEYS, {"name": "y"}, headers=once).status == 422
     assert world.ask("POST", KEYS, {"name": "y"}, headers={"idempotency-key": "l"}).status == 201
+
+
+@pytest.mark.parametrize(
+    ("answer", "age"), [("NULL", ABANDONED), ("answer", KEPT)], ids=["died with its isolate", "of yesterday"]
+)
+def test_what_came_before_the_secret_holds_no_longer_than_else(answer: str, age: timedelta) -> None:
+    world = new_world()
+    once = {"idempotency-key": "k"}
+    first = world.ask("POST", KEYS, {"name": "x"}, headers=once)
+    world.binding.connection.execute(f"UPDATE idempotent_answers SET answer = {answer}")
+    rotate(world)
+    world.clock.advance(seconds=age.total_seconds() + 1)
+    again = world.ask("POST", KEYS, {"name": "x"}, headers=once)
+    assert (again.status, again.data["id"] != first.data["id"]) == (201, True)
 
 
 def test_no_secret_is_shown() -> None:
