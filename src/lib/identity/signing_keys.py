@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -76,17 +77,16 @@ class SigningKeys:
         return chosen_key(token, keys)
 
     async def signing(self, services: Services) -> SigningKey:
-        """Return the key to sign with now: of those that may, the newest."""
+        """Return the key to sign with now: of those that may, and that the secret of now opens, the newest."""
         now = services.clock.now()
-        row = _current(await self.published(services), now)
-        if row is None:
-            row = _current(await self.published(services, timedelta()), now) or await self._make(services, now)
-        try:
-            return SigningKey(_verifying(row), await self._private(services, row))
-        except ValueError:
-            # It was sealed under another HEADGATE_SECRET, and signs no more. What it has signed can still be verified.
-            row = await self._make(services, now)
-            return SigningKey(_verifying(row), await self._private(services, row))
+        for older in (FRESH, timedelta()):
+            for row in _able(await self.published(services, older), now):
+                # What another HEADGATE_SECRET has sealed signs no more here; it may go on in an isolate of the time
+                # before. Made anew for each such one, keys would come without end.
+                with suppress(ValueError):
+                    return SigningKey(_verifying(row), await self._private(services, row))
+        row = await self._make(services, now)
+        return SigningKey(_verifying(row), await self._private(services, row))
 
     async def rotate(self, services: Services) -> int:
         """Make the next key when it is time, and delete the old ones; return how many were deleted. The daily job."""
@@ -133,9 +133,10 @@ def _verifying(row: SigningKeyRow) -> VerifyingKey:
     return verifying_key(public_jwk(row))
 
 
-def _current(rows: list[SigningKeyRow], now: datetime) -> SigningKeyRow | None:
+def _able(rows: list[SigningKeyRow], now: datetime) -> list[SigningKeyRow]:
+    """Return the keys that may sign now, the newest first."""
     able = [row for row in rows if row.signs_from_at <= now < row.signs_until_at]
-    return max(able, key=lambda row: (row.signs_from_at, row.id), default=None)
+    return sorted(able, key=lambda row: (row.signs_from_at, row.id), reverse=True)
 
 
 def _sealing_key(services: Services) -> bytes:

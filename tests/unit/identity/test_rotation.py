@@ -134,6 +134,18 @@ def test_an_app_stays_signed_in() -> None:
     assert len({jwt.parse(token.access_token).key_id for token in (first, second, third)}) == 2
 
 
+def test_isolates_of_before_and_after_do_not_make_keys_in_turns() -> None:
+    """While a new secret is rolled out, which may take hours, each signs with its own, and finds it again."""
+    world = new_world()
+    before = world.services
+    rotate(world)
+    for _ in range(4):
+        for services in (before, world.services):
+            run(services.tokens.signing(services))
+        world.clock.advance(minutes=6)
+    assert len(world.binding.rows("SELECT id FROM signing_keys")) == 2
+
+
 def test_links_of_mails_work() -> None:
     world = open_world()
     join(world)
