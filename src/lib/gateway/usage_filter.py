@@ -17,6 +17,7 @@ from lib.http.errors import BadRequest
 
 _OVERLAP = 64  # longer than `"finish_reason": "` and than an event's end, which may be split between two reads
 _MEMBER = re.compile(rb'"usage"\s*:\s*(?=\{)')
+_BEGUN = (b'"usage":{', b'"usage": {')  # as encoders write it; a search for any white space would cost more
 _decoder = json.JSONDecoder()
 
 
@@ -44,7 +45,7 @@ class UsageEventFilter:
         seen = max(0, len(self._event) - _OVERLAP)  # what lies before was searched with the bytes that came earlier
         new = bytes(self._event[seen:]) + rest if self._event else rest
         boundary = sse.last_boundary(new)
-        if self._looking or b'"usage":{' in new or FINISH.search(new):
+        if self._looking or _BEGUN[0] in new or _BEGUN[1] in new or FINISH.search(new):
             self._looking = True
             self._event += rest
             out = line_feed + (self._whole_events(seen + boundary) if boundary else b"")

@@ -198,6 +198,15 @@ def test_a_running_total_stays_whole() -> None:
         assert b"".join(fed([text[index : index + size] for index in range(0, len(text), size)])) == text
 
 
+@pytest.mark.parametrize("spaced", [False, True])
+def test_a_usage_event_that_no_finish_precedes_is_taken_out_too(spaced: bool) -> None:
+    """Of a server that never says why it has finished, however it writes its JSON."""
+    stream = Stream([], b"\n", spaced, usage=None)
+    text = stream.event(chunk({"content": "a"}))
+    usage = stream.event({"choices": [], "usage": USAGE})
+    assert b"".join(fed([text, usage, stream.done])) == text + stream.done
+
+
 def test_a_text_that_quotes_the_mark_does_not_end_the_quiet_time() -> None:
     """Inside a JSON string its quotes are escaped."""
     stream = Stream(['{"finish_reason":"stop"}', '\\"finish_reason\\":\\"'], b"\n", spaced=False)
