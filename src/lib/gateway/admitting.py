@@ -18,6 +18,7 @@ Place = tuple[str, str, str | None]  # a rule's reach, who stands there, and the
 
 # The units of which OpenAI's headers speak.
 _OPENAI_UNITS = ("requests", "tokens")
+_REFUSED = 8  # so long is a refusal; one of the version before is shorter, and so is an answer that lets in
 _NO_ANSWER: Sequence[Any] = ("", "", 0, None, ({}, None))
 
 
@@ -63,7 +64,9 @@ def admitted(answer: Sequence[Any] | None) -> Admitted:
     if not code:
         return Admitted(granted, headers, budget_left, {unit: rate[1] for unit, rate in rates.items()})
     headers[COST] = "0"
-    place, told = refused[0], Told(*refused[2])
+    # While a deployment goes out, a gate of the version before may answer: it tells a place at most.
+    place, _, about = (*refused, None, None, None)[:3]
+    told = Told(*about or ())
     if code in UNITS:
         # A single call that is larger than the limit will not pass later either: no time is told.
         again = (
@@ -83,7 +86,7 @@ def hoped_place(answer: Sequence[Any] | None) -> tuple[str, str] | None:
     """Return the rule that refuses a call and whose counter it is, where the call could pass once what is under way
     there is settled; else None.
     """
-    if answer is None or not answer[0] or answer[6] is None:
+    if answer is None or len(answer) < _REFUSED or answer[6] is None:
         return None
     return answer[1], answer[6]
 

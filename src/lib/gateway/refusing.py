@@ -49,7 +49,9 @@ def budget_spent(code: str, rule: str, told: Told, headers: Mapping[str, str]) -
     left = "" if told.left is None else f"${usd(told.left)} left" + (f", resets {resets}" if resets else "")
     named = _named(rule, told)
     if code == "cost_unknown":
-        message = f"Nobody can tell what this call may cost at most, so the budget {named} refuses it: {left}."
+        message = (
+            f"Nobody can tell what this call may cost at most, so the budget {named} refuses it{left and f': {left}'}."
+        )
     else:
         needs = "" if told.needs is None else f": it needs up to ${usd(told.needs)}, {left}"
         message = f"The budget {named} does not cover this call{needs}."

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lib.gateway.admitting import Admitted, RequestsRefused, admitted
+from lib.gateway.admitting import Admitted, RequestsRefused, admitted, hoped_place
 from lib.http.errors import PaymentRequired, TooManyRequests
 
 RATES = {
@@ -124,3 +124,21 @@ def test_a_refusal_that_holds_for_all_calls_at_a_place_says_so() -> None:
     with pytest.raises(TooManyRequests) as never:
         admitted(answer)
     assert not isinstance(never.value, RequestsRefused)
+
+
+@pytest.mark.parametrize(
+    ("code", "rest", "refusal", "message"),
+    [
+        ("requests_limit_reached", [["key", "k", None]], RequestsRefused, "The limit r is reached, try again in 1 s."),
+        ("tokens_limit_reached", [], TooManyRequests, "The limit r is reached, try again in 1 s."),
+        ("budget_exceeded", [], PaymentRequired, "The budget r does not cover this call."),
+        ("cost_unknown", [], PaymentRequired, "so the budget r refuses it."),
+    ],
+)
+def test_a_gate_of_the_version_before_is_understood(code: str, rest: list[Any], refusal: Any, message: str) -> None:
+    """It tells less: while a deployment goes out, both versions answer."""
+    answer = [code, "r", 1, None, [RATES, 0], *rest]
+    assert hoped_place(answer) is None
+    with pytest.raises(refusal) as raised:
+        admitted(answer)
+    assert str(raised.value.message).endswith(message)
