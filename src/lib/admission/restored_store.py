@@ -39,10 +39,7 @@ async def keep_keys(database: Database, org_id: str, key_ids: Sequence[str], now
 
 async def nobodys_key(database: Database, org_id: str, now: datetime) -> str:
     """Return the id of the organisation's key for calls of which nobody knows the key."""
-    sql = (
-        "SELECT id FROM api_keys WHERE org_id = ?1 AND kind = 'server' AND name = ?2 AND prefix = ?3"
-        " ORDER BY id LIMIT 1"
-    )
+    sql = "SELECT id FROM api_keys WHERE org_id = ?1 AND kind = 'server' AND name = ?2 AND prefix = ?3 LIMIT 1"
     found = await database.one(Org(org_id), _Id, sql, org_id, NOBODYS, PREFIX)
     if found is not None:
         return found.id
