@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lib.http.errors import HeadgateError
 from lib.http.openapi import document
+from lib.http.route import Dialect
 from lib.http.router import Router
 from routes import ROUTES
 
@@ -28,6 +29,8 @@ class Seen:
         try:
             route, _ = ROUTER.match(method, path)
         except HeadgateError:
+            return
+        if route.dialect is Dialect.OPENAI and 200 < status < 300:
             return
         declared_as = (route.method.lower(), route.path.replace(":path}", "}"))
         self._statuses.setdefault(declared_as, set()).add(status)

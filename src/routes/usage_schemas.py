@@ -76,9 +76,12 @@ def _filter(services: Services, query: ReportQuery) -> UsageFilter:
 
 def _groups(text: str) -> list[Group]:
     try:
-        return [Group(name) for name in text.split(",") if name]
+        groups = [Group(name) for name in text.split(",") if name]
     except ValueError:
         raise BadRequest(f"`group_by` takes {', '.join(ALL_GROUPS)}.", param="group_by") from None
+    if len(set(groups)) < len(groups):
+        raise BadRequest("`group_by` takes each group once.", param="group_by")
+    return groups
 
 
 def _line(line: usage_report.UsageSum) -> UsageLine:

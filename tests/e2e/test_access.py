@@ -169,6 +169,8 @@ def call(client: Headgate, route: Route, things: Things, password: str = PASSWOR
     body = things.body(route)
     if body and "password" in body:
         body["password"] = password
+    if body and route.path.endswith("/change_email"):
+        body["email"] = f"{letters(12)}@access.example"  # of mails to one address there are few
     if body and "new_password" in body:
         body["new_password"] = NEW_PASSWORD
     return client.call(route.method, things.path(route), json=body, headers={"if-match": "*"})
@@ -279,7 +281,7 @@ def test_two_owners_cannot_both_leave(ground: Ground, headgate: Headgate, stack:
     """At the same moment: one of them stays, also on PostgreSQL, where both might look before either has gone."""
     administrator = Person(headgate, stack.admin_email, stack.admin_password)
     second = ground.invite("viewer")
-    for _ in range(4):
+    for _ in range(3):  # more invitations in a row one address does not get
         org_id = second.client().post("/api/v1/orgs", {"name": "Two"}).json()["data"]["id"]
         two = Ground(second.client(org_id), org_id)
         two.invitation(administrator.email, "owner")

@@ -81,8 +81,8 @@ def test_a_method_that_nobody_has(headgate: Headgate, method: str) -> None:
         assert connection.head().status in {400, 401, 405, 501}
 
 
-UNKNOWN = ["/", "/v2", "/v1", "/v1/", "/v1/chat", "/v1/chat/completions/", "/v1/nothing", "/V1/models", "//v1/models"]
-UNKNOWN += ["/api", "/api/v1", "/api/v1/", "/api/v1/nothing", "/api/v1/keys/a/b/c", "/livez/", "/.env", "/api/v2/keys"]
+UNKNOWN = ["/", "/v2", "/v1", "/v1/", "/v1/chat", "/v1/chat/x/", "/v1/nothing", "/V1/models", "//v1/models"]
+UNKNOWN += ["/api", "/api/v1", "/api/v1/", "/api/v1/nothing", "/api/v1/keys/a/b/c", "/livez/x", "/.env", "/api/v2/keys"]
 UNKNOWN += ["/v1/%63hat", "/v1/..%2fapi", "/docs/..", "/%00", "/%", "/%zz", "/%ff", "/é"]
 
 

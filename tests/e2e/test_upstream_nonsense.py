@@ -23,7 +23,6 @@ NONSENSE = {
     "a body that is too short": OK + b"content-length: 100\r\n\r\n{}",
     "a broken chunk": OK + b"transfer-encoding: chunked\r\n\r\nzz\r\n{}\r\n",
     "megabytes of headers": OK + b"x-a: " + b"a" * 2_000_000 + b"\r\n\r\n{}",
-    "a body that is too large": OK + b"content-length: 50000000\r\n\r\n{",
     "status 999": answer(b"{}", status="999 No"),
     "status 600": answer(b"{}", status="600 No"),
     "status 304": b"HTTP/1.1 304 Not Modified\r\n\r\n",
