@@ -2006,7 +2006,7 @@ export interface components {
         };
         /**
          * Covers
-         * @description What a team's rule counts: the keys that belong to the team, or also what its members do that have signed in.
+         * @description What a team's rule counts: the keys that belong to the team, or also all that its members do.
          * @enum {string}
          */
         Covers: "keys" | "members";

@@ -15,7 +15,7 @@ from lib.http import render
 from lib.http.request import Validated
 from lib.http.response import Response
 from lib.http.route import NoQuery, Route
-from lib.identity import key_service, key_store
+from lib.identity import key_service, key_store, person_store
 from lib.identity.models import Principal, Scope
 from lib.services import Services
 from lib.text import PRINTABLE
@@ -56,6 +56,7 @@ async def explain(services: Services, request: Validated[ExplainCall, NoQuery], 
     routes = await model_store.routes_of(services.database, principal.org_id)
     gateway = services.gateway
     model, target = await find(body.model, routes, gateway.providers, row.model_names, gateway.lists)
+    teams = await person_store.covering_teams(services.database, row.user_id, principal.org_id) if row.user_id else ""
     path = path_of(
         principal.org_id,
         row.line_id,
@@ -65,7 +66,7 @@ async def explain(services: Services, request: Validated[ExplainCall, NoQuery], 
         user_id=row.user_id,
         makers=row.maker_line_ids or "",
         minted=row.kind == key_store.BROWSER,
-        member_of=principal.member_of if row.id == principal.key_id else "",
+        member_of=teams,
     )
     bound = Bound(body.input_tokens, body.max_output_tokens, body.choices, has_output=True)
     ask = ask_of(path, target, bound, body.input_tokens, gateway.output_floor)

@@ -165,7 +165,7 @@ class Level(StrEnum):
 
 
 class Covers(StrEnum):
-    """What a team's rule counts: the keys that belong to the team, or also what its members do that have signed in."""
+    """What a team's rule counts: the keys that belong to the team, or also all that its members do."""
 
     KEYS = "keys"
     MEMBERS = "members"

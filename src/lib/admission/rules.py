@@ -6,7 +6,7 @@ scope on that path, and counts for every call that passes it. A key stands there
     key        the first of those that replaced each other, of which the caller shows one: all count on it
     minter     the key that a browser's key was minted with; its calls are that key's by another hand
     makers     the keys behind it, with which the one before was made
-    member_of  the teams of a member that has signed in, where a rule of theirs covers its members' own calls
+    member_of  other teams of the member whose call it is, where a rule of theirs covers its members' own calls
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Unit(StrEnum):
 class Scope:
     """Whom a rule concerns: one on a level, or each (`*`) by itself; with `model`, only in calls to that model.
 
-    `covers_members`: a team's rule also counts what its members do that have signed in.
+    `covers_members`: a team's rule also counts what its members do, signed in or with keys of their own.
     """
 
     type: str

@@ -10,7 +10,7 @@ from lib.gateway.account import Account
 from lib.gateway.models import Limits, ModelRoute, OutputField, Price
 from lib.identity.models import Principal
 
-FORM = 4  # another form than this one is not read, so that a deployment may change it
+FORM = 5  # another form than this one is not read, so that a deployment may change it
 
 
 def account_name(key_hash: str) -> str:
@@ -25,7 +25,7 @@ def to_text(account: Account) -> str:
     routes = [_listed(route) for route in account.routes.values()]
     key = [caller.org_id, caller.key_id, sorted(caller.scopes), ends, caller.kind, caller.user_id, caller.team_id]
     bounds = [_list(caller.models), _list(caller.ip_ranges), _list(caller.origins), caller.end_user]
-    bounds += [caller.line_id, caller.makers]
+    bounds += [caller.line_id, caller.makers, caller.member_of]
     parts = [FORM, account.version, key, bounds, routes]
     return json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
 
@@ -56,6 +56,7 @@ def _principal(
     end_user: str | None,
     line_id: str | None,
     makers: str,
+    member_of: str,
 ) -> Principal:
     return Principal(
         org_id,
@@ -71,6 +72,7 @@ def _principal(
         end_user=end_user,
         line_id=line_id,
         makers=makers,
+        member_of=member_of,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from lib import failures
@@ -13,7 +14,7 @@ from lib.gateway.account import Account
 from lib.gateway.account_text import account_name, from_text, to_text
 from lib.gateway.cache import Cache, NoCache
 from lib.gateway.denials import Denials, denial_name
-from lib.identity import key_store
+from lib.identity import key_store, person_store
 from lib.identity.models import Principal
 from lib.store.database import Database
 
@@ -118,7 +119,10 @@ class Accounts:
             if was_in_kv:
                 self._tell(key_hash, None)
             return None
-        routes = await model_store.routes_of(database, principal.org_id)
+        routes, teams = await asyncio.gather(
+            model_store.routes_of(database, principal.org_id), _covering_teams(database, principal)
+        )
+        principal = replace(principal, member_of=teams)
         account = Account(principal, routes, versions.get(principal.org_id), key_hash)
         self._keep(key_hash, account)
         if principal.suspended:  # KV has no word for it, and must not have what the key may do otherwise
@@ -146,3 +150,10 @@ class Accounts:
     def _tell(self, key_hash: str, account: Account | None) -> None:
         if len(self.unpublished) < MOST_UNPUBLISHED:
             self.unpublished[key_hash] = account
+
+
+async def _covering_teams(database: Database, principal: Principal) -> str:
+    """Return the teams that count what a key's person does, whatever team the key is in; none where it has nobody."""
+    if principal.user_id is None:
+        return ""
+    return await person_store.covering_teams(database, principal.user_id, principal.org_id)

@@ -24,7 +24,7 @@ def path_of(
     """Return the levels that a call passes, as far as they are known: see `lib.admission.rules`.
 
     `key_id` is what its key counts as. `makers` and `member_of` are ids with a space between them, the nearest maker
-    first: of a `minted` key, the one that minted it.
+    first: of a `minted` key, the one that minted it. A team counts a call once, also where the key is in it.
     """
     path = {"org": org_id, "key": key_id, "model": model}
     if team_id is not None:
@@ -37,6 +37,8 @@ def path_of(
         path["minter"], makers = makers[:_ID], makers[_ID + 1 :]
     if makers:
         path["makers"] = makers
+    if member_of and team_id is not None:
+        member_of = " ".join(team for team in member_of.split(" ") if team != team_id)
     if member_of:
         path["member_of"] = member_of
     return path

@@ -60,7 +60,7 @@ class Principal:
 
     What its calls count on, beside that: `line_id` is the first of the keys that replaced each other, where it is not
     the key itself; `makers` are those (see `lib.identity.lineage`) of the keys that it was made with, and `member_of`
-    the teams that count what this person does signed in: ids with a space between them.
+    the teams that count what its person does, with a key or signed in: ids with a space between them.
     `suspended`: what the operator has suspended of the caller; then it has no scopes.
     """
 

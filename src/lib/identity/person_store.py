@@ -17,12 +17,14 @@ _PERSON = (
     " (SELECT permissions FROM roles WHERE roles.org_id = ?2 AND roles.id = memberships.custom_role_id) AS permissions,"
     " (SELECT second_factor_required_at FROM orgs WHERE orgs.id = ?2) AS second_factor_required_at,"
     " api_keys.id AS key_id,"
-    # The teams it is in of which a rule covers members.
-    " (SELECT {joined} FROM team_members WHERE team_members.org_id = ?2 AND team_members.user_id = ?1 AND ("
+)
+# Of the person ?1, the teams of the organisation ?2 that it is in and of which a rule covers members.
+_COVERING = (
+    " FROM team_members WHERE team_members.org_id = ?2 AND team_members.user_id = ?1 AND ("
     " EXISTS (SELECT 1 FROM limits WHERE limits.org_id = ?2 AND limits.scope_type = 'team'"
     " AND limits.covers = 'members' AND limits.scope_id IN ('*', team_members.team_id))"
     " OR EXISTS (SELECT 1 FROM budgets WHERE budgets.org_id = ?2 AND budgets.scope_type = 'team'"
-    " AND budgets.covers = 'members' AND budgets.scope_id IN ('*', team_members.team_id)))) AS member_of"
+    " AND budgets.covers = 'members' AND budgets.scope_id IN ('*', team_members.team_id)))"
 )
 # Of the organisation ?2; all empty where the person is no member of it.
 _MEMBERSHIP = (
@@ -74,18 +76,34 @@ class SessionPersonRow(PersonRow):
 
 
 @dataclass(frozen=True, slots=True)
+class _TeamsRow:
+    member_of: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class _OrgRow:
     org_id: str
 
 
 def _person(database: Database) -> str:
-    return _PERSON.format(joined=database.dialect.joined("team_members.team_id"))
+    return f"{_PERSON} (SELECT {_teams(database)}{_COVERING}) AS member_of"
+
+
+def _teams(database: Database) -> str:
+    return database.dialect.joined("team_members.team_id")
 
 
 async def find_person(database: Database, user_id: str, org_id: str) -> PersonRow | None:
     """Return a person as it is in an organisation; None when there is no such person."""
     sql = f"SELECT {_person(database)} FROM users{_MEMBERSHIP} WHERE users.id = ?1"
     return await database.one(Member(org_id, user_id), PersonRow, sql, user_id, org_id)
+
+
+async def covering_teams(database: Database, user_id: str, org_id: str) -> str:
+    """Return the ids of a member's teams of which a rule covers members, with a space between them."""
+    sql = f"SELECT {_teams(database)} AS member_of{_COVERING}"
+    row = await database.one(Org(org_id), _TeamsRow, sql, user_id, org_id)
+    return row.member_of or "" if row else ""
 
 
 async def find_by_token(

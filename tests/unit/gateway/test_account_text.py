@@ -35,6 +35,9 @@ BOUND = Principal(
     ip_ranges=frozenset({"10.0.0.0/8"}),
     origins=frozenset(),
     end_user="Zoë",
+    line_id="l",
+    makers="a b",
+    member_of="t v",
 )
 KEY: list[object] = ["o", "k", [], None, "key", None, None]
 NO_BOUNDS: list[object] = [None, None, None, None]

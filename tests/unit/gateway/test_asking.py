@@ -22,6 +22,15 @@ def test_the_path_names_an_end_user_where_there_is_one(end_user: str | None) -> 
 
 
 @pytest.mark.parametrize(
+    ("team", "member_of", "others"), [(None, "t v", "t v"), ("t", "t v", "v"), ("t", "v", "v"), ("t", "t", None)]
+)
+def test_a_team_stands_once_on_a_path(team: str | None, member_of: str, others: str | None) -> None:
+    """Whether the key is in it, or its person, or both: what covers both counts a call once."""
+    path = path_of("o", "k", "m", None, team_id=team, user_id="u", member_of=member_of)
+    assert (path.get("team"), path.get("member_of")) == (team, others)
+
+
+@pytest.mark.parametrize(
     ("bound", "estimate", "output"),
     [
         (Bound(20, None, 3, has_output=True), 7, None),

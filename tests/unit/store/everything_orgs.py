@@ -34,6 +34,7 @@ async def signed_in(services: Services, org_id: str, user_id: str) -> Principal:
     await people.ensure_key(services, org_id, user_id)
     row = await person_store.find_person(services.database, user_id, org_id)
     assert row is not None
+    assert await person_store.covering_teams(services.database, user_id, org_id) == (row.member_of or "")
     return principal_of(row, org_id, "session", "s" * 36)
 
 

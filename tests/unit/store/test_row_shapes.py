@@ -59,6 +59,7 @@ AGGREGATES = {
     "lib.identity.team_store.TeamMemberRow": "columns of a membership of a team, and its person",
     "lib.identity.person_store.PersonRow": "columns of four tables, under names that tell those apart",
     "lib.identity.person_store.SessionPersonRow": "the same, and its session's",
+    "lib.identity.person_store._TeamsRow": "the ids of several rows in one text",
     "lib.identity.person_store.TokenRow": "the same, and two counts",
 }
 
