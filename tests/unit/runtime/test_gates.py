@@ -182,13 +182,13 @@ def test_who_stays_with_one_isolate_does_not_wait() -> None:
 
 
 def test_a_flood_of_refused_calls_asks_the_gate_hardly_more_often() -> None:
-    """One call is long under way; 400 clients ask for its place for two seconds."""
+    """One call is long under way; 100 clients ask for its place for a second."""
 
     async def calls() -> tuple[int, int, int]:
         those = _clients(limit("concurrent", 1), _draw(1), isolates=1, slowest_ms=1)
         [isolate] = those.isolates
         loop = asyncio.get_running_loop()
-        ends, slowest = loop.time() + 2, 0.0
+        ends, slowest = loop.time() + 1, 0.0
 
         async def hammers(number: int) -> None:
             nonlocal slowest
@@ -200,13 +200,13 @@ def test_a_flood_of_refused_calls_asks_the_gate_hardly_more_often() -> None:
 
         async def flood() -> None:
             await asyncio.sleep(0.1)
-            await asyncio.gather(*(hammers(number) for number in range(400)))
+            await asyncio.gather(*(hammers(number) for number in range(100)))
 
         await those.all(those.call("long", isolate, works_ms=5_000, lag_ms=0), flood())
         return those.namespace.openings, those.refused, round(slowest * 1000)
 
     openings, refused, slowest_ms = run_virtually(calls())
-    assert refused > 10_000
+    assert refused > 3_000
     assert openings < refused * 1.1
     assert LINES.WAIT_MS <= slowest_ms < LINES.WAIT_MS + 20
 
