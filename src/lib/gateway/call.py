@@ -26,6 +26,7 @@ from lib.gateway.providers import Provider
 from lib.gateway.redaction import redact
 from lib.gateway.settlement import Call, Gates, Settlement
 from lib.gateway.sse_ending import error_ending
+from lib.gateway.telling import Charge
 from lib.gateway.upstream import (
     AnswerTooLarge,
     ClientGone,
@@ -190,7 +191,6 @@ async def _refused(target: Target, settlement: Settlement, answer: UpstreamAnswe
         body = (await answer.read(MOST_ERROR_BYTES)).to_bytes()
     except (UpstreamUnreachable, AnswerTooLarge) as failure:
         raise Refused from failure
-    settlement.tell(Cause.UPSTREAM_REFUSED, Usage(), estimated=False)
     settlement.close(Cause.UPSTREAM_REFUSED, Usage(), status=answer.status, estimated=False)
     body = redact(body, target.provider.secrets)
     if answer.status in KEY_REFUSED:
@@ -225,7 +225,6 @@ async def _whole(
     output = 0 if usage else request.output_estimate(text)
     known, estimated = _used(settlement, usage, output, refused=failed and not output)
     cause = _failure_cause(known) if failed else Cause.FINISHED
-    settlement.tell(cause, known, estimated=estimated)
     # Before the client has the answer: its next call must not find this one under way.
     settlement.close(cause, known, status=answer.status, estimated=estimated)
     clean = redact(text, provider.secrets) if failed else provider.shown.taken_out(text)
@@ -302,12 +301,12 @@ def _streamed(
         stream_filter = HidingFilter(shown, stream_filter)
     reading = _Reading(stream, settlement)
 
-    def close(report: StreamReport) -> None:
+    def close(report: StreamReport) -> Charge:
         cause, known, estimated = reading.ended(report)
-        settlement.close(cause, known, status=answer.status, estimated=estimated)
+        return settlement.close(cause, known, status=answer.status, estimated=estimated)
 
     def ending(end: StreamEnd, text: bytes, unfinished: bytes) -> bytes:
-        close(StreamReport(end, text))  # before the client has the last byte
+        charge = close(StreamReport(end, text))  # before the client has the last byte
         if end is StreamEnd.CLIENT_GONE:
             return b""
         completion = reading.completion(text)
@@ -316,10 +315,9 @@ def _streamed(
         # Behind the end mark alone: who reads on to the connection's end would take it for one more piece of text.
         if not stream.tells_cost or completion is not Completion.MARKED:
             return last
-        known, estimated = reading.used(end, text)
         if whole and stream_filter:
             last = stream_filter.end()
-        return last + settlement.tell(_cause(end, completion, known), known, estimated=estimated).event()
+        return last + charge.event()
 
     relay: Relay = answer.relay(ending, stream_filter)
 
@@ -371,7 +369,6 @@ def _failed(failure: BaseException, settlement: Settlement, call: Call) -> Headg
         charged = not isinstance(failure, NeverAsked)
 
     usage = settlement.without_answer(charged=charged)
-    settlement.tell(cause, usage, estimated=charged)
     settlement.close(cause, usage, status=None, estimated=charged)
     error.finish = settlement.closed
     return error

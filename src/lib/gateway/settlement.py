@@ -186,23 +186,21 @@ class Settlement:
         """Note that the provider has begun to answer."""
         self._first_byte_ms = self._elapsed_ms()
 
-    def tell(self, cause: Cause, usage: Usage, *, estimated: bool) -> Charge:
-        """Work out what `close` will charge, as far as the gate has told. A whole answer has it in its headers."""
-        cost = self._charged(self._ended(cause, usage, None, estimated=estimated))
+    def close(self, cause: Cause, usage: Usage, *, status: int | None, estimated: bool) -> Charge:
+        """Settle with what was used; return what is charged. A whole answer has it in its headers.
+
+        The gate hears of it by the organisation's next call, or while `closed` waits. May be called again, until
+        `closed` is awaited: the last one counts.
+        """
+        self._record = self._ended(cause, usage, status, estimated=estimated)
+        self._gates.leave(self._record)
+        cost = self._charged(self._record)
         if cost is None and usage == Usage():
             cost = 0
         left = None if self._left is None else max(0, self._left + self._reserved - (cost or 0))
         charge = Charge(cost, left, estimated)
         self.headers.update(charge.headers())
         return charge
-
-    def close(self, cause: Cause, usage: Usage, *, status: int | None, estimated: bool) -> None:
-        """Settle with what was used. The gate hears of it by the organisation's next call, or while `closed` waits.
-
-        May be called again, until `closed` is awaited: the last one counts.
-        """
-        self._record = self._ended(cause, usage, status, estimated=estimated)
-        self._gates.leave(self._record)
 
     async def closed(self) -> Mapping[str, object]:
         """Return the facts for the log line, once the gate has heard of the end. It is in a hurry where room is scarce:

@@ -74,7 +74,7 @@ class Relay(Protocol):
     @property
     def body(self) -> NativeBody: ...
 
-    async def finished(self, cut: Callable[[StreamReport], None]) -> StreamReport:
+    async def finished(self, cut: Callable[[StreamReport], object]) -> StreamReport:
         """Run until the stream's end. `cut` is told what is known, where it is, the moment that the call has to end."""
         ...
 

@@ -76,9 +76,7 @@ class _Queue:
     carrying: bool = False
     opening: list[_Opening] = field(default_factory=list)
     settling: dict[str, str] = field(default_factory=dict)
-    carried: dict[str, tuple[str, float]] = field(
-        default_factory=dict
-    )  # on their way in somebody's call, and since when
+    carried: dict[str, tuple[str, float]] = field(default_factory=dict)  # on their way in a call, and since when
 
     def take_openings(self, version: int) -> list[_Opening]:
         """Remove and return the openings that were judged by `version`: only those can go in one call."""

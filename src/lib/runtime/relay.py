@@ -50,7 +50,7 @@ class NativeRelay:
         options = {"preventClose": True, "preventAbort": True, "signal": lifeline.client.signal}
         self._piping = piped.pipeTo(pipe.writable, to_js(options, dict_converter=Object.fromEntries))
 
-    async def finished(self, cut: Callable[[StreamReport], None]) -> StreamReport:  # noqa: ARG002 - nothing is known yet
+    async def finished(self, cut: Callable[[StreamReport], object]) -> StreamReport:  # noqa: ARG002 - nothing is known yet
         try:
             await self._piping
             end = StreamEnd.PROVIDER_DONE
@@ -77,7 +77,7 @@ class FilteredRelay:
         self.body = NativeStream(pipe.readable)
         self._reading = self._read()  # the first read is under way before the answer is
 
-    async def finished(self, cut: Callable[[StreamReport], None]) -> StreamReport:
+    async def finished(self, cut: Callable[[StreamReport], object]) -> StreamReport:
         try:
             await self._pump(cut)
             end = StreamEnd.PROVIDER_DONE
@@ -91,7 +91,7 @@ class FilteredRelay:
         await close(self._writer, last, self._lifeline)
         return StreamReport(end, text)
 
-    async def _pump(self, cut: Callable[[StreamReport], None]) -> None:
+    async def _pump(self, cut: Callable[[StreamReport], object]) -> None:
         # Called by the platform's event itself: nothing that is awaited is sure to come then.
         told = create_proxy(lambda _event: cut(StreamReport(why(self._lifeline), b"".join(self._text))))
         self._lifeline.signal.addEventListener("abort", told)

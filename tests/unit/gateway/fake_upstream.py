@@ -51,7 +51,7 @@ class FakeRelay:
     def native(self) -> object:
         return self
 
-    async def finished(self, cut: Callable[[StreamReport], None]) -> StreamReport:
+    async def finished(self, cut: Callable[[StreamReport], object]) -> StreamReport:
         self.runs += 1
         for piece in self.pieces:
             self.sent += self.stream_filter.feed(piece) if self.stream_filter else piece
