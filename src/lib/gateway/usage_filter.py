@@ -74,16 +74,18 @@ class UsageEventFilter:
         return bytes(self._event[: self._sent])
 
     def _whole_events(self, boundary: int) -> bytes:
-        """Take the events before `boundary`; return what is to go out of them."""
+        """Take the events before `boundary`; return what is to go out of them. Those before a usage go as they are."""
         whole = bytes(self._event[:boundary])
-        out, position = b"", 0
-        for start, end in sse.events(whole):
-            position, already = end, max(0, self._sent - start)
-            kept = self._of(whole[start:end], already)
+        told = USAGE.search(whole)
+        begin = sse.event_at(whole, told.start()) if told else boundary
+        out, self._last_kept = whole[min(self._sent, begin) : begin], True
+        for start, end in sse.events(whole[begin:]):
+            already = max(0, self._sent - begin - start)
+            kept = self._of(whole[begin + start : begin + end], already)
             self._last_kept = already > 0 or bool(kept)
             out += kept
-        del self._event[:position]
-        self._sent = max(0, self._sent - position)
+        del self._event[:boundary]
+        self._sent = max(0, self._sent - boundary)
         return out
 
     def _of(self, event: bytes, already: int) -> bytes:
