@@ -39,7 +39,8 @@ class Lines:
     def wake(self, org_id: str) -> None:
         """Have the first of each line ask again: a call of their organisation has ended."""
         for line in self._lines.get(org_id, {}).values():
-            line[0].wake()
+            if line:  # all of it may have been gone when the isolate was full
+                line[0].wake()
 
     async def ask_again(
         self,
@@ -57,7 +58,7 @@ class Lines:
         if len(line) >= MOST_IN_LINE or self._waiting >= MOST_WAITING:
             return told
         lines = self._lines.setdefault(org_id, {})
-        line = lines.setdefault(place, line)  # never an empty one: `wake` wakes its first
+        line = lines.setdefault(place, line)
         me = _Waiter(_now_ms() + WAIT_MS)
         line.append(me)
         self._waiting += 1

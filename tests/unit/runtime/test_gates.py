@@ -351,3 +351,21 @@ def test_who_carries_for_one_that_was_thrown_away_drops_no_settlement_of_others(
         return settled
 
     assert run_virtually(calls()) == ["mine"]
+
+
+def test_a_line_of_which_all_are_gone_wakes_nobody() -> None:
+    """Somebody came to it when the isolate was full: they were dropped, and he was sent away."""
+
+    async def comes() -> str:
+        lines, now_ms = LINES.Lines(), int(asyncio.get_running_loop().time() * 1000)
+        lines._lines = {"org-1": {("lim", "k"): [LINES._Waiter(now_ms - LINES.GONE_AFTER_MS - 1)]}}
+        lines._waiting, lines._swept_ms = LINES.MOST_WAITING + 1, now_ms
+
+        async def ask() -> str:
+            return "let in"
+
+        told = str(await lines.ask_again("org-1", ("lim", "k"), "refused", ask, lambda told: told == "refused"))
+        lines.wake("org-1")
+        return told
+
+    assert run_virtually(comes()) == "refused"
