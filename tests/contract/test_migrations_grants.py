@@ -116,6 +116,7 @@ OTHERS = {
     ("orgs", "SELECT", f"({EVERY} = 'orgs'::text)", None),
     ("users", "SELECT", f"({EVERY} = 'users'::text)", None),
     ("api_keys", "SELECT", f"((kind = 'browser'::text) AND ({EVERY} = 'api_keys'::text))", None),
+    ("api_keys", "SELECT", f"((user_id IS NOT NULL) AND ({EVERY} = 'api_keys'::text))", None),
     ("orgs", "SELECT", f"(id IN {MEMBERSHIPS.format('org_id', 'user_id', PERSON)})", None),
     ("memberships", "SELECT", f"(user_id = {PERSON})", None),
     ("users", "SELECT", f"(id IN {MEMBERSHIPS.format('user_id', 'org_id', ORG)})", None),
