@@ -29,6 +29,7 @@ from tests.contract.worker.fetching import fetch_all
 from tests.contract.worker.gate_calls import Player
 from tests.contract.worker.hashing import perform_hashing
 from tests.contract.worker.signing import judge
+from tests.contract.worker.timers import wait_often
 
 DELAY_MS = 1500
 
@@ -95,6 +96,8 @@ class Default(WorkerEntrypoint):  # type: ignore[misc] # the platform's, which h
                 return json.dumps(await fetch_all(asked["fetching"]))
             if "hashing" in asked:
                 return json.dumps([perform_hashing(CtypesArgon2(), call) for call in asked["hashing"]])
+            if "timers" in asked:
+                return json.dumps(await wait_often(asked["timers"]))
             return json.dumps(await perform(self._store(asked).open(asked["bookmark"]), asked))
         except Exception:  # noqa: BLE001 - the test shall see it
             return json.dumps({"broke": traceback.format_exc()})
