@@ -5,12 +5,14 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
+from tools.production.sqlite_limits import limit
+
 
 class SqliteSql:
     """Implements `lib.admission.gate.Sql` as `lib.runtime.gate_object` does: rows come back only from a SELECT."""
 
     def __init__(self) -> None:
-        self.connection = sqlite3.connect(":memory:", isolation_level=None)
+        self.connection = limit(sqlite3.connect(":memory:", isolation_level=None))
 
     def run(self, sql: str, *values: str | int) -> list[list[Any]]:
         cursor = self.connection.execute(sql, values)

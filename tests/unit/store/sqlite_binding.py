@@ -12,10 +12,9 @@ from typing import Any
 from lib.store.d1 import D1Failure, D1Store
 from lib.store.database import Database
 from lib.store.session import Bound, Result
+from tools.production.sqlite_limits import limit
 
 MIGRATIONS = Path(__file__).parents[3] / "migrations"
-MOST_PARAMETERS = 100  # https://developers.cloudflare.com/d1/platform/limits/
-MOST_STATEMENT_BYTES = 100_000
 
 
 class SqliteBinding:
@@ -23,10 +22,10 @@ class SqliteBinding:
 
     def __init__(self) -> None:
         self.connection = sqlite3.connect(":memory:", isolation_level=None)
-        self.connection.setlimit(sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 50)  # D1's own limit
         self.connection.row_factory = sqlite3.Row
         self.connection.execute("PRAGMA foreign_keys = ON")
         self.connection.executescript(schema())
+        limit(self.connection)  # after the schema, which is one long script here
         self.statements: list[Bound] = []  # all that ran
         self.constraints: list[str] = []  # the sessions of read replication that were asked for
         self.on_batch: Callable[[], None] = lambda: None  # called before each batch runs
@@ -63,8 +62,6 @@ class SqliteBinding:
         return "0000-01"
 
     def _run(self, sql: str, values: Sequence[Any]) -> Result:
-        assert len(values) <= MOST_PARAMETERS
-        assert len(sql.encode()) <= MOST_STATEMENT_BYTES
         cursor = self.connection.execute(sql, values)
         rows = [{name: _through_javascript(row[name]) for name in row.keys()} for row in cursor.fetchall()]  # noqa: SIM118
         return Result(rows, max(cursor.rowcount, 0))

@@ -1,0 +1,1 @@
+"""Production's limits, distance and faults, for local runs and tests. Nothing in src/ knows of it."""
