@@ -21,6 +21,11 @@ NO_WORKER = re.compile(r'Worker ".*" not found')
 NO_QUEUE = re.compile(r'Queue ".*" does not exist')
 ADDRESS = re.compile(r"(?:https://)?([a-z0-9-]+(?:\.[a-z0-9-]+)+)(?:/\*?)?(?: \(.*\))?")
 
+CACHED = """\
+Hyperdrive's cache is on for {name!r}: a revoked key would go on working for a minute. Switch it off, and run this
+again:
+  node_modules/.bin/wrangler hyperdrive update {key} --caching-disabled"""
+
 
 def official_deployer() -> list[str]:
     """The official command. It fetches the Worker's packages anew from Pyodide's index, and hands over to wrangler."""
@@ -79,6 +84,12 @@ class Account:
     def has_database(self, name: str) -> bool:
         """Whether D1 has a database of this name."""
         return any(found.get("name") == name for found in json.loads(self._ask("d1", "list", "--json")))
+
+    def check_hyperdrive(self, key: str) -> None:
+        """Raises ToolError unless this configuration is there and answers nothing out of a cache."""
+        found = json.loads(self._ask("hyperdrive", "get", key))
+        if (found.get("caching") or {}).get("disabled") is not True:
+            raise ToolError(CACHED.format(key=key, name=found.get("name", "?")))
 
     def secret_names(self) -> frozenset[str]:
         """The names of the Worker's secrets; none where there is no Worker yet."""

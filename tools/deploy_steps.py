@@ -56,6 +56,9 @@ class Deployment:
         write_configuration(self.overlay, self.store, self.config)
         account = Account(self.config, self.deployer)
         self._step("Account", account.sign_in())
+        if self.store == "postgres":
+            account.check_hyperdrive(settings["hyperdrive"][0]["id"])
+            self._step("Hyperdrive", "is there, without its cache")
         self._step("Build", check_size(dry_run(self.config)))
         for queue in queues_of(settings):
             self._step("Queue", f"{queue}: {'made' if account.make_queue(queue) else 'is there'}")

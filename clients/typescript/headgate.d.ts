@@ -3627,6 +3627,8 @@ export interface components {
          * Ready
          * @description Whether each dependency answers: `ok`, `failed`, or `timeout` after two seconds. Why is in the log.
          *
+         *     `misconfigured` is a database that does not show each organisation its own rows and no others: see the deployment's
+         *     guide, "PostgreSQL instead of D1".
          *     `failures` counts what has failed since this isolate began, by the names in the log's `dependency_failed` lines.
          */
         Ready: {
@@ -3637,7 +3639,7 @@ export interface components {
             status: "ok" | "unavailable";
             /** Checks */
             checks: {
-                [key: string]: "ok" | "failed" | "timeout";
+                [key: string]: "ok" | "failed" | "timeout" | "misconfigured";
             };
             /** Failures */
             failures: {

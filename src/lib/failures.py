@@ -40,6 +40,11 @@ class Failure(Enum):
         "store", Mode.CLOSED, "503 with `Retry-After` to an unknown caller, and to whoever manages",
         "who can't be looked up is not let in",
     )  # fmt: skip
+    STORE_SCOPE = (
+        "store", Mode.CLOSED, "`GET /readyz` is 503, and says `misconfigured`",
+        "a store that does not show each scope its own rows and no others can't be relied on",
+        "operator",
+    )  # fmt: skip
     STORE_LEDGER = (
         "store", Mode.STALE, "calls of known accounts go on; their records wait in the gate, which tries again",
         "the gate has all that it needs, and loses nothing",

@@ -9,13 +9,18 @@ from typing import Literal
 from pydantic import BaseModel
 
 from lib import failures
+from lib.failures import Failure
 from lib.http import render
 from lib.http.request import Validated
 from lib.http.response import Response
 from lib.http.route import NoQuery, Route
 from lib.services import Services
+from lib.store.database import ScopeLost
 
 CHECK_SECONDS = 2.0
+
+
+Condition = Literal["ok", "failed", "timeout", "misconfigured"]
 
 
 class Live(BaseModel):
@@ -27,11 +32,13 @@ class Live(BaseModel):
 class Ready(BaseModel):
     """Whether each dependency answers: `ok`, `failed`, or `timeout` after two seconds. Why is in the log.
 
+    `misconfigured` is a database that does not show each organisation its own rows and no others: see the deployment's
+    guide, "PostgreSQL instead of D1".
     `failures` counts what has failed since this isolate began, by the names in the log's `dependency_failed` lines.
     """
 
     status: Literal["ok", "unavailable"]
-    checks: dict[str, Literal["ok", "failed", "timeout"]]
+    checks: dict[str, Condition]
     failures: dict[str, int]
 
 
@@ -56,11 +63,14 @@ async def ready(services: Services, _request: Validated[None, NoQuery], _caller:
     return response
 
 
-async def _try(services: Services, check: Callable[[Services], Awaitable[None]]) -> Literal["ok", "failed", "timeout"]:
+async def _try(services: Services, check: Callable[[Services], Awaitable[None]]) -> Condition:
     try:
         await asyncio.wait_for(check(services), CHECK_SECONDS)
     except TimeoutError:
         return "timeout"
+    except ScopeLost as error:
+        failures.note(Failure.STORE_SCOPE, str(error))
+        return "misconfigured"
     except Exception:  # noqa: BLE001 - whatever a dependency does, the answer is that it is not well
         return "failed"
     return "ok"

@@ -11,10 +11,11 @@ import pytest
 
 from lib.identity import api_keys
 from tests.contract.support.cloudflare import ACCOUNT, SUBDOMAIN, TOKEN, Cloudflare, identifier, running
-from tools import node
+from tools import deploy_steps, node
 from tools.deploy_steps import Deployment
 from tools.overlay import read_overlay
 from tools.project import ROOT, ToolError
+from tools.state import Store
 
 EMAIL = "you@example.com"
 ADDRESS = f"https://headgate.{SUBDOMAIN}.workers.dev"
@@ -38,7 +39,7 @@ class Person:
         self.config = ROOT / f"wrangler.deploy.{folder.name}.json"
         self.smoked: list[tuple[str, str | None]] = []
 
-    def deploys(self, email: str = EMAIL) -> str:
+    def deploys(self, email: str = EMAIL, store: Store = "d1") -> str:
         said: list[str] = []
 
         def smoke(url: str, key: str | None) -> list[str]:
@@ -47,8 +48,8 @@ class Person:
 
         try:
             Deployment(
-                "d1",
-                read_overlay("d1", self.settings, self.secrets),
+                store,
+                read_overlay(store, self.settings, self.secrets),
                 email,
                 config=self.config,
                 secrets_file=self.secrets,
@@ -137,3 +138,30 @@ def test_a_token_that_is_refused_is_said_in_cloudflares_words(
     with pytest.raises(ToolError, match="Invalid access token"):
         person.deploys()
     assert cloudflare.changes == []
+
+
+@pytest.mark.parametrize(
+    ("caching", "said"),
+    [
+        ({"disabled": False, "max_age": 60}, "Hyperdrive's cache is on for 'headgate'"),
+        ({}, "Hyperdrive's cache is on"),  # the default
+        (None, "Hyperdrive config not found"),
+        ({"disabled": True}, "Build stops here"),
+    ],
+)
+def test_hyperdrive_must_answer_without_its_cache(
+    cloudflare: Cloudflare, person: Person, monkeypatch: pytest.MonkeyPatch, caching: dict[str, object], said: str
+) -> None:
+    """With it a revoked key would go on working: it is told before anything is made."""
+
+    def build(_configuration: Path) -> float:
+        raise ToolError("Build stops here")
+
+    monkeypatch.setattr(deploy_steps, "dry_run", build)
+    key = "abcdef0123456789" * 2
+    person.settings.write_text(f'hyperdrive_id = "{key}"\n')
+    if caching is not None:
+        cloudflare.hyperdrives[key] = caching
+    with pytest.raises(ToolError, match=said):
+        person.deploys(store="postgres")
+    assert (cloudflare.changes, cloudflare.unknown) == ([], [])

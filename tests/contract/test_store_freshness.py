@@ -55,7 +55,7 @@ def test_the_cost_counts_round_trips(target: Target, org: Org) -> None:
     """A group is one; a failure counts, and what was never sent does not."""
     group = batch(org, model_statement(org, "a"), Statement(MODELS, (org.id,)))
     answer = target.client.ask(group, query(org, ID, MODELS, org.id), group, Call("check", org))
-    assert answer.queries == 4
+    assert answer.queries == (5 if target.owner_url else 4)  # the check asks PostgreSQL twice
     assert answer.milliseconds >= 0
     refused = execute(org, "UPDATE models SET provider = ?2 WHERE org_id = ?1", org.id, "\0")
     assert target.client.ask(refused).queries == 0

@@ -81,7 +81,7 @@ class Database(Protocol):
         ...
 
     async def check(self) -> None:
-        """Raise when the store does not answer, or has no tables yet."""
+        """Raise when the store does not answer, has no tables yet, or does not show a scope's rows and no others."""
         ...
 
     @property
@@ -136,6 +136,10 @@ class NotNullViolation(StoreError):
 
 class TenantViolation(StoreError):
     """A statement does not keep to its scope. A defect of ours."""
+
+
+class ScopeLost(StoreError):
+    """What the store shows does not follow the scope. The message tells what is set up wrongly, and holds no secret."""
 
 
 class StoreUnavailable(StoreError):

@@ -122,14 +122,18 @@ class PgConnection:
             raise ServerError(error)
 
     async def _answers(self, contexts: list[Context]) -> Any:
-        """Take in the answers to one group; return the error's fields, if there was one."""
-        done, current = 0, contexts[0]
+        """Take in the answers to one group; return the first error's fields, if there was one.
+
+        Behind a pooler that takes a group apart, each statement after the failing one fails too.
+        """
+        done, current, first = 0, contexts[0], None
         while not self._wire.handle(message := await self._message(), current):
+            first = first or current.error
             if message[0] == COMMAND_COMPLETE:
                 done += 1
                 current = contexts[min(done, len(contexts) - 1)]
-        if current.error is not None:
-            return current.error.args[0]
+        if first is not None:
+            return first.args[0]
         if done != len(contexts):
             raise ConnectionLost("the server answered another number of statements")
         return None

@@ -1,7 +1,8 @@
 """The Database port on PostgreSQL, reached through Hyperdrive (https://developers.cloudflare.com/hyperdrive/).
 
-A group goes there and back once: what sets the scope and the time limit, and the statements, are sent together, and the
-server runs them as one transaction. Row level security then shows no rows but the scope's (migrations/postgres).
+A group goes there and back once: BEGIN, what sets the scope and the time limit, the statements and COMMIT are sent
+together. Row level security then shows no rows but the scope's (migrations/postgres). A single statement has its BEGIN
+too: a pooler may take apart what is sent as one, and without it the scope would end before the statement.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import asyncio
 import secrets
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 
 from lib.store.database import (
     CheckViolation,
@@ -17,6 +19,7 @@ from lib.store.database import (
     ForeignKeyViolation,
     NotNullViolation,
     Read,
+    ScopeLost,
     StoreError,
     StoreTimeout,
     StoreUnavailable,
@@ -26,7 +29,7 @@ from lib.store.database import (
 from lib.store.dialect import POSTGRES
 from lib.store.pg_connection import Address, ConnectionLost, PgConnection, ServerError
 from lib.store.scope import EveryOrg, Joining, Member, Org, Person, Presented, Scope
-from lib.store.session import CONNECT_SECONDS, STATEMENT_SECONDS, Bound, Result, Session, Timer
+from lib.store.session import CONNECT_SECONDS, NOBODY, STATEMENT_SECONDS, Bound, Result, Session, Timer
 from lib.store.sql_text import postgres_places
 
 # What the policies of row level security read. Each transaction sets all four: a pooled connection may be anybody's.
@@ -37,12 +40,30 @@ _SCOPE = (
 )
 # D1 runs one group after another. So does this, as far as anybody can tell; who loses is told so, and tries again.
 _BEGIN = "BEGIN ISOLATION LEVEL SERIALIZABLE"
+_BEGIN_ONE = "BEGIN ISOLATION LEVEL READ COMMITTED"  # a single statement sees one moment anyway
+_ANY_ORG = (
+    "SELECT (SELECT id FROM orgs ORDER BY id LIMIT 1) AS id, current_setting('headgate.every_org', true) AS scope,"
+    " row_security_active('orgs') AS walled"
+)
+_ALL_SHOWN = "SELECT id FROM orgs LIMIT 2"  # without a condition: the wall alone decides
 _MOST_TRIES = 30
 _LONGEST_PAUSE_MS = 100
 _LOST = ("40001", "40P01")  # a serialization failure, a deadlock
 _CANCELED = "57014"
 # How much longer than the server's own limit we wait for it to say so.
 _GRACE_SECONDS = 1
+
+
+@dataclass(frozen=True, slots=True)
+class _AnyOrg:
+    id: str | None
+    scope: str | None
+    walled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    id: str
 
 
 class PostgresStore:
@@ -87,6 +108,19 @@ class PostgresDatabase(Session):
                 with suppress(TimeoutError):
                     await asyncio.wait_for(connection.close(), _GRACE_SECONDS)
 
+    async def check(self) -> None:
+        """As the port says; and try the wall, with a real organisation where there is one. Raises ScopeLost too."""
+        found = await self.one(EveryOrg("orgs"), _AnyOrg, _ANY_ORG)
+        if found is None or found.scope != "orgs":
+            raise ScopeLost("the scope does not reach its statement: what is between takes transactions apart")
+        if not found.walled:
+            raise ScopeLost(
+                "row level security does not hold for the Worker's login: it owns the tables, or may bypass it"
+            )
+        shown = await self.query(Org(found.id) if found.id else NOBODY, _Shown, _ALL_SHOWN)
+        if [each.id for each in shown] != ([found.id] if found.id else []):
+            raise ScopeLost("row level security shows other rows than the scope's: are all migrations applied?")
+
     async def _run(self, scope: Scope, statements: Sequence[Bound], read: Read) -> list[Result]:  # noqa: ARG002 - see open
         group = self._group(scope, statements)
         async with self._turn:
@@ -99,12 +133,11 @@ class PostgresDatabase(Session):
                     # Not all at the same moment again.
                     await asyncio.sleep(secrets.randbelow(min(2**attempt, _LONGEST_PAUSE_MS)) / 1000)
                 else:
-                    first = len(group) - len(statements)
-                    return results[1:] if first == 1 else results[2:-1]
+                    return results[2:-1]
         raise StoreUnavailable("too many others were writing the same rows")
 
     def _group(self, scope: Scope, statements: Sequence[Bound]) -> list[Bound]:
-        """Put the scope before the statements, and a transaction around them where there are several."""
+        """Put the scope before the statements, and a transaction around them."""
         settings = [
             scope.id if isinstance(scope, Org) else scope.org_id if isinstance(scope, Member | Joining) else "",
             scope.id if isinstance(scope, Person) else scope.user_id if isinstance(scope, Member | Joining) else "",
@@ -113,13 +146,13 @@ class PostgresDatabase(Session):
             str(round(self._statement_seconds * 1000)),
         ]
         group = [(_SCOPE, settings), *((postgres_places(sql), values) for sql, values in statements)]
-        return [(_BEGIN, []), *group, ("COMMIT", [])] if len(statements) > 1 else group
+        return [(_BEGIN if len(statements) > 1 else _BEGIN_ONE, []), *group, ("COMMIT", [])]
 
     async def _exchange(self, group: Sequence[Bound]) -> list[Result]:
         """Run a group on this request's connection. Only a refusal leaves that usable."""
         connection = await self._connected()
         try:
-            seconds = self._statement_seconds * len(group) + _GRACE_SECONDS
+            seconds = self._statement_seconds * (len(group) - 2) + _GRACE_SECONDS  # BEGIN and COMMIT take no time
             return await asyncio.wait_for(connection.run(group), seconds)
         except ServerError:
             raise

@@ -19,7 +19,7 @@ Timer = Callable[[], float]
 # No statement of ours is long. What takes longer is stuck, and its client should hear of it.
 STATEMENT_SECONDS = 10
 CONNECT_SECONDS = 5
-_NOBODY = Org("00000000-0000-0000-0000-000000000000")
+NOBODY = Org("00000000-0000-0000-0000-000000000000")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class Session(ABC):
         return [result.changes for result in await self._measured(scope, statements, Read.LATEST)]
 
     async def check(self) -> None:
-        await self.one(_NOBODY, _Found, "SELECT 1 AS one FROM orgs WHERE id = ?", _NOBODY.id)
+        await self.one(NOBODY, _Found, "SELECT 1 AS one FROM orgs WHERE id = ?", NOBODY.id)
 
     @property
     def cost(self) -> Cost:

@@ -68,6 +68,7 @@ class Cloudflare:
     queues: dict[str, list[Json]] = field(default_factory=dict)
     workers: dict[str, Json] = field(default_factory=dict)  # the newest version's metadata
     secrets: dict[str, str] = field(default_factory=dict)
+    hyperdrives: dict[str, Json] = field(default_factory=dict)
     crons: list[str] = field(default_factory=list)
     uploads: dict[str, bytes] = field(default_factory=dict)
     url: str = ""
@@ -222,6 +223,12 @@ def consumer(account: Cloudflare, asked: Asked) -> Any:
     return account.queues[name][0]
 
 
+def hyperdrive(account: Cloudflare, asked: Asked) -> Any:
+    if asked.found[1] not in account.hyperdrives:
+        raise Refused(404, 2009, "Hyperdrive config not found")
+    return {"id": asked.found[1], "name": "headgate", "caching": account.hyperdrives[asked.found[1]]}
+
+
 def known(account: Cloudflare, asked: Asked) -> Json:
     if asked.found[1] not in account.workers:
         raise Refused(404, 10007, "This Worker does not exist on your account.")
@@ -298,6 +305,7 @@ ROUTES: list[tuple[str, str, Callable[[Cloudflare, Asked], Any]]] = [
     ("POST", "/queues", queue_make),
     ("POST", "/queues/([^/]+)/consumers", consumer),
     ("PUT", "/queues/([^/]+)/consumers/[^/]+", consumer),
+    ("GET", "/hyperdrive/configs/([^/]+)", hyperdrive),
     ("GET", "/workers/services/([^/]+)", service),
     ("GET", SCRIPT, known),
     ("GET", f"{SCRIPT}/settings", settings),

@@ -10,6 +10,7 @@ import pytest
 from lib import failures
 from lib.failures import Failure
 from lib.services import Services
+from lib.store.database import ScopeLost
 from routes import health
 from tests.seen import DOCUMENT
 from tests.unit.world import new_world
@@ -68,6 +69,21 @@ def test_it_is_not_ready_when_one_fails_or_hangs(monkeypatch: pytest.MonkeyPatch
     assert (answer.status, answer.body) == (503, {"status": "unavailable", "checks": checks, "failures": {}})
     assert answer.headers["retry-after"] == "1"
     assert "10.0.0.7" not in str(answer.body)
+
+
+def test_a_database_that_shows_another_scopes_rows_is_not_ready(noted: list[dict[str, object]]) -> None:
+    """It is told apart from one that is away: nothing mends it but its operator, whom the log wakes."""
+
+    async def open_wall(_services: Services) -> None:
+        raise ScopeLost("row level security does not hold")
+
+    world = new_world()
+    world.services = with_checks(world.services, database=open_wall, gate=well)
+    answer = world.ask("GET", "/readyz", key=None)
+    assert (answer.status, answer.body["checks"]) == (503, {"database": "misconfigured", "gate": "ok"})
+    assert answer.body["failures"] == {Failure.STORE_SCOPE.name.lower(): 1}
+    [line] = [each for each in noted if each["event"] == "dependency_failed"]
+    assert (line["reason"], line["alert"]) == ("row level security does not hold", "operator")
 
 
 def test_the_document_is_served_to_any_origin() -> None:

@@ -92,6 +92,7 @@ class FakePostgres:
     refuses_login: Refused | None = None
     silent: bool = False  # reads, and answers nothing
     unreachable: bool = False
+    syncs_each: bool = False  # as if something between had put a Sync behind each statement
     forged: bool = False  # does not know the password, but pretends to
     connections: list[FakeStream] = field(default_factory=list)
     derived: int = 0
@@ -257,7 +258,8 @@ class FakeStream:
             replies.append(self._run(sql, params))
             if replies[-1][:1] == b"E":
                 self._status = b"E" if self._status == b"T" else b"I"
-                break
+                if not self._server.syncs_each:
+                    break
         self._reply(*replies, message(b"Z", self._status))
 
     def _on_Q(self, data: bytes) -> None:  # noqa: N802 - Query

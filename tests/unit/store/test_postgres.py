@@ -29,6 +29,7 @@ from tests.unit.store.fake_postgres import Answer, FakePostgres, Params, Refused
 
 ORG = Org("o" * 36)
 BEGIN = "BEGIN ISOLATION LEVEL SERIALIZABLE"
+BEGIN_ONE = "BEGIN ISOLATION LEVEL READ COMMITTED"
 
 
 @dataclass(frozen=True)
@@ -86,15 +87,23 @@ def test_every_group_begins_with_its_scope(scope: Scope, settings: list[str]) ->
         for name in (*(f"headgate.{name}" for name in names), "statement_timeout"):
             assert f"set_config('{name}', $" in sql
         assert sql.count(", true)") == 5
-    assert server.groups[0][0][0] == server.groups[1][1][0]
+    assert server.groups[0][1][0] == server.groups[1][1][0]
 
 
 def test_a_single_statement_is_its_own_transaction() -> None:
-    """The server makes one of the settings and the statement, which come together."""
+    """It says so, in the same packet: a pooler that takes a group apart would else end the scope before it."""
     server = serving()
     assert run(open_on(server).execute(ORG, "WRITE ?", 1)) == 1
-    [[(_, _), (sql, params)]] = server.groups
-    assert (sql, params) == ("WRITE $1", ["1"])
+    assert texts(server) == [[BEGIN_ONE, "WRITE $1", "COMMIT"]]
+    assert server.groups[0][2] == ("WRITE $1", ["1"])
+
+
+def test_the_first_error_is_the_one_that_is_told() -> None:
+    """Where something between has taken the group apart, each statement behind the failing one fails too."""
+    server = serving(lambda sql, _: {"A": Refused("23505"), "B": Refused("25P02")}.get(sql, Rows(tag="BEGIN")))
+    server.syncs_each = True
+    with pytest.raises(UniqueViolation):
+        run(open_on(server).batch(ORG, [Statement("A"), Statement("B")]))
 
 
 def test_a_group_is_one_serializable_transaction() -> None:
@@ -153,7 +162,7 @@ def test_there_is_no_need_for_a_bookmark() -> None:
 
 def test_tasks_side_by_side_take_turns() -> None:
     """One connection, one group in flight, and each task gets its own answer."""
-    server = serving(lambda _sql, params: Rows(["name", "size"], [[params[0], "1"]]))
+    server = serving(lambda _sql, params: Rows(["name", "size"], [[params[0], "1"]]) if params else Rows())
     in_flight: list[int] = []
 
     async def scene() -> None:
@@ -206,7 +215,7 @@ def test_who_always_loses_gives_up(monkeypatch: pytest.MonkeyPatch) -> None:
     database = open_on(server)
     with pytest.raises(StoreUnavailable):
         run(database.execute(ORG, "WRITE"))
-    assert len(server.groups) == postgres._MOST_TRIES
+    assert len(server.groups) == 2 * postgres._MOST_TRIES  # each with its ROLLBACK
     assert run(database.execute(ORG, "WRITE")) == 1
 
 
@@ -215,7 +224,7 @@ def test_what_is_refused_for_another_reason_is_not_tried_again() -> None:
     server = refusing("23505")
     with pytest.raises(UniqueViolation):
         run(open_on(server).execute(ORG, "WRITE"))
-    assert len(server.groups) == 1
+    assert texts(server) == [[BEGIN_ONE, "WRITE", "COMMIT"], ["ROLLBACK"]]
 
 
 @pytest.mark.parametrize(
@@ -407,13 +416,3 @@ def test_nonsense_is_an_outage_and_ends_the_connection() -> None:
 
     run(scene())
     assert server.open == 0
-
-
-def test_the_check_runs_on_a_connection() -> None:
-    """As nobody."""
-    server = serving(lambda *_: Rows(["one"], []))
-    run(open_on(server).check())
-    assert len(server.groups) == 1
-    server.unreachable = True
-    with pytest.raises(StoreUnavailable):
-        run(open_on(server).check())
