@@ -120,7 +120,8 @@ class CoreGates:
             raise self.failure
         self.changes.append(org_id)
         policy = await policy_store.load_policy(self._database, org_id)
-        self._accounts.policy_is(org_id, self.of(org_id).bump(policy, self._now_ms()))
+        self.of(org_id).bump()
+        self._accounts.policy_is(org_id, self.of(org_id).rules(policy, self._now_ms()))
 
     async def flush(self, org_id: str) -> None:
         if self.failure:

@@ -22,7 +22,7 @@ from lib.admission.counters import Counter
 from lib.admission.decision import Ask, Book, Refusal, Reservation
 from lib.admission.ended import Ended, Past
 from lib.admission.gate_sql import Sql
-from lib.admission.rules import NO_POLICY, parse_policy
+from lib.admission.rules import NO_POLICY, NO_RULES, changed, parse_policy
 
 BATCH_ROWS = 200
 FLUSH_AFTER_MS = 500
@@ -57,6 +57,11 @@ class Gate:
         self._open_book()
         self._replay()
 
+    @property
+    def version(self) -> int:
+        """The version of the organisation's policy."""
+        return int(self._version)
+
     def handle(self, version: int, rows: str, now_ms: int) -> int | str:
         """Let requests in, and settle requests; return the version of the organisation's policy.
 
@@ -74,30 +79,45 @@ class Gate:
         if self._book.policy.empty and not self._held:
             self.fold()
             self._sql.run(gate_sql.WRITE_ALL if version == self._version else gate_sql.WRITE_SETTLED, rows)
-            return int(self._version)
+            return self.version
         answers = self._take_all(rows, current=version == self._version)
         return _text([self._version, answers])
 
-    def bump(self, policy: str | None = None, now_ms: int = 0) -> int:
-        """The organisation's policy has changed in the store: return its new version. None: its rules are the same.
+    def bump(self) -> int:
+        """Make all accounts of the organisation old, and return the new version of its policy. No rule is touched.
+
+        For all that has a part in who may call, and with which models: a key that has ended, a member, a role, a team.
+        """
+        self._sql.run("UPDATE meta SET version = version + 1")
+        self._version += 1
+        return self.version
+
+    def rules(self, policy: str, now_ms: int) -> int:
+        """Count by these rules from now on, as `policy_store.load_policy` writes them; return the policy's version.
+
+        Accounts stay as they are, but where they say too little: of an organisation without rules an isolate asks for
+        nothing, and of a member's teams it knows those only that some rule covers.
 
         What no longer counts by the old rules is let go first. Else a wider window would find it again, or not, as it
         happened to be on disk.
         """
         self._now = max(self._now, now_ms)
-        if policy is not None:
-            self._book.let_go(self._now)
+        self._book.let_go(self._now)
         self.fold()
         self._keep()
-        self._sql.run("UPDATE meta SET version = version + 1")
-        self._version += 1
-        if policy is not None:
-            self._sql.run("INSERT OR REPLACE INTO policy VALUES (1, ?)", policy)
-            parsed = parse_policy(policy)
-            rules = _text([limit.id for limit in parsed.limits] + [budget.id for budget in parsed.budgets])
-            self._sql.run("DELETE FROM counts WHERE rule NOT IN (SELECT value FROM json_each(?))", rules)
-            self._open_book()
-        return int(self._version)
+        self._sql.run("INSERT OR REPLACE INTO policy VALUES (1, ?)", policy)
+        before, parsed = self._book.policy, parse_policy(policy)
+        names = _text([limit.id for limit in parsed.limits] + [budget.id for budget in parsed.budgets])
+        self._sql.run("DELETE FROM counts WHERE rule NOT IN (SELECT value FROM json_each(?))", names)
+        self._open_book()
+        if parsed.covering - before.covering or (before.empty and not parsed.empty):
+            self.bump()
+        return self.version
+
+    def rule(self, change: str, now_ms: int) -> int:
+        """Take up one rule that has come, changed or gone, and return the policy's version; see `rules.changed`."""
+        [[text]] = self._sql.run("SELECT coalesce(max(text), ?) FROM policy", NO_RULES)
+        return self.rules(changed(text, change), now_ms)
 
     def counters(self, now_ms: int) -> dict[str, Counter]:
         """Return how much of each rule is used, by its id."""

@@ -228,6 +228,7 @@ def _limit(row: LimitRow, lines: Mapping[str, str]) -> dict[str, Any]:
         "window_ms": None if row.window_seconds is None else row.window_seconds * 1000,
         "burst": row.burst,
         "name": row.name,
+        "version": row.version,
     }
 
 
@@ -239,6 +240,7 @@ def _budget(row: BudgetRow, adjustments: Sequence[Adjustment], lines: Mapping[st
         "limit": row.limit_nano_usd,
         "mode": row.mode,
         "name": row.name,
+        "version": row.version,
     }
     return budget | {"adjustments": [astuple(one) for one in adjustments]} if adjustments else budget
 

@@ -134,8 +134,15 @@ class Policy:
     def empty(self) -> bool:
         return not self.limits and not self.budgets
 
+    @property
+    def covering(self) -> set[str]:
+        """The teams of which some rule covers the members."""
+        scopes = [*(limit.scope for limit in self.limits), *(budget.scope for budget in self.budgets)]
+        return {scope.id for scope in scopes if scope.covers_members}
+
 
 NO_POLICY = Policy("UTC", (), ())
+NO_RULES = '{"time_zone":"UTC","limits":[],"budgets":[]}'
 
 
 def parse_policy(text: str) -> Policy:
@@ -169,6 +176,23 @@ def parse_policy(text: str) -> Policy:
             for entry in parsed["budgets"]
         ),
     )
+
+
+def changed(policy: str, change: str) -> str:
+    """Return the text of a policy in which one rule has come, changed or gone.
+
+    `change` is a JSON object: `{"limit": …}` or `{"budget": …}` with the rule as it stands in the policy, or
+    `{"gone": id}`. One that says a lower `version` than the rule there has come too late, and changes nothing.
+    """
+    parsed, told = json.loads(policy), json.loads(change)
+    for kind in ("limit", "budget"):
+        rules = {rule["id"]: rule for rule in parsed[f"{kind}s"]}
+        rules.pop(told.get("gone"), None)
+        rule = told.get(kind)
+        if rule is not None and rule.get("version", 0) >= rules.get(rule["id"], rule).get("version", 0):
+            rules[rule["id"]] = rule
+        parsed[f"{kind}s"] = [rules[name] for name in sorted(rules)]
+    return json.dumps(parsed, ensure_ascii=False, separators=(",", ":"))
 
 
 def effective(most: int, adjustments: Sequence[Adjustment], now: int) -> int:

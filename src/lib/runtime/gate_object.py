@@ -58,7 +58,8 @@ class Gate(DurableObject):
         self._watch = Watch()
         self._outbox = Outbox(self._gate, self._org_id, self._store, ledger_queue_of(env._env), SystemClock(), log)
         self._alarm_ms: int | None = None
-        self._readings = self._newest_reading = 0  # of the policy
+        self._readings = self._newest_reading = self._reading = 0  # of the rules; the last are under way
+        self._heard: list[str] = []  # single rules that were told while the rules are read
 
     # Not `async`: nothing is awaited here, and a coroutine costs the platform a task. The same holds for the next two.
     def batch(self, version: int, rows: str) -> int | str:
@@ -71,24 +72,40 @@ class Gate(DurableObject):
         self._wake(now_ms + FLUSH_AFTER_MS)
         return current
 
-    async def bump(self) -> int:
-        """The organisation's policy has changed in the store: read it anew and return its new version.
+    def bump(self) -> int:
+        """Make all accounts of the organisation old: see `lib.admission.gate.Gate.bump`. Return the new version."""
+        return self._gate.bump()
 
-        A revoked key is refused from the first line on, also when the store can't be read now. Of two that read side by
-        side, the one that began later has seen more: the other's reading is dropped.
+    async def rules(self) -> int:
+        """The organisation's limits and budgets have changed in the store: read them anew; return the version.
+
+        Of two that read side by side, the one that began later has seen more: the other's reading is dropped. A single
+        rule that was told meanwhile may be missing in what is read.
         """
-        self._gate.bump()
         self._readings += 1
-        reading = self._readings
+        reading, heard = self._readings, len(self._heard)
+        self._reading += 1
         database = self._store.open()
         try:
             policy = await policy_store.load_policy(database, self._org_id)
+            if reading < self._newest_reading:
+                return self._gate.version
+            self._newest_reading = reading
+            self._gate.rules(policy, _now_ms())
+            for change in self._heard[heard:]:
+                self._gate.rule(change, _now_ms())
         finally:
+            self._reading -= 1
+            if not self._reading:
+                self._heard.clear()
             await database.close()
-        if reading < self._newest_reading:
-            return self._gate.bump()
-        self._newest_reading = reading
-        return self._gate.bump(policy, _now_ms())
+        return self._gate.version
+
+    def rule(self, change: str) -> int:
+        """Take up one rule that has come, changed or gone: a JSON object, see `lib.admission.rules.changed`."""
+        if self._reading:
+            self._heard.append(change)
+        return self._gate.rule(change, _now_ms())
 
     def counters(self) -> str:
         """Return how much of each rule is used: a JSON object of `[used, reserved, resets_at_ms]` by the rule's id."""

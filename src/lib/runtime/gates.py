@@ -171,7 +171,8 @@ class JsGates:
 
     async def changed(self, org_id: str) -> None:
         """An organisation's keys or models have changed in the store: from now on old copies are refused."""
-        self._accounts.policy_is(org_id, int(await self._call(self._stub(org_id).bump())))
+        await self._call(self._stub(org_id).bump())  # first: who is revoked is refused, also when the store is away now
+        self._accounts.policy_is(org_id, int(await self._call(self._stub(org_id).rules())))
 
     async def flush(self, org_id: str) -> None:
         """Have the store brought up to date with what the gate has settled."""

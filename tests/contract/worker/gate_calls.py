@@ -38,8 +38,14 @@ class Player:
         told = self.gate.handle(version, json.dumps(rows), now_ms)
         return json.loads(told) if isinstance(told, str) else told
 
-    def _bump(self, policy: dict[str, Any] | None, now_ms: int) -> int:
-        return self.gate.bump(None if policy is None else json.dumps(policy), now_ms)
+    def _bump(self) -> int:
+        return self.gate.bump()
+
+    def _rules(self, policy: dict[str, Any], now_ms: int) -> int:
+        return self.gate.rules(json.dumps(policy), now_ms)
+
+    def _rule(self, change: dict[str, Any], now_ms: int) -> int:
+        return self.gate.rule(json.dumps(change), now_ms)
 
     def _counters(self, now_ms: int) -> dict[str, list[int | None]]:
         return {rule: list(astuple(counter)) for rule, counter in sorted(self.gate.counters(now_ms).items())}

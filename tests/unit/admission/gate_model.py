@@ -247,6 +247,19 @@ def policy_json(policy: Policy) -> dict[str, Any]:
     }
 
 
+def rule_steps(before: Policy, policy: Policy) -> list[list[Any]]:
+    """Return how a gate is told of a change: by the one rule in which it lies, or else by all rules."""
+    old, new = policy_json(before), policy_json(policy)
+    told = []
+    for kind in ("limit", "budget"):
+        was, now = ({rule["id"]: rule for rule in text[f"{kind}s"]} for text in (old, new))
+        told += [{kind: rule} for name, rule in now.items() if was.get(name) != rule]
+        told += [{"gone": name} for name in was if name not in now]
+    if len(told) == 1 and old["time_zone"] == new["time_zone"]:
+        return [["rule", told[0]]]
+    return [["rules", new]]
+
+
 def entries(policy: Policy) -> list[Limit | Budget]:
     return [*policy.limits, *policy.budgets]
 

@@ -63,7 +63,7 @@ class Subject:
     def set(self, *rules: dict[str, Any]) -> None:
         limits = [rule for rule in rules if "unit" in rule]
         budgets = [rule for rule in rules if "mode" in rule]
-        self.version = self.gate.bump(json.dumps({"time_zone": "UTC", "limits": limits, "budgets": budgets}), self.now)
+        self.version = self.gate.rules(json.dumps({"time_zone": "UTC", "limits": limits, "budgets": budgets}), self.now)
 
     def send(self, *rows: list[object], version: int | None = None) -> dict[str, Any]:
         told = self.gate.handle(self.version if version is None else version, json.dumps(rows), self.now)

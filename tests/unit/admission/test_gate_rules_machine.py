@@ -20,7 +20,7 @@ from lib.admission.gate import BATCH_ROWS, FLUSH_AFTER_MS
 from lib.admission.rules import EACH, Budget, Limit, Policy, Scope, Unit
 from tests.contract.worker.gate_calls import Player, Step
 from tests.unit.admission import test_decision_machine as decisions
-from tests.unit.admission.gate_model import Call, Model, Plan, policy_json, shown
+from tests.unit.admission.gate_model import Call, Model, Plan, rule_steps, shown
 from tests.unit.admission.sqlite_sql import SqliteSql
 from tests.unit.admission.test_decision_machine import ASKS, BEGIN, DAY, PAUSES, bound_of
 
@@ -88,11 +88,17 @@ class Histories(RuleBasedStateMachine):
         self.change(Policy(zone, tuple(named), tuple(replace(budget, id=self.name("b")) for budget in budgets)))
 
     def change(self, policy: Policy) -> None:
-        """As the runtime does: nobody is let in by the old rules from the first moment on."""
-        for text in (None, policy_json(policy)):
-            self.version += 1
-            assert self.play("bump", text, self.now) == self.version
+        """What changes in one rule alone is told alone. Accounts stay valid, but where there were no rules at all."""
+        self.version += self.model.policy.empty and not policy.empty
+        for step in rule_steps(self.model.policy, policy):
+            assert self.play(*step, self.now) == self.version, step
         self.model.change(policy, self.clock)
+
+    @rule()
+    def accounts_change(self) -> None:
+        """Nobody is let in who was judged before."""
+        self.version += 1
+        assert self.play("bump") == self.version
 
     @rule(limit=LIMITS, budget=BUDGETS, both=st.booleans())
     def rules_come(self, limit: Limit, budget: Budget, *, both: bool) -> None:

@@ -199,19 +199,22 @@ def test_the_policy_is_what_the_gate_reads() -> None:
         "limits": [
             {
                 "id": ids[0], "scope": {"type": "key", "id": "k", "model": "m"}, "unit": "requests", "limit": 10,
-                "window_ms": 60_000, "burst": 100, "name": "Ann's",
+                "window_ms": 60_000, "burst": 100, "name": "Ann's", "version": 1,
             },
             {
                 "id": ids[1], "scope": each, "unit": "concurrent", "limit": 10,
-                "window_ms": None, "burst": None, "name": "Ann's",
+                "window_ms": None, "burst": None, "name": "Ann's", "version": 1,
             },
         ],
         "budgets": [
             {
                 "id": ids[2], "scope": {"type": "end_user", "id": "ü😀", "model": None}, "window": "month",
-                "limit": 2**53, "mode": "hard", "name": "Ours",
+                "limit": 2**53, "mode": "hard", "name": "Ours", "version": 1,
             },
-            {"id": ids[3], "scope": each, "window": "rolling:3600", "limit": 500, "mode": "soft", "name": "Ours"},
+            {
+                "id": ids[3], "scope": each, "window": "rolling:3600", "limit": 500,
+                "mode": "soft", "name": "Ours", "version": 1,
+            },
         ],
     }  # fmt: skip
     policy = parse_policy(text)

@@ -62,7 +62,7 @@ class GateNearby:
     def __init__(self, rule: dict[str, Any], draw: random.Random, slowest_ms: int) -> None:
         self._gate = Gate(SqliteSql())
         policy = {"time_zone": "UTC", "limits": [], "budgets": []} | {"budgets" if "mode" in rule else "limits": [rule]}
-        self.version = self._gate.bump(json.dumps(policy), 1)
+        self.version = self._gate.rules(json.dumps(policy), 1)
         self._draw = draw
         self._slowest_ms = slowest_ms
         self.openings = 0
