@@ -18,6 +18,7 @@ from tools.project import ROOT, TOOLS, VENV, ToolError
 from tools.run import shortened
 
 NO_WORKER = re.compile(r'Worker ".*" not found')
+NO_R2 = re.compile(r"\[code: 10042\]")
 NO_QUEUE = re.compile(r'Queue ".*" does not exist')
 ADDRESS = re.compile(r"(?:https://)?([a-z0-9-]+(?:\.[a-z0-9-]+)+)(?:/\*?)?(?: \(.*\))?")
 
@@ -84,6 +85,13 @@ class Account:
     def has_database(self, name: str) -> bool:
         """Whether D1 has a database of this name."""
         return any(found.get("name") == name for found in json.loads(self._ask("d1", "list", "--json")))
+
+    def has_r2(self) -> bool:
+        """Whether R2 is switched on: Cloudflare wants a way to pay for that, also where nothing is to be paid."""
+        done = self._run("r2", "bucket", "list")
+        if done.returncode != 0 and not NO_R2.search(done.stdout + done.stderr):
+            raise _failure("wrangler r2 bucket list", done)
+        return done.returncode == 0
 
     def check_hyperdrive(self, key: str) -> None:
         """Raises ToolError unless this configuration is there and answers nothing out of a cache."""

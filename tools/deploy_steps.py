@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,10 @@ from tools.state import Store
 WITHOUT_IT = (
     "Cloudflare has HEADGATE_SECRET and this checkout has not: no administrator is made. With it in deploy.secrets.env,"
     " run this again."
+)
+WITHOUT_R2 = (
+    "R2 is not switched on in this account, so usage records stay in the database for ever. Switch it on in"
+    " Cloudflare's dashboard (it asks for a way to pay), and run this again; or have `r2_buckets = []` in deploy.toml."
 )
 NEXT = """\
 Headgate answers at {url}
@@ -56,6 +60,11 @@ class Deployment:
         write_configuration(self.overlay, self.store, self.config)
         account = Account(self.config, self.deployer)
         self._step("Account", account.sign_in())
+        if settings.get("r2_buckets") and not account.has_r2():
+            self._step("Archive", WITHOUT_R2)
+            self.overlay = replace(self.overlay, settings={**self.overlay.settings, "r2_buckets": []})
+            settings = configuration(self.overlay, self.store)
+            write_configuration(self.overlay, self.store, self.config)
         if self.store == "postgres":
             account.check_hyperdrive(settings["hyperdrive"][0]["id"])
             self._step("Hyperdrive", "is there, without its cache")

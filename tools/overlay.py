@@ -90,6 +90,8 @@ def configuration(overlay: Overlay, store: Store, document: Mapping[str, Any] | 
             {**binding, "id": overlay.hyperdrive_id or binding["id"]} for binding in base["hyperdrive"]
         ]
     merged: Json = _over(_without(base, LOCAL_ONLY), overlay.settings)
+    if merged.get("vars", {}).get("MAIL") != "cloudflare":
+        merged.pop("send_email", None)  # whose account may not have Email Service
     name = merged["name"]
     return _renamed(merged, name) if name != NAME else merged
 

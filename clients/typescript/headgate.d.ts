@@ -3627,9 +3627,10 @@ export interface components {
          * Ready
          * @description Whether each dependency answers: `ok`, `failed`, or `timeout` after two seconds. Why is in the log.
          *
-         *     `misconfigured` is a database that does not show each organisation its own rows and no others: see the deployment's
-         *     guide, "PostgreSQL instead of D1".
-         *     `failures` counts what has failed since this isolate began, by the names in the log's `dependency_failed` lines.
+         *     `misconfigured` is a database that does not show each organisation its own rows and no others: see "PostgreSQL
+         *     instead of D1" in the deployment's guide. `milliseconds` is how long each took: how far it is from where this
+         *     request was taken. `failures` counts what has failed since this isolate began, by the names in the log's
+         *     `dependency_failed` lines. `without` names what this deployment has not got, and can do without.
          */
         Ready: {
             /**
@@ -3641,10 +3642,16 @@ export interface components {
             checks: {
                 [key: string]: "ok" | "failed" | "timeout" | "misconfigured";
             };
+            /** Milliseconds */
+            milliseconds: {
+                [key: string]: number;
+            };
             /** Failures */
             failures: {
                 [key: string]: number;
             };
+            /** Without */
+            without: string[];
         };
         /**
          * Reconciled
@@ -17106,7 +17113,11 @@ export interface operations {
                      * @example {
                      *       "status": "ok",
                      *       "checks": {},
-                     *       "failures": {}
+                     *       "milliseconds": {},
+                     *       "failures": {},
+                     *       "without": [
+                     *         "text"
+                     *       ]
                      *     }
                      */
                     "application/json": components["schemas"]["Ready"];
@@ -17140,7 +17151,11 @@ export interface operations {
                      * @example {
                      *       "status": "ok",
                      *       "checks": {},
-                     *       "failures": {}
+                     *       "milliseconds": {},
+                     *       "failures": {},
+                     *       "without": [
+                     *         "text"
+                     *       ]
                      *     }
                      */
                     "application/json": components["schemas"]["Ready"];

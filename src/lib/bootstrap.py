@@ -9,7 +9,7 @@ from lib.audit.audited import AuditedStore
 from lib.audit.chain import chain_key
 from lib.audit.refusals import Refusals
 from lib.clock import SystemClock
-from lib.config import read_config
+from lib.config import Config, MailKind, read_config
 from lib.gateway import model_lists
 from lib.gateway.accounts import Accounts
 from lib.gateway.call import Gateway
@@ -51,6 +51,8 @@ ROUTER = Router(ROUTES)
 _DOCUMENT = document(ROUTES)
 _OPENAPI = json_body.dump(_DOCUMENT)
 _DOCS_PAGE = docs_page(_DOCUMENT)
+# The bindings that wrangler.toml may leave out, and what is then missing: docs/deployment.md tells what follows.
+_OPTIONAL = {"ARCHIVE": "archive", "CACHE": "cache", "LEDGER_QUEUE": "queue"}
 
 
 def bootstrap(env: Any) -> Services:
@@ -111,5 +113,11 @@ def bootstrap(env: Any) -> Services:
         checks={"database": check_database, "gate": check_gate},
         openapi=_OPENAPI,
         docs_page=_DOCS_PAGE,
+        without=_without(env, config),
         older=tuple(derive(secret, "api-key-pepper") for secret in config.older_secrets),
     )
+
+
+def _without(env: Any, config: Config) -> tuple[str, ...]:
+    missing = [name for binding, name in _OPTIONAL.items() if getattr(env, binding, None) is None]
+    return (*missing, *(["mail"] if config.mail.kind is MailKind.NONE else []))

@@ -94,6 +94,7 @@ class Services:
     openapi: bytes
     docs_page: bytes
     context: Context = NO_REQUEST
+    without: tuple[str, ...] = ()  # of what a deployment may leave out, by name
     older: tuple[bytes, ...] = ()  # the peppers of HEADGATE_SECRET_PREVIOUS
 
     def for_request(self, bookmark: str | None = None, context: Context = NO_REQUEST) -> Services:

@@ -88,6 +88,8 @@ def test_an_empty_account_gets_everything_and_a_second_run_changes_only_the_code
     bound = {each["name"]: each for each in cloudflare.workers["headgate"]["bindings"]}
     assert bound["CACHE"]["namespace_id"] == cloudflare.namespaces["headgate-cache"]
     assert bound["DB"]["id"] == identifier("headgate")
+    assert "ARCHIVE" in bound
+    assert "EMAIL" not in bound  # nobody has said MAIL = "cloudflare"
     assert person.secrets.read_text() == f"HEADGATE_SECRET={secret}\n"
     assert stat.S_IMODE(person.secrets.stat().st_mode) == 0o600
     [key] = rows(cloudflare, "SELECT secret_hash FROM api_keys WHERE name = 'First key'")
@@ -120,6 +122,17 @@ def test_an_empty_account_gets_everything_and_a_second_run_changes_only_the_code
 
 def rows(cloudflare: Cloudflare, sql: str) -> list[dict[str, object]]:
     return [dict(row) for row in cloudflare.databases["headgate"].execute(sql)]
+
+
+def test_an_account_without_r2_gets_the_rest(cloudflare: Cloudflare, person: Person) -> None:
+    """Cloudflare asks for a way to pay before there is a bucket: that stops nothing, and is said."""
+    cloudflare.has_r2 = False
+    said = person.deploys()
+    bound = {each["name"] for each in cloudflare.workers["headgate"]["bindings"]}
+    assert (cloudflare.buckets, cloudflare.unknown) == ([], [])
+    assert {"DB", "CACHE", "GATE", "GUARD", "LEDGER_QUEUE"} <= bound
+    assert not {"ARCHIVE", "EMAIL"} & bound
+    assert "R2 is not switched on in this account" in said
 
 
 def test_who_may_use_several_accounts_says_which_before_anything_is_made(

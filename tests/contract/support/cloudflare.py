@@ -68,6 +68,7 @@ class Cloudflare:
     queues: dict[str, list[Json]] = field(default_factory=dict)
     workers: dict[str, Json] = field(default_factory=dict)  # the newest version's metadata
     secrets: dict[str, str] = field(default_factory=dict)
+    has_r2: bool = True
     hyperdrives: dict[str, Json] = field(default_factory=dict)
     crons: list[str] = field(default_factory=list)
     uploads: dict[str, bytes] = field(default_factory=dict)
@@ -174,6 +175,12 @@ def kv_list(account: Cloudflare, _asked: Asked) -> Any:
 def kv_make(account: Cloudflare, asked: Asked) -> Any:
     title = str(asked.json["title"])
     return {"id": account.namespaces.setdefault(title, identifier(title).replace("-", "")), "title": title}
+
+
+def r2_list(account: Cloudflare, _asked: Asked) -> Any:
+    if not account.has_r2:
+        raise Refused(403, 10042, "Please enable R2 through the Cloudflare Dashboard.")
+    return {"buckets": [{"name": name, "creation_date": "2026-11-01T00:00:00Z"} for name in account.buckets]}
 
 
 def r2_one(account: Cloudflare, asked: Asked) -> Any:
@@ -298,7 +305,7 @@ ROUTES: list[tuple[str, str, Callable[[Cloudflare, Asked], Any]]] = [
     ("POST", "/d1/database/([^/]+)/import", d1_import),
     ("GET", "/storage/kv/namespaces", kv_list),
     ("POST", "/storage/kv/namespaces", kv_make),
-    ("GET", "/r2/buckets", lambda account, _asked: {"buckets": [{"name": name} for name in account.buckets]}),
+    ("GET", "/r2/buckets", r2_list),
     ("GET", "/r2/buckets/([^/]+)", r2_one),
     ("POST", "/r2/buckets", r2_make),
     ("GET", "/queues", queue_list),

@@ -48,7 +48,20 @@ def test_it_is_ready_when_every_dependency_answers() -> None:
     world = new_world()
     world.services = with_checks(world.services, database=well, gate=well)
     answer = world.ask("GET", "/readyz", key=None)
-    assert (answer.status, answer.body) == (200, {"status": "ok", "checks": CHECKED, "failures": {}})
+    expected = {"status": "ok", "checks": CHECKED, "milliseconds": {"database": 0, "gate": 0}}
+    assert (answer.status, answer.body) == (200, {**expected, "failures": {}, "without": []})
+
+
+def test_it_tells_how_far_each_is_and_what_there_is_not() -> None:
+    """For who looks from outside: `./headgate doctor`."""
+    world = new_world()
+
+    async def far(_services: Services) -> None:
+        world.clock.advance(seconds=0.18)
+
+    world.services = replace(with_checks(world.services, database=well, gate=far), without=("archive", "mail"))
+    body = world.ask("GET", "/readyz", key=None).body
+    assert (body["milliseconds"]["gate"], body["without"]) == (180, ["archive", "mail"])
 
 
 def test_it_tells_operators_what_has_failed() -> None:
@@ -66,7 +79,7 @@ def test_it_is_not_ready_when_one_fails_or_hangs(monkeypatch: pytest.MonkeyPatch
     world.services = with_checks(world.services, database=broken, gate=silent, other=well)
     answer = world.ask("GET", "/readyz", key=None)
     checks = {"database": "failed", "gate": "timeout", "other": "ok"}
-    assert (answer.status, answer.body) == (503, {"status": "unavailable", "checks": checks, "failures": {}})
+    assert (answer.status, answer.body["status"], answer.body["checks"]) == (503, "unavailable", checks)
     assert answer.headers["retry-after"] == "1"
     assert "10.0.0.7" not in str(answer.body)
 

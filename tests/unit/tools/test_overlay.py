@@ -69,6 +69,15 @@ def test_own_settings_are_laid_over(tmp_path: Path) -> None:
     assert "admin_email" not in made
 
 
+@pytest.mark.parametrize("store", ["d1", "postgres"])
+def test_what_a_deployment_does_not_use_is_not_bound(tmp_path: Path, store: Store) -> None:
+    """Mail's binding comes with MAIL; an empty list takes any other out, and no line of wrangler.toml is touched."""
+    mail = overlay(tmp_path, '[vars]\nMAIL = "cloudflare"\nMAIL_FROM = "a@example.com"\n', store=store)
+    assert configuration(mail, store)["send_email"] == [{"name": "EMAIL"}]
+    less = configuration(overlay(tmp_path, "r2_buckets = []\nkv_namespaces = []\n", store=store), store)
+    assert (less["r2_buckets"], less["kv_namespaces"], "send_email" in less) == ([], [], False)
+
+
 def test_a_second_deployment_has_its_own_of_everything(tmp_path: Path) -> None:
     """By another name; the directory of migrations and the bindings are what they were."""
     made = configuration(overlay(tmp_path, 'name = "headgate-staging"\n'), "d1")
