@@ -10,7 +10,7 @@ help: ## say what each command does
 setup: ## bring everything into ignored folders (the others do it themselves)
 	@$(PYTHON) -m tools.setup
 
-dev: ## run Headgate here; takes PORT, STATE, STORE (d1, postgres) and ENV_FILE
+dev: ## run Headgate here; takes PORT, STATE, STORE (d1, postgres), ENV_FILE and PRODUCTION=1
 	@exec $(PYTHON) -m tools.dev --exit-with-parent
 
 test: ## every test: units, the simulated provider, then the Worker on the real runtime with each store

@@ -3,7 +3,8 @@
 Usage: python3 -m tools.dev      (what `make dev` runs)
 
 It reads from the environment PORT (8787), STATE (a folder; .wrangler/state), STORE (d1, or postgres, which starts a
-server of its own), ENV_FILE (more variables and secrets) and CREDENTIALS (where to write them; .dev/credentials.json).
+server of its own), ENV_FILE (more variables and secrets), CREDENTIALS (where to write them; .dev/credentials.json) and
+PRODUCTION (1: with production's limits and faults, docs/production.md; it does not follow changes then).
 The data of both stores may live in one STATE; a run sees only its own.
 """
 

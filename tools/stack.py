@@ -28,6 +28,7 @@ from tools.ports import HOST, free_port, require_free
 from tools.postgres import Postgres
 from tools.postgres_target import PostgresTarget
 from tools.process import Process
+from tools.production_project import is_production, lay_out, production_variables
 from tools.project import ROOT, ToolError, local_flags
 from tools.simulator import Simulator
 from tools.state import State, Store
@@ -72,7 +73,8 @@ class Stack:
         self.log_path = self.state.log
         self.sim_url = ""
         self.api_key = self.org_id = self.admin_email = self.admin_password = ""
-        self._variables = dict(variables or {})
+        self.production = is_production(os.environ)
+        self._variables = {**(production_variables(os.environ) if self.production else {}), **(variables or {})}
         self._echo = echo
         self._news = News()
         self._worker_port = free_port()
@@ -170,8 +172,12 @@ class Stack:
         own = {**self.state.secrets(), "SIM_BASE_URL": f"{self.sim_url}/v1", **own_variables(self.base_url)}
         # A file, since every user of the machine can read a command line.
         write_private(self.state.variables, render_env({**own, **self._variables}))
+        # As in production: the same sources in a project of their own, which does not follow changes.
+        chosen = ("--config", lay_out(self.state.folder / "production")) if self.production else ()
         command = node.wrangler(
-            *("dev", "--ip", HOST, "--port", str(free_port()), "--inspector-port", "0"),
+            "dev",
+            *chosen,
+            *("--ip", HOST, "--port", str(free_port()), "--inspector-port", "0"),
             *("--persist-to", self.state.wrangler_data(self.store), "--env-file", self.state.variables),
             *(("--env", "postgres") if self.postgres else ()),
             *("--show-interactive-dev-session", "false", "--compatibility-flags", *local_flags()),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from functools import cached_property
 
 D1 = "https://developers.cloudflare.com/d1/platform/limits/"
 OBJECTS = "https://developers.cloudflare.com/durable-objects/platform/limits/"
@@ -72,8 +73,9 @@ class Settings:
     wait_until_ms: int = WAIT_UNTIL_SECONDS.figure * 1000
     seed: int = 1
 
+    @cached_property
     def chance(self) -> random.Random:
-        """Return what decides by chance, the same in each run."""
+        """What decides by chance in one isolate, the same in each run."""
         return random.Random(self.seed)  # noqa: S311 - no secret
 
 
