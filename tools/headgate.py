@@ -15,6 +15,7 @@ from typing import Any
 from lib.config import ConfigError, older_secrets
 from tools import secret_status, verify_audit
 from tools.d1_target import D1Target
+from tools.doctor import doctor, site_of
 from tools.end_sessions import end_sessions
 from tools.migrate import seed
 from tools.migrations import Condition, Line, Target, quoted
@@ -37,7 +38,7 @@ from tools.seed import (
 )
 from tools.setup import set_up
 from tools.state import STORES, State, Store, store_named
-from tools.verify_ledger import asked, verify
+from tools.verify_ledger import asked, local_credentials, verify
 
 ABOUT = """\
 Change and seed Headgate's database, and verify its ledger and its audit log.
@@ -74,6 +75,12 @@ Read the audit logs of all organisations and people, and tell which rows were ch
 which logs were emptied. Exits with 0 only where all are as they were written. Rows that were cut off at the end show
 only beside an earlier run: keep what --json prints, and give it to --heads. Needs the deployment's HEADGATE_SECRET, or
 a local --state, which may be in use meanwhile.
+"""
+EXAMINING = """\
+Ask a running Headgate from outside what its users would meet: whether it is ready and how far its parts are, whether
+prompts with SQL and <script> reach it, whether streams are held back, whether an ended key is refused at once, and
+more; and say of each what to do. Exits with 1 where something has failed. With a key in HEADGATE_KEY (never on the
+command line) more is asked: two short answers of --model are paid for.
 """
 ROTATING = """\
 Tell how much still hangs on the secret that HEADGATE_SECRET was before, and ends when HEADGATE_SECRET_PREVIOUS goes.
@@ -138,6 +145,12 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--state", metavar="FOLDER", help="whose secret to use (default: STATE, else .wrangler/state)"
         )
+    examining = commands.add_parser(
+        "doctor", help="ask from outside whether all is well", description=EXAMINING, formatter_class=plain
+    )
+    examining.add_argument("url", metavar="URL", nargs="?", help="where it is (default: what `make dev` runs)")
+    examining.add_argument("--model", default="", help="one that the key may call, and that takes a second or two")
+    examining.add_argument("--json", action="store_true", help="print what was found, for programs")
     auditing = commands.add_parser(
         "verify-audit", parents=[which], help="verify the audit log", description=AUDIT, formatter_class=plain
     )
@@ -329,10 +342,22 @@ def ask_running(options: argparse.Namespace) -> int:
     return (reconcile if options.command == "reconcile" else verify)(where, as_json=options.json)
 
 
+def examined(options: argparse.Namespace) -> int:
+    """Ask from outside; what `make dev` runs with its own key. Raises ToolError."""
+    if options.url:
+        site = site_of(options.url, os.environ.get("HEADGATE_KEY", ""), options.model)
+    else:
+        local = local_credentials(os.environ)
+        site = site_of(str(local["base_url"]), str(local["api_key"]), options.model or "sim/chat-chunks40-gap25")
+    return doctor(site, as_json=options.json)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     if options.command in ("verify-ledger", "reconcile", "end-sessions"):
         return ask_running(options)
+    if options.command == "doctor":
+        return examined(options)
     reading = options.command in ("verify-audit", "secret-status")
     with place_of(options, os.environ, reading=reading) as place:
         if options.command == "verify-audit":

@@ -44,7 +44,7 @@ def asked(url: str | None, state: str | None, environment: Mapping[str, str]) ->
     folder = Path(state or environment.get("STATE") or ROOT / ".wrangler" / "state").expanduser()
     kept = folder / "secrets.env"
     known = environment if environment.get("HEADGATE_SECRET") or not kept.is_file() else _read(kept)
-    return Asked(checked_url(url or _local_url(environment)), required_secret(known))
+    return Asked(checked_url(url or str(local_credentials(environment)["base_url"])), required_secret(known))
 
 
 def checked_url(url: str) -> str:
@@ -150,12 +150,14 @@ def _message(text: bytes) -> str:
         return "no answer of Headgate's"
 
 
-def _local_url(environment: Mapping[str, str]) -> str:
+def local_credentials(environment: Mapping[str, str]) -> Json:
+    """Return what `make dev` has written of the Headgate that it runs. Raises ToolError."""
     file = Path(environment.get("CREDENTIALS") or CREDENTIALS).expanduser()
     try:
-        return str(json.loads(file.read_text(encoding="utf-8"))["base_url"])
+        found = json.loads(file.read_text(encoding="utf-8"))
+        return {"base_url": str(found["base_url"]), "api_key": str(found.get("api_key", ""))}
     except (OSError, ValueError, KeyError):
-        raise ToolError(f"say --url, or run `make dev`: {file} names no Headgate.") from None
+        raise ToolError(f"say where it is, or run `make dev`: {file} names no Headgate.") from None
 
 
 def _read(file: Path) -> Mapping[str, str]:

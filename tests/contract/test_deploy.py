@@ -135,6 +135,16 @@ def test_an_account_without_r2_gets_the_rest(cloudflare: Cloudflare, person: Per
     assert "R2 is not switched on in this account" in said
 
 
+def test_a_database_that_is_there_is_taken(cloudflare: Cloudflare, person: Person) -> None:
+    """Made by hand before, where it should be: it is found by its name, and migrated before the code comes."""
+    cloudflare.make_database("headgate")
+    said = person.deploys()
+    bound = {each["name"]: each for each in cloudflare.workers["headgate"]["bindings"]}
+    assert bound["DB"]["id"] == identifier("headgate")
+    assert "POST /d1/database" not in cloudflare.changes
+    assert said.index("Tables: applied") < said.index("Deploy: ")
+
+
 def test_who_may_use_several_accounts_says_which_before_anything_is_made(
     cloudflare: Cloudflare, person: Person
 ) -> None:

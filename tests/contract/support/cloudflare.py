@@ -75,6 +75,10 @@ class Cloudflare:
     url: str = ""
     lock: threading.RLock = field(default_factory=threading.RLock)
 
+    def make_database(self, name: str) -> None:
+        self.databases[name] = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
+        self.databases[name].row_factory = sqlite3.Row
+
     def answer(self, method: str, target: str, body: bytes, content_type: str) -> Any:
         parts = urlsplit(target)
         path = unquote(parts.path).removeprefix("/client/v4").replace(f"/accounts/{ACCOUNT}", "")
@@ -113,8 +117,7 @@ def d1_make(account: Cloudflare, asked: Asked) -> Any:
     name = str(asked.json["name"])
     if name in account.databases:
         raise Refused(400, 7502, "A database with this name exists already")
-    account.databases[name] = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
-    account.databases[name].row_factory = sqlite3.Row
+    account.make_database(name)
     return {"uuid": identifier(name), "name": name}
 
 

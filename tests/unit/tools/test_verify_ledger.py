@@ -86,6 +86,6 @@ def test_nothing_to_ask_with(tmp_path: Path) -> None:
     """Neither a secret nor an address is made up."""
     with pytest.raises(ToolError, match="HEADGATE_SECRET must be set"):
         asked("https://h", str(tmp_path), {})
-    with pytest.raises(ToolError, match="say --url"):
+    with pytest.raises(ToolError, match="names no Headgate"):
         asked(None, str(tmp_path), {"HEADGATE_SECRET": SECRET, "CREDENTIALS": str(tmp_path / "none.json")})
     assert list(tmp_path.iterdir()) == []
