@@ -6,24 +6,21 @@ call: what has been answered is not under way. A settlement is in no hurry, unle
 rule gives: it rides with the next call, and goes alone only when none comes within some milliseconds.
 
 I/O objects must not be shared between requests, and an asyncio future would resume in the wrong one. So each request
-waits for a JavaScript promise of its own, which whoever carried its row resolves with a number, once the answer lies
-beside it. When a carrier is done it names the first that waits as the next carrier, so nobody works for others for
-longer than one call.
+waits for a JavaScript promise of its own, which whoever carried its row resolves once the answer lies beside it. When a
+carrier is done it names the first that waits as the next carrier, so nobody works for others for longer than one call,
+unless more settlements wait than one takes. `gate_queue.py` has what waits, `gate_calls.py` makes the call.
 """
 
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import js
 from pydantic_core import from_json
-from pyodide.ffi import JsException
 
 from lib import failures
 from lib.admission.counters import Counted, Counter, Place, Remembered
@@ -34,85 +31,26 @@ from lib.gateway.account import Account, StaleAccount
 from lib.gateway.accounts import MOST_CACHED, Accounts
 from lib.gateway.admitting import Admitted, admitted, hoped_place
 from lib.http import json_body
-from lib.http.errors import Unavailable
+from lib.http.errors import BadRequest, Unavailable
+from lib.runtime.gate_calls import GateBroke, GateCalls, unavailable
+from lib.runtime.gate_queue import FAILED, MOST_ROW_CHARACTERS, MOST_WAITING, Answer, Opening, Queue, Told
 from lib.runtime.lines import Lines
 
-Answer = Sequence[Any]  # what the rules say of one call: see `lib.gateway.admitting`
-Told = tuple[int, Mapping[str, Answer]]  # the policy's version, and the answers by the calls' ids
-
-WAIT_MS = 15_000
+WAIT_MS = 12_000  # somewhat longer than a call may last
 # How long a settlement waits for a call to ride with, and then how long before each further attempt to bring it alone.
 SETTLE_WAITS_MS = (40, 100, 1_000, 5_000)
-MOST_WAITING = 10_000
 
-# What a waiting request is told when its answer lies beside the promise. All else means that it is to carry its row
-# itself: it is the next, or its time is over and the timer has told nothing.
-ANSWERED = 1
-CARRY = 2
-# The version in place of the policy's, which is 1 or more, when a call has failed.
-FAILED = 0
 # What is sent as the version when it is not known, or nothing is to be opened.
 NO_VERSION = 0
-
-
-@dataclass(eq=False, slots=True)
-class _Opening:
-    """A row to bring to the gate, and the promise of who waits for it."""
-
-    id: str
-    row: str
-    version: int
-    answered: Any  # a JavaScript promise with its resolvers
-    told: tuple[int, Answer | None] = (FAILED, None)  # the policy's version, and what its rules say
-
-
-_NOT_CARRIED = ("", 0.0)
-
-
-@dataclass(slots=True)
-class _Queue:
-    """What waits for one organisation's gate. Settlements are rows by their calls' ids, for which nobody waits."""
-
-    carrying: bool = False
-    opening: list[_Opening] = field(default_factory=list)
-    settling: dict[str, str] = field(default_factory=dict)
-    carried: dict[str, tuple[str, float]] = field(default_factory=dict)  # on their way in a call, and since when
-
-    def take_openings(self, version: int) -> list[_Opening]:
-        """Remove and return the openings that were judged by `version`: only those can go in one call."""
-        taken = [opening for opening in self.opening if opening.version == version]
-        self.opening = [opening for opening in self.opening if opening.version != version]
-        return taken
-
-    def take_settlements(self) -> dict[str, str]:
-        """Move all settlements to those that are on their way, and return them.
-
-        Whoever has carried one for so long was thrown away with its request, and nothing of it ran: it goes again.
-        """
-        now = time.time()
-        gone = {name: row for name, (row, since) in self.carried.items() if now - since >= WAIT_MS / 1000}
-        taken, self.settling = gone | self.settling, {}
-        self.carried |= {name: (row, now) for name, row in taken.items()}
-        return taken
-
-    def arrived(self, taken: Mapping[str, str], *, safely: bool) -> None:
-        """Note how a call with settlements has ended: they are done with, or wait again."""
-        for name, row in taken.items():
-            if self.carried.get(name, _NOT_CARRIED)[0] == row:
-                del self.carried[name]
-            if safely and self.settling.get(name) == row:
-                del self.settling[name]
-            if not safely:
-                self.settling.setdefault(name, row)
 
 
 class JsGates:
     """Implements `lib.gateway.settlement.Gates` and `lib.services.OrgGates`."""
 
     def __init__(self, namespace: Any, accounts: Accounts) -> None:
-        self._namespace = namespace
+        self._calls = GateCalls(namespace)
         self._accounts = accounts
-        self._queues: dict[str, _Queue] = {}
+        self._queues: dict[str, Queue] = {}
         self._lines = Lines()
         self._ruleless: dict[str, int] = {}  # organisations without limits and budgets, at this version of their policy
 
@@ -122,6 +60,9 @@ class JsGates:
         # What a call may take is long to work out, and the gate of an organisation without rules does not look at it.
         asked = "" if self._ruleless.get(org_id) == version else f",{json_body.dump(ask()).decode()}"
         row = f'["{record.id}",{int(deadline.timestamp() * 1000)},{record.to_json()}{asked}]'
+
+        if len(row) > MOST_ROW_CHARACTERS:  # all of its texts are bounded far below
+            raise BadRequest("What the call is counted on is too much.")
 
         def opened() -> Awaitable[tuple[int, Answer | None]]:
             return self._open(org_id, record.id, row, version)
@@ -136,7 +77,7 @@ class JsGates:
 
     def leave(self, record: UsageRecord) -> None:
         row = f'["{record.id}",null,{record.to_json()}]'
-        self._queues.setdefault(record.org_id, _Queue()).settling[record.id] = row
+        self._queue(record.org_id).leave(record.id, row)
         self._lines.wake(record.org_id)
 
     async def delivered(self, record: UsageRecord, *, at_once: bool) -> None:
@@ -148,112 +89,164 @@ class JsGates:
             if not at_once:
                 await js.scheduler.wait(wait_ms)
             at_once = False
-            if name in queue.settling:
-                with suppress(Unavailable):
-                    await self._carry(org_id, queue, NO_VERSION, [])
-                    return
-            elif name not in queue.carried:
-                return  # somebody took it along
+            with suppress(Unavailable):
+                await self._bring(org_id, queue, name)
+            if queue.waits(name) is None:
+                return
         # Whoever took it along may be gone with its request. A row may come twice.
-        row = queue.settling.get(name) or queue.carried.get(name, _NOT_CARRIED)[0]
-        if not row:
+        row = queue.waits(name)
+        if row is None:
             return
         try:
-            await self._call(self._stub(org_id).batch(NO_VERSION, f"[{row}]"))
-            queue.arrived({name: row}, safely=True)
+            await self._alone(org_id, queue, name, row)
         except Unavailable:
-            # Not lost: it stays for the next call, and else the gate charges what was written at the opening.
+            # It stays for the next call, and else the gate charges what was written at the opening. Where the gate
+            # breaks at it, nobody brings it again.
+            queue.doubtful.pop(name, None)
             failures.note(Failure.SETTLEMENT_UNDELIVERED, f"the call {name}")
 
     async def confirm(self, account: Account) -> None:
-        told = await self._call(self._stub(account.principal.org_id).batch(account.version or NO_VERSION, "[]"))
+        told = await self._calls.call(account.principal.org_id, "batch", account.version or NO_VERSION, "[]")
         self._confirm(account, json.loads(told)[0] if isinstance(told, str) else int(told))
 
     async def changed(self, org_id: str) -> None:
         """An organisation's keys or models have changed in the store: from now on old copies are refused."""
-        await self._call(self._stub(org_id).bump())  # first: who is revoked is refused, also when the store is away now
-        self._accounts.policy_is(org_id, int(await self._call(self._stub(org_id).rules())))
+        await self._calls.call(org_id, "bump")  # first: who is revoked is refused, also when the store is away now
+        self._accounts.policy_is(org_id, int(await self._calls.call(org_id, "rules")))
 
     async def flush(self, org_id: str) -> None:
         """Have the store brought up to date with what the gate has settled."""
         queue = self._queues.get(org_id)
-        if queue and queue.settling:
-            await self._carry(org_id, queue, NO_VERSION, [])
-        await self._call(self._stub(org_id).flush())
+        if queue:
+            queue.take_back_lost()
+        while queue and queue.settling:
+            await self._settle(org_id, queue)
+        await self._calls.call(org_id, "flush")
 
     async def _open(self, org_id: str, name: str, row: str, version: int) -> tuple[int, Answer | None]:
         """Bring one row to the gate; return the policy's version, and what its rules say. Raises Unavailable."""
-        queue = self._queues.setdefault(org_id, _Queue())
-        if not queue.carrying:
-            return _of(name, await self._carry(org_id, queue, version, [row]))
+        me, queue = Opening(name, row, version), self._queue(org_id)
+        if queue.is_free():
+            return await self._carry(org_id, me)
         if len(queue.opening) >= MOST_WAITING:
             raise Unavailable("Too many requests are waiting. Try again.")
-        me = _Opening(name, row, version, js.Promise.withResolvers())
         queue.opening.append(me)
-        # Should whoever carries it be gone with its request, take over: a row may come twice. A timer of the platform's
-        # alone: asyncio's costs as much as the rest of the wait.
-        timer = js.setTimeout(me.answered.resolve, WAIT_MS)
-        told = await me.answered.promise
-        js.clearTimeout(timer)
-        if told != ANSWERED:
-            if me in queue.opening:
+        try:
+            await self._wait(org_id, me)
+        finally:
+            if me.told is None and me in queue.opening:  # nobody wants it any more
                 queue.opening.remove(me)
-            return _of(name, await self._carry(org_id, queue, version, [row]))
+        if me.told is None:
+            return await self._carry(org_id, me)
         if me.told[0] == FAILED:
-            raise _unavailable()
+            raise unavailable()
         return me.told
 
-    async def _carry(self, org_id: str, queue: _Queue, version: int, own: list[str]) -> Told:
-        """Carry our row and what can go with it, then hand over to the first that has come meanwhile."""
-        # Who carries for one that was thrown away has a queue that may be gone: what waits is in the present one.
-        queue = self._queues.setdefault(org_id, queue)
-        queue.carrying = True
-        openings, settlements = queue.take_openings(version), queue.take_settlements()
+    async def _wait(self, org_id: str, me: Opening) -> None:
+        """Wait until it is told, or is to carry: as the next, or because who carried is gone with its request.
+
+        Whoever sees that first takes over for all, so that a gate that is slow is not asked by each of them: a row that
+        is on its way is waited for, and one that still stands in line behind a call when its time is over is given up.
+        """
+        wait_ms: float = WAIT_MS
+        while True:
+            # A timer of the platform's alone: asyncio's costs as much as the rest of the wait.
+            me.woken = js.Promise.withResolvers()
+            timer = js.setTimeout(me.woken.resolve, wait_ms)
+            await me.woken.promise
+            js.clearTimeout(timer)
+            if me.told is not None or me.carries:
+                return
+            queue = self._queue(org_id)
+            if queue.is_free():
+                queue.take_back_lost()
+                return
+            wait_ms = queue.patience(me) * 1000
+            if wait_ms <= 0:
+                raise unavailable()
+
+    async def _carry(self, org_id: str, own: Opening) -> tuple[int, Answer | None]:
+        """Carry our row and what can go with it, then hand over to the first that has come meanwhile.
+
+        The settlements that wait go before it, in several calls where they are very many.
+        """
+        queue = self._queue(org_id)
+        try:
+            while own.told is None:
+                queue.begin()
+                await self._send(org_id, queue, own.version, own)
+        finally:
+            queue.hand_over()
+            self._drop_idle(org_id, queue)
+        if own.told[0] == FAILED:
+            raise unavailable()
+        return own.told
+
+    async def _bring(self, org_id: str, queue: Queue, name: str) -> None:
+        """Bring a settlement, unless somebody has taken it along."""
+        if name in queue.doubtful:
+            await self._alone(org_id, queue, name, queue.doubtful[name])
+        while name in queue.settling:
+            await self._settle(org_id, queue)
+
+    async def _settle(self, org_id: str, queue: Queue) -> None:
+        """Bring settlements without waiting for a call to ride with."""
+        try:
+            await self._send(org_id, queue, NO_VERSION, None)
+        finally:
+            self._drop_idle(org_id, queue)
+
+    async def _alone(self, org_id: str, queue: Queue, name: str, row: str) -> None:
+        """Bring one settlement in a call of its own."""
+        await self._calls.call(org_id, "batch", NO_VERSION, f"[{row}]")
+        queue.settled(name, row)
+        self._drop_idle(org_id, queue)
+
+    async def _send(self, org_id: str, queue: Queue, version: int, own: Opening | None) -> None:
+        """Make one call with what goes in it. Raises Unavailable."""
+        load = queue.load(version, own)
         told: Told | None = None
         try:
-            rows = ",".join([*settlements.values(), *own, *(opening.row for opening in openings)])
-            answered = await self._call(self._stub(org_id).batch(version, f"[{rows}]"))
+            answered = await self._calls.call(org_id, "batch", version, load.text())
             told = tuple(from_json(answered)) if isinstance(answered, str) else (int(answered), {})
-        except Unavailable:
+            queue.arrived(load)
+        except Unavailable as error:
             told = (FAILED, {})
+            queue.failed(load, broke=isinstance(error, GateBroke))
             raise
         finally:
-            queue.arrived(settlements, safely=told is not None and told[0] != FAILED)
-            for opening in openings:
-                if told is None:  # we are thrown away with our request: they go by themselves
-                    opening.answered.resolve(CARRY)
-                else:
-                    opening.told = _of(opening.id, told)
-                    opening.answered.resolve(ANSWERED)
-            self._hand_over(org_id, queue)
-        return told
+            if told is None:  # we are thrown away with our request: they go without us
+                queue.give_back(load)
+            else:
+                for opening in load.openings:
+                    opening.tell(told)
 
     async def counters(self, org_id: str) -> Mapping[str, Counter]:
         """Return how far each limit and budget is used up, by its id."""
-        parsed = json.loads(await self._call(self._stub(org_id).counters()))
+        parsed = json.loads(await self._calls.call(org_id, "counters"))
         return {rule: Counter(*parts) for rule, parts in parsed.items()}
 
     async def accounts(self, org_id: str, budget_id: str, after: str, most: int) -> Counted | None:
         """Return what a budget has counted, for the subjects behind `after`; None where the gate knows no such one."""
-        now, told = json.loads(await self._call(self._stub(org_id).accounts(budget_id, after, most)))
+        now, told = json.loads(await self._calls.call(org_id, "accounts", budget_id, after, most))
         return None if told is None else Counted.of(now, told)
 
     async def places(self, org_id: str, call_ids: Sequence[str]) -> Mapping[str, Sequence[Place]]:
         """Return the budgets on which calls count, by the call's id."""
-        told = json.loads(await self._call(self._stub(org_id).places(json.dumps(call_ids))))
+        told = json.loads(await self._calls.call(org_id, "places", json.dumps(call_ids)))
         return {name: [Place(*place) for place in places] for name, places in told.items()}
 
     async def remembered(self, org_id: str, after: str, most: int) -> Sequence[Remembered]:
         """Return calls that have ended, behind the id `after`, as long as the gate remembers them: a day."""
-        return [Remembered.of(one) for one in json.loads(await self._call(self._stub(org_id).remembered(after, most)))]
+        return [Remembered.of(one) for one in json.loads(await self._calls.call(org_id, "remembered", after, most))]
 
     async def refused(self, org_id: str) -> int:
         """Return how many records the store has refused for good."""
-        return int(await self._call(self._stub(org_id).refused()))
+        return int(await self._calls.call(org_id, "refused"))
 
     async def explain(self, org_id: str, ask: Ask) -> Refusal | None:
         """Return why a call would be refused now, or None. Nothing is counted."""
-        refusal = json.loads(await self._call(self._stub(org_id).explain(json_body.dump(ask).decode())))
+        refusal = json.loads(await self._calls.call(org_id, "explain", json_body.dump(ask).decode()))
         return Refusal(*refusal) if refusal else None
 
     def _confirm(self, account: Account, current: int) -> None:
@@ -266,35 +259,13 @@ class JsGates:
             self._ruleless.clear()
         self._ruleless[org_id] = version
 
-    def _hand_over(self, org_id: str, queue: _Queue) -> None:
-        queue.carrying = bool(queue.opening)
-        if queue.opening:
-            queue.opening.pop(0).answered.resolve(CARRY)
-        elif not queue.settling and not queue.carried and self._queues.get(org_id) is queue:
-            del self._queues[
-                org_id
-            ]  # not while anything is carried: who does may be gone, and then it is still to bring
+    def _queue(self, org_id: str) -> Queue:
+        return self._queues.setdefault(org_id, Queue())
 
-    def _stub(self, org_id: str) -> Any:
-        return self._namespace.getByName(org_id)
-
-    async def _call(self, promise: Any) -> Any:
-        """Await a call to a gate. When it can't be reached, nothing passes: a cap that is not checked is no cap."""
-        try:
-            return await promise
-        except JsException as error:
-            failures.note(Failure.GATE_UNREACHABLE, str(error.message))
-            raise _unavailable() from None
+    def _drop_idle(self, org_id: str, queue: Queue) -> None:
+        if queue.is_idle() and self._queues.get(org_id) is queue:
+            del self._queues[org_id]
 
 
 def _is_hopeful(told: tuple[int, Answer | None]) -> bool:
     return hoped_place(told[1]) is not None
-
-
-def _of(name: str, told: Told) -> tuple[int, Answer | None]:
-    current, answers = told
-    return current, answers.get(name)
-
-
-def _unavailable() -> Unavailable:
-    return Unavailable("The gate can't be reached. Try again.", code="gate_unavailable")

@@ -12,7 +12,8 @@ import js
 from lib.gateway.accounts import Accounts
 from lib.gateway.cache import NoCache
 from lib.gateway.denials import Denials
-from lib.runtime import gates
+from lib.http.errors import Unavailable
+from lib.runtime import gate_calls, gate_queue, gates
 from lib.runtime.gates import JsGates
 
 VERSION = 7
@@ -38,7 +39,8 @@ async def take_over(wait_ms: int, *, cut_off: bool) -> dict[str, Any]:
     With `cut_off` the first is thrown away while it waits.
     """
     namespace, cache = LostGate(), NoCache()
-    usual, gates.WAIT_MS = gates.WAIT_MS, wait_ms
+    usual = gates.WAIT_MS, gate_queue.GONE_SECONDS
+    gates.WAIT_MS, gate_queue.GONE_SECONDS = wait_ms, wait_ms / 1000 - 0.1
     try:
         way = JsGates(namespace, Accounts(cache, Denials(cache)))
         tasks = [_open(way, name) for name in "abc"]
@@ -51,8 +53,17 @@ async def take_over(wait_ms: int, *, cut_off: bool) -> dict[str, Any]:
             await tasks[0]
         return {"told": [version for version, _ in told], "calls": namespace.calls}
     finally:
-        gates.WAIT_MS = usual
+        gates.WAIT_MS, gate_queue.GONE_SECONDS = usual
 
 
 def _open(way: JsGates, name: str) -> asyncio.Future[Any]:
     return asyncio.ensure_future(way._open("org", name, f'["{name}",1,{{}}]', VERSION))
+
+
+async def call_failing(namespace: Any, gate: str, how: str) -> Any:
+    """Call a real object that fails; return what it answers in the end, or the error."""
+    gate_calls.METHODS = {"fail": gate_calls.Method("for a test", most_ms=300 if how == "hangs" else 10_000)}
+    try:
+        return await gate_calls.GateCalls(namespace).call(gate, "fail", how)
+    except Unavailable as error:
+        return type(error).__name__

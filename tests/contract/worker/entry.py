@@ -24,7 +24,7 @@ from lib.store.database import Store
 from lib.store.postgres import PostgresStore
 from lib.store.session import Bound, Result
 from tests.contract.worker.calls import perform
-from tests.contract.worker.carrying import take_over
+from tests.contract.worker.carrying import call_failing, take_over
 from tests.contract.worker.fetching import fetch_all
 from tests.contract.worker.gate_calls import Player
 from tests.contract.worker.hashing import perform_hashing
@@ -68,6 +68,20 @@ class PlayedGate(DurableObject):  # type: ignore[misc] # the platform's, which h
         js.setTimeout(self._platform.abort.bind(self._platform, "evicted by a test"), 0)
         await js.scheduler.wait(DELAY_MS)
 
+    async def fail(self, how: str) -> int:
+        """Fail: by an error of ours, by never answering, or by being thrown away, the first time only."""
+        if how == "breaks":
+            raise ValueError("no such row")
+        sql = self._platform.storage.sql
+        sql.exec("CREATE TABLE IF NOT EXISTS failed (times INTEGER)")
+        if how == "is reset" and not JsSql(sql).run("SELECT times FROM failed"):
+            sql.exec("INSERT INTO failed VALUES (1)")
+            await js.scheduler.wait(100)  # else what was written goes with the object
+            await self.evict()
+        if how == "hangs":
+            await js.scheduler.wait(60_000)
+        return 7
+
 
 D1_BINDINGS = {"DB": JsD1Binding, "SLOW_DB": SlowD1}
 
@@ -103,6 +117,8 @@ class Default(WorkerEntrypoint):  # type: ignore[misc] # the platform's, which h
             return json.dumps({"broke": traceback.format_exc()})
 
     async def _play(self, asked: Mapping[str, Any]) -> str:
+        if "fails" in asked:
+            return json.dumps(await call_failing(self.env._env.PLAYED_GATE, asked["gate"], asked["fails"]))
         gate = self.env._env.PLAYED_GATE.getByName(asked["gate"])
         if "steps" in asked:
             return str(await gate.play(json.dumps(asked["steps"])))

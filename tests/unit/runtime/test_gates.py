@@ -24,9 +24,9 @@ from lib.identity.models import Principal
 from lib.ids import new_id
 from lib.store.dialect import time_text
 from tests.unit.admission.sqlite_sql import SqliteSql
-from tests.unit.runtime.virtual_platform import load_gates, run_virtually
+from tests.unit.runtime.virtual_platform import JsException, load_gates, run_virtually
 
-GATES, LINES = load_gates()
+GATES, QUEUE, LINES = load_gates()
 NOW = datetime(2026, 11, 30, tzinfo=UTC)
 ORG = {"type": "org", "id": "org-1", "model": None}
 EACH_KEY = {"type": "key", "id": "*", "model": None}
@@ -267,7 +267,7 @@ def test_a_settlement_that_nobody_could_take_along_goes_again() -> None:
             async def batch(self, _version: int, rows: str) -> int:
                 sent.append(json.loads(rows)[0][2]["cause"])
                 if len(sent) == 1:
-                    raise GATES.JsException("away")
+                    raise JsException("away")
                 return 1
 
         gates, record = GATES.JsGates(Flaky(), Accounts()), _record("k")

@@ -33,11 +33,12 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 class JsException(Exception):
-    """An error of JavaScript's."""
+    """An error of JavaScript's, with what the platform sets on it: `retryable`, `overloaded`, `remote`…"""
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str, **properties: bool) -> None:
         super().__init__(message)
         self.message = message
+        vars(self).update(properties)
 
 
 def _with_resolvers() -> SimpleNamespace:
@@ -54,8 +55,23 @@ def _set_timeout(call: Callable[[], None], ms: float) -> asyncio.TimerHandle:
     return asyncio.get_running_loop().call_later(ms / 1000, call)
 
 
-def load_gates() -> tuple[ModuleType, ModuleType]:
-    """Return `lib.runtime.gates` and `lib.runtime.lines` upon this platform, made for the caller alone."""
+class _OnceCallable:
+    """A callable that JavaScript may call once, until it is destroyed."""
+
+    def __init__(self, call: Callable[[], None]) -> None:
+        self._call: Callable[[], None] | None = call
+
+    def __call__(self) -> None:
+        call, self._call = self._call, None
+        assert call, "it was called or destroyed before"
+        call()
+
+    def destroy(self) -> None:
+        self._call = None
+
+
+def load_gates() -> tuple[ModuleType, ModuleType, ModuleType]:
+    """Return `lib.runtime.gates`, `gate_queue` and `lines` upon this platform, made for the caller alone."""
     js, pyodide, ffi = ModuleType("js"), ModuleType("pyodide"), ModuleType("pyodide.ffi")
     vars(js).update(
         Promise=SimpleNamespace(withResolvers=_with_resolvers),
@@ -63,13 +79,15 @@ def load_gates() -> tuple[ModuleType, ModuleType]:
         clearTimeout=asyncio.TimerHandle.cancel,
         scheduler=SimpleNamespace(wait=lambda ms: asyncio.sleep(ms / 1000)),
     )
-    vars(ffi).update(JsException=JsException)
+    vars(ffi).update(JsException=JsException, create_once_callable=_OnceCallable)
     ours = {name: module for name, module in sys.modules.items() if not name.startswith("lib.runtime")}
     with mock.patch.dict(sys.modules, ours | {"js": js, "pyodide": pyodide, "pyodide.ffi": ffi}, clear=True):
-        gates, lines = importlib.import_module("lib.runtime.gates"), importlib.import_module("lib.runtime.lines")
-    for module in (gates, lines):
+        gates, queue, lines, calls = (
+            importlib.import_module(f"lib.runtime.{name}") for name in ("gates", "gate_queue", "lines", "gate_calls")
+        )
+    for module in (queue, lines, calls):
         vars(module)["time"] = SimpleNamespace(time=lambda: asyncio.get_running_loop().time())
-    return gates, lines
+    return gates, queue, lines
 
 
 def run_virtually(work: Coroutine[Any, Any, Any]) -> Any:
