@@ -96,6 +96,9 @@ class _ReadOnly:
     def run(self, sql: str, *values: str | int) -> list[list[Any]]:
         return [] if sql.startswith("INSERT INTO") else list(self._sql.run(sql, *values))
 
+    def atomically(self, work: Callable[[], None]) -> None:
+        self._sql.atomically(work)
+
 
 class Gate(entry.Gate):
     def __init__(self, ctx: Any, env: Any) -> None:

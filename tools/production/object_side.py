@@ -26,8 +26,22 @@ class ObjectContext:
         # In a turn of its own, which Python has no part in: an abort ends the turn and all that still waits in it.
         js.setTimeout(self._real.abort.bind(self._real, RESET), 1)
 
+    @property
+    def abort(self) -> Abort:
+        return Abort(self._real)
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._real, name)
+
+
+class Abort:
+    """The function `abort` of an object's context. It wants the platform's own context, and not ours."""
+
+    def __init__(self, ctx: Any) -> None:
+        self._ctx = ctx
+
+    def bind(self, _ours: object, reason: str) -> Any:
+        return self._ctx.abort.bind(self._ctx, reason)
 
 
 class ObjectStorage:

@@ -12,8 +12,9 @@ the tables, the calls and the times has a part in a decision, the outcome is the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from pydantic_core import from_json, to_json
 
@@ -21,46 +22,92 @@ from lib.admission import gate_sql
 from lib.admission.counters import Counter
 from lib.admission.decision import Ask, Book, Refusal, Reservation
 from lib.admission.ended import Ended, Past
-from lib.admission.gate_sql import Sql
+from lib.admission.gate_sql import Sql, forget_calls, pieces, write
+from lib.admission.journal import Journal, Row
 from lib.admission.rules import NO_POLICY, NO_RULES, changed, parse_policy
 
-BATCH_ROWS = 200
+BATCH_ROWS, BATCH_BYTES = 200, 1_000_000  # of records that are read at once
 FLUSH_AFTER_MS = 500
-# So many calls are folded at the latest, whatever keeps the alarm from running.
-MOST_NOTED = 2_000
+# What one call of `handle` may bring. An isolate brings less; SQLite keeps no text of 2 MB.
+MOST_ROWS = 2_000
+MOST_BYTES = 1_500_000
 # What SQLite holds as a whole number, and more than anybody spends.
 MOST_KEPT = 2**62
 # How long a call that was let in is remembered after its end. A settlement that comes later than that finds nothing.
-REMEMBERED_MS = 24 * 3_600_000
+REMEMBERED_MS = gate_sql.DAY_MS
 
-Row = list[Any]  # [id, deadline_ms or null, record, what is asked for]
 _Kept = tuple[Reservation, int | None, bool, int]  # a row of `reservations` behind its id
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+class BatchTooLarge(Exception):
+    """Nothing of it was decided."""
+
+
+class GateBroken(Exception):
+    """Something failed between a decision and the disk: this gate says nothing more. One made anew goes on."""
+
+
+def _whole(method: Callable[Concatenate[Gate, _P], _T]) -> Callable[Concatenate[Gate, _P], _T]:
+    """Have a method write all that it writes, or nothing; in the latter case its gate is broken."""
+
+    @wraps(method)
+    def run(gate: Gate, /, *args: _P.args, **values: _P.kwargs) -> _T:
+        found: list[_T] = []
+        gate.atomically(lambda: found.append(method(gate, *args, **values)))
+        return found[0]
+
+    return run
 
 
 class Gate:
-    """State and rules of one gate. Times are milliseconds since 1970."""
+    """State and rules of one gate. Times are milliseconds since 1970.
 
-    def __init__(self, sql: Sql) -> None:
+    `broke` is called when an exception has left its memory other than the disk: it has to be made anew.
+    """
+
+    def __init__(self, sql: Sql, broke: Callable[[Exception], None] = lambda _: None) -> None:
         self._sql = sql
-        for statement in gate_sql.SCHEMA:
-            sql.run(statement)
-        [[self._version]] = sql.run("SELECT version FROM meta")
+        self._broke = broke
+        self._broken = self._inside = False
+        gate_sql.prepare(sql)
+        self._version = int(sql.run("SELECT version FROM meta")[0][0])
         self._now = 0
         self._book = Book(NO_POLICY, {})
         self._held: dict[str, Reservation] = {}
         self._ended = Ended()
-        self._noted = 0  # calls in the journal
-        self._passed_over: list[tuple[int, int]] = []  # places of rows there that are not to be written: (call, row)
+        self._journal = Journal(sql)
         self._corrected: dict[str, int] = {}  # costs that are not what the rows there say, by the call's id
         self._changed: dict[str, _Kept] = {}  # rows of `reservations` to write
         self.warnings: list[tuple[str, str, int]] = []  # budgets of which so many percent are spent: for the log
         self._open_book()
         self._replay()
 
+    def atomically(self, work: Callable[[], None]) -> None:
+        """Do this, or where it raises nothing of it; then nobody may use this gate again. Raises GateBroken."""
+        if self._broken:
+            raise GateBroken
+        if self._inside:
+            work()
+            return
+        self._inside = True
+        try:
+            self._sql.atomically(work)
+        except Exception as error:
+            self._break(error)
+            raise
+        finally:
+            self._inside = False
+
+    def _break(self, error: Exception) -> None:
+        self._broken = True
+        self._broke(error)
+
     @property
     def version(self) -> int:
         """The version of the organisation's policy."""
-        return int(self._version)
+        return self._version
 
     def handle(self, version: int, rows: str, now_ms: int) -> int | str:
         """Let requests in, and settle requests; return the version of the organisation's policy.
@@ -74,15 +121,31 @@ class Gate:
         Where there are rules, the answer is a JSON text instead: `[version, {id: answer}]`, with an answer for each row
         to open: see `_answer`.
         """
+        if self._broken:
+            raise GateBroken
+        if len(rows) > MOST_BYTES // 4 and len(rows.encode()) > MOST_BYTES:
+            raise BatchTooLarge
         self._now = max(self._now, now_ms)  # a clock that is set back must not open a window twice
         self._ended.begin(self._now)
         if self._book.policy.empty and not self._held:
             self.fold()
             self._sql.run(gate_sql.WRITE_ALL if version == self._version else gate_sql.WRITE_SETTLED, rows)
-            return self.version
-        answers = self._take_all(rows, current=version == self._version)
+            return self._version
+        parsed: list[Row] = from_json(rows)
+        if len(parsed) > MOST_ROWS:
+            raise BatchTooLarge
+        if not self._journal.has_room(len(parsed), len(rows)):
+            self.fold()
+        current = version == self._version
+        try:
+            answers, passed_over = self._take_all(parsed, current=current)
+            self._journal.note(rows, len(parsed), passed_over, self._now, current=current)
+        except Exception as error:
+            self._break(error)
+            raise
         return _text([self._version, answers])
 
+    @_whole
     def bump(self) -> int:
         """Make all accounts of the organisation old, and return the new version of its policy. No rule is touched.
 
@@ -92,6 +155,7 @@ class Gate:
         self._version += 1
         return self.version
 
+    @_whole
     def rules(self, policy: str, now_ms: int) -> int:
         """Count by these rules from now on, as `policy_store.load_policy` writes them; return the policy's version.
 
@@ -114,6 +178,7 @@ class Gate:
             self.bump()
         return self.version
 
+    @_whole
     def rule(self, change: str, now_ms: int) -> int:
         """Take up one rule that has come, changed or gone, and return the policy's version; see `rules.changed`."""
         [[text]] = self._sql.run("SELECT coalesce(max(text), ?) FROM policy", NO_RULES)
@@ -131,15 +196,17 @@ class Gate:
         self._now = max(self._now, now_ms)
         return self._book.accounts_of(self._now, rule, after, most)
 
+    @_whole
     def places(self, names: str) -> dict[str, list[tuple[str, str, int]]]:
         """Return the budgets on which calls count: rule, subject, and the begin of its window, by the call's id.
 
         `names` is a JSON array of ids. A call that no rule concerned is not there, nor one that ended a day ago.
         """
         self.fold()
-        found = self._sql.run(gate_sql.READ_PLACES, names)
+        found = [row for piece in pieces(from_json(names)) for row in self._sql.run(gate_sql.READ_PLACES, piece)]
         return {name: Reservation.from_json(text).budgets for name, text in found}
 
+    @_whole
     def remembered(self, after: str, most: int) -> list[tuple[str, int, int, list[tuple[str, str, int]]]]:
         """Return calls behind the id `after` that have ended and cost something: id, since when, cost, and budgets."""
         self.fold()
@@ -160,6 +227,7 @@ class Gate:
         judged = self._book.judge(self._now, ask)
         return judged if isinstance(judged, Refusal) else None
 
+    @_whole
     def expire(self, now_ms: int) -> None:
         """Give up requests past their deadline: the isolate that held them is gone.
 
@@ -168,60 +236,54 @@ class Gate:
         """
         self._now = max(self._now, now_ms)
         self.fold()
-        charged: list[tuple[str, int]] = []
-        for name, guess in self._sql.run(gate_sql.OVERDUE, now_ms):
-            held = self._held.pop(name, None)
-            if held is not None:
-                cost = max(held.bound, int(guess or 0))  # a soft budget may have let in what has no bound
-                if held.budgets and cost:
-                    charged.append((name, cost))
-                self._end(name, held, cost, held.estimate, final=False)
-        if charged:
-            self._sql.run(gate_sql.CHARGE, _text(charged))
-        self._sql.run("UPDATE requests SET deadline_ms = NULL WHERE deadline_ms <= ?", now_ms)
-        self._sql.run("DELETE FROM reservations WHERE charged IS NOT NULL AND until_ms <= ?", now_ms)
+        while overdue := self._sql.run(gate_sql.OVERDUE, now_ms):
+            charged = []
+            for name, guess in overdue:
+                held = self._held.pop(name, None)
+                if held is not None:
+                    cost = max(held.bound, int(guess or 0))  # a soft budget may have let in what has no bound
+                    if held.budgets and cost:
+                        charged.append((name, cost))
+                    self._end(name, held, cost, held.estimate, final=False)
+            write(self._sql, gate_sql.CHARGE, charged)
+            write(self._sql, gate_sql.GIVE_UP, [name for name, _ in overdue])
+        forget_calls(self._sql, now_ms, self._held)
         self._keep()
         idle = self._book.forget_idle(self._now)
-        if idle:
-            self._sql.run(gate_sql.FORGET, _text(idle))
+        write(self._sql, gate_sql.FORGET, idle)
 
     def fold(self) -> None:
         """Bring the tables up to date with what the journal has noted."""
-        if not self._noted:
-            return
-        self._sql.run(gate_sql.FOLD, _text(self._passed_over))
-        if self._corrected:
-            self._sql.run(gate_sql.CHARGE, _text(list(self._corrected.items())))
+        if not self._journal.is_empty:
+            self.atomically(self._fold)
+
+    def _fold(self) -> None:
+        self._journal.write()
+        write(self._sql, gate_sql.CHARGE, list(self._corrected.items()))
+        self._corrected = {}
         self._keep()
-        self._sql.run(gate_sql.CLEAR_JOURNAL)
-        self._noted = 0
-        self._passed_over, self._corrected = [], {}
+        self._journal.clear()
 
-    def _take_all(self, rows: str, *, current: bool) -> dict[str, list[object]]:
-        """Settle and decide the rows of one call, and note it; return the answers to those who ask to be let in.
+    def _take_all(self, rows: Sequence[Row], *, current: bool) -> tuple[dict[str, list[object]], list[int]]:
+        """Settle and decide the rows of one call; return the answers to those who ask to be let in.
 
-        `current` tells whether those were judged by the current policy; else they are passed over.
+        And the places of those rows that are not to be written. `current` tells whether openings were judged by the
+        current policy; else they are passed over.
         """
         answers: dict[str, list[object]] = {}
-        parsed: list[Row] = from_json(rows)
-        past = self._past_of(parsed)
-        passed_over = [place for place, row in enumerate(parsed) if not self._take(row, past, answers, current=current)]
-        if len(passed_over) < len(parsed):  # who is refused leaves no trace
-            self._passed_over += [(self._noted, place) for place in passed_over]
-            self._sql.run(gate_sql.NOTE, self._now, int(current), rows)
-            self._noted += 1
-            if self._noted >= MOST_NOTED:
-                self.fold()
-        return answers
+        past = self._past_of(rows)
+        over = [place for place, row in enumerate(rows) if not self._take(row, past, answers, current=current)]
+        return answers, over
 
     def _replay(self) -> None:
-        """Decide again what was decided before a crash and is not in the tables yet."""
-        noted = self._sql.run(gate_sql.READ_JOURNAL)
-        self._sql.run(gate_sql.CLEAR_JOURNAL)
-        for at_ms, current, rows in noted:
-            self._now = int(at_ms)
-            self._ended.begin(self._now)
-            self._take_all(rows, current=bool(current))
+        """Decide again what was decided before a crash and is not in the tables yet, and fold it piece by piece."""
+        for call, at_ms, current, text, rows in self._journal.unread():
+            if not self._journal.has_room(len(rows), len(text)):
+                self.fold()
+            self._now = at_ms
+            self._ended.begin(at_ms)
+            _, passed_over = self._take_all(rows, current=current)
+            self._journal.known(call, text, len(rows), passed_over)
         self.fold()
         self.warnings.clear()  # they were told then
 
@@ -233,8 +295,8 @@ class Gate:
             for name, deadline, *_ in rows
             if name not in found and name not in self._held and not self._ended.would_know(name)
         ]
-        if asked:
-            for name, held, charged, final in self._sql.run(gate_sql.READ_ENDED, _text(asked)):
+        for piece in pieces(asked):
+            for name, held, charged, final in self._sql.run(gate_sql.READ_ENDED, piece):
                 found[name] = Past(Reservation.from_json(held), int(charged), bool(final))
         return found
 
@@ -306,23 +368,20 @@ class Gate:
     ) -> None:
         if held.limits or held.budgets:  # where no rule concerns a call, there is nothing to remember
             self._changed[name] = (held, charged, final, until)
+            self._journal.places += len(held.limits) + len(held.budgets)
 
     def _keep(self) -> None:
         """Write what has changed in memory."""
         changes = self._book.changes()
-        gone = [change for change in changes if not change[3]]
-        if gone:
-            self._sql.run(gate_sql.DROP_COUNTS, _text(gone))
-        if len(gone) < len(changes):
-            kept = [(*place, min(amount, MOST_KEPT)) for *place, amount in changes if amount]
-            self._sql.run(gate_sql.KEEP_COUNTS, _text(kept))
-        if self._changed:
-            rows = [
-                [name, held.to_json(), charged, int(final), until]
-                for name, (held, charged, final, until) in self._changed.items()
-            ]
-            self._sql.run(gate_sql.KEEP_RESERVATIONS, _text(rows))
-            self._changed = {}
+        write(self._sql, gate_sql.DROP_COUNTS, [change for change in changes if not change[3]])
+        kept = [(*place, min(amount, MOST_KEPT)) for *place, amount in changes if amount]
+        write(self._sql, gate_sql.KEEP_COUNTS, kept)
+        rows = [
+            (name, held.to_json(), charged, int(final), until)
+            for name, (held, charged, final, until) in self._changed.items()
+        ]
+        write(self._sql, gate_sql.KEEP_RESERVATIONS, rows)
+        self._changed = {}
 
     def _open_book(self) -> None:
         """Read the policy and all counters anew, and count what is under way."""
@@ -335,45 +394,42 @@ class Gate:
         for held in sorted(self._held.values(), key=lambda held: held.since):
             self._book.restore(held)
 
-    def outbox(self, without: Sequence[str] = ()) -> str | None:
+    @_whole
+    def outbox(self, without: Sequence[str] = (), after: str = "") -> str | None:
         """Return settled records that the store does not have yet, as one JSON array, oldest first; None for none.
 
-        Those whose ids are in `without` are left out: they are under way to it.
+        Those whose ids are in `without` are left out: they are under way to it. `after`: only those behind this id.
         """
         self.fold()
-        [[records]] = self._sql.run(
-            "SELECT json_group_array(json(record)) FROM (SELECT record FROM requests"
-            " WHERE deadline_ms IS NULL AND id NOT IN (SELECT value FROM json_each(?)) ORDER BY id LIMIT ?)"
-            " HAVING count(*) > 0 UNION ALL SELECT NULL LIMIT 1",
-            _text(list(without)),
-            BATCH_ROWS,
-        )
-        return None if records is None else str(records)
+        records: list[str] = []
+        size = 0
+        for _, record in self._sql.run(gate_sql.SETTLED, _text(list(without)), after, BATCH_ROWS):
+            size += len(record)
+            if records and size > BATCH_BYTES:
+                break
+            records.append(record)
+        return f"[{','.join(records)}]" if records else None
 
+    @_whole
     def delivered(self, records: str) -> None:
         """Drop records that the store has. One that was corrected in the meantime (its cause tells) stays."""
         self.fold()  # else a settlement that came a second time would bring its record back
-        self._sql.run(
-            "DELETE FROM requests WHERE id IN (SELECT requests.id FROM json_each(?) AS sent"
-            " JOIN requests ON requests.id = sent.value ->> 'id' AND deadline_ms IS NULL"
-            " AND requests.record ->> 'cause' = sent.value ->> 'cause')",
-            records,
-        )
+        sent = [{"id": one["id"], "cause": one.get("cause")} for one in from_json(records)]
+        write(self._sql, gate_sql.DELIVERED, sent)
 
+    @_whole
     def reject(self, record: str) -> None:
         """Set one record (a JSON object) aside that the store refuses for good."""
         self._sql.run("INSERT OR REPLACE INTO rejected VALUES (?1 ->> 'id', ?1)", record)
         self.delivered(f"[{record}]")
 
+    @_whole
     def next_alarm(self, now_ms: int, without: Sequence[str] = ()) -> int | None:
         """Return when there is next something to do, or None. `without` is as for `outbox`."""
         self.fold()
-        settled = (
-            "SELECT 1 FROM requests WHERE deadline_ms IS NULL AND id NOT IN (SELECT value FROM json_each(?)) LIMIT 1"
-        )
-        if self._sql.run(settled, _text(list(without))):
+        if self._sql.run(gate_sql.ANY_SETTLED, _text(list(without))):
             return now_ms + FLUSH_AFTER_MS
-        [[deadline]] = self._sql.run("SELECT min(deadline_ms) FROM requests")
+        [[deadline]] = self._sql.run(gate_sql.NEXT_DEADLINE)
         return None if deadline is None else max(int(deadline), now_ms + FLUSH_AFTER_MS)
 
 

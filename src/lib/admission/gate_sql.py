@@ -1,5 +1,7 @@
 """What a gate keeps in its SQLite, and the statements that change it.
 
+about         facts by name: the `format` of all of this, and whose gate it is (`org`). Not columns of `meta`: a release
+              from before there were any writes that table whole, and goes on working when one goes back to it
 meta          one row: the version of the organisation's policy (its keys, models, limits and budgets)
 policy        one row: the limits and budgets, as `rules.parse_policy` reads them
 journal       the calls of `Gate.handle` that are not in the tables below yet, as they came: when, whether their
@@ -15,20 +17,46 @@ reservations  what a call that some rule concerns was given. `charged` is null w
 
 from __future__ import annotations
 
+from collections.abc import Callable, Container, Iterator, Sequence
 from typing import Any, Protocol
+
+from pydantic_core import to_json
+
+# How the tables and the journal are to be read, as SCHEMA writes it. It goes up when an older release would read them
+# wrongly.
+FORMAT = 1
+ORG_ID_CHARACTERS = 36
+# What a statement takes at once. SQLite has no text longer than 2 MB: https://developers.cloudflare.com/durable-objects/platform/limits/
+PIECE_ROWS = 200
+PIECE_BYTES = 500_000
+OLDEST_ROWS, MOST_LOOKS = 20, 100  # of calls that are remembered: how many are looked at, and how often in one alarm
+DAY_MS = 24 * 3_600_000
 
 
 class Sql(Protocol):
-    """SQLite, synchronous, inside one transaction a call."""
+    """SQLite, synchronous."""
 
     def run(self, sql: str, *values: str | int) -> list[list[Any]]: ...
 
+    def atomically(self, work: Callable[[], None]) -> None:
+        """Do all of this work, or, where it raises, nothing of it."""
+        ...
+
+
+class UnknownFormat(Exception):
+    """A later release has written this gate: this one must not touch it, and loses nothing of it."""
+
+
+class WrongName(Exception):
+    """It is not known whose gate this is."""
+
 
 SCHEMA = (
+    "CREATE TABLE IF NOT EXISTS about (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+    "INSERT OR IGNORE INTO about VALUES ('format', '1')",
     "CREATE TABLE IF NOT EXISTS meta (one INTEGER PRIMARY KEY CHECK (one = 1), version INTEGER NOT NULL)",
     "INSERT OR IGNORE INTO meta VALUES (1, 1)",
     "CREATE TABLE IF NOT EXISTS journal (seq INTEGER PRIMARY KEY, at_ms INT, current INT, rows TEXT NOT NULL)",
-    # One tree and no index: each request writes it twice; only the alarm reads it.
     "CREATE TABLE IF NOT EXISTS requests (id TEXT PRIMARY KEY, deadline_ms INT, record TEXT NOT NULL) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS rejected (id TEXT PRIMARY KEY, record TEXT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS policy (one INTEGER PRIMARY KEY CHECK (one = 1), text TEXT NOT NULL)",
@@ -38,6 +66,8 @@ SCHEMA = (
     """CREATE TABLE IF NOT EXISTS reservations (
         id TEXT PRIMARY KEY, held TEXT NOT NULL, charged INT, final INT NOT NULL, until_ms INT NOT NULL
     ) WITHOUT ROWID""",
+    # The calls that are under way. One that ends before it is folded never comes here.
+    "CREATE INDEX IF NOT EXISTS requests_under_way ON requests (deadline_ms) WHERE deadline_ms IS NOT NULL",
 )
 
 # Opening a request that is known changes nothing. Settling one replaces it, also when it had been given up meanwhile.
@@ -50,15 +80,16 @@ _INTO_REQUESTS = (
 WRITE_ALL = _INTO_REQUESTS.format(source="json_each(?1) AS sent", which="true")
 WRITE_SETTLED = _INTO_REQUESTS.format(source="json_each(?1) AS sent", which="sent.value ->> 1 IS NULL")
 
-NOTE = "INSERT INTO journal (at_ms, current, rows) VALUES (?, ?, ?)"
-READ_JOURNAL = "SELECT at_ms, current, rows FROM journal ORDER BY seq"
-# `?1`: the places, [call, row], of those that are not to be written; both are counted from 0.
+NOTE = "INSERT INTO journal (seq, at_ms, current, rows) VALUES (?, ?, ?, ?)"
+# A few at a time: a row may be as long as a text may be.
+READ_JOURNAL = "SELECT seq, at_ms, current, rows FROM journal WHERE seq > ? ORDER BY seq LIMIT 4"
+# Up to the call `?1`. `?2`: the places, [call, row], of those that are not to be written; rows are counted from 0.
 FOLD = _INTO_REQUESTS.format(
-    source="(SELECT row_number() OVER (ORDER BY seq) - 1 AS call, rows FROM journal) AS noted, json_each(rows) AS sent",
-    which="(noted.call, sent.key) NOT IN (SELECT value ->> 0, value ->> 1 FROM json_each(?1))"
-    " ORDER BY noted.call, sent.key",
+    source="journal, json_each(rows) AS sent",
+    which="seq <= ?1 AND (seq, sent.key) NOT IN (SELECT value ->> 0, value ->> 1 FROM json_each(?2))"
+    " ORDER BY seq, sent.key",
 )
-CLEAR_JOURNAL = "DELETE FROM journal"
+CLEAR_JOURNAL = "DELETE FROM journal WHERE seq <= ?"
 
 KEEP_COUNTS = (
     "INSERT INTO counts SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?1) WHERE true"
@@ -77,7 +108,12 @@ KEEP_RESERVATIONS = (
     " WHERE true ON CONFLICT (id) DO UPDATE SET charged = excluded.charged, final = excluded.final,"
     " until_ms = excluded.until_ms"
 )
-READ_HELD = "SELECT id, held FROM reservations WHERE charged IS NULL"
+# Of a call that is under way its record waits here. What has none was never let in: an older release could fail between
+# the two, and nobody would ever have given it up.
+READ_HELD = (
+    "SELECT requests.id, held FROM requests CROSS JOIN reservations ON reservations.id = requests.id"
+    " WHERE deadline_ms IS NOT NULL AND charged IS NULL"
+)
 READ_PLACES = "SELECT id, held FROM reservations WHERE id IN (SELECT value FROM json_each(?1))"
 # A cost may be beyond what a number of JavaScript holds.
 READ_REMEMBERED = (
@@ -88,10 +124,89 @@ READ_ENDED = (
     " WHERE charged IS NOT NULL AND id IN (SELECT value FROM json_each(?1))"
 )
 
-OVERDUE = "SELECT id, record ->> 'cost_nano_usd' FROM requests WHERE deadline_ms <= ?"
+OVERDUE = "SELECT id, CAST(record ->> 'cost_nano_usd' AS TEXT) FROM requests WHERE deadline_ms <= ? LIMIT 200"
 # `?1` is an array of [id, cost].
 CHARGE = (
     "UPDATE requests SET record = json_set(record, '$.cost_nano_usd', charged.cost)"
     " FROM (SELECT value ->> 0 AS id, value ->> 1 AS cost FROM json_each(?1)) AS charged"
     " WHERE requests.id = charged.id"
 )
+GIVE_UP = "UPDATE requests SET deadline_ms = NULL WHERE id IN (SELECT value FROM json_each(?))"
+# The oldest by their ids, which tell when they began. No index: it would be written with each call, to save the alarm a
+# few rows.
+OLDEST = "SELECT id, until_ms, charged IS NULL FROM reservations WHERE id > ? ORDER BY id LIMIT ?"
+FORGET_CALLS = "DELETE FROM reservations WHERE id IN (SELECT value FROM json_each(?))"
+
+# `?1`: those that are under way to the store. `?2`: what comes behind this id.
+SETTLED = (
+    "SELECT id, record FROM requests WHERE deadline_ms IS NULL AND id > ?2"
+    " AND id NOT IN (SELECT value FROM json_each(?1)) ORDER BY id LIMIT ?3"
+)
+ANY_SETTLED = "SELECT 1 FROM requests WHERE deadline_ms IS NULL AND id NOT IN (SELECT value FROM json_each(?)) LIMIT 1"
+NEXT_DEADLINE = "SELECT min(deadline_ms) FROM requests WHERE deadline_ms IS NOT NULL"
+# One that was corrected in the meantime (its cause tells) stays.
+DELIVERED = (
+    "DELETE FROM requests WHERE id IN (SELECT requests.id FROM json_each(?) AS sent"
+    " JOIN requests ON requests.id = sent.value ->> 'id' AND deadline_ms IS NULL"
+    " AND requests.record ->> 'cause' = sent.value ->> 'cause')"
+)
+
+
+def prepare(sql: Sql) -> None:
+    """Make the tables that are missing. Raises UnknownFormat."""
+    for statement in SCHEMA:
+        sql.run(statement)
+    [[format_]] = sql.run("SELECT CAST(value AS INT) FROM about WHERE name = 'format'")
+    if format_ > FORMAT:
+        raise UnknownFormat(f"The gate's storage has the format {format_}; this release reads {FORMAT} at most.")
+
+
+def organisation_of(sql: Sql, told: str | None) -> str:
+    """Return whose gate this is: `told` by the platform, or as it was told before. Raises WrongName.
+
+    An alarm may come without a name: https://developers.cloudflare.com/changelog/post/2026-03-15-durable-object-id-name/
+    """
+    known = [str(row[0]) for row in sql.run("SELECT value FROM about WHERE name = 'org'")]
+    name = told or next(iter(known), "")
+    if len(name) != ORG_ID_CHARACTERS or known not in ([], [name]):
+        raise WrongName(f"{name[:ORG_ID_CHARACTERS]!r} is not the id of the organisation of this gate.")
+    if not known:
+        sql.run("INSERT INTO about VALUES ('org', ?)", name)
+    return name
+
+
+def pieces(items: Sequence[object]) -> Iterator[str]:
+    """Yield JSON arrays of all items, in their order, none of them longer than a statement takes."""
+    for start in range(0, len(items), PIECE_ROWS):
+        yield from _halves(items[start : start + PIECE_ROWS])
+
+
+def write(sql: Sql, statement: str, items: Sequence[object]) -> None:
+    """Run a statement on all of these, as many at once as it takes."""
+    for piece in pieces(items):
+        sql.run(statement, piece)
+
+
+def forget_calls(sql: Sql, now_ms: int, held: Container[str]) -> None:
+    """Forget calls that ended a day ago, the oldest first, and no more than an alarm has time for.
+
+    One that is open and not `held` is none: see READ_HELD.
+    """
+    after = ""
+    for _ in range(MOST_LOOKS):
+        oldest = sql.run(OLDEST, after, OLDEST_ROWS)
+        over = [name for name, until, is_open in oldest if name not in held and until + is_open * DAY_MS <= now_ms]
+        write(sql, FORGET_CALLS, over)
+        if len(over) < OLDEST_ROWS // 2:  # one that lasts does not hold up all others
+            return
+        after = oldest[-1][0]
+
+
+def _halves(items: Sequence[object]) -> Iterator[str]:
+    text = to_json(items)
+    if len(text) <= PIECE_BYTES or len(items) == 1:
+        yield text.decode()
+        return
+    half = len(items) // 2
+    yield from _halves(items[:half])
+    yield from _halves(items[half:])

@@ -54,11 +54,14 @@ class Outbox:
 
     async def send(self, now_ms: int) -> None:
         """Send what is settled and not under way. Raises StoreUnavailable."""
+        after = ""  # what was passed over once is not read again
         for _ in range(MOST_BATCHES):
-            records = None if self._under_way.full(now_ms) else self._gate.outbox(self._under_way.waiting(now_ms))
+            waiting = self._under_way.waiting(now_ms)
+            records = None if self._under_way.full(now_ms) else self._gate.outbox(waiting, after)
             if records is None:
                 return
             parsed = json.loads(records)
+            after = parsed[-1]["id"]
             if not await self._sent_by_queue(parsed, now_ms):
                 await self._write(parsed)
 

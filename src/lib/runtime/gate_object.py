@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from dataclasses import astuple
 from typing import Any
 
-from pyodide.ffi import jsnull
+import js
+from pyodide.ffi import create_once_callable, jsnull
 from workers import DurableObject
 
 from lib import failures
@@ -19,10 +21,11 @@ from lib.admission import policy_store
 from lib.admission.decision import Ask
 from lib.admission.gate import FLUSH_AFTER_MS
 from lib.admission.gate import Gate as GateCore
+from lib.admission.gate_sql import organisation_of
 from lib.admission.outbox import Outbox
 from lib.admission.watch import Watch
 from lib.clock import SystemClock
-from lib.failures import Failure
+from lib.failures import MOST_REASON, Failure
 from lib.runtime import log
 from lib.runtime.ledger_queue import ledger_queue_of
 from lib.runtime.stores import store_of
@@ -31,11 +34,16 @@ from lib.store.database import StoreUnavailable
 RETRY_MS = 2_000
 
 
-class JsSql:
-    """Implements `lib.admission.gate.Sql`. A Durable Object's writes between two awaits are one transaction."""
+# So long a broken object refuses, until it is thrown away: its alarm must be on disk first.
+ABORT_AFTER_MS = 100
 
-    def __init__(self, sql: Any) -> None:
-        self._sql = sql
+
+class JsSql:
+    """Implements `lib.admission.gate_sql.Sql` on an object's storage: writes between two awaits are one write."""
+
+    def __init__(self, storage: Any) -> None:
+        self._storage = storage
+        self._sql = storage.sql
 
     def run(self, sql: str, *values: str | int) -> list[list[Any]]:
         cursor = self._sql.exec(sql, *values)
@@ -43,6 +51,23 @@ class JsSql:
             return []
         rows: list[list[Any]] = cursor.raw().toArray().to_py()
         return [[None if value is jsnull else value for value in row] for row in rows]
+
+    def atomically(self, work: Callable[[], None]) -> None:
+        raised: list[Exception] = []
+
+        def run() -> None:
+            try:
+                work()
+            except Exception as error:
+                raised.append(error)
+                raise
+
+        try:
+            self._storage.transactionSync(create_once_callable(run))
+        except Exception:
+            if raised:
+                raise raised[0] from None  # as it was raised, and not as it came back through JavaScript
+            raise
 
 
 class Gate(DurableObject):
@@ -52,9 +77,11 @@ class Gate(DurableObject):
         super().__init__(ctx, env)
         # The SDK wraps storage so that every call converts its arguments and results; here they are plain already.
         self._storage = ctx._ctx.storage
-        self._org_id = str(ctx._ctx.id.name)  # as JsGates names it
+        self._platform = ctx._ctx
+        sql = JsSql(self._storage)
+        self._gate = GateCore(sql, self._broke)
+        self._org_id = organisation_of(sql, ctx._ctx.id.name or None)  # as JsGates names it
         self._store = store_of(env._env)
-        self._gate = GateCore(JsSql(self._storage.sql))
         self._watch = Watch()
         self._outbox = Outbox(self._gate, self._org_id, self._store, ledger_queue_of(env._env), SystemClock(), log)
         self._alarm_ms: int | None = None
@@ -145,12 +172,15 @@ class Gate(DurableObject):
             self._wake(due)
 
     async def alarm(self, _info: Any = None) -> None:
-        """Give up what is overdue, send what is settled. Never raises: the platform would stop trying at some point."""
-        now_ms = self._watch.now(_now_ms())
-        self._watch.rang(self._alarm_ms, now_ms)
-        self._alarm_ms = None
-        self._gate.expire(now_ms)
+        """Give up what is overdue, send what is settled. Never raises: the platform would stop trying at some point.
+
+        It may ring late, and twice.
+        """
         try:
+            now_ms = self._watch.now(_now_ms())
+            self._watch.rang(self._alarm_ms, now_ms)
+            self._alarm_ms = None
+            self._gate.expire(now_ms)
             await self._outbox.send(_now_ms())
             due = self._outbox.next_ms(_now_ms())
             if due is not None:
@@ -158,6 +188,15 @@ class Gate(DurableObject):
         except StoreUnavailable as error:
             failures.note(Failure.STORE_LEDGER, str(error))
             self._wake(_now_ms() + RETRY_MS)
+        except Exception as error:  # noqa: BLE001 - whatever it is, this object must wake again
+            log.error("alarm_failed", org_id=self._org_id, reason=repr(error)[:MOST_REASON])
+            self._wake(_now_ms() + RETRY_MS)
+
+    def _broke(self, error: Exception) -> None:
+        """Its memory is not what the disk says: have this object thrown away. The next call makes it anew."""
+        log.error("gate_broken", org_id=str(self._platform.id.name), reason=repr(error)[:MOST_REASON])
+        # By a timer that Python has no part in: an abort with Python on the stack takes the whole of workerd with it.
+        js.setTimeout(self._platform.abort.bind(self._platform, "the gate is broken"), ABORT_AFTER_MS)
 
     def _wake(self, due_ms: int) -> None:
         """Have the alarm ring at that time, or before it."""

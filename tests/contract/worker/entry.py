@@ -53,7 +53,7 @@ class PlayedGate(DurableObject):  # type: ignore[misc] # the platform's, which h
     def __init__(self, ctx: Any, env: Any) -> None:
         super().__init__(ctx, env)
         self._platform = ctx._ctx
-        self._player = Player(JsSql(self._platform.storage.sql))
+        self._player = Player(JsSql(self._platform.storage))
         self._played = 0  # by this object: an eviction makes another
 
     async def play(self, steps: str) -> str:

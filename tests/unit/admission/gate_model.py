@@ -54,7 +54,7 @@ class Call:
     state: str = "asked"  # then open, and then lost or finished
     corrected: bool = False  # finished after it was lost
     ended: int = 0
-    version: int = 0  # of the policy by which it was judged
+    rules_then: int = 0  # how often they had changed when it was let in
     capped: bool = True  # False: settled while there were no rules, so that nobody knew its bound
     forgotten: bool = False
 

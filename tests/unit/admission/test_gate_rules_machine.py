@@ -21,7 +21,7 @@ from lib.admission.rules import EACH, Budget, Limit, Policy, Scope, Unit
 from tests.contract.worker.gate_calls import Player, Step
 from tests.unit.admission import test_decision_machine as decisions
 from tests.unit.admission.gate_model import Call, Model, Plan, rule_steps, shown
-from tests.unit.admission.sqlite_sql import SqliteSql
+from tests.unit.admission.sqlite_sql import Died, SqliteSql
 from tests.unit.admission.test_decision_machine import ASKS, BEGIN, DAY, PAUSES, bound_of
 
 MOST_RULES = 4  # of each kind
@@ -51,12 +51,14 @@ class Histories(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.steady, self.dying, self.mortal = (Player(SqliteSql()) for _ in range(3))
+        self.storage = SqliteSql()  # of the one that dies now and then
+        self.steady, self.dying, self.mortal = (Player(sql) for sql in (SqliteSql(), SqliteSql(), self.storage))
         self.model = Model()
         self.tape: list[tuple[Step, Any]] = []
         self.now = self.clock = BEGIN  # what clocks show, and the latest that any has shown
         self.names = 0
         self.version = 1
+        self.changes = 0  # of the rules
         self.carried: list[Any] = []
 
     def play(self, name: str, *values: Any) -> Any:
@@ -72,7 +74,12 @@ class Histories(RuleBasedStateMachine):
         return told
 
     def note(self, step: Step) -> Any:
-        told = self.mortal.play(step)
+        try:
+            told = self.mortal.play(step)
+        except Died:  # nothing of it was done: a gate that is made anew is asked again
+            self.mortal.play(["crash"])
+            self.mortal.play(["counters", self.clock])
+            told = self.mortal.play(step)
         self.tape.append(deepcopy((step, told)))
         return told
 
@@ -89,6 +96,7 @@ class Histories(RuleBasedStateMachine):
 
     def change(self, policy: Policy) -> None:
         """What changes in one rule alone is told alone. Accounts stay valid, but where there were no rules at all."""
+        self.changes += 1
         self.version += self.model.policy.empty and not policy.empty
         for step in rule_steps(self.model.policy, policy):
             assert self.play(*step, self.now) == self.version, step
@@ -155,7 +163,7 @@ class Histories(RuleBasedStateMachine):
         unique: dict[tuple[bool, str], tuple[str, Call, int]] = {}
         for item in items:
             for entry in self.planned(*item):
-                late = entry[1].version not in (0, self.version) and (True, entry[1].id) in unique
+                late = entry[1].rules_then not in (0, self.changes) and (True, entry[1].id) in unique
                 if entry[0] == "settle" or not late:  # nobody who has settled asks anew under other rules
                     unique.setdefault((entry[0] == "settle", entry[1].id), entry)
         planned = list(unique.values())
@@ -191,8 +199,8 @@ class Histories(RuleBasedStateMachine):
             return []
         call = known[what % len(known)]
         settled = [("settle", call, times)] if kind != "again" else []
-        # Who has ended is brought again only by somebody who was slow, with the version of then.
-        brought = kind.endswith("again") and (call.state in ("asked", "open") or call.version == self.version)
+        # Who has ended is brought again only by somebody who was slow, and not while rules change.
+        brought = kind.endswith("again") and (call.state in ("asked", "open") or call.rules_then == self.changes)
         return settled + ([("again", call, times)] if brought else [])
 
     def new_call(self, plan: Plan) -> Call:
@@ -227,7 +235,7 @@ class Histories(RuleBasedStateMachine):
         hard = any(isinstance(entry, Budget) and entry.hard for entry in concerning)
         assert not (hard and known is None)
         bound = (known or 0) if concerning else 0
-        call.version = self.version
+        call.rules_then = self.changes
         if call.state == "asked":  # else its settlement may be on its way
             surplus = 0 if hard else call.plan.surplus
             call.cost = (known or 0) * call.plan.part // 10 + surplus if known is not None or surplus else None
@@ -314,7 +322,9 @@ class Histories(RuleBasedStateMachine):
 
     @rule(passed=PAUSES)
     def the_alarm_rings(self, passed: int) -> None:
+        """As late as it likes, and twice."""
         self.time_passes(passed)
+        self.play("expire", self.now)
         self.play("expire", self.now)
         self.model.give_up(self.now, self.clock)
 
@@ -328,8 +338,14 @@ class Histories(RuleBasedStateMachine):
         if self.outbox():
             assert self.play("next_alarm", self.now) == self.now + FLUSH_AFTER_MS
 
+    @rule(statements=st.integers(0, 12))
+    def the_storage_will_fail(self, statements: int) -> None:
+        """At any statement, also in the midst of what must be whole."""
+        self.storage.dies_after = statements
+
     @rule()
     def crash(self) -> None:
+        self.storage.dies_after = None
         self.note(["crash"])
         if self.clock > self.now:
             self.note(["counters", self.clock])
