@@ -27,6 +27,7 @@ async def create_chat_completion(
         usage=openai_chat_answer.usage_of_stream,
         output_estimate=openai_chat_answer.output_estimate,
         completion=openai_chat_answer.completion,
+        condense=openai_chat_answer.condense,
         new_filter=None if chat.wants_usage_event else UsageEventFilter,
         tells_cost=bool(chat.stream) and wants_cost_event(request.headers),
     )

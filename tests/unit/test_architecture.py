@@ -99,6 +99,7 @@ INWARD = {
     "lib.admission.decision": ("lib.admission",),
     "lib.gateway.sse": (),
     "lib.gateway.partial_json": (),
+    "lib.gateway.stream_text": ("lib.gateway.models", "lib.gateway.sse"),
     "lib.gateway.sse_ending": ("lib.gateway.partial_json", "lib.gateway.sse"),
     "lib.text": (),
     "lib.names": (),

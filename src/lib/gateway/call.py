@@ -21,11 +21,12 @@ from lib.gateway.catalogue import Target, find
 from lib.gateway.denials import Denials
 from lib.gateway.hiding import Hidden, HidingFilter
 from lib.gateway.model_lists import ModelLists
-from lib.gateway.models import Cause, Completion, Usage
+from lib.gateway.models import Cause, Completion, Earlier, Usage
 from lib.gateway.providers import Provider
 from lib.gateway.redaction import redact
 from lib.gateway.settlement import Call, Gates, Settlement
 from lib.gateway.sse_ending import error_ending
+from lib.gateway.stream_text import StreamText
 from lib.gateway.telling import Charge
 from lib.gateway.upstream import (
     AnswerTooLarge,
@@ -36,7 +37,6 @@ from lib.gateway.upstream import (
     Relay,
     StreamEnd,
     StreamFilter,
-    StreamReport,
     Upstream,
     UpstreamAnswer,
     UpstreamTimeout,
@@ -94,9 +94,10 @@ class Gateway:
 class StreamFormat:
     """How to read a wire format's streams. With `tells_cost` an event behind the end mark says what the call costs."""
 
-    usage: Callable[[bytes], Usage | None]
-    output_estimate: Callable[[bytes], int]
-    completion: Callable[[bytes], Completion]
+    usage: Callable[[bytes, Earlier], Usage | None]
+    output_estimate: Callable[[bytes, Earlier], int]
+    completion: Callable[[bytes, Earlier], Completion]
+    condense: Callable[[Earlier, bytes], Earlier]
     new_filter: Callable[[], StreamFilter] | None
     tells_cost: bool = False
 
@@ -272,25 +273,31 @@ class _Reading:
     """What the text of one stream tells. Each text is read once."""
 
     def __init__(self, stream: StreamFormat, settlement: Settlement) -> None:
-        self.completion = lru_cache(1)(stream.completion)
-        self.used = lru_cache(1)(self._used)
+        self.heard = StreamText(stream.condense)
+        self._completion = lru_cache(1)(lambda text: stream.completion(text, self.heard.earlier))
+        self._used = lru_cache(1)(self._read)
         self._stream = stream
         self._settlement = settlement
 
-    def _used(self, end: StreamEnd, text: bytes) -> tuple[Usage, bool]:
+    def completion(self) -> Completion:
+        """Return how far the text goes."""
+        return self._completion(self.heard.text)
+
+    def _read(self, end: StreamEnd, text: bytes) -> tuple[Usage, bool]:
         """Return what was used, and whether that is an estimate."""
-        usage, completion = self._stream.usage(text), self.completion(text)
+        earlier = self.heard.earlier
+        usage, completion = self._stream.usage(text, earlier), self.completion()
         # Some tell it with the text, again and again: of what is cut off, that is not the last word.
         running = end is not StreamEnd.PROVIDER_DONE and completion is Completion.TRUNCATED
-        output = self._stream.output_estimate(text) if running or not usage else 0
+        output = self._stream.output_estimate(text, earlier) if running or not usage else 0
         if usage and running:
             return replace(usage, output=max(usage.output, output)), True
         return _used(self._settlement, usage, output, refused=completion is Completion.REFUSED)
 
-    def ended(self, report: StreamReport) -> tuple[Cause, Usage, bool]:
+    def ended(self, end: StreamEnd) -> tuple[Cause, Usage, bool]:
         """Return why the stream ended, and what was used."""
-        known, estimated = self.used(report.end, report.text)
-        return _cause(report.end, self.completion(report.text), known), known, estimated
+        known, estimated = self._used(end, self.heard.text)
+        return _cause(end, self.completion(), known), known, estimated
 
 
 def _streamed(
@@ -301,15 +308,15 @@ def _streamed(
         stream_filter = HidingFilter(shown, stream_filter)
     reading = _Reading(stream, settlement)
 
-    def close(report: StreamReport) -> Charge:
-        cause, known, estimated = reading.ended(report)
+    def close(end: StreamEnd) -> Charge:
+        cause, known, estimated = reading.ended(end)
         return settlement.close(cause, known, status=answer.status, estimated=estimated)
 
-    def ending(end: StreamEnd, text: bytes, unfinished: bytes) -> bytes:
-        charge = close(StreamReport(end, text))  # before the client has the last byte
+    def ending(end: StreamEnd, unfinished: bytes) -> bytes:
+        charge = close(end)  # before the client has the last byte
         if end is StreamEnd.CLIENT_GONE:
             return b""
-        completion = reading.completion(text)
+        completion = reading.completion()
         whole = not unfinished and _said_all(end, completion)
         last = b"" if whole else error_ending(unfinished, _late_error(end))
         # Behind the end mark alone: who reads on to the connection's end would take it for one more piece of text.
@@ -319,7 +326,7 @@ def _streamed(
             last = stream_filter.end()
         return last + charge.event()
 
-    relay: Relay = answer.relay(ending, stream_filter)
+    relay: Relay = answer.relay(reading.heard, ending, stream_filter)
 
     async def settle() -> LogFacts:
         # Under load workerd may end the request of a client that has left, whatever it was asked to wait for: so what

@@ -104,5 +104,5 @@ class HidingFilter:
             return self._then.feed(text)
         if self._events:
             event = self._event + text if self._event else text
-            self._event = event[sse.last_boundary(event) :]
+            self._event = event[sse.last_boundary(event) :][-sse.MOST_EVENT_BYTES :]
         return text

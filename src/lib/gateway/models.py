@@ -173,6 +173,23 @@ class Cause(StrEnum):
     LOST = "lost"
 
 
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What the begin of a long stream has told, whose text is no longer kept.
+
+    The last usage that it told; of each choice that it began whether it told why that finished; and the events with
+    content and the bytes that they said, both counted by samples.
+    """
+
+    usage: Usage | None = None
+    choices: Mapping[str, bool] = field(default_factory=dict)
+    events: int = 0
+    said: int = 0
+
+
+NOTHING_EARLIER = Earlier()
+
+
 class Completion(Enum):
     """How far a stream's text goes: to its end mark, to a reason to finish for each choice, to an error event of the
     provider's own (`REFUSED`, where no choice had begun before), or it just stops.

@@ -15,6 +15,8 @@ _LINE_ENDS = re.compile(rb"\r\n|\n|\r")
 # Wherever two line ends follow each other, one of these stands; a CR may have an LF behind it.
 _PAIRS = (b"\n\n", b"\n\r", b"\r\r")
 _FIRST_WINDOW, _WIDER = 1024, 8
+# One event is held no further: what stands in a longer one is handed on unread.
+MOST_EVENT_BYTES = 1024 * 1024
 
 
 def events(text: bytes) -> Iterator[tuple[int, int]]:

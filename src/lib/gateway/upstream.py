@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
+from lib.gateway.stream_text import StreamText
 from lib.http.request import Departure
 from lib.http.response import NativeBody
 
@@ -40,14 +41,6 @@ class StreamEnd(Enum):
     CLIENT_GONE = "client_gone"
 
 
-@dataclass(frozen=True, slots=True)
-class StreamReport:
-    """How a relayed stream ended, and the provider's bytes until then."""
-
-    end: StreamEnd
-    text: bytes
-
-
 class BufferedBody(NativeBody, Protocol):
     """A whole answer, held by the platform; `to_bytes` copies it into Python."""
 
@@ -64,8 +57,8 @@ class StreamFilter(Protocol):
     def unfinished(self) -> bytes: ...
 
 
-# Given how the stream ended, its text, and what the client has of an unfinished event: the bytes to send last.
-Ending = Callable[[StreamEnd, bytes, bytes], bytes]
+# Given how the stream ended, and what the client has of an unfinished event: the bytes to send last.
+Ending = Callable[[StreamEnd, bytes], bytes]
 
 
 class Relay(Protocol):
@@ -74,8 +67,8 @@ class Relay(Protocol):
     @property
     def body(self) -> NativeBody: ...
 
-    async def finished(self, cut: Callable[[StreamReport], object]) -> StreamReport:
-        """Run until the stream's end. `cut` is told what is known, where it is, the moment that the call has to end."""
+    async def finished(self, cut: Callable[[StreamEnd], object]) -> None:
+        """Run until the stream's end. `cut` is told the moment that the call has to end, where the text is known."""
         ...
 
 
@@ -128,8 +121,11 @@ class UpstreamAnswer(Protocol):
         """Hand on as it comes what was too long to hold, through the filter."""
         ...
 
-    def relay(self, ending: Ending, stream_filter: StreamFilter | None) -> Relay:
-        """Hand the body on as it comes; with a filter each read passes through it, without one nothing touches it."""
+    def relay(self, heard: StreamText, ending: Ending, stream_filter: StreamFilter | None) -> Relay:
+        """Hand the body on as it comes; with a filter each read passes through it, without one nothing touches it.
+
+        `heard` has the text before `ending` is asked.
+        """
         ...
 
     async def discard(self) -> None:

@@ -56,6 +56,8 @@ class UsageEventFilter:
             else:
                 self._event += rest
             self._sent = len(self._event)
+        if len(self._event) > sse.MOST_EVENT_BYTES:
+            out += self._let_go()
         if chunk:
             self._half_line_end = not self._event and chunk.endswith(b"\r")
         return out
@@ -72,6 +74,13 @@ class UsageEventFilter:
     def unfinished(self) -> bytes:
         """What the client has got of the event under way."""
         return bytes(self._event[: self._sent])
+
+    def _let_go(self) -> bytes:
+        """Return the rest of an event under way that is too long to be held; of what has gone out its end will do."""
+        rest = bytes(self._event[self._sent :])
+        del self._event[:-_OVERLAP]
+        self._sent = len(self._event)
+        return rest
 
     def _whole_events(self, boundary: int) -> bytes:
         """Take the events before `boundary`; return what is to go out of them. Those before a usage go as they are."""

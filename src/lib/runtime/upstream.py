@@ -10,6 +10,7 @@ import js
 from js import Object
 from pyodide.ffi import JsException, jsnull, to_js
 
+from lib.gateway.stream_text import StreamText
 from lib.gateway.upstream import (
     AnswerTooLarge,
     ClientGone,
@@ -124,10 +125,10 @@ class JsAnswer:
     def passage(self, stream_filter: StreamFilter | None) -> Passage:
         return JsPassage(self._pieces, self._rest, self._lifeline, stream_filter)
 
-    def relay(self, ending: Ending, stream_filter: StreamFilter | None) -> Relay:
+    def relay(self, heard: StreamText, ending: Ending, stream_filter: StreamFilter | None) -> Relay:
         if stream_filter is None:
-            return NativeRelay(self._response.body, self._lifeline, ending)
-        return FilteredRelay(self._response.body, self._lifeline, ending, stream_filter)
+            return NativeRelay(self._response.body, self._lifeline, heard, ending)
+        return FilteredRelay(self._response.body, self._lifeline, heard, ending, stream_filter)
 
     async def discard(self) -> None:
         self._lifeline.cut()

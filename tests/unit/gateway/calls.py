@@ -154,6 +154,7 @@ class Caller:
             openai_chat_answer.usage_of_stream,
             openai_chat_answer.output_estimate,
             openai_chat_answer.completion,
+            openai_chat_answer.condense,
             None if self.wants_usage else UsageEventFilter,
             self.wants_cost,
         )

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from lib.gateway import sse
-from lib.gateway.upstream import AnswerTooLarge, Ending, Ends, StreamEnd, StreamFilter, StreamReport
+from lib.gateway.stream_text import StreamText
+from lib.gateway.upstream import AnswerTooLarge, Ending, Ends, StreamEnd, StreamFilter
 from lib.http.request import Departure
 
 JSON = {"content-type": "application/json"}
@@ -37,6 +37,7 @@ class FakeRelay:
 
     pieces: Sequence[bytes]
     how: StreamEnd
+    heard: StreamText
     ending: Ending
     stream_filter: StreamFilter | None
     sent: bytes = b""
@@ -51,22 +52,21 @@ class FakeRelay:
     def native(self) -> object:
         return self
 
-    async def finished(self, cut: Callable[[StreamReport], object]) -> StreamReport:
+    async def finished(self, cut: Callable[[StreamEnd], object]) -> None:
         self.runs += 1
         for piece in self.pieces:
+            self.heard.add(piece)
             self.sent += self.stream_filter.feed(piece) if self.stream_filter else piece
             await asyncio.sleep(0)
-        text = b"".join(self.pieces)
         if self.how is StreamEnd.CLIENT_GONE and self.stream_filter:
-            cut(StreamReport(self.how, text))
+            cut(self.how)
             await asyncio.sleep(0)
-        unfinished = self.stream_filter.unfinished if self.stream_filter else text[sse.last_boundary(text) :]
-        self.last = self.ending(self.how, text, unfinished)
+        unfinished = self.stream_filter.unfinished if self.stream_filter else self.heard.unfinished
+        self.last = self.ending(self.how, unfinished)
         if not self.last and self.stream_filter and self.how is not StreamEnd.CLIENT_GONE:
             self.last = self.stream_filter.end()
         if self.how is not StreamEnd.CLIENT_GONE:
             self.sent += self.last
-        return StreamReport(self.how, text)
 
 
 @dataclass
@@ -126,8 +126,8 @@ class FakeAnswer:
     def passage(self, stream_filter: StreamFilter | None) -> FakePassage:
         return FakePassage(self.pieces, self.how, stream_filter)
 
-    def relay(self, ending: Ending, stream_filter: StreamFilter | None) -> FakeRelay:
-        self.relayed = FakeRelay(self.pieces, self.how, ending, stream_filter)
+    def relay(self, heard: StreamText, ending: Ending, stream_filter: StreamFilter | None) -> FakeRelay:
+        self.relayed = FakeRelay(self.pieces, self.how, heard, ending, stream_filter)
         return self.relayed
 
     async def discard(self) -> None:

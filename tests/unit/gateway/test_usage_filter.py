@@ -260,8 +260,22 @@ def test_a_long_last_event_does_so_too() -> None:
     """Whole events are looked at once the finish is seen: one that comes in small pieces is put together once."""
     stream_filter, stream = UsageEventFilter(), Stream(["hi"], b"\n", spaced=False)
     assert stream_filter.feed(stream.finish) == stream.finish
-    event = stream.event({"usage": USAGE, "x": "y" * 4_000_000, "choices": []})
+    event = stream.event({"usage": USAGE, "x": "y" * 1_000_000, "choices": []})
     began = time.process_time()
     assert b"".join(stream_filter.feed(event[index : index + 200]) for index in range(0, len(event), 200)) == b""
     assert time.process_time() - began < 2  # each piece looking at all before it would take minutes
     assert stream_filter.feed(stream.done) == stream.done
+
+
+@pytest.mark.parametrize("finished", [False, True])
+def test_an_event_without_an_end_is_not_held(finished: bool) -> None:
+    """Past a megabyte it goes on as it is, and the filter's memory stays what it is: an isolate has 128 MB."""
+    stream_filter, stream = UsageEventFilter(), Stream(["hi"], b"\n", spaced=False)
+    head = stream.finish if finished else stream.head
+    event = stream.event({"usage": USAGE, "x": "y" * 3_000_000, "choices": []})
+    pieces = [event[index : index + 10_000] for index in range(0, len(event), 10_000)]
+    sent = stream_filter.feed(head)
+    for piece in pieces:
+        sent += stream_filter.feed(piece)
+        assert len(stream_filter._event) <= sse.MOST_EVENT_BYTES
+    assert sent + stream_filter.feed(stream.done) == head + event + stream.done

@@ -11,9 +11,10 @@ import re
 from typing import Any
 
 from lib.gateway import sse
+from lib.gateway.bounds import MOST_CHOICES
 from lib.gateway.formats.openai_errors import is_error
 from lib.gateway.formats.openai_usage import estimate_tokens, read_usage
-from lib.gateway.models import Completion, Usage
+from lib.gateway.models import NOTHING_EARLIER, Completion, Earlier, Usage
 from lib.http import json_body
 from lib.http.errors import BadRequest
 
@@ -26,6 +27,10 @@ _DONE = re.compile(rb"(?:^|[\r\n])data: ?\[DONE\]\s*$")
 _MARK_BYTES = 64  # the end mark stands at the very end; looking for it further back would cost more than all the rest
 # Nearly always the usage is in the last so many bytes. The event that stands at their begin is looked at whole.
 _TAIL_BYTES = 16 * 1024
+# As encoders write them. In text that is let go nothing else is looked for: a search for any white space costs more.
+_USAGES = (b'"usage":{', b'"usage": {')
+_FINISHES = (b'"finish_reason":"', b'"finish_reason": "')
+_SAMPLES = 6
 
 
 def usage_of_answer(answer: bytes) -> Usage | None:
@@ -49,31 +54,61 @@ def answer_estimate(answer: bytes) -> int:
     return estimate_tokens(sum(_said(choice.get("message")) for choice in _choices(whole)))
 
 
-def usage_of_stream(text: bytes) -> Usage | None:
+def usage_of_stream(text: bytes, earlier: Earlier = NOTHING_EARLIER) -> Usage | None:
     """Return the usage that a stream tells last, or None. Only events that have any are parsed."""
     tail = sse.event_at(text, max(0, len(text) - _TAIL_BYTES))
-    return _last_usage(text, tail, len(text)) or _last_usage(text, 0, tail)
+    return _last_usage(text, tail, len(text)) or _last_usage(text, 0, tail) or earlier.usage
 
 
-def output_estimate(text: bytes) -> int:
+def output_estimate(text: bytes, earlier: Earlier = NOTHING_EARLIER) -> int:
     """Return a count of the output tokens in a stream that broke off before it told.
 
     Providers send about a token an event, so the events with content are counted; where the text is longer than four
     bytes a token would allow, its length decides.
     """
-    pieces = [_delta_bytes(sse.data(text[start:end])) for start, end in sse.events(text)]
-    return max(sum(1 for piece in pieces if piece), estimate_tokens(sum(pieces)))
+    pieces = [_delta_bytes(_choices(_object(sse.data(text[start:end])))) for start, end in sse.events(text)]
+    return max(earlier.events + sum(1 for piece in pieces if piece), estimate_tokens(earlier.said + sum(pieces)))
 
 
-def completion(text: bytes) -> Completion:
+def condense(earlier: Earlier, text: bytes) -> Earlier:
+    """Return what a stream told so far and in some more whole events, whose text is let go.
+
+    A few of them are read, evenly spread, and stand for all: reading each would cost more than the whole relay.
+    """
+    usage = _last_usage(text, 0, len(text)) if any(begun in text for begun in _USAGES) else None
+    choices = dict(earlier.choices)
+    with_content = said = read = 0
+    for sample in range(_SAMPLES):
+        begin = sse.event_at(text, len(text) * sample // _SAMPLES + 1)
+        end = sse.first_boundary(text, begin)
+        event = _choices(_object(sse.data(text[begin:end])))
+        content = _delta_bytes(event)
+        with_content, said, read = with_content + bool(content), said + content, read + end - begin
+        _note_choices(event, choices)
+    for begun in _FINISHES:
+        place = text.find(begun)
+        while place >= 0:
+            end = sse.first_boundary(text, place)
+            _note_choices(_choices(_object(sse.data(text[sse.event_at(text, place) : end]))), choices)
+            place = text.find(begun, end)
+    return Earlier(
+        usage or earlier.usage,
+        choices,
+        earlier.events + len(text) * with_content // max(1, read),
+        earlier.said + len(text) * said // max(1, read),
+    )
+
+
+def completion(text: bytes, earlier: Earlier = NOTHING_EARLIER) -> Completion:
     """Tell how far a stream goes. An event that is not whole says nothing, but for the end mark."""
     end = sse.last_boundary(text)
     tail = text[sse.event_at(text, max(0, end - _TAIL_BYTES)) : end]
     if _ERROR in tail and _told_error(tail):
-        return Completion.FAILED if _BEGUN.search(text) else Completion.REFUSED
+        return Completion.FAILED if earlier.choices or _BEGUN.search(text) else Completion.REFUSED
     if _DONE.search(text, max(0, len(text) - _MARK_BYTES)):
         return Completion.MARKED
-    return Completion.WHOLE if FINISH.search(text, 0, end) and _all_finished(text[:end]) else Completion.TRUNCATED
+    told = FINISH.search(text, 0, end) or any(earlier.choices.values())
+    return Completion.WHOLE if told and _all_finished(text[:end], earlier) else Completion.TRUNCATED
 
 
 def _last_usage(text: bytes, begin: int, end: int) -> Usage | None:
@@ -99,14 +134,20 @@ def _told(answer: dict[str, Any]) -> Usage | None:
     return next((usage for usage in found if usage), None)
 
 
-def _all_finished(events: bytes) -> bool:
+def _all_finished(events: bytes, earlier: Earlier) -> bool:
     """Tell whether every choice of a stream has told why it finished."""
-    seen: dict[object, bool] = {}
+    seen = dict(earlier.choices)
     for start, end in sse.events(events):
-        for choice in _choices(_object(sse.data(events[start:end]))):
-            index = str(choice.get("index"))
-            seen[index] = seen.get(index, False) or bool(choice.get("finish_reason"))
+        _note_choices(_choices(_object(sse.data(events[start:end]))), seen)
     return all(seen.values())
+
+
+def _note_choices(choices: list[dict[str, Any]], seen: dict[str, bool]) -> None:
+    """Note the choices of an event, and which of them tell why they finished."""
+    for choice in choices:
+        index = str(choice.get("index"))
+        if index in seen or len(seen) < MOST_CHOICES:
+            seen[index] = seen.get(index, False) or bool(choice.get("finish_reason"))
 
 
 def _told_error(tail: bytes) -> bool:
@@ -131,9 +172,9 @@ def _choices(event: dict[str, Any]) -> list[dict[str, Any]]:
     return [choice for choice in choices if isinstance(choice, dict)] if isinstance(choices, list) else []
 
 
-def _delta_bytes(event: bytes) -> int:
-    """Return the bytes of text, of reasoning and of tool arguments that one event adds."""
-    return sum(_said(choice.get("delta")) for choice in _choices(_object(event)))
+def _delta_bytes(choices: list[dict[str, Any]]) -> int:
+    """Return the bytes of text, of reasoning and of tool arguments that one event adds to its choices."""
+    return sum(_said(choice.get("delta")) for choice in choices)
 
 
 def _said(message: object) -> int:
