@@ -7,6 +7,7 @@ were left out. Each refusal has its line in the request log all the same.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Mapping
 from itertools import pairwise
@@ -18,7 +19,7 @@ from lib.audit.events import DENIED, org_event, person_event
 from lib.bounded import keep
 from lib.failures import Failure
 from lib.http.errors import Forbidden
-from lib.http.response import Finish, LogFacts
+from lib.http.response import AFTERWARDS_SECONDS, Finish, LogFacts
 from lib.identity.csrf import SAFE_METHODS
 from lib.identity.models import NONE, SELF, Principal
 from lib.store.database import StoreUnavailable
@@ -116,9 +117,10 @@ def note(
 
     async def write() -> LogFacts:
         try:
-            await services.database.batch(scope, group)
-        except StoreUnavailable as failure:
-            failures.note(Failure.REFUSAL_UNNOTED, str(failure))
+            async with asyncio.timeout(AFTERWARDS_SECONDS):
+                await services.database.batch(scope, group)
+        except (StoreUnavailable, TimeoutError) as failure:
+            failures.note(Failure.REFUSAL_UNNOTED, str(failure) or f"not done within {AFTERWARDS_SECONDS} s")
         return {}
 
     return write

@@ -8,6 +8,9 @@ from typing import Protocol
 
 LogFacts = Mapping[str, object]
 Finish = Callable[[], Awaitable[LogFacts]]
+# For what is done when a whole answer has left. The platform ends it 30 s after that, without a word
+# (https://developers.cloudflare.com/workers/platform/limits/#duration); this leaves time to tell what was not done.
+AFTERWARDS_SECONDS = 25
 
 
 class NativeBody(Protocol):

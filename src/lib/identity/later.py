@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from lib.http.errors import HeadgateError
-from lib.http.response import Finish, LogFacts
+from lib.http.response import AFTERWARDS_SECONDS, Finish, LogFacts
 from lib.services import Services
 from lib.store.database import StoreUnavailable
 
@@ -24,7 +24,10 @@ def later(services: Services, work: Callable[[], Awaitable[None]]) -> Finish:
     async def finish() -> LogFacts:
         await asyncio.sleep(AFTER_SECONDS)
         try:
-            await work()
+            async with asyncio.timeout(AFTERWARDS_SECONDS):
+                await work()
+        except TimeoutError:
+            return {"unfinished": f"it was not done within {AFTERWARDS_SECONDS} s"}
         except (HeadgateError, StoreUnavailable) as failure:
             return {"unfinished": str(failure)}
         finally:

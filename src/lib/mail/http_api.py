@@ -10,9 +10,6 @@ import httpx
 from lib.mail.mailer import MailFailure
 from lib.mail.port import Message
 
-# Of one call: the client is made with it. Nothing of the answer but its status is read.
-SECONDS = 15
-
 
 class HttpApi:
     """Implements `lib.mail.mailer.Transport`. `sender` is an address, with or without a name before it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 from lib import failures
 from lib.failures import Failure
@@ -13,6 +13,9 @@ from lib.mail.port import Message
 
 # How long before each further attempt. Nobody waits for it: the answer has begun.
 WAITS_SECONDS = (0.5, 3.0)
+# Of all attempts together: with what comes before them within `AFTERWARDS_SECONDS` of lib.http.response.
+SECONDS = 22.0
+ATTEMPT_SECONDS = 8  # of one: three of them and the waits are hardly more than all may take
 
 
 class MailFailure(Exception):
@@ -35,26 +38,45 @@ class TransportMailer:
     """Implements `lib.mail.port.Mailer`."""
 
     def __init__(
-        self, transport: Transport, new_id: Callable[[], str], waits: tuple[float, ...] = WAITS_SECONDS
+        self,
+        transport: Transport,
+        new_id: Callable[[], str],
+        waits: tuple[float, ...] = WAITS_SECONDS,
+        seconds: float = SECONDS,
     ) -> None:
         self._transport = transport
         self._new_id = new_id
         self._waits = waits
+        self._seconds = seconds
 
     async def send(self, message: Message) -> None:
         if any(sign in text for text in (message.to, message.subject) for sign in "\r\n"):
             raise ValueError("an address or a subject has a line break")  # a header of somebody else's could follow
-        once = self._new_id()
-        for wait in (*self._waits, None):
+        try:
+            async with asyncio.timeout(self._seconds):
+                await self._deliver(message, self._new_id())
+        except MailFailure as failure:
+            _unsent(str(failure))
+        except TimeoutError:
+            _unsent(f"nobody took it within {self._seconds:g} s")
+        except asyncio.CancelledError:  # what it was a part of took too long
+            failures.note(Failure.MAIL_UNSENT, "there was no time left for it")
+            raise
+
+    async def _deliver(self, message: Message, once: str) -> None:
+        for wait in self._waits:
             try:
-                await self._transport.deliver(message, once)
+                return await self._transport.deliver(message, once)
             except MailFailure as failure:
-                if wait is None or not failure.again:
-                    failures.note(Failure.MAIL_UNSENT, str(failure))
-                    raise Unavailable("The mail can't be sent. Try again.", code="mail_unavailable") from None
-                await asyncio.sleep(wait)
-            else:
-                return
+                if not failure.again:
+                    raise
+            await asyncio.sleep(wait)
+        return await self._transport.deliver(message, once)
+
+
+def _unsent(reason: str) -> NoReturn:
+    failures.note(Failure.MAIL_UNSENT, reason)
+    raise Unavailable("The mail can't be sent. Try again.", code="mail_unavailable") from None
 
 
 class NoMailer:

@@ -14,14 +14,12 @@ from pyodide.ffi import JsException, to_js
 from lib.clock import Clock
 from lib.config import ConfigError, MailConfig, MailKind
 from lib.ids import new_id
-from lib.mail import http_api, outbox
+from lib.mail import outbox
 from lib.mail.http_api import HttpApi
-from lib.mail.mailer import MailFailure, NoMailer, Transport, TransportMailer
+from lib.mail.mailer import ATTEMPT_SECONDS, MailFailure, NoMailer, Transport, TransportMailer
 from lib.mail.outbox import KeptMail, Outbox
 from lib.mail.port import Mailer, Message
 from lib.runtime.fetch_transport import fetch_client
-
-SECONDS = 15
 
 
 class JsEmail:
@@ -43,7 +41,7 @@ class JsEmail:
             "html": message.html,
         }
         try:
-            await asyncio.wait_for(self._send(to_js(sent, dict_converter=Object.fromEntries)), SECONDS)
+            await asyncio.wait_for(self._send(to_js(sent, dict_converter=Object.fromEntries)), ATTEMPT_SECONDS)
         except TimeoutError:  # it may have been taken, and nothing would keep a second from being another mail
             raise MailFailure("the binding does not answer", again=False) from None
         except JsException as error:
@@ -93,7 +91,7 @@ def mail_of(env: Any, config: MailConfig, clock: Clock) -> tuple[Mailer, Outbox 
         return _mailer(kept, clock), kept
     if config.kind is MailKind.CLOUDFLARE:
         return _mailer(JsEmail(_binding(env, "EMAIL"), config.address, config.name), clock), None
-    http = fetch_client(http_api.SECONDS, most_bytes=0)
+    http = fetch_client(ATTEMPT_SECONDS, most_bytes=0)
     return _mailer(HttpApi(http, config.api_url, config.api_key, config.sender), clock), None
 
 

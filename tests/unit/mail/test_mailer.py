@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from lib.failures import Failure, counts
 from lib.http.errors import Unavailable
-from lib.mail.mailer import MailFailure, NoMailer, TransportMailer
+from lib.http.response import AFTERWARDS_SECONDS
+from lib.mail.mailer import SECONDS, MailFailure, NoMailer, TransportMailer
 from lib.mail.port import Message
 from tests.unit.fakes import run
 
@@ -45,6 +48,33 @@ def test_what_may_pass_is_tried_again_as_the_same_mail() -> None:
     transport = Scripted(MailFailure("busy", again=True), MailFailure("busy", again=True))
     send(transport)
     assert (transport.taken, transport.attempts) == ([MESSAGE], ["id"] * 3)
+
+
+class Silent:
+    """A transport that never answers."""
+
+    async def deliver(self, _message: Message, once: str) -> None:  # noqa: ARG002 - the port names it
+        await asyncio.sleep(3600)
+
+
+def test_a_mail_that_takes_too_long_is_told() -> None:
+    """All attempts together have one deadline: what runs after an answer is ended by the platform without a word."""
+    with pytest.raises(Unavailable):
+        run(TransportMailer(Silent(), lambda: "id", seconds=0.01).send(MESSAGE))
+    assert counts() == {Failure.MAIL_UNSENT.name.lower(): 1}
+    assert SECONDS < AFTERWARDS_SECONDS < 30
+
+
+def test_a_mail_that_is_a_part_of_what_takes_too_long_is_told() -> None:
+    """Whoever has the longer deadline."""
+
+    async def work() -> None:
+        async with asyncio.timeout(0.01):
+            await TransportMailer(Silent(), lambda: "id").send(MESSAGE)
+
+    with pytest.raises(TimeoutError):
+        run(work())
+    assert counts() == {Failure.MAIL_UNSENT.name.lower(): 1}
 
 
 @pytest.mark.parametrize(("again", "attempts"), [(True, 3), (False, 1)])
