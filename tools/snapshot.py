@@ -4,12 +4,13 @@ Usage: python -m tools.snapshot      (in the development environment)
 
 Cloudflare runs the Worker's imports once, at the deploy, and keeps the memory. What is forbidden then (randomness, I/O,
 JavaScript objects kept in a module) is an error only there: this finds it before. It runs bare workerd, with the same
-files that a deploy sends.
+files that a deploy sends, and hashes a password in what was restored: the library for that is no module of Python's.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -25,6 +26,10 @@ from tools.project import RUNTIME, ToolError, local_flags, wrangler_toml
 from tools.vendor import workerd_binary
 
 SECONDS = 60.0
+ENTRY = Path(__file__).with_name("snapshot_entry.py")
+HASH_PATH = "/__snapshot/hash"
+# The reference library's own test vector (test.c of https://github.com/P-H-C/phc-winner-argon2).
+KNOWN_HASH = "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4"
 MAX_MIB = 96  # an isolate has 128 MB, and begins with the snapshot's
 CONFIGURATION = """\
 using Workerd = import "/workerd/workerd.capnp";
@@ -55,13 +60,19 @@ def module_lines(out: Path, main: str) -> list[str]:
     return lines
 
 
-def configuration(folder: Path, port: int) -> str:
+def add_entry(folder: Path) -> str:
+    """Put the entry that hashes beside the modules in `folder`/out; return its name."""
+    shutil.copyfile(ENTRY, folder / "out" / ENTRY.name)
+    return ENTRY.name
+
+
+def configuration(folder: Path, port: int, main: str) -> str:
     wrangler = wrangler_toml()
     bindings = wrangler["durable_objects"]["bindings"]
     return CONFIGURATION.format(
         host=HOST,
         port=port,
-        modules=",\n    ".join(module_lines(folder / "out", Path(wrangler["main"]).name)),
+        modules=",\n    ".join(module_lines(folder / "out", main)),
         date=wrangler["compatibility_date"],
         flags=", ".join(f'"{flag}"' for flag in local_flags()),
         objects=", ".join(
@@ -106,7 +117,10 @@ def save(folder: Path) -> int:
 
 
 def first_answer_seconds(folder: Path, port: int) -> float:
-    """From the start of the process to the first answer. Any status will do: bare workerd has no database."""
+    """From the start of the process to the first answer. Any status will do: bare workerd has no database.
+
+    Then a password is hashed, by a library that is loaded only then. Raises ToolError where that fails.
+    """
     started = time.monotonic()
     workerd = BareWorkerd(folder, "--python-load-snapshot", "snapshot.bin")
     while True:
@@ -120,7 +134,15 @@ def first_answer_seconds(folder: Path, port: int) -> float:
             workerd.check_alive(started + SECONDS)
             time.sleep(0.02)
     elapsed = time.monotonic() - started
-    workerd.stop()
+    try:
+        with urllib.request.urlopen(f"http://{HOST}:{port}{HASH_PATH}", timeout=SECONDS) as answer:
+            hashed = answer.read().decode()
+    except OSError as error:
+        raise ToolError("\n".join([f"no password is hashed from the snapshot: {error}", *workerd.lines])) from None
+    finally:
+        workerd.stop()
+    if hashed != KNOWN_HASH:
+        raise ToolError(f"a password is hashed wrongly from the snapshot: {hashed}")
     return elapsed
 
 
@@ -129,7 +151,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder, port = Path(name), free_port()
         build(folder)
-        (folder / "config.capnp").write_text(configuration(folder, port), encoding="utf-8")
+        (folder / "config.capnp").write_text(configuration(folder, port, add_entry(folder)), encoding="utf-8")
         mib = save(folder) / 2**20
         seconds = first_answer_seconds(folder, port)
     print(f"Snapshot: {mib:.0f} MiB of {MAX_MIB}; from it, the first answer takes {seconds:.2f} s.")

@@ -38,7 +38,10 @@ class CtypesArgon2:
 
 @cache
 def _library() -> Any:
-    """Load the library at first use: nothing may be opened while the deploy snapshot is made."""
+    """Load the library at first use. A snapshot that is made with it can't be restored: workerd loads the libraries
+    anew in an order of its own, and finds pydantic's at another place ("Expected table base"). tools/snapshot.py looks
+    that it can be loaded after restoring.
+    """
     spec = find_spec(_PACKAGE)
     folders = list(spec.submodule_search_locations or ()) if spec else []
     [path] = [path for folder in folders for path in Path(folder).glob("_ffi*.so")]
