@@ -5,18 +5,27 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from http.client import HTTPConnection
 from pathlib import Path
 
 from bench.cases import PATH, Case
 from bench.load import Job, LoadGenerator
 from bench.stage import Stage
 from bench.workerd import ask
+from tools.ports import HOST
+from tools.project import ToolError, wrangler_toml
 
 CONNECTIONS = 16
 SETTLE_SECONDS = 1.5  # what has been answered is settled and delivered to the store by then
 STEPS = (2_000, 4_000, 6_000, 8_000, 10_000)
+# What comes at once: the largest bodies, streams of 30,000 tokens with and without usage, a full batch of the queue.
+LARGE_BODIES, LARGE_BYTES = 2, 8 * 2**20 - 1000
+STREAMS = 10
+GOAL_MIB = 96  # of the isolate's 128 MB
+SECONDS = 120.0
 
 
 @dataclass(frozen=True)
@@ -49,6 +58,38 @@ def measure(generator: LoadGenerator, stage: Stage, cases: Sequence[Case], steps
         time.sleep(SETTLE_SECONDS)
         samples.append(_sample(stage, step))
     return samples
+
+
+def at_once(stage: Stage) -> tuple[Memory, Memory]:
+    """Return the memory at boot, and after all of it at once. Raises ToolError where anything of it fails."""
+    before = _sample(stage, 0)
+    streams = [{"model": "sim/chat-chunks30000", "stream": True}] * (STREAMS // 2)
+    streams += [{**stream, "stream_options": {"include_usage": True}} for stream in streams]
+    calls = [*[{"model": "sim/chat-lat2000", "pad": "x" * LARGE_BYTES}] * LARGE_BODIES, *streams]
+    messages = wrangler_toml()["queues"]["consumers"][0]["max_batch_size"]
+    with ThreadPoolExecutor(len(calls) + 1) as pool:
+        ledger = pool.submit(ask, stage.ports.headgate, f"/__bench/ledger/{stage.org_id}/{messages}")
+        answers = list(pool.map(lambda fields: _call(stage, fields), calls))
+    if answers != [200] * len(calls) or ledger.result() != b"written":
+        raise ToolError(f"not all of it was answered: {answers}")
+    return before, _sample(stage, len(calls))
+
+
+def _call(stage: Stage, fields: Mapping[str, object]) -> int:
+    """Make a call, read all of its answer, and return its status."""
+    text = str(fields.get("pad", "Hello"))
+    body = {name: value for name, value in fields.items() if name != "pad"}
+    body["messages"] = [{"role": "user", "content": text}]
+    headers = {"authorization": f"Bearer {stage.headgate.key}", "content-type": "application/json"}
+    connection = HTTPConnection(HOST, stage.headgate.port, timeout=SECONDS)
+    try:
+        connection.request("POST", PATH, json.dumps(body), headers)
+        answer = connection.getresponse()
+        while answer.read(2**16):
+            pass
+        return answer.status
+    finally:
+        connection.close()
 
 
 def _sample(stage: Stage, requests: int) -> Memory:

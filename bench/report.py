@@ -15,7 +15,7 @@ from bench.cases import CHUNKS, MEMORY_CASES
 from bench.cold_start import ColdStart
 from bench.identity import Identity
 from bench.identity_table import identity_section
-from bench.memory import CONNECTIONS, Memory
+from bench.memory import CONNECTIONS, GOAL_MIB, LARGE_BODIES, STREAMS, Memory
 from bench.speed import Cell, Effort
 from bench.speed_table import goal_table, noise_line, speed_table, table
 from bench.store import Line
@@ -84,6 +84,13 @@ holds of Python's: so the counts go up and down.
 
 {memory}
 
+### All at once
+
+{large_bodies} bodies of 8 MB, {streams} streams of 30,000 tokens (half of them untouched) and a full batch of the
+ledger's queue, in one isolate. The goal: under {goal_mib} MiB of its 128 MB.
+
+{at_once}
+
 ## Cold start
 
 From the start of the process to the first answer (`/livez`), medians. A deploy makes the snapshot: the memory after all
@@ -103,6 +110,7 @@ class Findings:
     admission: Admission
     identity: Identity
     memory: Sequence[Memory]
+    at_once: Sequence[Memory]
     cold_start: ColdStart
     load_before: float
     load_after: float
@@ -127,12 +135,16 @@ def render(found: Findings) -> str:
         identity=identity_section(found.identity, found.effort),
         connections=CONNECTIONS,
         kinds=", ".join(f"“{case.name}”" for case in MEMORY_CASES),
-        memory=_memory_table(found.memory),
+        memory=memory_table(found.memory),
+        large_bodies=LARGE_BODIES,
+        streams=STREAMS,
+        goal_mib=GOAL_MIB,
+        at_once=memory_table(found.at_once),
         cold=_cold_table(found.cold_start),
     )
 
 
-def _memory_table(samples: Sequence[Memory]) -> str:
+def memory_table(samples: Sequence[Memory]) -> str:
     rows = [
         [
             f"{sample.requests:,}" if sample.requests else "at boot",

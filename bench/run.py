@@ -1,6 +1,6 @@
 """The benchmarks: direct, through a minimal JavaScript Worker, and through Headgate, measured side by side in one run.
 
-Usage: .venv/bin/python bench/run.py [--quick] [--only {speed,store,admission,identity}]
+Usage: .venv/bin/python bench/run.py [--quick] [--only {speed,store,admission,identity,memory}]
 
 `make bench` sets everything up first. The whole run takes about a quarter of an hour and writes docs/benchmarks.md. For
 work on the code there are two options, which only print: `--only` measures one part, and `--quick` measures roughly, in

@@ -15,7 +15,7 @@ from bench.admission_table import admission_section
 from bench.cases import MEMORY_CASES, QUICK_CASES, SPEED_CASES, Case
 from bench.identity_table import identity_section
 from bench.load import LoadGenerator
-from bench.report import Findings, render
+from bench.report import Findings, memory_table, render
 from bench.speed import Effort
 from bench.speed_table import goal_table, noise_line, speed_table
 from bench.stage import ENTRY, Stage, variables
@@ -83,14 +83,24 @@ def whole() -> str:
         say("memory")
         with Stage(folder, url, main=memory.add_entry(folder)) as stage:
             samples = memory.measure(generator, stage, MEMORY_CASES, memory.STEPS)
+        with Stage(folder, url, main=memory.add_entry(folder)) as stage:
+            together = memory.at_once(stage)
     load_after = os.getloadavg()[0]
-    return render(Findings(cells, WHOLE, lines, admitted, identified, samples, started, load_before, load_after))
+    return render(
+        Findings(cells, WHOLE, lines, admitted, identified, samples, together, started, load_before, load_after)
+    )
+
+
+def only_memory(_effort: Effort) -> str:
+    with built() as (folder, url, _), Stage(folder, url, main=memory.add_entry(folder)) as stage:
+        return memory_table(memory.at_once(stage))
 
 
 ONLY: Mapping[str, Callable[[Effort], str]] = {
     "store": only_store,
     "admission": only_admission,
     "identity": only_identity,
+    "memory": only_memory,
 }
 
 
