@@ -25,3 +25,16 @@ _KEPT = frozenset(
 def kept(headers: Mapping[str, str]) -> dict[str, str]:
     """Return the headers to hand on, of a provider's answer."""
     return {name: value for name, value in headers.items() if name in _KEPT}
+
+
+def untransformed(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return a stream's headers with a word against changing its bytes on their way, beside what its provider says.
+
+    Cloudflare's edge leaves event streams alone, but a zone's own compression rule, or a proxy behind it, may gather
+    events until a block is full (https://developers.cloudflare.com/speed/optimization/content/compression/).
+    """
+    said = headers.get("cache-control", "")
+    directives = [directive.strip().lower() for directive in said.split(",")]
+    if "no-transform" in directives:
+        return dict(headers)
+    return {**headers, "cache-control": f"{said}, no-transform" if said.strip() else "no-transform"}

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.gateway.answer_headers import kept
+from lib.gateway.answer_headers import kept, untransformed
 
 
 @pytest.mark.parametrize(
@@ -60,3 +60,19 @@ def test_an_unknown_header_is_not_kept(headers: dict[str, str]) -> None:
     listed = kept(headers)
     assert all(name in kept({name: ""}) for name in listed)
     assert {name: headers[name] for name in listed} == listed
+
+
+@pytest.mark.parametrize(
+    ("said", "sent"),
+    [
+        (None, "no-transform"),
+        ("", "no-transform"),
+        ("no-cache", "no-cache, no-transform"),
+        ("no-cache, must-revalidate", "no-cache, must-revalidate, no-transform"),
+        ("no-cache, No-Transform", "no-cache, No-Transform"),
+    ],
+)
+def test_a_stream_is_not_to_be_changed_on_its_way(said: str | None, sent: str) -> None:
+    """And what its provider says of caching stays."""
+    headers = {"content-type": "text/event-stream", **({"cache-control": said} if said is not None else {})}
+    assert untransformed(headers) == {"content-type": "text/event-stream", "cache-control": sent}
