@@ -78,6 +78,7 @@ class Stack:
         self._echo = echo
         self._news = News()
         self._worker_port = free_port()
+        self.worker_url = f"http://{HOST}:{self._worker_port}"  # past the edge
         self._simulator: Simulator | None = None
         self._edge: Edge | None = None
         self._worker: Process | None = None

@@ -52,7 +52,7 @@ async def create_chat_completion(
         told_error=openai_errors.told_error,
         stream=stream if chat.stream else None,
     )
-    return await call_model(services.gateway, model_request, account, request.client, services.database.close)
+    return await call_model(services.gateway, model_request, account, request, services.database.close)
 
 
 ROUTES = [

@@ -37,7 +37,7 @@ async def create_embeddings(
         told_error=openai_errors.told_error,
         has_output=False,
     )
-    return await call_model(services.gateway, model_request, account, request.client, services.database.close)
+    return await call_model(services.gateway, model_request, account, request, services.database.close)
 
 
 ROUTES = [

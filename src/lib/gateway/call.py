@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any
 
 from lib import failures
 from lib.clock import Clock
@@ -44,10 +45,12 @@ from lib.gateway.upstream import (
 )
 from lib.http import json_body
 from lib.http.errors import BadGateway, BadRequest, GatewayTimeout, HeadgateError, NotFound
-from lib.http.request import Departure
+from lib.http.memory import STREAM_BYTES, Share
+from lib.http.request import Validated
 from lib.http.response import LogFacts, Response
 
 MOST_HELD_BYTES = 1024 * 1024  # a longer answer is handed on as it comes
+LEAST_HELD_BYTES = 64 * 1024  # so is one over this where memory is scarce
 MOST_ERROR_BYTES = 256 * 1024
 EVENT_STREAM = "text/event-stream"
 KEY_REFUSED = (401, 403)
@@ -125,12 +128,13 @@ async def call_model(
     gateway: Gateway,
     request: ModelRequest,
     account: Account,
-    client: Departure,
+    incoming: Validated[Any, Any],
     opened: Callable[[], Awaitable[None]],
 ) -> Response:
     """Return the provider's answer. Raises the errors of `lib.http.errors`, each with its settlement to run after.
 
-    `opened` is awaited when the gate has let the request in: the store is needed no more, and the call may last long.
+    `incoming` is what the client asked; its body is let go of when the provider's is made. `opened` is awaited when the
+    gate has let the request in: the store is needed no more, and the call may last long.
     """
     name, target = await _target(gateway, request.call.model, account)
     call = request.call if name == request.call.model else replace(request.call, model=name)
@@ -138,21 +142,27 @@ async def call_model(
     admitted = await settlement.open(gateway.timeout_seconds, gateway.output_floor)
     try:
         await opened()
-        body = request.body(target, admitted.output_tokens)
         answer = await gateway.upstream.post(
             target.provider.base_url + request.path,
             {**target.provider.headers, "content-type": "application/json"},
-            body,
-            client,
+            _body(request, target, admitted.output_tokens, incoming),  # no name here keeps it
+            incoming.client,
             gateway.timeout_seconds,
         )
         settlement.first_byte()
-        response = await _respond(request, target, settlement, answer)
+        response = await _respond(request, target, settlement, answer, incoming.share)
     except (*_FAILURES, asyncio.CancelledError) as failure:
         error = _failed(failure, settlement, request.call)
         error.headers.update(settlement.headers)
         raise error from failure
     return replace(response, headers={**response.headers, **settlement.headers}) if settlement.headers else response
+
+
+def _body(request: ModelRequest, target: Target, output_tokens: int | None, incoming: Validated[Any, Any]) -> bytes:
+    body = request.body(target, output_tokens)
+    incoming.spent()
+    incoming.share.keep(len(body))  # the platform's copy, until the provider has answered
+    return body
 
 
 async def _target(gateway: Gateway, model: str, account: Account) -> tuple[str, Target]:
@@ -168,7 +178,10 @@ async def _target(gateway: Gateway, model: str, account: Account) -> tuple[str, 
         raise
 
 
-async def _respond(request: ModelRequest, target: Target, settlement: Settlement, answer: UpstreamAnswer) -> Response:
+async def _respond(
+    request: ModelRequest, target: Target, settlement: Settlement, answer: UpstreamAnswer, share: Share
+) -> Response:
+    share.keep(STREAM_BYTES)
     headers = answer_headers.kept(answer.headers)
     if not 200 <= answer.status < 600:  # no status of HTTP's: what it means is anybody's guess
         await answer.discard()
@@ -179,8 +192,8 @@ async def _respond(request: ModelRequest, target: Target, settlement: Settlement
         await answer.discard()
         raise Redirected
     if request.stream and headers.get("content-type", "").lower().startswith(EVENT_STREAM):
-        return _streamed(request.stream, target.provider.shown, settlement, answer, headers)
-    return await _whole(request, target.provider, settlement, answer, headers)
+        return _streamed(request.stream, target.provider.shown, settlement, answer, headers, share)
+    return await _whole(request, target.provider, settlement, answer, headers, share)
 
 
 async def _refused(target: Target, settlement: Settlement, answer: UpstreamAnswer, headers: dict[str, str]) -> Response:
@@ -215,13 +228,20 @@ def _is_json(body: bytes) -> bool:
 
 
 async def _whole(
-    request: ModelRequest, provider: Provider, settlement: Settlement, answer: UpstreamAnswer, headers: dict[str, str]
+    request: ModelRequest,
+    provider: Provider,
+    settlement: Settlement,
+    answer: UpstreamAnswer,
+    headers: dict[str, str],
+    share: Share,
 ) -> Response:
-    body = await answer.hold(MOST_HELD_BYTES)
+    most = MOST_HELD_BYTES if share.has_room(3 * MOST_HELD_BYTES) else LEAST_HELD_BYTES
+    body = await answer.hold(most)
     if body is None:
         passage = answer.passage(HidingFilter(provider.shown, events=False) if provider.shown else None)
         return _passed(request, settlement, answer, headers, passage)
     text = body.to_bytes()
+    share.keep(STREAM_BYTES + 2 * len(text))
     usage, failed = request.usage(text), request.told_error(text)
     output = 0 if usage else request.output_estimate(text)
     known, estimated = _used(settlement, usage, output, refused=failed and not output)
@@ -272,8 +292,8 @@ def _failure_cause(used: Usage) -> Cause:
 class _Reading:
     """What the text of one stream tells. Each text is read once."""
 
-    def __init__(self, stream: StreamFormat, settlement: Settlement) -> None:
-        self.heard = StreamText(stream.condense)
+    def __init__(self, stream: StreamFormat, settlement: Settlement, held: Callable[[int], None]) -> None:
+        self.heard = StreamText(stream.condense, held)
         self._completion = lru_cache(1)(lambda text: stream.completion(text, self.heard.earlier))
         self._used = lru_cache(1)(self._read)
         self._stream = stream
@@ -301,12 +321,17 @@ class _Reading:
 
 
 def _streamed(
-    stream: StreamFormat, shown: Hidden, settlement: Settlement, answer: UpstreamAnswer, headers: dict[str, str]
+    stream: StreamFormat,
+    shown: Hidden,
+    settlement: Settlement,
+    answer: UpstreamAnswer,
+    headers: dict[str, str],
+    share: Share,
 ) -> Response:
     stream_filter = stream.new_filter() if stream.new_filter else None
     if shown:
         stream_filter = HidingFilter(shown, stream_filter)
-    reading = _Reading(stream, settlement)
+    reading = _Reading(stream, settlement, lambda size: share.keep(STREAM_BYTES + size))
 
     def close(end: StreamEnd) -> Charge:
         cause, known, estimated = reading.ended(end)
@@ -334,7 +359,7 @@ def _streamed(
         await relay.finished(close)
         return await settlement.closed()
 
-    return Response(answer.status, headers, relay.body, settlement.facts(), settle)
+    return Response(answer.status, answer_headers.untransformed(headers), relay.body, settlement.facts(), settle)
 
 
 def _said_all(end: StreamEnd, completion: Completion) -> bool:

@@ -16,10 +16,14 @@ MOST_BYTES = 3 * KEPT_BYTES  # so much may come until the text before that is le
 
 
 class StreamText:
-    """Feed it a stream's bytes as they come. `condense` adds to what is known what some whole events tell."""
+    """Feed it a stream's bytes as they come.
 
-    def __init__(self, condense: Callable[[Earlier, bytes], Earlier]) -> None:
+    `condense` adds to what is known what some whole events tell. `held` is told how much a long one may come to hold.
+    """
+
+    def __init__(self, condense: Callable[[Earlier, bytes], Earlier], held: Callable[[int], None]) -> None:
         self._condense = condense
+        self._held = held
         self._pieces: list[bytes] = []
         self._size = 0
         self._most = MOST_BYTES
@@ -54,3 +58,4 @@ class StreamText:
         self._pieces, self._size = [text[begin:]], len(text) - begin
         # Where an event is that long, more of it has to come before it is looked at again.
         self._most = max(MOST_BYTES, 2 * self._size)
+        self._held(self._most)

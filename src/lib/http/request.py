@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
+from lib.http.memory import Memory, Share
+
 Body = TypeVar("Body")
 Query = TypeVar("Query")
 
@@ -31,7 +33,10 @@ class Departure(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RawRequest:
-    """A request before anything about it is known to be right. `path` and `query` are still percent-encoded."""
+    """A request before anything about it is known to be right. `path` and `query` are still percent-encoded.
+
+    `share` is what it holds of the isolate's memory; `body.read` claims it.
+    """
 
     id: str
     method: str
@@ -40,6 +45,7 @@ class RawRequest:
     headers: Headers
     body: BodyReader
     client: Departure
+    share: Share = field(default_factory=lambda: Memory().share())
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,3 +64,10 @@ class Validated(Generic[Body, Query]):
     path: Mapping[str, str] = field(default_factory=dict)
     json: dict[str, object] = field(default_factory=dict)
     head_only: bool = False
+    share: Share = field(default_factory=lambda: Memory().share())
+
+    def spent(self) -> None:
+        """Let go of the body, `json` as well as what the model read of it: all that it was needed for is made."""
+        self.json.clear()
+        for part in ("__pydantic_extra__", "__dict__"):
+            (getattr(self.body, part, None) or {}).clear()

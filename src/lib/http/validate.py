@@ -10,12 +10,14 @@ from pydantic import BaseModel, ValidationError
 
 from lib.http import json_body
 from lib.http.errors import BadRequest, UnsupportedMediaType, UriTooLong
+from lib.http.memory import size_of_parsed
 from lib.http.request import RawRequest, Validated
 from lib.http.route import Route
 
 FORM = "application/x-www-form-urlencoded"
 MOST_URI_CHARACTERS = 8 * 1024
 MOST_QUERY_FIELDS = 50
+LARGE_BYTES = 256 * 1024  # below this nobody looks how wide a body's characters are
 
 
 async def validate(route: Route, raw: RawRequest, path: Mapping[str, str]) -> Validated[Any, Any]:
@@ -34,6 +36,7 @@ async def validate(route: Route, raw: RawRequest, path: Mapping[str, str]) -> Va
         path=path,
         json=parsed,
         head_only=raw.method == "HEAD",
+        share=raw.share,
     )
 
 
@@ -70,6 +73,8 @@ async def _read_json(route: Route, raw: RawRequest) -> object:
     if content_type is not None and content_type.partition(";")[0].strip().lower() != "application/json":
         raise UnsupportedMediaType("The body must have the content type application/json.")
     body = await raw.body.read(route.max_body_bytes)
+    if len(body) > LARGE_BYTES:
+        raw.share.claim(len(body) + size_of_parsed(body))
     if body and content_type is None:
         raise UnsupportedMediaType("The body must have the content type application/json.")
     return json_body.parse(body or b"{}")

@@ -10,7 +10,8 @@ import js
 from pyodide.ffi import JsException, create_proxy, to_js
 
 from lib.gateway.upstream import Ends, StreamEnd, StreamFilter
-from lib.runtime.relay import NativeStream, byte_reader, close, why
+from lib.runtime.relay import NativeStream, close, why
+from lib.runtime.request import byte_reader
 
 PIECE_BYTES = 256 * 1024
 FIRST_BYTES = 64 * 1024  # nearly all answers are shorter, so that one read has them whole

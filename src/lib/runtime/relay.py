@@ -16,6 +16,7 @@ from js import Object
 from pyodide.ffi import JsException, create_proxy, to_js
 
 from lib.gateway.upstream import Ending, StreamEnd, StreamFilter
+from lib.runtime.request import byte_reader
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -190,11 +191,6 @@ def why(lifeline: Lifeline) -> StreamEnd:
     if lifeline.client.gone:
         return StreamEnd.CLIENT_GONE
     return StreamEnd.TIMEOUT if lifeline.timed_out else StreamEnd.PROVIDER_BROKE_OFF
-
-
-def byte_reader(stream: Any) -> Any:
-    """Return a reader that fills the buffers it is given."""
-    return stream.getReader(to_js({"mode": "byob"}, dict_converter=Object.fromEntries))
 
 
 async def close(writer: Any, last: bytes, lifeline: Lifeline) -> None:

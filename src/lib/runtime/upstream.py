@@ -24,8 +24,8 @@ from lib.gateway.upstream import (
 )
 from lib.http.request import Departure
 from lib.runtime.passage import JsPassage, begin
-from lib.runtime.relay import FilteredRelay, NativeRelay, byte_reader
-from lib.runtime.request import JsDeparture, rejection
+from lib.runtime.relay import FilteredRelay, NativeRelay
+from lib.runtime.request import JsDeparture, byte_reader, rejection
 
 
 class Lifeline:
@@ -68,18 +68,26 @@ class JsUpstream:
         if client.gone:
             raise NeverAsked
         lifeline = Lifeline(client, timeout_seconds)
-        options = {
-            "method": "POST",
-            # A compressed stream would have to be unpacked before its usage can be read.
-            "headers": {"accept-encoding": "identity", **headers},
-            "body": body,
-            "redirect": "manual",  # following one would carry our key to another host
-            "signal": lifeline.signal,
-        }
+        asked = _options(headers, body, lifeline)
+        del body  # the platform has a copy, and the provider may take minutes
+        asking = js.fetch(url, asked)
+        del asked
         try:
-            return JsAnswer(await js.fetch(url, to_js(options, dict_converter=Object.fromEntries)), lifeline)
+            return JsAnswer(await asking, lifeline)
         except JsException:
             raise lifeline.reason() from None
+
+
+def _options(headers: Mapping[str, str], body: bytes, lifeline: Lifeline) -> Any:
+    options = {
+        "method": "POST",
+        # A compressed stream would have to be unpacked before its usage can be read.
+        "headers": {"accept-encoding": "identity", **headers},
+        "body": body,
+        "redirect": "manual",  # following one would carry our key to another host
+        "signal": lifeline.signal,
+    }
+    return to_js(options, dict_converter=Object.fromEntries)
 
 
 class JsAnswer:

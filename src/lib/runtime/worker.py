@@ -17,6 +17,7 @@ from lib.bootstrap import ROUTER, bootstrap
 from lib.config import ConfigError
 from lib.http import pipeline
 from lib.http.errors import Unavailable
+from lib.http.memory import Memory
 from lib.http.request import RawRequest
 from lib.http.response import Finish, LogFacts, NativeBody, Response
 from lib.ids import new_id
@@ -27,6 +28,7 @@ from lib.services import Services
 NO_BODY = (204, 205, 304)  # the platform refuses a body beside these
 
 _services: Services | None = None
+_memory = Memory()
 
 
 async def serve(env: Any, ctx: Any, request: Any) -> Any:
@@ -37,9 +39,10 @@ async def serve(env: Any, ctx: Any, request: Any) -> Any:
     started = time.time()
     settled = js.Promise.withResolvers()
     ctx.waitUntil(settled.promise)
-    raw = raw_request(request, new_id(datetime.now(UTC)))
+    raw = raw_request(request, new_id(datetime.now(UTC)), _memory.share())
     response = await _respond(env, raw)
     if response.finish is None:
+        raw.share.release()
         _log(raw, response, started, time.time(), response.facts)
         settled.resolve()
     else:
@@ -74,6 +77,7 @@ async def _finish(raw: RawRequest, response: Response, finish: Finish, started: 
     except Exception:  # noqa: BLE001 - nobody waits for this task, so its failure must at least be told
         log.error("settlement_broke", request_id=raw.id, traceback=traceback.format_exc())
     finally:
+        raw.share.release()
         _log(raw, response, started, answered, facts)
         settled.resolve()
 

@@ -22,10 +22,11 @@ from lib.gateway.providers import Provider
 from lib.gateway.settlement import Call
 from lib.gateway.usage_filter import UsageEventFilter
 from lib.http.errors import HeadgateError
+from lib.http.request import Validated
 from lib.http.response import Response
 from lib.identity.models import Principal
 from lib.ids import new_id
-from tests.unit.fakes import FakeClient, FakeClock, run
+from tests.unit.fakes import FakeClient, FakeClock, FakeHeaders, run
 from tests.unit.gateway.fake_upstream import FakeAnswer, FakePassage, FakeRelay, FakeUpstream
 
 SECRET = "sk-provider-secret-0123456789"
@@ -126,7 +127,7 @@ class Caller:
         """Call, and throw the rest away once it is told of the end, as the platform does when it ends a request."""
 
         async def begin() -> None:
-            response = await call_model(self._gateway(), self._request(), ACCOUNT, FakeClient(), nothing)
+            response = await call_model(self._gateway(), self._request(), ACCOUNT, self._incoming(), nothing)
             assert response.finish is not None
             rest = response.finish()
             assert isinstance(rest, Coroutine)
@@ -142,12 +143,15 @@ class Caller:
 
     async def _call(self) -> Outcome:
         try:
-            response = await call_model(self._gateway(), self._request(), ACCOUNT, FakeClient(), nothing)
+            response = await call_model(self._gateway(), self._request(), ACCOUNT, self._incoming(), nothing)
         except HeadgateError as error:
             facts = await error.finish() if error.finish else {}
             return Outcome(error.status, error.headers, b"", facts, error)
         facts = dict(response.facts) | dict(await response.finish() if response.finish else {})
         return Outcome(response.status, response.headers, _sent(response), facts, None)
+
+    def _incoming(self) -> Validated[Any, Any]:
+        return Validated("r", None, None, FakeHeaders(), FakeClient())
 
     def _request(self) -> ModelRequest:
         stream = StreamFormat(

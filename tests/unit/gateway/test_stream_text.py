@@ -28,8 +28,12 @@ def delta(text: str | None, finish: str | None = None, index: int = 0, end: byte
 LONG = b"".join(delta(f" word{number % 7}", usage=None) for number in range(30_000))  # 3 MB
 
 
+def held(size: int) -> None:
+    assert size <= 2 * (sse.MOST_EVENT_BYTES + 10_000)
+
+
 def heard(text: bytes, size: int = 4_000) -> StreamText:
-    kept = StreamText(condense)
+    kept = StreamText(condense, held)
     for place in range(0, len(text), size):
         kept.add(text[place : place + size])
         assert len(kept.text) <= MOST_BYTES + size
@@ -45,7 +49,7 @@ def read(kept: StreamText) -> tuple[Usage | None, Completion]:
 def test_a_long_streams_end_is_there_byte_for_byte(size: int, line_end: bytes) -> None:
     """From the begin of an event on, so that it can be read."""
     text = LONG.replace(b"\n", line_end) + b"data: {"
-    kept = StreamText(condense)
+    kept = StreamText(condense, held)
     for place in range(0, len(text), size):
         kept.add(text[place : place + size])
     assert text.endswith(line_end * 2 + kept.text)
@@ -106,7 +110,7 @@ def test_the_estimate_of_a_long_stream_is_close(name: str, pieces: list[bytes]) 
 
 def test_an_event_without_an_end_is_not_held() -> None:
     """Past a megabyte its front goes: nobody will read it whole."""
-    kept = StreamText(condense)
+    kept = StreamText(condense, held)
     kept.add(b"data: ")
     for _ in range(400):
         kept.add(b"x" * 10_000)
