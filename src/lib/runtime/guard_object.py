@@ -12,7 +12,10 @@ from workers import DurableObject
 
 from lib.identity.guard import KNOWN, NETWORK
 from lib.identity.guessing import Attempts, rule_of
+from lib.identity.guessing_store import AttemptsTable
 from lib.runtime.gate_object import JsSql
+
+FORGETTING_MS = 60_000  # when an object that has nothing to remember, but something on disk, forgets that
 
 
 class Guard(DurableObject):
@@ -21,10 +24,12 @@ class Guard(DurableObject):
     def __init__(self, ctx: Any, env: Any) -> None:
         super().__init__(ctx, env)
         self._storage = ctx._ctx.storage
-        self._sql = JsSql(self._storage.sql)
+        self._table = AttemptsTable(JsSql(self._storage))
         purpose, kind, _ = str(ctx._ctx.id.name).split(":", 2)
         self._rule = rule_of(purpose, network=kind == NETWORK)
-        self._attempts = self._read()
+        self._attempts = self._table.read(self._rule)
+        if self._table.is_there and self._attempts.forgets_at() <= _now_ms():
+            self._storage.setAlarm(_now_ms() + FORGETTING_MS)
 
     # None of these awaits anything, so each is one step, and no two attempts are both the first.
     def attempt(self, network: str) -> int:
@@ -59,18 +64,9 @@ class Guard(DurableObject):
         else:
             self._storage.setAlarm(due)
 
-    def _read(self) -> Attempts:
-        self._make_table()
-        rows = self._sql.run("SELECT text FROM attempts")
-        return Attempts.from_json(self._rule, rows[0][0]) if rows else Attempts(self._rule)
-
     def _write(self) -> None:
-        self._make_table()  # the alarm may have dropped it
-        self._sql.run("INSERT OR REPLACE INTO attempts (id, text) VALUES (1, ?)", self._attempts.to_json())
+        self._table.write(self._attempts)
         self._storage.setAlarm(self._attempts.forgets_at())
-
-    def _make_table(self) -> None:
-        self._sql.run("CREATE TABLE IF NOT EXISTS attempts (id INTEGER PRIMARY KEY, text TEXT NOT NULL)")
 
 
 def _now_ms() -> int:

@@ -74,7 +74,7 @@ class PlayedGate(DurableObject):  # type: ignore[misc] # the platform's, which h
             raise ValueError("no such row")
         sql = self._platform.storage.sql
         sql.exec("CREATE TABLE IF NOT EXISTS failed (times INTEGER)")
-        if how == "is reset" and not JsSql(sql).run("SELECT times FROM failed"):
+        if how == "is reset" and not JsSql(self._platform.storage).run("SELECT times FROM failed"):
             sql.exec("INSERT INTO failed VALUES (1)")
             await js.scheduler.wait(100)  # else what was written goes with the object
             await self.evict()
