@@ -2,9 +2,9 @@
 
 Usage: python3 -m tools.soak      (what `make soak` runs)
 
-It reads from the environment REQUESTS (20000), RESTARTS (10), CLIENTS (200), SEED (a number that sets who calls what)
-and STORE (d1, or postgres). docs/soak.md tells what it checks. The last line says what it found; the exit code is 1
-unless all is well, and the data is then kept.
+It reads from the environment REQUESTS (20000), RESTARTS (10), CLIENTS (200), SEED (a number that sets who calls what),
+STORE (d1, or postgres) and PRODUCTION (1: docs/production.md). docs/soak.md tells what it checks. The last line says
+what it found; the exit code is 1 unless all is well, and the data is then kept.
 """
 
 from __future__ import annotations
@@ -27,12 +27,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tools import soak_checks
+from tools import soak_checks, soak_steady
 from tools.arguments import flags
 from tools.project import ToolError
 from tools.setup import set_up
 from tools.soak_calls import (
     FIRST_GUESS_SECONDS,
+    GRACE_SECONDS,
     LEAVING,
     MOST_TRIES,
     RETRIED,
@@ -43,11 +44,16 @@ from tools.soak_calls import (
     Outcome,
     chosen,
 )
+from tools.soak_memory import Memory
 from tools.soak_rules import NEAR_A_KILL, POLL_SECONDS, Rules
+from tools.soak_steady import Changes, Steady
 from tools.stack import Stack
 from tools.state import Store, store_named
 
-GRACE_SECONDS = 60  # a reservation's time beyond the provider's: lib/gateway/settlement.py
+LATE_SECONDS = 60  # an alarm, as in production
+MOST_UNAVAILABLE = 0.001  # of all calls
+NARROW_CLIENTS, WIDE_CLIENTS = 4, 2
+UPSTREAM_503 = "sim/busy-err503"
 PROGRESS_SECONDS = 10.0
 # What the log must never say (as in tests/e2e/conftest.py).
 DEFECTS = ("internal_error", "settlement_broke", "ledger_refused", "usage_record_rejected", "Uncaught", "Traceback")
@@ -98,6 +104,8 @@ class Soak:
     found: soak_checks.Findings = field(default_factory=soak_checks.Findings)
     begun: int = 0
     under_way: int = 0
+    memory: Memory = field(default_factory=Memory)
+    steady: list[Steady] = field(default_factory=list)
     kill_at: int = 0
     lasting: dict[str, float] = field(default_factory=dict)  # about how many seconds the latest calls of a model took
     due: asyncio.Event = field(default_factory=asyncio.Event)  # a kill
@@ -110,14 +118,19 @@ class Soak:
         """Do everything; tell whether all is well."""
         manager = Client(self.stack.port)
         await self.rules.make(manager, self.settings.requests)
+        self.steady = await soak_steady.make(self.rules, manager, NARROW_CLIENTS, WIDE_CLIENTS)
+        if self.stack.production:
+            await self.owned(lambda: self.memory.start(self.stack.inspector_port))
         await self._load(manager)
         leaked = await self._wait_for_deadlines(manager)
         records, now_ms = await self._records(manager), int(time.time() * 1000)
         overshoot = self._check(records, now_ms, await self._served())
         manager.close()
+        await self.owned(self.memory.stop)
         await self.owned(self.stack.stop)
         leaked += self._left_on_disk()
         self._check_log()
+        self._check_production()
         self._keep_outcomes()
         for words in self.found.wrong[: soak_checks.MOST_SHOWN]:
             say(f"WRONG: {words}")
@@ -125,7 +138,8 @@ class Soak:
             say(f"… and {len(self.found.wrong) - soak_checks.MOST_SHOWN} more")
         print(
             f"soak: requests={len(self.outcomes)} restarts={len(self.kills)} overshoot_nano_usd={overshoot}"
-            f" ledger_difference_nano_usd={self.found.nano_usd} leaked_reservations={leaked}",
+            f" ledger_difference_nano_usd={self.found.nano_usd} leaked_reservations={leaked}"
+            f" wrong_refusals={self.found.wrong_refusals}",
             flush=True,
         )
         return not (overshoot or leaked or self.found.wrong)
@@ -133,18 +147,31 @@ class Soak:
     async def _load(self, manager: Client) -> None:
         """Make all calls, and kill the Worker meanwhile."""
         self.up.set()
-        watching = [self.rules.watch(Client(self.stack.port)), self._watch_provider(), self._tell()]
+        changes = Changes(self.rules)
+        spare = await self.rules.add_key(manager, 0)
+        watching = [
+            self.rules.watch(Client(self.stack.port)),
+            self._watch_provider(),
+            self._tell(),
+            changes.go_on(self.stack.port, self.up, spare, self.outcomes),
+            *([self.memory.watch(Client(self.stack.port))] if self.stack.production else []),
+        ]
         watchers = [asyncio.create_task(one) for one in watching]
         try:
             async with asyncio.timeout(self.settings.most_seconds), asyncio.TaskGroup() as tasks:
                 for number in range(self.settings.clients):
                     tasks.create_task(self._client(random.Random(f"{self.settings.seed}-{number}")))  # noqa: S311
+                for steady in self.steady:
+                    tasks.create_task(
+                        soak_steady.ask(steady, self.stack.port, self._steadily, self._is_over, self._judge)
+                    )
                 tasks.create_task(self._kill_often(manager))
         except TimeoutError:
             raise ToolError(f"{self.begun} calls in {self.settings.most_seconds} s: Headgate hangs") from None
         finally:
             for task in watchers:
                 task.cancel()
+            say(f"{changes.made} changes of keys and rules, {len(changes.failed)} failed: {changes.failed[:2]}")
 
     async def _client(self, chance: random.Random) -> None:
         client = Client(self.stack.port)
@@ -161,17 +188,34 @@ class Soak:
                 await asyncio.sleep(0.1 * 2**attempt * chance.random())
         client.close()
 
-    async def _call(self, client: Client, kind: Kind, key: str, chance: random.Random) -> Outcome:
+    def _is_over(self) -> bool:
+        return self.begun >= self.settings.requests
+
+    async def _steadily(self, client: Client, kind: Kind, key: str, chance: random.Random) -> Outcome:
+        return await self._begin(client, kind, key, chance, None)
+
+    async def _judge(self, steady: Steady, outcome: Outcome) -> None:
+        if outcome.status != 200:
+            await asyncio.sleep(2 * soak_checks.SETTLED_SECONDS if not outcome.status else 0.1)  # for a kill to be told
+        if steady.note(outcome, self.kills, self.found):
+            with suppress(*NEAR_A_KILL):
+                await self.rules.raise_budget(Client(self.stack.port), steady.budget, soak_steady.NARROW)
+
+    async def _begin(self, client: Client, kind: Kind, key: str, chance: random.Random, stay: float | None) -> Outcome:
         await self.up.wait()
         self.begun += 1
         if self.begun >= self.kill_at:
             self.due.set()
         self.under_way += 1
-        lasts = self.lasting.get(kind.model, FIRST_GUESS_SECONDS)
-        stay = lasts * 1.1 * chance.random() if chance.random() < LEAVING else None
         outcome = await client.call(kind, key, chance, stay)
         self.under_way -= 1
         self.outcomes.append(outcome)
+        return outcome
+
+    async def _call(self, client: Client, kind: Kind, key: str, chance: random.Random) -> Outcome:
+        lasts = self.lasting.get(kind.model, FIRST_GUESS_SECONDS)
+        stay = lasts * 1.1 * chance.random() if chance.random() < LEAVING else None
+        outcome = await self._begin(client, kind, key, chance, stay)
         if outcome.end == "whole" and outcome.status == 200 and stay is None:
             self.lasting[kind.model] = lasts + (outcome.ended - outcome.began - lasts) / 4
         if outcome.status in (402, 429):  # clients that are refused come back, but not at once
@@ -210,7 +254,9 @@ class Soak:
 
     async def _wait_for_deadlines(self, manager: Client) -> int:
         """Wait until nothing is set aside, at most until all deadlines are over; return what is left."""
-        deadline = time.monotonic() + TIMEOUT_SECONDS + GRACE_SECONDS + 15
+        deadline = (
+            time.monotonic() + TIMEOUT_SECONDS + GRACE_SECONDS + 15 + (LATE_SECONDS if self.stack.production else 0)
+        )
         say("the load is over; waiting for what is under way, and for the orphans' deadlines")
         while time.monotonic() < deadline:
             with suppress(*NEAR_A_KILL):
@@ -222,13 +268,8 @@ class Soak:
 
     async def _records(self, manager: Client) -> dict[str, Json]:
         """All records by their ids; a second look at the counters is taken just before."""
-        records: dict[str, Json] = {}
-        path = following = "/api/v1/usage/records?limit=100"
-        while following:
-            answer = await manager.ask("GET", following, self.rules.admin)
-            records |= {record["id"]: record for record in answer["data"]}
-            cursor = answer["meta"]["next_cursor"]
-            following = f"{path}&cursor={cursor}" if cursor else ""
+        listed = manager.listed("/api/v1/usage/records?limit=100", self.rules.admin)
+        records = {record["id"]: record async for record in listed}
         await self.rules.look(manager)
         return records
 
@@ -304,6 +345,21 @@ class Soak:
         ]
         (self.stack.state.folder / "outcomes.jsonl").write_text("".join(lines), encoding="utf-8")
 
+    def _check_production(self) -> None:
+        """Few calls are told that we are not there, and the isolate stays small."""
+        refused = [outcome for outcome in self.outcomes if outcome.status == 503]
+        codes = _tally(str(outcome.error.get("code")) for outcome in refused if not _is_providers(outcome))
+        ours = sum(1 for outcome in refused if not _is_providers(outcome))
+        share = ours / max(1, len(self.outcomes))
+        say(f"unavailable: {ours} of {len(self.outcomes)} calls, {share:.3%} ({codes or 'none'})")
+        if not self.stack.production:
+            return
+        say(f"as in production: {self.memory.told()}")
+        if share >= MOST_UNAVAILABLE:
+            self.found.add(f"{share:.3%} of the calls got a 503 of ours")
+        if self.memory.wrong():
+            self.found.add(self.memory.wrong())
+
     def _check_log(self) -> None:
         log = self.stack.log_path.read_text(encoding="utf-8")
         lines = [line for line in log.splitlines() if _TORN_DOWN not in line]
@@ -311,6 +367,10 @@ class Soak:
             met = [line for line in lines if sign in line]
             if met:
                 self.found.add(f"the log says {sign} {len(met)} times: {met[0][:300]}")
+
+
+def _is_providers(outcome: Outcome) -> bool:
+    return outcome.kind.model.endswith(UPSTREAM_503.removeprefix("sim/"))
 
 
 def _get(url: str) -> Json:
@@ -336,7 +396,8 @@ async def soak(settings: Settings, folder: Path) -> bool:
         loop = asyncio.get_running_loop()
         try:
             await loop.run_in_executor(owner, stack.start)
-            say(f"{settings.requests} calls, {settings.restarts} kills, {settings.store}; data and log: {folder}")
+            how = ", as in production" if stack.production else ""
+            say(f"{settings.requests} calls, {settings.restarts} kills, {settings.store}{how}; data and log: {folder}")
             return await Soak(settings, stack, owner, Rules(stack.api_key)).run()
         finally:
             await loop.run_in_executor(owner, stack.stop)

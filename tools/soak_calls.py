@@ -17,6 +17,7 @@ INPUT, CACHED, OUTPUT = 100, 50, 400  # what the simulated provider's models cos
 SPARE_TOKENS = 200
 CALL_SECONDS = 60.0
 TIMEOUT_SECONDS = 10  # UPSTREAM_TIMEOUT_SECONDS of a soak
+GRACE_SECONDS = 60  # a reservation's time beyond the provider's: lib/gateway/settlement.py
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER: close with a reset
 Json = dict[str, Any]
 
@@ -159,6 +160,16 @@ class Client:
         if not 200 <= status < 300:
             raise ValueError(f"{method} {path}: {status} {text[:400]!r}")
         return {**json.loads(text), "etag": head.get("etag", "")}
+
+    async def listed(self, path: str, key: str) -> AsyncIterator[Json]:
+        """Yield all of a list, page by page. Raises as `ask` does."""
+        following = path
+        while following:
+            answer = await self.ask("GET", following, key)
+            for one in answer["data"]:
+                yield one
+            cursor = answer["meta"]["next_cursor"]
+            following = f"{path}&cursor={cursor}" if cursor else ""
 
     async def call(self, kind: Kind, key: str, chance: random.Random, stay: float | None) -> Outcome:
         """Make one call. After `stay` seconds the client leaves, wherever the answer stands then; None: it does not."""

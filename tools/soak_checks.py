@@ -23,10 +23,16 @@ class Findings:
 
     nano_usd: int = 0
     wrong: list[str] = field(default_factory=list)
+    wrong_refusals: int = 0
 
     def add(self, words: str, nano_usd: int = 0) -> None:
         self.nano_usd += abs(nano_usd)
         self.wrong.append(words)
+
+    def refused(self, words: str) -> None:
+        """Note a refusal that what is counted does not justify."""
+        self.wrong_refusals += 1
+        self.add(words)
 
 
 def check_refusals(outcomes: Iterable[Outcome], large: str, findings: Findings) -> None:
@@ -36,11 +42,11 @@ def check_refusals(outcomes: Iterable[Outcome], large: str, findings: Findings) 
         if code == "budget_exceeded":
             left = int(outcome.headers["x-headgate-budget-remaining"])
             if left > outcome.bound or details[0].get("budget_id") == large:
-                findings.add(f"refused by a budget: {left} left, the call takes {outcome.bound}: {outcome.error}")
+                findings.refused(f"refused by a budget: {left} left, the call takes {outcome.bound}: {outcome.error}")
         elif code in ("requests_limit_reached", "concurrent_limit_reached"):
             unit = code.partition("_")[0]
             if f'"{unit}";r=0;' not in outcome.headers["ratelimit"]:
-                findings.add(f"refused by a limit of {unit} with room: {outcome.headers['ratelimit']}")
+                findings.refused(f"refused by a limit of {unit} with room: {outcome.headers['ratelimit']}")
         elif code == "cost_unknown":
             findings.add(f"no bound for {outcome.kind.model}")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from string import ascii_lowercase
 
 from tools.soak_calls import Client, Json, tokens_cost
 
@@ -66,22 +67,22 @@ class Rules:
 
     async def make(self, client: Client, calls: int) -> None:
         """Make everything. `calls` is how many there will be."""
-        await self._key(client, 60)  # one without rules of its own
-        small, poor, slow, bursting, topped = [await self._key(client, share) for share in (8, 3, 10, 7, 12)]
-        self.large = await self._budget(client, {"type": "org"}, "total", max(calls, 1_000) * 1_000_000)
-        await self._budget(client, {"type": "org"}, "month", max(calls, 1_000) * 1_000_000)
-        await self._budget(client, {"type": "key", "id": small}, "rolling:60", 300_000)
+        await self.add_key(client, 60)  # one without rules of its own
+        small, poor, slow, bursting, topped = [await self.add_key(client, share) for share in (8, 3, 10, 7, 12)]
+        self.large = await self.add_budget(client, {"type": "org"}, "total", max(calls, 1_000) * 1_000_000)
+        await self.add_budget(client, {"type": "org"}, "month", max(calls, 1_000) * 1_000_000)
+        await self.add_budget(client, {"type": "key", "id": small}, "rolling:60", 300_000)
         # Wide enough that most of a short run is still in it at the end.
-        await self._budget(client, {"type": "model", "id": "sim/whole-chunks8"}, "rolling:300", 1_500_000)
-        await self._budget(client, {"type": "key", "id": poor}, "day", 12_000)  # less than any call may cost
-        await self._budget(client, {"type": "key", "id": topped}, "total", 250_000, 400_000)
-        await self._budget(client, {"type": "model", "id": "sim/told-chunks30"}, "total", 150_000, 300_000)
-        await self._budget(client, {"type": "model", "id": "sim/early-lat400-chunks20"}, "week", 60_000, 60_000)
-        self._tag_keys()
-        await self._limit(client, slow, "requests", 60, window_seconds=10)
-        await self._limit(client, slow, "concurrent", 12)
-        await self._limit(client, bursting, "requests", 20, window_seconds=5, burst=30)
-        await self._limit(client, bursting, "tokens", 4_000, window_seconds=20)
+        await self.add_budget(client, {"type": "model", "id": "sim/whole-chunks8"}, "rolling:300", 1_500_000)
+        await self.add_budget(client, {"type": "key", "id": poor}, "day", 12_000)  # less than any call may cost
+        await self.add_budget(client, {"type": "key", "id": topped}, "total", 250_000, 400_000)
+        await self.add_budget(client, {"type": "model", "id": "sim/told-chunks30"}, "total", 150_000, 300_000)
+        await self.add_budget(client, {"type": "model", "id": "sim/early-lat400-chunks20"}, "week", 60_000, 60_000)
+        self.tag_keys()
+        await self.add_limit(client, slow, "requests", 60, window_seconds=10)
+        await self.add_limit(client, slow, "concurrent", 12)
+        await self.add_limit(client, bursting, "requests", 20, window_seconds=5, burst=30)
+        await self.add_limit(client, bursting, "tokens", 4_000, window_seconds=20)
 
     async def watch(self, client: Client) -> None:
         """Look at all counters again and again, and note whatever is above its limit."""
@@ -94,14 +95,16 @@ class Rules:
 
     async def look(self, client: Client) -> None:
         """Look once. Raises one of NEAR_A_KILL where there was no answer."""
-        answer = await client.ask("GET", "/api/v1/budgets?limit=100", self.admin)
-        for shown in answer["data"]:
-            budget = self.budgets[shown["id"]]
+        for shown in [shown async for shown in client.listed("/api/v1/budgets?limit=100", self.admin)]:
+            budget = self.budgets.get(shown["id"])
+            if budget is None:
+                continue  # made beside the load, and soon gone
             budget.spent, budget.reserved = shown["spent_nano_usd"], shown["reserved_nano_usd"]
             budget.overshoot = max(budget.overshoot, budget.spent + budget.reserved - budget.limit)
-        answer = await client.ask("GET", "/api/v1/limits?limit=100", self.admin)
-        for shown in answer["data"]:
-            limit = self.limits[shown["id"]]
+        for shown in [shown async for shown in client.listed("/api/v1/limits?limit=100", self.admin)]:
+            limit = self.limits.get(shown["id"])
+            if limit is None:
+                continue
             limit.used = shown["used"]
             # Tokens are estimated when a call is let in, and may turn out to be more.
             limit.above = max(limit.above, 0 if limit.unit == "tokens" else limit.used - limit.most)
@@ -116,36 +119,41 @@ class Rules:
     async def top_up(self, client: Client) -> None:
         """Raise the small budgets, so that their ends are met again."""
         for budget in [budget for budget in self.budgets.values() if budget.step]:
-            path = f"/api/v1/budgets/{budget.id}"
-            budget.limit += budget.step  # before it is so: what is read meanwhile is below either
-            etag = (await client.ask("GET", path, self.admin))["etag"]
-            await client.ask("PATCH", path, self.admin, {"limit_nano_usd": budget.limit}, if_match=etag)
+            await self.raise_budget(client, budget, budget.step)
+
+    async def raise_budget(self, client: Client, budget: Budget, step: int) -> None:
+        """Raise one. Raises one of NEAR_A_KILL."""
+        path = f"/api/v1/budgets/{budget.id}"
+        budget.limit += step  # before it is so: what is read meanwhile is below either
+        etag = (await client.ask("GET", path, self.admin))["etag"]
+        await client.ask("PATCH", path, self.admin, {"limit_nano_usd": budget.limit}, if_match=etag)
 
     def held(self) -> int:
         """How many budgets still have something set aside, and calls that concurrency limits think are under way."""
         budgets = sum(1 for budget in self.budgets.values() if budget.reserved)
         return budgets + sum(limit.used for limit in self.limits.values() if limit.unit == "concurrent")
 
-    def _tag_keys(self) -> None:
+    def tag_keys(self) -> None:
         """Have keys with a budget of their own call models of their own: so the provider's counts tell them apart."""
         secrets = {key_id: secret for secret, key_id in self.key_ids.items()}
         owned = [budget for budget in self.budgets.values() if budget.scope["type"] == "key"]
-        for letter, budget in zip("abc", owned, strict=True):
+        for letter, budget in zip(ascii_lowercase, owned, strict=False):
             budget.tag = self.tags[secrets[budget.scope["id"]]] = f"{letter}z"
 
-    async def _key(self, client: Client, share: int) -> str:
+    async def add_key(self, client: Client, share: int) -> str:
         made = (await client.ask("POST", "/api/v1/keys", self.admin, {"name": f"soak {share}"}))["data"]
-        self.keys[made["secret"]] = share
+        if share:
+            self.keys[made["secret"]] = share
         self.key_ids[made["secret"]] = made["id"]
         return str(made["id"])
 
-    async def _budget(self, client: Client, scope: Json, window: str, limit: int, step: int = 0) -> str:
+    async def add_budget(self, client: Client, scope: Json, window: str, limit: int, step: int = 0) -> str:
         body = {"scope": scope, "window": window, "limit_nano_usd": limit}
         made = (await client.ask("POST", "/api/v1/budgets", self.admin, body))["data"]
         self.budgets[made["id"]] = Budget(made["id"], scope, window, limit, step)
         return str(made["id"])
 
-    async def _limit(self, client: Client, key_id: str, unit: str, most: int, **fields: int) -> None:
+    async def add_limit(self, client: Client, key_id: str, unit: str, most: int, **fields: int) -> None:
         body = {"scope": {"type": "key", "id": key_id}, "unit": unit, "limit": most, **fields}
         made = (await client.ask("POST", "/api/v1/limits", self.admin, body))["data"]
         self.limits[made["id"]] = Limit(made["id"], unit, fields.get("burst", most))

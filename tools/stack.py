@@ -79,6 +79,7 @@ class Stack:
         self._news = News()
         self._worker_port = free_port()
         self.worker_url = f"http://{HOST}:{self._worker_port}"  # past the edge
+        self.inspector_port = free_port()
         self._simulator: Simulator | None = None
         self._edge: Edge | None = None
         self._worker: Process | None = None
@@ -185,6 +186,7 @@ class Stack:
         )
         # Clients reach workerd through the edge, not through wrangler's proxy, which hides a client's leaving.
         environment = {**wrangler_environment(self.state), "HEADGATE_WORKER_PORT": str(self._worker_port)}
+        environment["HEADGATE_INSPECTOR_PORT"] = str(self.inspector_port)
         if self.postgres is not None:
             environment[HYPERDRIVE] = self.postgres.worker_url
         self._worker = Process(command, cwd=ROOT, env=environment, on_line=self._line)

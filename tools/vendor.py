@@ -33,12 +33,13 @@ WRAPPER = """\
 # Made by tools/setup.py: workerd with the packed Python runtime. It dies with the program that started it.
 command=$1; shift
 if [ "$command" = serve ]; then set -- --pyodide-bundle-disk-cache-dir={runtime} "$@"; fi
-# Miniflare lets workerd choose a port. Ours is told beforehand, since the edge must know it. Of wrangler's two workerd
-# processes only the Worker's own asks for port 0.
+# Miniflare lets workerd choose its ports. Ours are told beforehand, since the edge and the soak must know them. Of
+# wrangler's two workerd processes only the Worker's own asks for port 0.
 for argument; do
   shift
   case $argument in
     --socket-addr=entry=127.0.0.1:0) argument="--socket-addr=entry=127.0.0.1:${{HEADGATE_WORKER_PORT:-0}}" ;;
+    --inspector-addr=127.0.0.1:0) argument="--inspector-addr=127.0.0.1:${{HEADGATE_INSPECTOR_PORT:-0}}" ;;
   esac
   set -- "$@" "$argument"
 done

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from tests.e2e.support.chosen import PATIENCE
+
 Found = TypeVar("Found")
 
 DEADLINE_SECONDS = 15.0
@@ -13,6 +15,7 @@ DEADLINE_SECONDS = 15.0
 
 def until(ask: Callable[[], Found | None], what: str, seconds: float = DEADLINE_SECONDS) -> Found:
     """Return the first answer of `ask` that is not None or False; fail when there is none in time."""
+    seconds *= PATIENCE
     deadline = time.monotonic() + seconds
     while True:
         found = ask()
