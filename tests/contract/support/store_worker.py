@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ import httpx
 from tools import node
 from tools.ports import HOST, free_port
 from tools.process import Process
+from tools.production_project import copy_rules, is_production, production_variables
 from tools.project import PYTHON_MODULES, ROOT, ToolError, local_flags, wrangler_toml
 from tools.state import State
 from tools.wrangler import wrangler_environment
@@ -81,6 +83,10 @@ def _project(folder: Path, hyperdrives: list[str]) -> Path:
     for module in WORKER.glob("*.py"):
         if module.name != "entry.py":
             shutil.copy(module, package)
+    production = {}
+    if is_production(os.environ):
+        copy_rules(source)
+        production = {"PRODUCTION": "1", **production_variables(os.environ)}
     (folder / "python_modules").symlink_to(PYTHON_MODULES)
     real = wrangler_toml()
     [d1] = real["d1_databases"]
@@ -100,6 +106,7 @@ def _project(folder: Path, hyperdrives: list[str]) -> Path:
         "[python_modules]",
         f"exclude = {real['python_modules']['exclude']!r}",
     ]
+    lines += ["[vars]", *(f"{name} = '{value}'" for name, value in production.items())]
     for binding in hyperdrives:
         lines += ["[[hyperdrive]]", f"binding = '{binding}'", f"id = '{'0' * 32}'"]
     (folder / "wrangler.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")

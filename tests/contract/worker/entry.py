@@ -83,6 +83,17 @@ class PlayedGate(DurableObject):  # type: ignore[misc] # the platform's, which h
         return 7
 
 
+def _bound(env: Any) -> Any:
+    """Return the bindings; with PRODUCTION=1 as they are in production."""
+    if getattr(env, "PRODUCTION", None) is None:
+        return env
+    from tools.production.environment import begin, environment_of  # only then is it in the bundle
+
+    bound = environment_of(env)
+    begin(bound)
+    return bound
+
+
 D1_BINDINGS = {"DB": JsD1Binding, "SLOW_DB": SlowD1}
 
 
@@ -99,6 +110,7 @@ class Default(WorkerEntrypoint):  # type: ignore[misc] # the platform's, which h
 
     async def _answer(self, request: Any) -> str:
         try:
+            self._bound = _bound(self.env._env)
             asked = json.loads(await request.text())
             if "gate" in asked:
                 return await self._play(asked)
@@ -129,7 +141,7 @@ class Default(WorkerEntrypoint):  # type: ignore[misc] # the platform's, which h
         return json.dumps({"broke": "it has not been evicted"})
 
     def _store(self, asked: Mapping[str, Any]) -> Store:
-        env, (statement_seconds, connect_seconds) = self.env._env, asked["limits"]
+        env, (statement_seconds, connect_seconds) = self._bound, asked["limits"]
         name = asked["binding"]
         if name in D1_BINDINGS:
             return D1Store(D1_BINDINGS[name](env.DB), time.time, statement_seconds)
