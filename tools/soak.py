@@ -53,6 +53,7 @@ from tools.state import Store, store_named
 LATE_SECONDS = 60  # an alarm, as in production
 MOST_UNAVAILABLE = 0.001  # of all calls
 NARROW_CLIENTS, WIDE_CLIENTS = 4, 2
+CHANGERS = 4  # who change keys and rules
 UPSTREAM_503 = "sim/busy-err503"
 PROGRESS_SECONDS = 10.0
 # What the log must never say (as in tests/e2e/conftest.py).
@@ -153,7 +154,7 @@ class Soak:
             self.rules.watch(Client(self.stack.port)),
             self._watch_provider(),
             self._tell(),
-            changes.go_on(self.stack.port, self.up, spare, self.outcomes),
+            *(changes.go_on(self.stack.port, self.up, spare, self.outcomes) for _ in range(CHANGERS)),
             *([self.memory.watch(Client(self.stack.port))] if self.stack.production else []),
         ]
         watchers = [asyncio.create_task(one) for one in watching]
@@ -172,6 +173,8 @@ class Soak:
             for task in watchers:
                 task.cancel()
             say(f"{changes.made} changes of keys and rules, {len(changes.failed)} failed: {changes.failed[:2]}")
+            if not changes.made:
+                self.found.add("nobody could change a key or a rule")
 
     async def _client(self, chance: random.Random) -> None:
         client = Client(self.stack.port)
@@ -303,7 +306,7 @@ class Soak:
                 found.add(f"limit {limit.id} ({limit.unit}) was {limit.above} above")
         soak_checks.check_refusals(self.outcomes, self.rules.large, found)
         soak_checks.check_answers(self.outcomes, records, self.kills, found)
-        soak_checks.check_lost(rows, self.kills_ms, found)
+        soak_checks.check_lost(rows, self.kills_ms, self.outcomes, self.kills, found)
         soak_checks.check_bounds(self.rules, rows, found)
         overshoot = soak_checks.check_budgets(self.rules, rows, now_ms, found)
         soak_checks.check_provider(rows, served["by_model"], found)

@@ -159,7 +159,7 @@ class Client:
             raise
         if not 200 <= status < 300:
             raise ValueError(f"{method} {path}: {status} {text[:400]!r}")
-        return {**json.loads(text), "etag": head.get("etag", "")}
+        return {**json.loads(text or b"{}"), "etag": head.get("etag", "")}
 
     async def listed(self, path: str, key: str) -> AsyncIterator[Json]:
         """Yield all of a list, page by page. Raises as `ask` does."""
@@ -171,12 +171,13 @@ class Client:
             cursor = answer["meta"]["next_cursor"]
             following = f"{path}&cursor={cursor}" if cursor else ""
 
-    async def call(self, kind: Kind, key: str, chance: random.Random, stay: float | None) -> Outcome:
+    async def call(self, kind: Kind, key: str, chance: random.Random, stay: float | None, **headers: str) -> Outcome:
         """Make one call. After `stay` seconds the client leaves, wherever the answer stands then; None: it does not."""
         outcome = Outcome(key, kind, bound_of(kind), time.monotonic())
+        request = request_bytes("POST", "/v1/chat/completions", key, body_of(kind), **headers)
         try:
             async with asyncio.timeout(CALL_SECONDS):
-                await self._call(outcome, kind, key, stay, chance)
+                await self._call(outcome, request, stay, chance)
         except TimeoutError:
             self.close()
             outcome.end = "hung"
@@ -185,8 +186,7 @@ class Client:
         outcome.ended = time.monotonic()
         return outcome
 
-    async def _call(self, outcome: Outcome, kind: Kind, key: str, stay: float | None, chance: random.Random) -> None:
-        request = request_bytes("POST", "/v1/chat/completions", key, body_of(kind))
+    async def _call(self, outcome: Outcome, request: bytes, stay: float | None, chance: random.Random) -> None:
         text = bytearray()
         try:
             async with asyncio.timeout(stay):

@@ -47,6 +47,8 @@ def check_refusals(outcomes: Iterable[Outcome], large: str, findings: Findings) 
             unit = code.partition("_")[0]
             if f'"{unit}";r=0;' not in outcome.headers["ratelimit"]:
                 findings.refused(f"refused by a limit of {unit} with room: {outcome.headers['ratelimit']}")
+        elif outcome.status in (400, 401, 403, 404):
+            findings.add(f"{outcome.status} for {outcome.kind.model}: {outcome.error}")
         elif code == "cost_unknown":
             findings.add(f"no bound for {outcome.kind.model}")
 
@@ -84,11 +86,16 @@ def _check_answered(outcome: Outcome, record: Json | None, kills: list[float], f
         found.add(f"{outcome.id}: {cost} by the provider, on record {record}", difference or 1)
 
 
-def check_lost(records: Iterable[Json], kills_ms: list[float], found: Findings) -> None:
+def check_lost(
+    records: Iterable[Json], kills_ms: list[float], outcomes: Iterable[Outcome], kills: list[float], found: Findings
+) -> None:
     """Only a kill loses a call: all others are settled, whatever becomes of their clients."""
+    torn = {call.id for call in outcomes if call.end == "broken" and any(abs(kill - call.ended) < 1 for kill in kills)}
     for record in records:
         began = _ms(record["started_at"])
-        if record["cause"] == "lost" and not any(-100 <= kill - began <= LONGEST_SECONDS * 1000 for kill in kills_ms):
+        if record["cause"] != "lost" or record["id"] in torn:
+            continue
+        if not any(-100 <= kill - began <= LONGEST_SECONDS * 1000 for kill in kills_ms):
             found.add(f"{record['id']}: lost without a kill: {record['model']}, {record['started_at']}")
 
 

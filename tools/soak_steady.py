@@ -22,6 +22,7 @@ HELD_SECONDS = TIMEOUT_SECONDS + GRACE_SECONDS + 75
 NARROW, WIDE = 150_000, 10**15
 ASKED = tuple(kind for kind in KINDS if kind.model in ("sim/whole-chunks8", "sim/told-chunks12-gap2"))
 PAUSE_SECONDS = 0.05
+PAGE = "https://app.example.com"
 CHANGE_SECONDS = 0.2  # between two changes
 
 
@@ -121,9 +122,16 @@ class Changes:
 
     async def _mint(self, client: Client, _key_id: str, calls: list[Outcome]) -> None:
         kind: Kind = ASKED[0]
-        wanted = {"end_user": f"visitor-{self.made}", "minutes": 5, "budget_nano_usd": 10**9, "models": [kind.model]}
+        wanted = {
+            "end_user": f"visitor-{self.made}",
+            "minutes": 5,
+            "budget_nano_usd": 10**9,
+            "models": [kind.model],
+            "origins": [PAGE],
+        }
         made = await self._ask(client, "POST", "/api/v1/keys/actions/mint", wanted)
-        calls.append(await client.call(kind, made["secret"], random.Random(self.made), None))  # noqa: S311 - no secret
+        chance = random.Random(self.made)  # noqa: S311 - no secret
+        calls.append(await client.call(kind, made["secret"], chance, None, origin=PAGE))
 
     async def _limit(self, client: Client, key_id: str, _calls: list[Outcome]) -> None:
         limit = {"scope": {"type": "key", "id": key_id}, "unit": "requests", "limit": 10**6, "window_seconds": 60}
