@@ -761,7 +761,7 @@ export interface paths {
         };
         /**
          * Export calls to models
-         * @description All that match, oldest first, one JSON object a line (NDJSON). A body that breaks off is not whole: ask again, with `from` set to the last line's `started_at`.
+         * @description What matches, oldest first, one JSON object a line (NDJSON). The last line is `{"meta": {"next_cursor": …}}`: null where the export is whole, else ask again with `cursor`. A body without that line broke off: ask again.
          */
         get: operations["export_ledger"];
         put?: never;
@@ -858,7 +858,7 @@ export interface paths {
         };
         /**
          * Export what was done in the organisation
-         * @description All that match, oldest first, one JSON object a line (NDJSON). A body that breaks off is not whole: its last line's `seq` tells how far it came.
+         * @description What matches, oldest first, one JSON object a line (NDJSON). The last line is `{"meta": {"next_cursor": …}}`: null where the export is whole, else ask again with `cursor`. A body without that line broke off: ask again.
          */
         get: operations["export_audit"];
         put?: never;
@@ -2301,6 +2301,11 @@ export interface components {
             created_at: string;
         };
         /**
+         * EventLine
+         * @description A line of an export: an event, or the end of this body.
+         */
+        EventLine: components["schemas"]["Event"] | components["schemas"]["ExportEnd"];
+        /**
          * ExplainCall
          * @description A call that nobody makes. Without `key_id` it is the asking key's own. `max_output_tokens` is for each choice.
          */
@@ -2345,6 +2350,21 @@ export interface components {
             rule_id: string | null;
             /** Retry After Ms */
             retry_after_ms: number | null;
+        };
+        /**
+         * ExportEnd
+         * @description The last line of an export that ended in order. Ask again with `cursor` until `meta.next_cursor` is null.
+         */
+        ExportEnd: {
+            meta: components["schemas"]["ExportMeta"];
+        };
+        /**
+         * ExportMeta
+         * @description Where an export goes on. `next_cursor` is null where it is whole.
+         */
+        ExportMeta: {
+            /** Next Cursor */
+            next_cursor: string | null;
         };
         /**
          * FieldChange
@@ -2655,6 +2675,11 @@ export interface components {
              */
             updated_at: string;
         };
+        /**
+         * LedgerLine
+         * @description A line of an export: a call, or the end of this body.
+         */
+        LedgerLine: components["schemas"]["LedgerEntry"] | components["schemas"]["ExportEnd"];
         /**
          * Level
          * @description Where on a call's way a rule counts.
@@ -4191,8 +4216,11 @@ export type EndTotp = components['schemas']['EndTotp'];
 export type Ended = components['schemas']['Ended'];
 export type ErrorDetail = components['schemas']['ErrorDetail'];
 export type Event = components['schemas']['Event'];
+export type EventLine = components['schemas']['EventLine'];
 export type ExplainCall = components['schemas']['ExplainCall'];
 export type Explanation = components['schemas']['Explanation'];
+export type ExportEnd = components['schemas']['ExportEnd'];
+export type ExportMeta = components['schemas']['ExportMeta'];
 export type FieldChange = components['schemas']['FieldChange'];
 export type FullTeam = components['schemas']['FullTeam'];
 export type GoThere = components['schemas']['GoThere'];
@@ -4207,6 +4235,7 @@ export type KeyWithSecret = components['schemas']['KeyWithSecret'];
 export type Kind = components['schemas']['Kind'];
 export type LedgerCheck = components['schemas']['LedgerCheck'];
 export type LedgerEntry = components['schemas']['LedgerEntry'];
+export type LedgerLine = components['schemas']['LedgerLine'];
 export type Level = components['schemas']['Level'];
 export type Limit = components['schemas']['Limit'];
 export type Live = components['schemas']['Live'];
@@ -4837,8 +4866,8 @@ export interface operations {
     list_orgs: {
         parameters: {
             query?: {
-                limit?: number;
                 cursor?: string;
+                limit?: number;
             };
             header?: never;
             path?: never;
@@ -5442,8 +5471,8 @@ export interface operations {
     list_members: {
         parameters: {
             query?: {
-                limit?: number;
                 cursor?: string;
+                limit?: number;
             };
             header?: never;
             path: {
@@ -5910,8 +5939,8 @@ export interface operations {
     list_invitations: {
         parameters: {
             query?: {
-                limit?: number;
                 cursor?: string;
+                limit?: number;
             };
             header?: never;
             path: {
@@ -6498,8 +6527,8 @@ export interface operations {
     list_roles: {
         parameters: {
             query?: {
-                limit?: number;
                 cursor?: string;
+                limit?: number;
             };
             header?: never;
             path: {
@@ -7116,8 +7145,8 @@ export interface operations {
     list_teams: {
         parameters: {
             query?: {
-                limit?: number;
                 cursor?: string;
+                limit?: number;
             };
             header?: never;
             path: {
@@ -8062,8 +8091,8 @@ export interface operations {
     list_keys: {
         parameters: {
             query?: {
-                limit?: number;
                 cursor?: string;
+                limit?: number;
                 /** @description `browser`: minted for end users; `person`: what members' own calls are counted on */
                 kind?: "server" | "browser" | "person";
             };
@@ -9170,8 +9199,8 @@ export interface operations {
     list_org_models: {
         parameters: {
             query?: {
-                limit?: number;
                 cursor?: string;
+                limit?: number;
             };
             header?: never;
             path?: never;
@@ -9694,8 +9723,8 @@ export interface operations {
     list_limits: {
         parameters: {
             query?: {
-                limit?: number;
                 cursor?: string;
+                limit?: number;
             };
             header?: never;
             path?: never;
@@ -10318,8 +10347,8 @@ export interface operations {
     list_budgets: {
         parameters: {
             query?: {
-                limit?: number;
                 cursor?: string;
+                limit?: number;
             };
             header?: never;
             path?: never;
@@ -10959,8 +10988,8 @@ export interface operations {
     list_adjustments: {
         parameters: {
             query?: {
-                limit?: number;
                 cursor?: string;
+                limit?: number;
             };
             header?: never;
             path: {
@@ -11544,8 +11573,8 @@ export interface operations {
     report_usage: {
         parameters: {
             query?: {
-                limit?: number;
                 cursor?: string;
+                limit?: number;
                 /** @description First day, YYYY-MM-DD, UTC */
                 from?: string;
                 /** @description Last day, YYYY-MM-DD, UTC */
@@ -11665,8 +11694,8 @@ export interface operations {
     list_ledger: {
         parameters: {
             query?: {
-                limit?: number;
                 cursor?: string;
+                limit?: number;
                 /** @description First day, or moment with offset */
                 from?: string;
                 /** @description Last day, or the moment after the last */
@@ -11795,6 +11824,7 @@ export interface operations {
     export_ledger: {
         parameters: {
             query?: {
+                cursor?: string;
                 /** @description First day, or moment with offset */
                 from?: string;
                 /** @description Last day, or the moment after the last */
@@ -11854,7 +11884,7 @@ export interface operations {
                      *       "updated_at": "2026-12-01T12:00:00Z"
                      *     }
                      */
-                    "application/x-ndjson": components["schemas"]["LedgerEntry"];
+                    "application/x-ndjson": components["schemas"]["LedgerLine"];
                 };
             };
             /** @description The request is malformed. */
@@ -12173,8 +12203,8 @@ export interface operations {
     list_records: {
         parameters: {
             query?: {
-                limit?: number;
                 cursor?: string;
+                limit?: number;
                 /** @description First day, YYYY-MM-DD, UTC */
                 from?: string;
                 /** @description Last day, YYYY-MM-DD, UTC */
@@ -12295,8 +12325,8 @@ export interface operations {
     list_audit: {
         parameters: {
             query?: {
-                limit?: number;
                 cursor?: string;
+                limit?: number;
                 /** @description First day, or moment with offset */
                 from?: string;
                 /** @description Last day, or the moment after the last */
@@ -12407,6 +12437,7 @@ export interface operations {
     export_audit: {
         parameters: {
             query?: {
+                cursor?: string;
                 /** @description First day, or moment with offset */
                 from?: string;
                 /** @description Last day, or the moment after the last */
@@ -12448,7 +12479,7 @@ export interface operations {
                      *       "created_at": "2026-12-01T12:00:00Z"
                      *     }
                      */
-                    "application/x-ndjson": components["schemas"]["Event"];
+                    "application/x-ndjson": components["schemas"]["EventLine"];
                 };
             };
             /** @description The request is malformed. */
@@ -12510,8 +12541,8 @@ export interface operations {
     list_own_events: {
         parameters: {
             query?: {
-                limit?: number;
                 cursor?: string;
+                limit?: number;
             };
             header?: never;
             path?: never;
@@ -12610,8 +12641,8 @@ export interface operations {
     list_ledger_checks: {
         parameters: {
             query?: {
-                limit?: number;
                 cursor?: string;
+                limit?: number;
             };
             header?: never;
             path?: never;
@@ -12717,8 +12748,8 @@ export interface operations {
     reconcile: {
         parameters: {
             query?: {
-                limit?: number;
                 cursor?: string;
+                limit?: number;
             };
             header?: never;
             path?: never;
@@ -12927,8 +12958,8 @@ export interface operations {
     end_all_sessions: {
         parameters: {
             query?: {
-                limit?: number;
                 cursor?: string;
+                limit?: number;
             };
             header?: never;
             path?: never;
@@ -12998,8 +13029,8 @@ export interface operations {
     list_all_orgs: {
         parameters: {
             query?: {
-                limit?: number;
                 cursor?: string;
+                limit?: number;
                 find?: string;
                 /** @description First day, YYYY-MM-DD, UTC */
                 from?: string;
@@ -13080,8 +13111,8 @@ export interface operations {
     report_org: {
         parameters: {
             query?: {
-                limit?: number;
                 cursor?: string;
+                limit?: number;
                 /** @description First day, YYYY-MM-DD, UTC */
                 from?: string;
                 /** @description Last day, YYYY-MM-DD, UTC */
@@ -13350,8 +13381,8 @@ export interface operations {
     list_all_people: {
         parameters: {
             query?: {
-                limit?: number;
                 cursor?: string;
+                limit?: number;
                 find?: string;
             };
             header?: never;
@@ -13845,8 +13876,8 @@ export interface operations {
     list_sessions: {
         parameters: {
             query?: {
-                limit?: number;
                 cursor?: string;
+                limit?: number;
             };
             header?: never;
             path?: never;
@@ -16061,8 +16092,8 @@ export interface operations {
     list_logins: {
         parameters: {
             query?: {
-                limit?: number;
                 cursor?: string;
+                limit?: number;
             };
             header?: never;
             path?: never;

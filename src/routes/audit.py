@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from lib.audit import audit_store
-from lib.audit.audit_store import BEYOND_ALL, EXPORT_ROWS, AuditFilter
+from lib.audit.audit_store import BEYOND_ALL, AuditFilter, Events
 from lib.http import ndjson, render
 from lib.http.errors import BadRequest
-from lib.http.paging import PageQuery, cut, decode_cursor
+from lib.http.paging import CursorQuery, PageQuery, cut, decode_cursor, encode_cursor
 from lib.http.periods import Moment, span
 from lib.http.request import Validated
 from lib.http.response import Response
 from lib.http.route import Route
 from lib.identity.models import SELF, Principal, Scope
 from lib.services import Services
+from lib.store.reading import following
 from lib.store.schema import AuditEventRow, PersonEventRow
 from routes.schemas import Page
 
@@ -38,11 +39,16 @@ class AuditFields(BaseModel):
     def filter(self) -> AuditFilter:
         """Return it as the log takes it. Raises BadRequest."""
         start, end = span(self.start, self.to)
-        return AuditFilter(start, end, self.action, self.actor, self.target, self.result)
+        begin, stop = start if self.start else None, end if self.to else None
+        return AuditFilter(begin, stop, self.action, self.actor, self.target, self.result)
 
 
 class AuditQuery(AuditFields, PageQuery):
-    """A page of them."""
+    """A page of them. It may be short, even empty, while there are more: `meta.next_cursor` tells."""
+
+
+class AuditExportQuery(AuditFields, CursorQuery):
+    """All of them, from `cursor` on."""
 
 
 class FieldChange(BaseModel):
@@ -71,48 +77,53 @@ class Event(BaseModel):
     created_at: datetime
 
 
+class EventLine(RootModel[Event | ndjson.ExportEnd]):
+    """A line of an export: an event, or the end of this body."""
+
+
+# The first member of an export's cursor: it reads the other way than the list does.
+_EXPORT = "export"
+
+
 async def list_audit(services: Services, request: Validated[None, AuditQuery], principal: Principal) -> Response:
     """List events, newest first."""
     query = request.query
     if ndjson.MEDIA_TYPE in (request.headers.get("accept") or "").lower():
-        if query.model_fields_set & {"cursor", "limit"}:
-            raise BadRequest(
-                f"{ndjson.MEDIA_TYPE} has all events and no pages: leave `cursor` and `limit` out.", param="cursor"
-            )
+        if "limit" in query.model_fields_set:
+            raise BadRequest(f"{ndjson.MEDIA_TYPE} has no pages: leave `limit` out.", param="limit")
         return await export_audit(services, request, principal)
-    rows = await audit_store.newest(
-        services.database, principal.org_id, query.filter(), _before(query.cursor), query.limit + 1
-    )
-    return _page(rows, query.limit)
+    [before] = decode_cursor(query.cursor, [str(BEYOND_ALL)])
+    found = await audit_store.newest(services.database, principal.org_id, query.filter(), _number(before), query.limit)
+    return render.page([_event(row) for row in found.rows], encode_cursor([str(found.next)]) if found.next else None)
 
 
 async def export_audit(
-    services: Services, request: Validated[None, AuditFields] | Validated[None, AuditQuery], principal: Principal
+    services: Services, request: Validated[None, AuditExportQuery] | Validated[None, AuditQuery], principal: Principal
 ) -> Response:
-    """Stream all events, oldest first, one JSON object a line."""
-    wanted = request.query.filter()
+    """Stream events, oldest first, one JSON object a line."""
+    wanted, database = request.query.filter(), services.database
+    kind, after = decode_cursor(request.query.cursor, [_EXPORT, "0"])
+    if kind != _EXPORT:
+        raise BadRequest("The cursor is not one of an export.", param="cursor")
+
+    async def read(place: int) -> Events:
+        return await audit_store.oldest(database, principal.org_id, wanted, place, audit_store.EXPORT_ROWS)
+
     # Before the answer begins: where the store is away, that is an error and no broken body.
-    first = await audit_store.oldest(services.database, principal.org_id, wanted, 0, EXPORT_ROWS)
-    pages = audit_store.following(services.database, principal.org_id, wanted, first)
-    return ndjson.export(services.streams, request, "audit.ndjson", _lines(pages))
+    first = await read(_number(after))
+    return ndjson.export(services.streams, request, "audit.ndjson", _parts(following(database, first, read)))
 
 
 async def list_own_events(services: Services, request: Validated[None, PageQuery], principal: Principal) -> Response:
     """List what one has done oneself, or what was tried in one's name, newest first."""
     query = request.query
-    before = _before(query.cursor)
-    return _page(
-        await audit_store.of_person(services.database, str(principal.user_id), before, query.limit + 1), query.limit
-    )
-
-
-def _page(rows: Sequence[AuditEventRow | PersonEventRow], limit: int) -> Response:
-    shown, more = cut(rows, limit, lambda row: [str(row.seq)])
+    [before] = decode_cursor(query.cursor, [str(BEYOND_ALL)])
+    rows = await audit_store.of_person(services.database, str(principal.user_id), _number(before), query.limit + 1)
+    shown, more = cut(rows, query.limit, lambda row: [str(row.seq)])
     return render.page([_event(row) for row in shown], more)
 
 
-def _before(cursor: str | None) -> int:
-    [text] = decode_cursor(cursor, [str(BEYOND_ALL)])
+def _number(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= len(str(BEYOND_ALL)) and int(text) <= BEYOND_ALL):
         raise BadRequest("The cursor is not one of ours.", param="cursor")
     return int(text)
@@ -123,9 +134,10 @@ def _event(row: AuditEventRow | PersonEventRow) -> Event:
     return Event.model_validate(fields | {"details": json.loads(row.details)})
 
 
-async def _lines(pages: AsyncIterator[list[AuditEventRow]]) -> AsyncIterator[list[Event]]:
-    async for page in pages:
-        yield [_event(row) for row in page]
+async def _parts(found: AsyncIterator[Events]) -> AsyncIterator[ndjson.Part]:
+    async for some in found:
+        cursor = encode_cursor([_EXPORT, str(some.next)]) if some.next else None
+        yield ndjson.Part([_event(row) for row in some.rows], cursor)
 
 
 ROUTES = [
@@ -145,13 +157,14 @@ ROUTES = [
         handler=export_audit,
         summary="Export what was done in the organisation",
         description=(
-            "All that match, oldest first, one JSON object a line (NDJSON). A body that breaks off is not whole: its"
-            " last line's `seq` tells how far it came."
+            "What matches, oldest first, one JSON object a line (NDJSON). The last line is"
+            ' `{"meta": {"next_cursor": …}}`: null where the export is whole, else ask again with `cursor`. A body'
+            " without that line broke off: ask again."
         ),
-        responses={200: Event},
+        responses={200: EventLine},
         media_type=ndjson.MEDIA_TYPE,
         permission=Scope.AUDIT_READ,
-        query=AuditFields,
+        query=AuditExportQuery,
     ),
     Route(
         method="GET",

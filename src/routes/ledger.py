@@ -6,14 +6,14 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from lib.admission import ledger, ledger_check
-from lib.admission.ledger import LedgerFilter, Place
+from lib.admission.ledger import LedgerFilter, Place, Records
 from lib.gateway.models import Cause
 from lib.http import ndjson, render
 from lib.http.errors import BadRequest, NotFound
-from lib.http.paging import PageQuery, cut, decode_cursor
+from lib.http.paging import CursorQuery, PageQuery, decode_cursor, encode_cursor
 from lib.http.periods import FIRST_MOMENT, LAST_MOMENT, Moment, days, span
 from lib.http.request import Validated
 from lib.http.response import Response
@@ -22,11 +22,12 @@ from lib.identity.models import Principal, Scope
 from lib.ids import is_id
 from lib.services import Services
 from lib.store.dialect import time_text
-from lib.store.schema import UsageRecordRow
+from lib.store.reading import following
 from routes.money import InDollars
 from routes.schemas import AFTER_ALL, DaysQuery, LedgerCheck, One, Page
 
-_BEFORE_ALL: Place = (FIRST_MOMENT, "")
+# The first member of an export's cursor: it reads the other way than the list does.
+_EXPORT = "export"
 
 
 class LedgerFields(BaseModel):
@@ -50,7 +51,11 @@ class LedgerFields(BaseModel):
 
 
 class LedgerQuery(LedgerFields, PageQuery):
-    """A page of them."""
+    """A page of them. It may be short, even empty, while there are more: `meta.next_cursor` tells."""
+
+
+class LedgerExportQuery(LedgerFields, CursorQuery):
+    """All of them, from `cursor` on."""
 
 
 class LedgerEntry(InDollars):
@@ -88,13 +93,15 @@ class LedgerEntry(InDollars):
     updated_at: datetime
 
 
+class LedgerLine(RootModel[LedgerEntry | ndjson.ExportEnd]):
+    """A line of an export: a call, or the end of this body."""
+
+
 async def list_ledger(services: Services, request: Validated[None, LedgerQuery], principal: Principal) -> Response:
     """List calls to models, newest first. All that was settled before this request is in it."""
     if ndjson.MEDIA_TYPE in (request.headers.get("accept") or "").lower():
-        if request.query.model_fields_set & {"cursor", "limit"}:
-            raise BadRequest(
-                f"{ndjson.MEDIA_TYPE} has all records and no pages: leave `cursor` and `limit` out.", param="cursor"
-            )
+        if "limit" in request.query.model_fields_set:
+            raise BadRequest(f"{ndjson.MEDIA_TYPE} has no pages: leave `limit` out.", param="limit")
         return await export_ledger(services, request, principal)
     return await _page(services, principal, request.query, request.query.filter())
 
@@ -117,15 +124,24 @@ async def get_entry(services: Services, request: Validated[None, NoQuery], princ
 
 
 async def export_ledger(
-    services: Services, request: Validated[None, LedgerFields] | Validated[None, LedgerQuery], principal: Principal
+    services: Services,
+    request: Validated[None, LedgerExportQuery] | Validated[None, LedgerQuery],
+    principal: Principal,
 ) -> Response:
-    """Stream all calls, oldest first, one JSON object a line."""
-    wanted = request.query.filter()
+    """Stream calls, oldest first, one JSON object a line."""
+    wanted, database = request.query.filter(), services.database
+    [kind, *cursor] = decode_cursor(request.query.cursor, [_EXPORT, "", ""])
+    after = _place(cursor, FIRST_MOMENT)
+    if kind != _EXPORT:
+        raise BadRequest("The cursor is not one of an export.", param="cursor")
     await services.gates.flush(principal.org_id)
+
+    async def read(place: Place) -> Records:
+        return await ledger.oldest(database, principal.org_id, wanted, place, ledger.EXPORT_ROWS)
+
     # Before the answer begins: where the store is away, that is an error and no broken body.
-    first = await ledger.oldest(services.database, principal.org_id, wanted, _BEFORE_ALL, ledger.EXPORT_ROWS)
-    pages = ledger.following(services.database, principal.org_id, wanted, first)
-    return ndjson.export(services.streams, request, "ledger.ndjson", _lines(pages))
+    first = await read(after)
+    return ndjson.export(services.streams, request, "ledger.ndjson", _parts(following(database, first, read)))
 
 
 async def verify_ledger(services: Services, _request: Validated[None, NoQuery], principal: Principal) -> Response:
@@ -134,22 +150,27 @@ async def verify_ledger(services: Services, _request: Validated[None, NoQuery], 
 
 
 async def _page(services: Services, principal: Principal, query: PageQuery, wanted: LedgerFilter) -> Response:
-    before = _place(decode_cursor(query.cursor, ["", AFTER_ALL]))
+    before = _place(decode_cursor(query.cursor, ["", AFTER_ALL]), LAST_MOMENT)
     await services.gates.flush(principal.org_id)
-    rows = await ledger.newest(services.database, principal.org_id, wanted, before, query.limit + 1)
-    shown, more = cut(rows, query.limit, lambda row: [time_text(row.started_at), row.id])
-    return render.page([LedgerEntry.model_validate(row) for row in shown], more)
+    found = await ledger.newest(services.database, principal.org_id, wanted, before, query.limit)
+    cursor = encode_cursor(_texts(found.next)) if found.next else None
+    return render.page([LedgerEntry.model_validate(row) for row in found.rows], cursor)
 
 
-async def _lines(pages: AsyncIterator[list[UsageRecordRow]]) -> AsyncIterator[list[LedgerEntry]]:
-    async for page in pages:
-        yield [LedgerEntry.model_validate(row) for row in page]
+async def _parts(found: AsyncIterator[Records]) -> AsyncIterator[ndjson.Part]:
+    async for some in found:
+        cursor = encode_cursor([_EXPORT, *_texts(some.next)]) if some.next else None
+        yield ndjson.Part([LedgerEntry.model_validate(row) for row in some.rows], cursor)
 
 
-def _place(cursor: Sequence[str]) -> Place:
-    """Read a start time and an id out of a cursor; without a time, the place behind all."""
+def _texts(place: Place) -> list[str]:
+    return [time_text(place[0]), place[1]]
+
+
+def _place(cursor: Sequence[str], otherwise: datetime) -> Place:
+    """Read a start time and an id out of a cursor; without a time it is `otherwise`."""
     try:
-        time = datetime.fromisoformat(cursor[0]).astimezone(UTC) if cursor[0] else LAST_MOMENT
+        time = datetime.fromisoformat(cursor[0]).astimezone(UTC) if cursor[0] else otherwise
     except (ValueError, OverflowError):
         raise BadRequest("The cursor is not one of ours.", param="cursor") from None
     return time, cursor[1]
@@ -172,13 +193,14 @@ ROUTES = [
         handler=export_ledger,
         summary="Export calls to models",
         description=(
-            "All that match, oldest first, one JSON object a line (NDJSON). A body that breaks off is not whole: ask"
-            " again, with `from` set to the last line's `started_at`."
+            "What matches, oldest first, one JSON object a line (NDJSON). The last line is"
+            ' `{"meta": {"next_cursor": …}}`: null where the export is whole, else ask again with `cursor`. A body'
+            " without that line broke off: ask again."
         ),
-        responses={200: LedgerEntry},
+        responses={200: LedgerLine},
         media_type=ndjson.MEDIA_TYPE,
         permission=Scope.LEDGER_READ,
-        query=LedgerFields,
+        query=LedgerExportQuery,
     ),
     Route(
         method="GET",

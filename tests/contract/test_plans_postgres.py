@@ -101,6 +101,21 @@ def test_pages_of_models_need_no_sorting(plan: Explained) -> None:
     assert not plan.sorts, str(plan)
 
 
+@each("(started_at, id) ", "LIMIT")
+def test_a_cursor_of_the_ledger_bounds_the_index(plan: Explained) -> None:
+    """A page far back costs what the first one does, and an export as much as it has rows."""
+    [condition] = [found for name, found in plan.indexes.items() if name.startswith("usage_records")]
+    pair, of_one_key = r"ROW\(started_at, \(?id\)?\S*\) [<>]", "key_id = "
+    assert re.search(rf"{pair}|{of_one_key}", condition), str(plan)
+
+
+@each("FROM audit_events", "LIMIT")
+def test_a_cursor_of_the_audit_log_bounds_the_index(plan: Explained) -> None:
+    """So does that of each of its filters."""
+    [condition] = [found for name, found in plan.indexes.items() if name.startswith("audit_events")]
+    assert re.search(r"seq [<>] ", condition) or plan.sql.endswith("ORDER BY seq DESC LIMIT 1"), str(plan)
+
+
 @each("ORDER BY started_at DESC, id DESC")
 def test_pages_of_records_sort_only_what_is_of_one_time(plan: Explained) -> None:
     """The index is by time; records of the very same time are put in order as they come."""

@@ -48,7 +48,7 @@ INWARD = {
     ),
     "lib.audit": (
         "lib.audit", "lib.identity.api_keys", "lib.identity.context", "lib.ids", "lib.store.database",
-        "lib.store.dialect", "lib.store.rows", "lib.store.schema", "lib.store.scope",
+        "lib.store.dialect", "lib.store.reading", "lib.store.rows", "lib.store.schema", "lib.store.scope",
         "lib.turns",
     ),
     "lib.identity.context": ("lib.http.request",),

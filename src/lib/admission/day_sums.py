@@ -112,7 +112,7 @@ async def _first_marks(database: Database, org_id: str, now: datetime) -> UsageM
         FIRST_DAY,
         now,
     )
-    return UsageMarkRow(org_id, FIRST_DAY, FIRST_DAY, now, now)
+    return UsageMarkRow(org_id, FIRST_DAY, FIRST_DAY, now, now, None, None, None)
 
 
 async def _sum(database: Database, org_id: str, start: str, end: str, now: datetime) -> bool:

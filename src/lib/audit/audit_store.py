@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import json
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, TypeVar
+from datetime import datetime, timedelta
+from typing import TypeVar
 
 from lib.audit.chain import EMPTY, Head, Link, Log
 from lib.store.database import Database, Statement, Value
+from lib.store.reading import MOST_LOOKED_AT, Found, cut
 from lib.store.rows import columns
 from lib.store.schema import AuditEventRow, PersonEventRow
 from lib.store.scope import Org, Person, Scope
 
-EXPORT_ROWS = 500  # in memory at a time
+EXPORT_ROWS = 1_000  # in memory at a time
 BEYOND_ALL = 2**53  # above every `seq`
 # What an event is before it has its place: no store runs it.
 UNPLACED = "an event without its place"
@@ -23,12 +24,20 @@ _ORG_COLUMNS = columns(AuditEventRow)
 _PERSON_COLUMNS = columns(PersonEventRow)
 
 
+Events = Found[AuditEventRow, int]
+
+# Numbers follow times, but for what was done at once: an event gets its number at the end of what it tells of.
+_DISORDER = timedelta(hours=1)
+# So many events are asked for their times, to find out between which numbers a span of time lies.
+_PROBES = 64
+
+
 @dataclass(frozen=True, slots=True)
 class AuditFilter:
     """Which rows: those from `start` on and before `end`, and of all that the rest names."""
 
-    start: datetime
-    end: datetime
+    start: datetime | None = None
+    end: datetime | None = None
     action: str | None = None
     actor: str | None = None
     target: str | None = None
@@ -83,24 +92,24 @@ def found_org(org_id: str, version: int) -> Statement:
     return Statement("SELECT 1 FROM orgs WHERE id = ? AND version = ?", (org_id, version))
 
 
-async def newest(database: Database, org_id: str, wanted: AuditFilter, before: int, limit: int) -> list[AuditEventRow]:
+async def newest(database: Database, org_id: str, wanted: AuditFilter, before: int, limit: int) -> Events:
     """Return an organisation's rows with a number below `before`, newest first."""
-    return await _page(database, org_id, wanted, before, limit, ("<", "DESC"))
+    if _by_index(wanted):
+        return cut(await _rows(database, org_id, wanted, (None, before), limit, "DESC"), limit, _number, None)
+    first, last = await _numbers(database, org_id, wanted, 1, min(before - 1, await _last(database, org_id)))
+    edge = max(first, last - MOST_LOOKED_AT + 1)
+    rows = await _rows(database, org_id, wanted, (edge - 1, last + 1), limit, "DESC")
+    return cut(rows, limit, _number, edge if edge > first else None)
 
 
-async def oldest(database: Database, org_id: str, wanted: AuditFilter, after: int, limit: int) -> list[AuditEventRow]:
+async def oldest(database: Database, org_id: str, wanted: AuditFilter, after: int, limit: int) -> Events:
     """Return an organisation's rows with a number above `after`, oldest first."""
-    return await _page(database, org_id, wanted, after, limit, (">", "ASC"))
-
-
-async def following(
-    database: Database, org_id: str, wanted: AuditFilter, page: list[AuditEventRow]
-) -> AsyncIterator[list[AuditEventRow]]:
-    """Yield `page`, the first of an export, and all pages behind it. Only one is in memory at a time."""
-    while page:
-        yield page
-        full = len(page) == EXPORT_ROWS
-        page = await oldest(database, org_id, wanted, page[-1].seq, EXPORT_ROWS) if full else []
+    if _by_index(wanted):
+        return cut(await _rows(database, org_id, wanted, (after, None), limit, "ASC"), limit, _number, None)
+    first, last = await _numbers(database, org_id, wanted, after + 1, await _last(database, org_id))
+    edge = min(last, first + MOST_LOOKED_AT - 1)
+    rows = await _rows(database, org_id, wanted, (first - 1, edge + 1), limit, "ASC")
+    return cut(rows, limit, _number, edge if edge < last else None)
 
 
 async def of_person(database: Database, user_id: str, before: int, limit: int) -> list[PersonEventRow]:
@@ -109,20 +118,66 @@ async def of_person(database: Database, user_id: str, before: int, limit: int) -
     return await database.query(Person(user_id), PersonEventRow, sql, user_id, before, limit)
 
 
-async def _page(
-    database: Database, org_id: str, wanted: AuditFilter, place: int, limit: int, way: tuple[str, str]
+def _number(row: AuditEventRow) -> int:
+    return row.seq
+
+
+def _by_index(wanted: AuditFilter) -> bool:
+    """Tell whether one index gives the rows in their order, and none besides. Else a read looks at so many only."""
+    rare = wanted.result if wanted.result != "ok" else None
+    named = [value for value in (wanted.action, wanted.actor, wanted.target, rare) if value is not None]
+    return len(named) <= 1 and wanted.result != "ok" and wanted.start is None and wanted.end is None
+
+
+async def _last(database: Database, org_id: str) -> int:
+    return (await head(database, Log.ORG, org_id)).seq
+
+
+@dataclass(frozen=True, slots=True)
+class _Probe:
+    seq: int
+    created_at: datetime
+
+
+async def _numbers(database: Database, org_id: str, wanted: AuditFilter, first: int, last: int) -> tuple[int, int]:
+    """Return between which numbers, of those from `first` to `last`, the filter's span of time lies, roughly."""
+    if (wanted.start is None and wanted.end is None) or last - first < MOST_LOOKED_AT:
+        return first, last
+    asked = [{"seq": first + (last - first) * number // _PROBES} for number in range(_PROBES + 1)]
+    numbers = database.dialect.json_rows("?2", {"seq": int})
+    probes = await database.query(
+        Org(org_id),
+        _Probe,
+        "SELECT seq, created_at FROM audit_events WHERE org_id = ?1"
+        f" AND seq IN (SELECT asked.seq FROM {numbers} AS asked)",
+        org_id,
+        json.dumps(asked),
+    )
+    early = [probe.seq for probe in probes if wanted.start and probe.created_at < wanted.start - _DISORDER]
+    late = [probe.seq for probe in probes if wanted.end and probe.created_at >= wanted.end + _DISORDER]
+    return max([first, *early]), min([last, *late])
+
+
+async def _rows(
+    database: Database, org_id: str, wanted: AuditFilter, between: tuple[int | None, int | None], limit: int, order: str
 ) -> list[AuditEventRow]:
-    conditions = "org_id = ?1 AND created_at >= ?2 AND created_at < ?3"
-    bound: list[Any] = [org_id, wanted.start, wanted.end]
-    for column in ("action", "actor", "target", "result"):
-        value = getattr(wanted, column)
+    """Return one row more than `limit`, where there are as many, of those between two numbers."""
+    conditions = "org_id = ?1"
+    bound: list[Value] = [org_id]
+    for condition, value in (
+        ("seq >", between[0]),
+        ("seq <", between[1]),
+        ("created_at >=", wanted.start),
+        ("created_at <", wanted.end),
+        ("action =", wanted.action),
+        ("actor =", wanted.actor),
+        ("target =", wanted.target),
+        ("result =", wanted.result),
+    ):
         if value is not None:
             bound.append(value)
-            conditions += f" AND {column} = ?{len(bound)}"
-    sign, order = way
-    at = len(bound) + 1
-    sql = (
-        f"SELECT {_ORG_COLUMNS} FROM audit_events WHERE {conditions} AND seq {sign} ?{at}"
-        f" ORDER BY seq {order} LIMIT ?{at + 1}"
-    )
-    return await database.query(Org(org_id), AuditEventRow, sql, *bound, place, limit)
+            conditions += f" AND {condition} ?{len(bound)}"
+    if wanted.result not in (None, "ok"):
+        conditions += " AND result <> 'ok'"  # as the index of what went wrong says it
+    sql = f"SELECT {_ORG_COLUMNS} FROM audit_events WHERE {conditions} ORDER BY seq {order} LIMIT ?{len(bound) + 1}"
+    return await database.query(Org(org_id), AuditEventRow, sql, *bound, limit + 1)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from lib.http import json_body, render
 from lib.http.request import Validated
@@ -14,12 +15,34 @@ from lib.http.streaming import ReaderLost, StreamedBody, Streams
 from lib.store.database import StoreUnavailable
 
 MEDIA_TYPE = "application/x-ndjson"
+# What is written at a time, so that the text of a page is never whole in memory beside its rows.
+WRITE_LINES = 500
 
 
-def export(
-    streams: Streams, request: Validated[Any, Any], filename: str, pages: AsyncIterator[Sequence[BaseModel]]
-) -> Response:
-    """Answer with all pages as a file. For HEAD nothing is read."""
+class ExportMeta(BaseModel):
+    """Where an export goes on. `next_cursor` is null where it is whole."""
+
+    model_config = ConfigDict(extra="forbid")
+    next_cursor: str | None
+
+
+class ExportEnd(BaseModel):
+    """The last line of an export that ended in order. Ask again with `cursor` until `meta.next_cursor` is null."""
+
+    model_config = ConfigDict(extra="forbid")
+    meta: ExportMeta
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some lines, and the cursor behind them; None where nothing is left."""
+
+    lines: Sequence[BaseModel]
+    cursor: str | None
+
+
+def export(streams: Streams, request: Validated[Any, Any], filename: str, parts: AsyncIterator[Part]) -> Response:
+    """Answer with all parts as a file. For HEAD nothing is read."""
     headers = {
         **render.JSON,
         "content-type": MEDIA_TYPE,
@@ -30,18 +53,25 @@ def export(
     stream = streams.open(request.client)
 
     async def finish() -> LogFacts:
-        return await send(stream, pages)
+        return await send(stream, parts)
 
     return Response(200, headers, stream.body, finish=finish)
 
 
-async def send(stream: StreamedBody, pages: AsyncIterator[Sequence[BaseModel]]) -> LogFacts:
-    """Write all pages. Whatever goes wrong, the body breaks off: one that ends in order is whole."""
-    sent = 0
+async def send(stream: StreamedBody, parts: AsyncIterator[Part]) -> LogFacts:
+    """Write all parts, of which there is one at least, and a last line that tells where the export goes on.
+
+    Whatever goes wrong, the body breaks off without that line.
+    """
+    sent, cursor = 0, None
     try:
-        async for page in pages:
-            await stream.write(b"".join(json_body.dump(entry) + b"\n" for entry in page))
-            sent += len(page)
+        async for part in parts:
+            for start in range(0, len(part.lines), WRITE_LINES):
+                lines = part.lines[start : start + WRITE_LINES]
+                await stream.write(b"".join(json_body.dump(line) + b"\n" for line in lines))
+                sent += len(lines)
+            cursor = part.cursor
+        await stream.write(json_body.dump(ExportEnd(meta=ExportMeta(next_cursor=cursor))) + b"\n")
         await stream.end()
     except ReaderLost:
         await stream.break_off()
@@ -52,4 +82,4 @@ async def send(stream: StreamedBody, pages: AsyncIterator[Sequence[BaseModel]]) 
     except BaseException:
         await stream.break_off()
         raise
-    return {"exported": sent, "export": "whole"}
+    return {"exported": sent, "export": "goes_on" if cursor else "whole"}

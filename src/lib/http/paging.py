@@ -18,12 +18,17 @@ DEFAULT_LIMIT = 20
 MOST_LIMIT = 100
 
 
-class PageQuery(BaseModel):
-    """Where in a list to begin, and how much of it to return."""
+class CursorQuery(BaseModel):
+    """Where in a list to begin."""
 
     model_config = ConfigDict(extra="forbid")
-    limit: Annotated[int, Field(ge=1, le=MOST_LIMIT)] = DEFAULT_LIMIT
     cursor: Annotated[str | None, Field(max_length=2000)] = None
+
+
+class PageQuery(CursorQuery):
+    """Where in a list to begin, and how much of it to return."""
+
+    limit: Annotated[int, Field(ge=1, le=MOST_LIMIT)] = DEFAULT_LIMIT
 
 
 def encode_cursor(position: list[str]) -> str:

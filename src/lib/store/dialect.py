@@ -24,6 +24,8 @@ class Dialect:
     json_rows: (place, columns) → what to put behind FROM, so that the JSON array bound at this place gives a row for
     each of its objects, and a column for each member, of the types given.
     joined: of a text column, the texts of all rows with a space between them; null where there are none.
+    by_index: of an index, what to put behind its table's name so that no other is chosen. PostgreSQL counts what is in
+    its tables and needs no telling; D1 has no such figures.
     encode: a checked value as the driver takes it. readers: how a column of each type is read.
     """
 
@@ -32,6 +34,7 @@ class Dialect:
     day_start: Callable[[str], str]
     json_rows: Callable[[str, Mapping[str, type]], str]
     joined: Callable[[str], str]
+    by_index: Callable[[str], str]
     encode: Callable[[Any], Any]
     readers: Mapping[object, Convert]
 
@@ -107,6 +110,7 @@ SQLITE = Dialect(
     day_start=lambda day: day,  # a day's text sorts before that of every time in it
     json_rows=_sqlite_json_rows,
     joined=lambda column: f"group_concat({column}, ' ')",
+    by_index=lambda name: f" INDEXED BY {name}",
     encode=_sqlite_encode,
     readers={str: str, int: int, float: float, bool: bool, datetime: _time, frozenset[str]: _texts},
 )
@@ -116,6 +120,7 @@ POSTGRES = Dialect(
     day_start=lambda day: f"(CAST({day} AS timestamp) AT TIME ZONE 'UTC')",
     json_rows=_postgres_json_rows,
     joined=lambda column: f"string_agg({column}, ' ')",
+    by_index=lambda _: "",
     encode=_postgres_encode,
     readers={
         str: str, int: int, float: float, bool: lambda text: text == "t", datetime: _time, frozenset[str]: _texts

@@ -397,6 +397,9 @@ class UsageMarkRow:
     pruned_until: str
     created_at: datetime
     updated_at: datetime
+    piece_until: str | None
+    unsummed_at: datetime | None
+    oldest_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -276,9 +276,11 @@ def _end(items: list[Item]) -> int:
 
 
 def _table(items: list[Item], conditions: list[list[Item]]) -> _Table:
-    """Read `name`, `name alias`, `name AS alias`, a function's call, or a subquery."""
+    """Read `name`, `name alias`, `name AS alias`, a function's call, or a subquery; each with `INDEXED BY` an index."""
     while items and isinstance(items[-1], str) and items[-1] in _JOINS:
         items = items[:-1]
+    if items[-3:-1] == ["indexed", "by"]:
+        items = items[:-3]
     match [item for item in items if item != "as"]:
         case [str(name)]:
             return _Table(name, name, conditions)

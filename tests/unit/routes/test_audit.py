@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
 import pytest
@@ -33,7 +34,9 @@ def actions(answer: Any) -> list[str]:
 def exported(world: World, query: str = "") -> list[Mapping[str, Any]]:
     answer = world.ask("GET", EXPORT + query)
     assert (answer.status, answer.headers["content-type"]) == (200, "application/x-ndjson")
-    return [json.loads(line) for line in answer.body.splitlines()]
+    *lines, end = map(json.loads, answer.body.splitlines())
+    assert end == {"meta": {"next_cursor": None}}
+    return lines
 
 
 def test_an_event_says_everything_but_no_secret() -> None:
@@ -104,18 +107,71 @@ def test_pages() -> None:
     assert (actions(first), actions(second)) == (["4", "3", "2"], ["1", "0"])
     assert second.body["meta"]["next_cursor"] is None
     whole = world.ask("GET", AUDIT, headers={"accept": "application/x-ndjson"})
-    assert len(whole.body.splitlines()) == 5
+    assert len(whole.body.splitlines()) == 5 + 1
     assert world.ask("GET", f"{AUDIT}?limit=3", headers={"accept": "application/x-ndjson"}).status == 400
 
 
 def test_an_export_is_read_page_by_page(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only one is in memory at a time, and none is left out between two."""
     monkeypatch.setattr("lib.audit.audit_store.EXPORT_ROWS", 2)
-    monkeypatch.setattr("routes.audit.EXPORT_ROWS", 2)
     world = new_world()
     for number in range(5):
         note(world, str(number))
     assert [event["action"] for event in exported(world)] == ["0", "1", "2", "3", "4"]
+
+
+@pytest.mark.parametrize("looked_at", [1, 2, 5, 70, 1000])
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("result=ok", [n for n in range(200) if n % 50]),
+        ("result=denied", [0, 50, 100, 150]),
+        ("result=denied&target=key:1", [50, 150]),
+        ("from=2026-05-09&to=2026-05-10", list(range(108, 156))),
+        ("from=2026-05-12&target=key:1", list(range(181, 200, 2))),
+        ("to=2026-05-04&actor=nobody", []),
+    ],
+)
+def test_what_no_index_gives_is_looked_for_among_so_many(
+    monkeypatch: pytest.MonkeyPatch, looked_at: int, query: str, expected: list[int]
+) -> None:
+    """A page may be short or empty while there is a next one; all pages together, and the export, have everything."""
+    monkeypatch.setattr(audit_store, "MOST_LOOKED_AT", looked_at)
+    monkeypatch.setattr("lib.store.reading.MOST_QUERIES", 3000)
+    world, found = many(), list[int]()
+    cursor: str | None = ""
+    while cursor is not None:
+        answer = world.ask("GET", f"{AUDIT}?limit=100&{query}" + (f"&cursor={cursor}" if cursor else ""))
+        found += map(int, actions(answer))
+        cursor = answer.body["meta"]["next_cursor"]
+    assert found == expected[::-1]
+    assert [int(event["action"]) for event in exported(world, f"?{query}")] == expected
+
+
+@cache
+def many() -> World:
+    """A world with an event an hour, of which each 50th was denied."""
+    world = new_world()
+    for number in range(200):
+        result = "denied" if number % 50 == 0 else "ok"
+        target = f"key:{number % 2 if number % 50 else number // 50 % 2}"
+        note(world, str(number), hours=number, target=target, result=result)
+    return world
+
+
+def test_a_long_export_says_where_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One body asks the store only so often; its last line has the cursor of the next."""
+    monkeypatch.setattr(audit_store, "EXPORT_ROWS", 10)
+    monkeypatch.setattr("lib.store.reading.MOST_QUERIES", 5)
+    world, found = many(), list[int]()
+    cursor: str | None = ""
+    while cursor is not None:
+        answer = world.ask("GET", EXPORT + (f"?cursor={cursor}" if cursor else ""))
+        *lines, end = map(json.loads, answer.body.splitlines())
+        assert len(lines) <= 50
+        found += [int(event["action"]) for event in lines]
+        cursor = end["meta"]["next_cursor"]
+    assert found == list(range(200))
 
 
 def test_an_organisation_sees_its_own() -> None:

@@ -13,6 +13,7 @@ import pytest
 from lib.admission import ledger
 from lib.http.errors import Unavailable
 from lib.ids import new_id
+from lib.store import reading
 from lib.store.database import StoreUnavailable
 from tests.unit.fakes import NOW, run
 from tests.unit.gateway.fake_upstream import FakeAnswer
@@ -49,7 +50,14 @@ def exported(world: World, query: str = "") -> list[Mapping[str, Any]]:
     answer = world.ask("GET", f"{EXPORT}?{query}")
     assert answer.status == 200, answer.body
     assert answer.headers["content-type"] == "application/x-ndjson"
-    return [json.loads(line) for line in answer.body.splitlines()]
+    return whole(answer.body)
+
+
+def whole(body: bytes) -> list[Mapping[str, Any]]:
+    """Return the lines of an export; its last says that nothing is left."""
+    *lines, end = map(json.loads, body.splitlines())
+    assert end == {"meta": {"next_cursor": None}}
+    return lines
 
 
 def test_an_entry_tells_the_whole_path_and_what_it_cost() -> None:
@@ -147,7 +155,7 @@ def test_the_export_can_be_asked_for_by_its_media_type() -> None:
     world, accept = used(), {"accept": "application/x-ndjson"}
     answer = world.ask("GET", f"{LEDGER}?model=sim/b", headers=accept)
     assert answer.headers["content-type"] == "application/x-ndjson"
-    assert [json.loads(line)["model"] for line in world.streams.opened[0].native.splitlines()] == ["sim/b"]
+    assert [entry["model"] for entry in whole(world.streams.opened[0].native)] == ["sim/b"]
     for query in ("limit=2", "cursor=x"):
         assert world.ask("GET", f"{LEDGER}?{query}", headers=accept).status == 400
 
@@ -170,6 +178,53 @@ def test_records_of_one_moment_are_all_exported(monkeypatch: pytest.MonkeyPatch)
     for index in range(5):
         call(world, f"sim/{index}")
     assert sorted(entry["model"] for entry in exported(world)) == [f"sim/{index}" for index in range(5)]
+
+
+@pytest.mark.parametrize("query", ["", "provider=sim"])
+def test_a_long_export_says_where_it_goes_on(monkeypatch: pytest.MonkeyPatch, query: str) -> None:
+    """One body asks the store only so often; its last line has the cursor of the next, and together they are whole."""
+    monkeypatch.setattr(ledger, "EXPORT_ROWS", 2)
+    monkeypatch.setattr(reading, "MOST_QUERIES", 5)
+    world, found, bodies = used(20), list[str](), 0
+    cursor: str | None = ""
+    while cursor is not None:
+        bodies += 1
+        answer = world.ask("GET", f"{EXPORT}?{query}" + (f"&cursor={cursor}" if cursor else ""))
+        *lines, end = map(json.loads, answer.body.splitlines())
+        found += [entry["model"] for entry in lines]
+        cursor = end["meta"]["next_cursor"]
+        assert answer.facts["export"] == ("goes_on" if cursor else "whole")
+    assert found == [f"sim/{letter}" for letter in "abcdefghijklmnopqrst"]
+    assert bodies > 2
+
+
+def test_a_cursor_of_the_list_is_none_of_an_export() -> None:
+    """They go opposite ways."""
+    world = used(3)
+    cursor = world.ask("GET", f"{LEDGER}?limit=1").body["meta"]["next_cursor"]
+    assert world.ask("GET", f"{EXPORT}?cursor={cursor}").status == 400
+
+
+@pytest.mark.parametrize("looked_at", [1, 2, 3, 7, 100])
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [("model=sim/b", "b"), ("end_user=user-0", "geca"), ("cause=lost", ""), ("estimated=false", "gfedcba")],
+)
+def test_what_no_index_knows_is_looked_for_among_so_many(
+    monkeypatch: pytest.MonkeyPatch, looked_at: int, query: str, expected: str
+) -> None:
+    """A page may be short or empty while there is a next one; all pages together, and the export, have everything."""
+    monkeypatch.setattr(ledger, "MOST_LOOKED_AT", looked_at)
+    world, found, pages = used(7), "", 0
+    cursor: str | None = ""
+    while cursor is not None:
+        answer = world.ask("GET", f"{LEDGER}?limit=2&{query}" + (f"&cursor={cursor}" if cursor else ""))
+        found += "".join(entry["model"][-1] for entry in answer.data)
+        cursor = answer.body["meta"]["next_cursor"]
+        pages += 1
+    assert found == expected
+    assert pages >= 7 // looked_at
+    assert [entry["model"][-1] for entry in exported(world, query)] == list(found[::-1])
 
 
 def test_a_client_that_leaves_ends_the_export(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -259,7 +314,7 @@ def test_nobody_sees_the_ledger_of_others() -> None:
     assert world.ask("GET", LEDGER, key=other).data == []
     assert world.ask("GET", f"{LEDGER}/{entry['id']}", key=other).status == 404
     world.ask("GET", EXPORT, key=other)
-    assert world.streams.opened[0].native == b""
+    assert whole(world.streams.opened[0].native) == []
     assert world.ask("POST", f"{LEDGER}/actions/verify", {}, key=other).data["budgets"] == []
 
 

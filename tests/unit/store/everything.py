@@ -174,13 +174,18 @@ async def _audit(services: Services, org: str) -> None:
     for only_if in conditions:
         await database.batch(Org(org), org_event(org, "x", "system", Context("r"), NOW, only_if=only_if))
     for wanted in (
-        AuditFilter(NOW, NOW),
-        AuditFilter(NOW, NOW, action="a"),
-        AuditFilter(NOW, NOW, actor="b"),
+        AuditFilter(),
+        AuditFilter(action="a"),
+        AuditFilter(actor="b"),
+        AuditFilter(target="c"),
+        AuditFilter(result="denied"),
         AuditFilter(NOW, NOW, "a", "b", "c", "ok"),
     ):
         await audit_store.newest(database, org, wanted, audit_store.BEYOND_ALL, 20)
         await audit_store.oldest(database, org, wanted, 0, 20)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(audit_store, "MOST_LOOKED_AT", 2)
+        await audit_store.oldest(database, org, AuditFilter(NOW), 0, 20)
     person = (await seed_person(database, email="audited@example.com")).id
     await database.batch(Person(person), person_event(person, "x", Context("r"), NOW))
     await audit_store.of_person(database, person, audit_store.BEYOND_ALL, 20)

@@ -49,6 +49,40 @@ def test_usage_is_read_by_organisation_and_time(sql: str) -> None:
     assert all(re.search(by_time, step) for step in steps)
 
 
+# A statement that reads a list from a cursor on: what it is sorted by is compared with what is bound.
+PAGED = re.compile(
+    r" (\(started_at, id\)|(?:\w+\.)?(?:id|seq|name|user_id|org_id)) [<>] .* ORDER BY (?:\w+\.)?\w+.* LIMIT \?\d*$"
+)
+
+
+@pytest.mark.parametrize("sql", [sql for sql in PLANS if PAGED.search(sql)], ids=lambda sql: sql[-90:])
+def test_a_cursor_bounds_the_index(sql: str) -> None:
+    """A page far back costs what the first one does, and an export as much as it has rows: nothing is skipped over."""
+    found = PAGED.search(sql)
+    assert found
+    cursor = re.escape(found[1].replace(", ", ",").rpartition(".")[2])
+    of_one_key = r"|key_id=\? AND started_at" if "INDEXED BY usage_records_by_key" in sql else ""
+    assert any(re.search(rf"\(.*({cursor}{of_one_key})[<>]", step) for step in PLANS[sql]), PLANS[sql]
+
+
+@pytest.mark.parametrize(
+    ("condition", "index"),
+    [
+        ("action", "audit_events_by_action"),
+        ("actor", "audit_events_by_actor"),
+        ("target", "audit_events_by_target"),
+        ("result", "audit_events_by_failure"),
+    ],
+)
+def test_a_filter_of_the_audit_log_has_its_index(condition: str, index: str) -> None:
+    """Alone; of several together, and of times, so many rows are looked at in one read."""
+    alone = re.compile(rf"audit_events .* AND seq . \?2 AND {condition} =")
+    found = [steps for sql, steps in PLANS.items() if alone.search(sql)]
+    assert len(found) == 2
+    searched = re.compile(rf"INDEX {index} \(org_id=\? AND {condition}=\? AND seq[<>]\?\)")
+    assert all(searched.search(steps[0]) for steps in found)
+
+
 def test_a_report_on_one_key_uses_the_keys_own_index() -> None:
     """An organisation with thousands of keys and a report on one of them, on every page."""
     found = [

@@ -35,6 +35,8 @@ PROJECTIONS = {
     "lib.identity.key_store._OrgId": Projection(("api_keys",)),
     "lib.gateway.model_store.ModelRow": Projection(("models",), outer=("model_prices",)),
     "lib.audit.chain.Head": Projection(("audit_events",)),
+    "lib.audit.audit_store._Probe": Projection(("audit_events",)),
+    "lib.admission.ledger._Edge": Projection(("usage_records",)),
     "lib.identity.person_store._OrgRow": Projection(("memberships",)),
     "lib.identity.account_store._Id": Projection(("users",)),
     "lib.identity.invitation_store._Email": Projection(("users",)),

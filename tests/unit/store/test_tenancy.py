@@ -32,6 +32,7 @@ PRICE = (
 )
 
 HELD = [
+    "SELECT * FROM api_keys INDEXED BY api_keys_by_kind WHERE org_id = ?1",
     "SELECT * FROM models WHERE org_id = ?1",
     "SELECT * FROM models WHERE ?1 = models.org_id AND id <> ''",
     "SELECT * FROM models m WHERE m.id > ?2 AND m.org_id = ?1 ORDER BY m.id LIMIT 5",
@@ -123,7 +124,9 @@ REFUSED = {
         "SELECT * FROM (models, api_keys) WHERE models.org_id = ?1",
         "SELECT * FROM (models JOIN users) JOIN api_keys ON api_keys.org_id = ?1",
         "UPDATE main.models SET provider = 'x' WHERE org_id = ?1",
-        "SELECT * FROM models INDEXED BY x WHERE org_id = ?1",
+        "SELECT * FROM models INDEXED BY x",
+        "SELECT * FROM models INDEXED BY x, api_keys WHERE models.org_id = ?1",
+        "SELECT * FROM models INDEXED x WHERE org_id = ?1",
         "WITH all_models AS (SELECT * FROM models) SELECT * FROM all_models",
         "WITH models AS (SELECT * FROM models) SELECT * FROM models WHERE org_id = ?1",
         "SELECT * FROM users WHERE id IN models",
