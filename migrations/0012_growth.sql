@@ -6,8 +6,8 @@ CREATE INDEX audit_events_by_failure ON audit_events (org_id, result, seq) WHERE
 
 -- Where the work on an organisation's records is to begin: its first record that is not summed, and its first record of
 -- all; null where there is none. The job visits only those that have something to do. Of the day `summed_until`, records
--- before `piece_until` are in usage_days already, and nobody reads them there yet.
-ALTER TABLE usage_marks ADD COLUMN piece_until TEXT;
+-- before `piece_ends_at` are in usage_days already, and nobody reads them there yet.
+ALTER TABLE usage_marks ADD COLUMN piece_ends_at TEXT;
 ALTER TABLE usage_marks ADD COLUMN unsummed_at TEXT;
 ALTER TABLE usage_marks ADD COLUMN oldest_at TEXT;
 CREATE INDEX usage_marks_to_sum ON usage_marks (unsummed_at, org_id) WHERE unsummed_at IS NOT NULL;

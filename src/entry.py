@@ -14,7 +14,7 @@ from lib import failures
 from lib.runtime import event_loop, log
 from lib.runtime.gate_object import Gate
 from lib.runtime.guard_object import Guard
-from lib.runtime.jobs import daily, write_ledger
+from lib.runtime.jobs import hourly, write_ledger
 from lib.runtime.worker import serve
 
 __all__ = ["Default", "Gate", "Guard"]
@@ -33,8 +33,8 @@ class Default(WorkerEntrypoint):
         return await serve(self.env._env, self.ctx, request.js_object)
 
     async def scheduled(self, _controller: Any, _env: Any, _ctx: Any) -> None:
-        """Do the daily work (wrangler.toml, `crons`)."""
-        await daily(self.env._env)
+        """Do the hourly work (wrangler.toml, `crons`)."""
+        await hourly(self.env._env)
 
     async def queue(self, batch: Any, _env: Any, _ctx: Any) -> None:
         """Write to the store what the gates have sent (wrangler.toml, `queues`)."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from lib import failures
+from lib.admission.filling import note_filling
 from lib.audit import events
 from lib.audit.audited import AuditedStore
 from lib.audit.chain import chain_key
 from lib.audit.refusals import Refusals
 from lib.clock import SystemClock
 from lib.config import Config, MailKind, read_config
+from lib.failures import Failure
 from lib.gateway import model_lists
 from lib.gateway.accounts import Accounts
 from lib.gateway.call import Gateway
@@ -81,6 +84,8 @@ def bootstrap(env: Any) -> Services:
 
     async def check_database(services: Services) -> None:
         await services.database.check()
+        if not failures.counts().get(Failure.STORE_FILLING.name.lower()):  # once an isolate: it is asked all the time
+            note_filling(services.database)
 
     async def check_gate(services: Services) -> None:
         await services.gates.flush(_NO_ORG)

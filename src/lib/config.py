@@ -160,7 +160,7 @@ def read_config(variable: Callable[[str], str | None]) -> Config:
         upstream_timeout_seconds=_whole("UPSTREAM_TIMEOUT_SECONDS", variable, 600, 3600),
         output_floor_tokens=_whole("OUTPUT_FLOOR_TOKENS", variable, 64, 9999),
         default_output_tokens=_whole("DEFAULT_OUTPUT_TOKENS", variable, 4096, 99_999),
-        ledger_retention_days=_whole("LEDGER_RETENTION_DAYS", variable, 90, 3650, least=7),
+        ledger_retention_days=_whole("LEDGER_RETENTION_DAYS", variable, 30, 3650, least=7),
         account=(account := _account(variable)),
         session=_session(variable),
         mail=_mail(variable, account.public_url),

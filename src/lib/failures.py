@@ -49,6 +49,11 @@ class Failure(Enum):
         "store", Mode.STALE, "calls of known accounts go on; their records wait in the gate, which tries again",
         "the gate has all that it needs, and loses nothing",
     )  # fmt: skip
+    STORE_FILLING = (
+        "store", Mode.OPEN, "nothing yet: D1 holds 7 GB of the 10 that it takes, and then refuses every write",
+        "who is warned in time can keep records for fewer days, or move to PostgreSQL",
+        "operator",
+    )  # fmt: skip
     REFUSAL_UNNOTED = (
         "store", Mode.OPEN, "a refused change stays refused (403), and is only in the request log",
         "the refusal is given before it is noted",
@@ -57,7 +62,7 @@ class Failure(Enum):
         "queue", Mode.OPEN, "the gate writes its records to the store itself", "the queue only saves statements",
     )  # fmt: skip
     ARCHIVE_AWAY = (
-        "R2", Mode.STALE, "no usage record is deleted; the next day's run tries again",
+        "R2", Mode.STALE, "no usage record is deleted; the next run tries again",
         "what is not in the archive must stay in the store",
     )  # fmt: skip
     KV_READ = (

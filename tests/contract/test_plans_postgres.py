@@ -62,6 +62,7 @@ def test_no_statement_reads_a_growing_table_from_end_to_end(plan: Explained) -> 
         "DELETE FROM revoked_tokens WHERE expires_at <": " < ",
         "SELECT id FROM orgs WHERE id >": " > ",
         "SELECT id FROM users WHERE id >": " > ",
+        "SELECT org_id FROM usage_marks WHERE ": " < ",
         # An operator who looks for a part of a name: page by page, by the primary key.
         "SELECT id, name, suspended_at, created_at FROM orgs WHERE id >": " > ",
         "SELECT id, email, name, suspended_at, deleted_at, created_at FROM users WHERE id >": " > ",
@@ -80,7 +81,7 @@ def test_usage_is_read_by_organisation_and_time(plan: Explained) -> None:
     [condition] = [found for name, found in plan.indexes.items() if name.startswith("usage_records")]
     assert "org_id = " in condition, str(plan)
     assert "started_at >= " in condition, str(plan)
-    assert "started_at < " in condition, str(plan)
+    assert "started_at < " in condition or "(SELECT min(started_at)" in plan.sql, str(plan)
 
 
 @each("FROM usage_records", "key_id = ?4")

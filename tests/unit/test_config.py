@@ -90,7 +90,7 @@ def test_a_retention_that_is_none_is_named(text: str) -> None:
         read({**REQUIRED, "LEDGER_RETENTION_DAYS": text})
 
 
-@pytest.mark.parametrize(("text", "days"), [(None, 90), ("", 90), ("7", 7), ("3650", 3650)])
+@pytest.mark.parametrize(("text", "days"), [(None, 30), ("", 30), ("7", 7), ("3650", 3650)])
 def test_a_retention_that_is_one_is_taken(text: str | None, days: int) -> None:
     assert read({**REQUIRED, "LEDGER_RETENTION_DAYS": text}).ledger_retention_days == days
 

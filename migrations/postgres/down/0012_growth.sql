@@ -6,6 +6,6 @@ DROP INDEX usage_marks_to_prune;
 DROP INDEX usage_marks_to_sum;
 ALTER TABLE usage_marks DROP COLUMN oldest_at;
 ALTER TABLE usage_marks DROP COLUMN unsummed_at;
-ALTER TABLE usage_marks DROP COLUMN piece_until;
+ALTER TABLE usage_marks DROP COLUMN piece_ends_at;
 DROP INDEX audit_events_by_failure;
 DROP INDEX audit_events_by_target;

@@ -1,74 +1,128 @@
-"""The daily work on the ledger, organisation by organisation: sum days, then export and delete what is too old."""
+"""The hourly work on the ledger: sum days, then export and delete what is too old, of those that have something to do.
+
+A run is bounded by time and by what it asks of the store. What is left, the next one does.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from lib import failures
 from lib.admission.archive import Archive, ArchiveUnavailable
-from lib.admission.day_sums import sum_days
-from lib.admission.ledger_sums import organisations
+from lib.admission.day_sums import SETTLED_AFTER, day_of, start_of, sum_days
+from lib.admission.filling import note_filling
 from lib.admission.retention import prune
+from lib.clock import Clock
 from lib.failures import Failure
-from lib.store.database import Database, StoreError
+from lib.store.database import Database, StoreUnavailable
+from lib.store.scope import EveryOrg
 
-PAGE = 500
+# So many organisations are in one run's hands at most.
+MOST_ORGS = 5_000
 # After so many failures one after another it is the store that fails, or the run has used up what it may ask of it.
 MOST_FAILURES = 5
+# A run of a cron may take 15 minutes, and ask D1 1,000 times: https://developers.cloudflare.com/workers/platform/limits/
+# A group counts once here; whether D1 counts its statements is not said, so it is less than half.
+RUN_TIME = timedelta(minutes=10)
+MOST_GROUPS = 400
 
 Failed = Callable[[str, Exception], None]  # told of an organisation's id, and why its work broke off
 
 
 @dataclass(slots=True)
 class Books:
-    """What a run has done: `left` are organisations that it did not come to, or that failed."""
+    """What a run has done: `left` are organisations that it did not come to an end with, or that failed."""
 
     orgs: int = 0
-    days_summed: int = 0
+    sums_written: int = 0
     records_pruned: int = 0
     left: int = 0
 
 
 async def keep_books(
-    database: Database, archive: Archive | None, now: datetime, keep_days: int, failed: Failed
+    database: Database, archive: Archive | None, clock: Clock, keep_days: int, failed: Failed
 ) -> Books:
-    """Work through all organisations. One that fails holds up no other; what is left, the next run does.
+    """Work on all organisations that have something to do. One that fails holds up no other, however it fails.
 
-    Each run begins at another organisation, so that those are not always the same. Nothing is deleted without an
-    archive, nor after the archive has failed. Raises the store's errors where not even the list can be read.
+    Each run begins at another one, so that those left are not always the same. Nothing is deleted without an archive,
+    nor after the archive has failed. Raises the store's errors where not even the list can be read.
     """
-    books = Books()
-    orgs = await _organisations(database)
-    begin = int(now.timestamp()) // 3600 * 7919 % len(orgs) if orgs else 0
-    in_a_row = 0
-    for at, org_id in enumerate(orgs[begin:] + orgs[:begin]):
-        if in_a_row == MOST_FAILURES:
-            books.left += len(orgs) - at
-            break
+    run = _Run(database, clock, failed)
+    now = clock.now()
+    await run.each(await _due(database, "unsummed_at", start_of(day_of(now - SETTLED_AFTER))), run.sum)
+    if archive is not None:
+        run.archive, run.keep_days = archive, keep_days
+        await run.each(await _due(database, "oldest_at", start_of(day_of(now - timedelta(days=keep_days)))), run.prune)
+    note_filling(database)
+    left = run.unfinished | run.failing
+    run.books.orgs, run.books.left = len(run.seen - left), len(left)
+    return run.books
+
+
+class _Run:
+    def __init__(self, database: Database, clock: Clock, failed: Failed) -> None:
+        self._database = database
+        self._clock = clock
+        self._failed = failed
+        self._begun = clock.now()
+        self.archive: Archive | None = None
+        self.keep_days = 0
+        self.books = Books()
+        self.seen: set[str] = set()
+        self.unfinished: set[str] = set()
+        self.failing: set[str] = set()
+
+    def goes_on(self) -> bool:
+        """Tell whether there is time left, and something to ask for."""
+        return self._clock.now() - self._begun < RUN_TIME and self._database.cost.queries < MOST_GROUPS
+
+    async def each(self, orgs: list[str], work: Callable[[str], Awaitable[bool]]) -> None:
+        """Do some work for each organisation, in rounds, until each says that it is done."""
+        self.seen |= set(orgs)
+        begin = int(self._begun.timestamp()) // 3600 * 7919 % len(orgs) if orgs else 0
+        waiting, in_a_row = orgs[begin:] + orgs[:begin], 0
+        self.unfinished |= set(orgs)
+        while waiting and in_a_row < MOST_FAILURES and self.goes_on():
+            org_id = waiting.pop(0)
+            try:
+                if await work(org_id):
+                    self.unfinished.discard(org_id)
+                else:
+                    waiting.append(org_id)
+                in_a_row = 0
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is this organisation's, and the others go on
+                self._failed(org_id, error)
+                self.failing.add(org_id)
+                in_a_row += isinstance(error, StoreUnavailable)
+
+    async def sum(self, org_id: str) -> bool:
+        """Sum an organisation's days; tell whether there was time for all."""
+        self.books.sums_written += await sum_days(self._database, org_id, self._begun, self.goes_on)
+        return self.goes_on()
+
+    async def prune(self, org_id: str) -> bool:
+        """Export and delete some of an organisation's records; tell whether that was all."""
+        if self.archive is None:
+            return True
         try:
-            books.days_summed += await sum_days(database, org_id, now)
-            if archive is not None:
-                books.records_pruned += await prune(database, archive, org_id, now, keep_days)
+            pruned = await prune(self._database, self.archive, org_id, self._begun, self.keep_days, self.goes_on)
         except ArchiveUnavailable as error:
             failures.note(Failure.ARCHIVE_AWAY, str(error))
-            archive = None  # to be tried again tomorrow
-        except StoreError as error:
-            failed(org_id, error)
-            books.left += 1
-            in_a_row += 1
-            continue
-        in_a_row = 0
-        books.orgs += 1
-    return books
+            self.archive = None  # to be tried again by the next run
+            return True
+        self.books.records_pruned += pruned.records
+        return not pruned.unfinished
 
 
-async def _organisations(database: Database) -> list[str]:
-    """Return the ids of all organisations, read in pages."""
-    found: list[str] = []
-    while True:
-        page = await organisations(database, found[-1] if found else "", PAGE)
-        found += page
-        if len(page) < PAGE:
-            return found
+@dataclass(frozen=True, slots=True)
+class _Due:
+    org_id: str
+
+
+async def _due(database: Database, column: str, before: datetime) -> list[str]:
+    """Return who has records to work on, by one of the marks' columns. Others cost nothing, however many there are."""
+    sql = f"SELECT org_id FROM usage_marks WHERE {column} < ? ORDER BY {column}, org_id LIMIT ?"  # noqa: S608 - ours
+    rows = await database.query(EveryOrg("usage_marks"), _Due, sql, before, MOST_ORGS)
+    return [row.org_id for row in rows]

@@ -2,7 +2,8 @@
 
 Days are UTC. `usage_marks` says how far the work on an organisation's records has come:
 
-    from `summed_until` on           the records alone tell what was used
+    from `summed_until` on           the records alone tell what was used; of those of that day before `piece_ends_at`
+                                     the sums are made already, but not read before the day is whole
     `pruned_until` to `summed_until` usage_days has it too; a record that comes late sets `summed_until` back to its day
     before `pruned_until`            usage_days alone tells it: records may have been exported and deleted
                                      (`retention.py`), and one that comes late is added to its day's sum at once
@@ -10,20 +11,20 @@ Days are UTC. `usage_marks` says how far the work on an organisation's records h
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
 from lib.admission.ledger_sums import mark
-from lib.store.database import Database, Statement
+from lib.store.database import Database, Statement, Value
 from lib.store.dialect import Dialect
-from lib.store.schema import UsageMarkRow
 from lib.store.scope import Org
 
 # What was used is corrected for a day at most (`gate.REMEMBERED_MS`), so a day is left alone for two.
 SETTLED_AFTER = timedelta(hours=48)
-# What one run sums for one organisation; the next goes on. Days without records are not counted.
-MOST_DAYS = 40
+# What is summed in one group: some tenths of a second of the store, however much an organisation has used.
+PIECE_ROWS = 100_000
 FIRST_DAY = "1970-01-01"
 
 TOKENS = ("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens")
@@ -33,13 +34,43 @@ SUBJECTS = ("provider", "team_id", "user_id", "end_user")
 PLACE = f"org_id, day, model, key_id, {', '.join(SUBJECTS)}"
 GROUPED = "2, 3, 4, 5, 6, 7, 8"  # the columns of PLACE behind the organisation, as GROUP BY counts them
 COLUMNS = f"{PLACE}, {', '.join(SUMS)}, created_at, updated_at"
-# Nothing is summed once somebody else has moved the mark: behind it there may be sums without records.
-_UNMOVED = "EXISTS (SELECT 1 FROM usage_marks WHERE usage_marks.org_id = ?1 AND usage_marks.summed_until = ?2)"
+# Whether the mark is where one saw it: without a piece, or with one. Nothing is summed once somebody else has moved it:
+# behind it there may be sums without records.
+_AT = {
+    False: "usage_marks.summed_until = ?2 AND coalesce(usage_marks.piece_ends_at, ?3) = ?3",
+    True: "usage_marks.summed_until = ?2 AND usage_marks.piece_ends_at = ?3",
+}
+# Where the next run begins. The subquery is of the same moment as the mark.
+_UNSUMMED = (
+    "SELECT min(started_at) FROM usage_records WHERE usage_records.org_id = ?1 AND usage_records.started_at >= ?4"
+)
 
 
 @dataclass(frozen=True, slots=True)
-class _First:
-    started_at: datetime | None
+class _Started:
+    started_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """Up to where an organisation is summed: all days before `day`, and of that one what began before `piece`."""
+
+    day: str
+    piece: datetime | None
+
+    @property
+    def time(self) -> datetime:
+        return self.piece or start_of(self.day)
+
+    @property
+    def condition(self) -> str:
+        """Return what is true while the mark is here; it is bound to the places 2 and 3."""
+        return _AT[self.piece is not None]
+
+    @property
+    def bound(self) -> tuple[Value, Value]:
+        """Return what is bound there. A piece never ends where its day begins, so that stands for none."""
+        return self.day, self.time
 
 
 def summed(rows: str) -> str:
@@ -66,74 +97,87 @@ def start_of(day: str) -> datetime:
     return datetime.fromisoformat(day).replace(tzinfo=UTC)
 
 
-async def sum_days(database: Database, org_id: str, now: datetime) -> int:
-    """Sum an organisation's days that are whole and settled and not summed yet; return how many had records.
+def always() -> bool:
+    """Tell a job that there is time left."""
+    return True
 
-    Each day is summed, and the mark moved, in one group. Stops after `MOST_DAYS`, and where another run is at work.
+
+async def sum_days(database: Database, org_id: str, now: datetime, goes_on: Callable[[], bool] = always) -> int:
+    """Sum an organisation's days that are whole and settled and not summed yet; return how many sums were written.
+
+    A piece is summed, and the mark moved, in one group: many days where little was used, or a part of one. Stops once
+    `goes_on` says so, and where another run is at work; the next run goes on there.
     """
-    until = day_of(now - SETTLED_AFTER)
+    until = start_of(day_of(now - SETTLED_AFTER))
     marks = await mark(database, org_id)
-    start, found = marks.summed_until if marks else FIRST_DAY, 0
-    while start < until and found < MOST_DAYS:
-        first = await _next_day(database, org_id, start, until)
-        if marks is None:
-            if first is None:
-                break
-            marks = await _first_marks(database, org_id, now)
-        end = until if first is None else day_of(start_of(first) + timedelta(days=1))
-        if not await _sum(database, org_id, start, end, now):
-            break
-        found += first is not None
-        start = end
-    return found
+    at = _Mark(marks.summed_until, marks.piece_ends_at) if marks else None
+    if at is not None and at.time >= until:
+        await _look_again(database, org_id, at, now)
+    written = 0
+    while at is not None and at.time < until and goes_on():
+        to = await _piece_end(database, org_id, at.time, until)
+        changed = await _sum(database, org_id, at, to, now)
+        written += changed or 0
+        at = None if changed is None else to
+    return written
 
 
-async def _next_day(database: Database, org_id: str, start: str, until: str) -> str | None:
-    """Return the first day with a record, from `start` on and before `until`."""
-    first = await database.one(
+async def _piece_end(database: Database, org_id: str, start: datetime, until: datetime) -> _Mark:
+    """Return where a piece ends that begins at `start`: behind so many records, or at `until`."""
+    found = await database.one(
         Org(org_id),
-        _First,
-        "SELECT min(started_at) AS started_at FROM usage_records"
-        " WHERE org_id = ? AND started_at >= ? AND started_at < ?",
+        _Started,
+        "SELECT started_at FROM usage_records WHERE org_id = ?1 AND started_at >= ?2 AND started_at < ?3"
+        " ORDER BY started_at, id LIMIT 1 OFFSET ?4",
         org_id,
-        start_of(start),
-        start_of(until),
+        start,
+        until,
+        PIECE_ROWS,
     )
-    return day_of(first.started_at) if first and first.started_at else None
+    if found is None:
+        return _Mark(day_of(until), None)
+    # All of one moment are in one piece, and none is empty.
+    end = max(found.started_at, start + timedelta(microseconds=1))
+    return _Mark(day_of(end), None if end == start_of(day_of(end)) else end)
 
 
-async def _first_marks(database: Database, org_id: str, now: datetime) -> UsageMarkRow:
-    """Begin at the first day of all, so that no record that comes at this moment is behind the mark."""
-    await database.execute(
-        Org(org_id),
-        "INSERT INTO usage_marks (org_id, summed_until, pruned_until, created_at, updated_at)"
-        " VALUES (?1, ?2, ?2, ?3, ?3) ON CONFLICT (org_id) DO NOTHING",
-        org_id,
-        FIRST_DAY,
-        now,
-    )
-    return UsageMarkRow(org_id, FIRST_DAY, FIRST_DAY, now, now, None, None, None)
+async def _sum(database: Database, org_id: str, at: _Mark, to: _Mark, now: datetime) -> int | None:
+    """Sum from the mark `at` up to `to`; return how many sums were written, None where the mark was elsewhere.
 
-
-async def _sum(database: Database, org_id: str, start: str, end: str, now: datetime) -> bool:
-    """Sum from `start`, where the mark must be, up to `end`; tell whether it was there."""
-    bounds = (start_of(start), start_of(end))
+    Sums of days that begin in this piece may be there from before a late record: they are made anew. That of the day
+    in which it begins is added to.
+    """
+    fresh = at.day if at.piece is None else day_of(at.time + timedelta(days=1))
+    unmoved = f"EXISTS (SELECT 1 FROM usage_marks WHERE usage_marks.org_id = ?1 AND {at.condition})"
+    place = (org_id, *at.bound)
     statements = [
-        Statement(f"DELETE FROM usage_days WHERE org_id = ?1 AND day >= ?2 AND day < ?3 AND {_UNMOVED}",
-                  (org_id, start, end)),
-        Statement(_insert(database.dialect), (org_id, start, *bounds, now)),
-        Statement("UPDATE usage_marks SET summed_until = ?3, updated_at = ?4 WHERE org_id = ?1 AND summed_until = ?2",
-                  (org_id, start, end, now)),
+        Statement(f"DELETE FROM usage_days WHERE org_id = ?1 AND day >= ?4 AND day <= ?5 AND {unmoved}",
+                  (*place, fresh, to.day)),
+        Statement(_insert(database.dialect, unmoved), (*place, to.time, now)),
+        Statement(f"UPDATE usage_marks SET summed_until = ?5, piece_ends_at = {'?4' if to.piece else 'NULL'},"
+                  f" unsummed_at = ({_UNSUMMED}), updated_at = ?6 WHERE org_id = ?1 AND {at.condition}",
+                  (*place, to.time, to.day, now)),
     ]  # fmt: skip
-    return (await database.batch(Org(org_id), statements))[-1] > 0
+    _, written, moved = await database.batch(Org(org_id), statements)
+    return written if moved else None
+
+
+async def _look_again(database: Database, org_id: str, at: _Mark, now: datetime) -> None:
+    """Note where the next run begins: a late record may have said another place, and is in its day's sum already."""
+    statement = Statement(
+        f"UPDATE usage_marks SET unsummed_at = ({_UNSUMMED}), updated_at = ?5 WHERE org_id = ?1 AND {at.condition}",
+        (org_id, *at.bound, at.time, now),
+    )
+    await database.batch(Org(org_id), [statement])
 
 
 @cache
-def _insert(dialect: Dialect) -> str:
+def _insert(dialect: Dialect, unmoved: str) -> str:
+    added = ", ".join(f"{name} = usage_days.{name} + excluded.{name}" for name in SUMS)
     return (
         f"INSERT INTO usage_days ({COLUMNS})"
         f" SELECT ?1, {dialect.utc_day('started_at')}, model, key_id, {subjects('usage_records')},"
         f" {summed('usage_records')}, ?5, ?5"
-        f" FROM usage_records WHERE org_id = ?1 AND started_at >= ?3 AND started_at < ?4 AND {_UNMOVED}"
-        f" GROUP BY {GROUPED}"
+        f" FROM usage_records WHERE org_id = ?1 AND started_at >= ?3 AND started_at < ?4 AND {unmoved}"
+        f" GROUP BY {GROUPED} ON CONFLICT ({PLACE}) DO UPDATE SET {added}, updated_at = excluded.updated_at"
     )

@@ -7,6 +7,7 @@ never: the gate keeps each record until it hears that the store has it, and send
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -21,10 +22,17 @@ MESSAGE_BYTES = 100_000
 CALL_MESSAGES = 2
 # What is written to the store in one go: D1 takes 2 MB as one value, and a character is up to 4 bytes.
 WRITE_CHARACTERS = 450_000
-# How long the store may take to confirm a record before the gate sends it again.
+# How long the store may take to confirm a record before the gate sends it again; each time twice as long as before, so
+# that a store which is slow is not given more to do for it.
 AGAIN_AFTER_MS = 60_000
+MOST_AGAIN_AFTER_MS = 15 * 60_000
+# How long the queue waits at first, and at most, before it brings a message again that the store was not there for.
+FIRST_RETRY_SECONDS = 30
+MOST_RETRY_SECONDS = 15 * 60
 # So many records of one gate are under way at most; the others wait in it.
 MOST_UNDER_WAY = 4_000
+
+_HEAD = re.compile(r'\{"org_id":"([^"\\]{36})","records":\[')
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +41,6 @@ class Message:
 
     org_id: str
     records: Sequence[Record]
-    size: int  # in characters
 
 
 def packed(org_id: str, records: Sequence[Record]) -> list[str]:
@@ -55,6 +62,17 @@ def packed(org_id: str, records: Sequence[Record]) -> list[str]:
     return [f"{head}{','.join(message)}]}}" for message in messages]
 
 
+def org_of(text: object) -> str | None:
+    """Return whose message it is, by its begin alone; None for one that no gate of ours has sent."""
+    found = _HEAD.match(text) if isinstance(text, str) else None
+    return found[1] if found else None
+
+
+def retry_seconds(attempts: int) -> int:
+    """Return how long the queue waits before it brings a message again that was brought so often in vain."""
+    return min(FIRST_RETRY_SECONDS << min(attempts - 1, 10), MOST_RETRY_SECONDS)
+
+
 def unpacked(text: object) -> Message | None:
     """Read a message; None for one that no gate of ours has sent."""
     try:
@@ -63,7 +81,7 @@ def unpacked(text: object) -> Message | None:
         parsed = None
     match parsed:
         case {"org_id": str(org_id), "records": [*records]} if len(org_id) == 36 and all(map(_is_record, records)):
-            return Message(org_id, records, len(str(text)))
+            return Message(org_id, records)
     return None
 
 
@@ -84,24 +102,31 @@ def merged(records: Iterable[Record]) -> list[Record]:
 
 @dataclass(slots=True)
 class UnderWay:
-    """The records that a gate has given to the queue, and when. In memory: who forgets them sends them again."""
+    """The records that a gate has given to the queue, when, and for how long it waits for each.
 
-    _sent: dict[str, int] = field(default_factory=dict)  # by id, the oldest first
+    In memory: who forgets them sends them again.
+    """
+
+    _sent: dict[str, tuple[int, int]] = field(default_factory=dict)  # by id: when, and how long it is waited for
+    _again: dict[str, int] = field(default_factory=dict)  # what was waited for in vain: how long the next time
 
     def sent(self, ids: Iterable[str], now_ms: int) -> None:
         """Note that records have been sent."""
         for name in ids:
-            self._sent.pop(name, None)
-            self._sent[name] = now_ms
+            self._sent[name] = (now_ms, self._again.pop(name, AGAIN_AFTER_MS))
 
     def arrived(self, ids: Iterable[str]) -> None:
         """Note that records need not be waited for any longer."""
         for name in ids:
             self._sent.pop(name, None)
+            self._again.pop(name, None)
 
     def waiting(self, now_ms: int) -> list[str]:
-        """Return the ids of records that are not to be sent now; forget those that have been under way too long."""
-        self.arrived([name for name, sent in self._sent.items() if not now_ms - AGAIN_AFTER_MS < sent <= now_ms])
+        """Return the ids of records that are not to be sent now; those that have been under way too long are."""
+        for name, (sent, wait) in list(self._sent.items()):
+            if not now_ms - wait < sent <= now_ms:
+                del self._sent[name]
+                self._again[name] = min(wait * 2, MOST_AGAIN_AFTER_MS)
         return list(self._sent)
 
     def full(self, now_ms: int) -> bool:
@@ -110,8 +135,8 @@ class UnderWay:
 
     @property
     def next_ms(self) -> int | None:
-        """When the oldest is to be sent again; None where nothing is under way."""
-        return next((sent + AGAIN_AFTER_MS for sent in self._sent.values()), None)
+        """When the next is to be sent again; None where nothing is under way."""
+        return min((sent + wait for sent, wait in self._sent.values()), default=None)
 
 
 def ids_of(records: Iterable[Mapping[str, Any]]) -> list[str]:

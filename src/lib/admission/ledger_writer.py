@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import Protocol
 
 from lib import failures
-from lib.admission.ledger_messages import Message, merged, unpacked, writes
+from lib.admission.ledger_messages import merged, org_of, unpacked, writes
 from lib.admission.outbox import Log
-from lib.admission.usage_store import deliver_what_fits
+from lib.admission.usage_store import Record, deliver_what_fits
 from lib.failures import Failure
 from lib.store.database import Database, StoreUnavailable
 
@@ -51,36 +51,60 @@ class Writer:
     now: datetime
 
     async def write(self, messages: Sequence[Brought]) -> None:
-        """Write messages, and answer each. What one organisation's meet with is no concern of another's."""
-        waiting: dict[str, list[tuple[Message, Brought]]] = {}
+        """Write messages, and answer each. What one organisation's meet with is no concern of another's.
+
+        They are parsed write by write: never all that a batch brings at once.
+        """
+        waiting: dict[str, list[Brought]] = {}
         for brought in messages:
-            message = unpacked(brought.body)
-            if message is None:
-                self.log.error("ledger_message_malformed", message_id=brought.id)
-                brought.ack()  # it would be no better the next time
+            org_id = org_of(brought.body)
+            if org_id is None:
+                self._drop(brought)
             else:
-                waiting.setdefault(message.org_id, []).append((message, brought))
+                waiting.setdefault(org_id, []).append(brought)
         for org_id, found in waiting.items():
-            for group in writes(found, size=lambda pair: pair[0].size):
+            for group in writes(found, size=lambda brought: len(str(brought.body))):
                 await self._write(org_id, group)
 
-    async def _write(self, org_id: str, group: Sequence[tuple[Message, Brought]]) -> None:
-        """Write some of an organisation's messages in one go."""
-        records = merged(record for message, _ in group for record in message.records)
+    def _drop(self, brought: Brought) -> None:
+        self.log.error("ledger_message_malformed", message_id=brought.id)
+        brought.ack()  # it would be no better the next time
+
+    async def _write(self, org_id: str, group: Sequence[Brought]) -> None:
+        """Write some of an organisation's messages in one go, or have the queue bring them again."""
+        parsed = [(brought, unpacked(brought.body)) for brought in group]
+        for brought in [brought for brought, message in parsed if message is None]:
+            self._drop(brought)
+        records = merged(record for _, message in parsed if message for record in message.records)
+        written = await self._delivered(org_id, records)
+        for brought in [brought for brought, message in parsed if message]:
+            if written:
+                brought.ack()
+            else:
+                brought.retry()
+
+    async def _delivered(self, org_id: str, records: Sequence[Record]) -> bool:
+        """Write records and tell their gate; tell whether that was done. A defect that they meet stops no others."""
         try:
-            refused = await deliver_what_fits(self.database, org_id, records, self.now)
+            await self._deliver(org_id, records)
         except StoreUnavailable as error:
             failures.note(Failure.STORE_LEDGER, str(error))
-            for _, brought in group:
-                brought.retry()
+            return False
+        except Exception as error:  # noqa: BLE001 - as the docstring says
+            kind, reason = type(error).__name__, str(error)
+            self.log.error("ledger_write_broke", org_id=org_id, kind=kind, reason=reason)  # noqa: TRY400 - our own log
+            return False
+        return True
+
+    async def _deliver(self, org_id: str, records: Sequence[Record]) -> None:
+        if not records:
             return
+        refused = await deliver_what_fits(self.database, org_id, records, self.now)
         for record, reason in refused:
             self.log.error("usage_record_rejected", record=_text(record), reason=str(reason))
         rejected = [record for record, _ in refused]
         written = [record for record in records if record not in rejected]
         await self.confirm(org_id, _text(written), _text(rejected))
-        for _, brought in group:
-            brought.ack()
 
 
 def _text(value: object) -> str:

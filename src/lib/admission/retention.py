@@ -3,46 +3,66 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from lib.admission.archive import Archive, export
-from lib.admission.day_sums import FIRST_DAY, day_of, start_of
+from lib.admission.day_sums import FIRST_DAY, always, day_of, start_of
 from lib.admission.ledger_sums import mark
-from lib.store.database import Database
+from lib.store.database import Database, Statement
 from lib.store.rows import columns
 from lib.store.schema import UsageRecordRow
 from lib.store.scope import Org
 
 # Records of one object: some megabytes of text, a tenth of what an isolate has.
 CHUNK_ROWS = 5_000
-# What one run exports of one organisation; the next goes on.
-MOST_CHUNKS = 100
+# What is exported of one organisation before it is another's turn.
+MOST_CHUNKS = 20
 _COLUMNS = columns(UsageRecordRow)
 
 
-async def prune(database: Database, archive: Archive, org_id: str, now: datetime, keep_days: int) -> int:
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """How many records went, and whether some are left that should."""
+
+    records: int
+    unfinished: bool
+
+
+async def prune(
+    database: Database,
+    archive: Archive,
+    org_id: str,
+    now: datetime,
+    keep_days: int,
+    goes_on: Callable[[], bool] = always,
+) -> Pruned:
     """Export and delete an organisation's records of days that are summed and older than `keep_days`.
 
-    Returns how many. A record is deleted only once its object is written, and only those that are in it. First of all
-    the mark moves: from then on no day before it is summed anew, and so none without the records that went.
-    Raises ArchiveUnavailable and the store's errors; the next run goes on where this one stopped.
+    A record is deleted only once its object is written, and only those that are in it. First of all the mark moves:
+    from then on no day before it is summed anew, and so none without the records that went. Stops after `MOST_CHUNKS`
+    and once `goes_on` says so. Raises ArchiveUnavailable and the store's errors; the next run goes on where this one
+    stopped.
     """
     marks = await mark(database, org_id)
     if marks is None:
-        return 0
+        return Pruned(0, unfinished=False)
     end = min(marks.summed_until, day_of(now - timedelta(days=keep_days)))
     if marks.pruned_until < end and not await _move_mark(database, org_id, end, now):
-        return 0  # a late record has just set the sums back: they come first
+        return Pruned(0, unfinished=False)  # a late record has just set the sums back: they come first
     pruned = 0
     for _ in range(MOST_CHUNKS):
+        if not goes_on():
+            return Pruned(pruned, unfinished=True)
         records = await _oldest(database, org_id, end)
+        if records:
+            exported = export(records)
+            await archive.put(exported.name, exported.body)
+        pruned += await _delete(database, org_id, [record.id for record in records], now)
         if not records:
-            break
-        exported = export(records)
-        await archive.put(exported.name, exported.body)
-        pruned += await _delete(database, org_id, [record.id for record in records])
-    return pruned
+            return Pruned(pruned, unfinished=False)
+    return Pruned(pruned, unfinished=True)
 
 
 async def _move_mark(database: Database, org_id: str, end: str, now: datetime) -> bool:
@@ -72,11 +92,17 @@ async def _oldest(database: Database, org_id: str, end: str) -> Sequence[UsageRe
     return [record for record in records if day_of(record.started_at) == day_of(records[0].started_at)]
 
 
-async def _delete(database: Database, org_id: str, ids: Sequence[str]) -> int:
+async def _delete(database: Database, org_id: str, ids: Sequence[str], now: datetime) -> int:
+    """Delete records, and note which is the oldest now."""
     gone = database.dialect.json_rows("?2", {"id": str})
-    return await database.execute(
-        Org(org_id),
-        f"DELETE FROM usage_records WHERE org_id = ?1 AND id IN (SELECT gone.id FROM {gone} AS gone)",
-        org_id,
-        json.dumps([{"id": name} for name in ids]),
+    by_id = database.dialect.by_index("sqlite_autoindex_usage_records_1")
+    delete = Statement(
+        f"DELETE FROM usage_records{by_id} WHERE org_id = ?1 AND id IN (SELECT gone.id FROM {gone} AS gone)",
+        (org_id, json.dumps([{"id": name} for name in ids])),
     )
+    note = Statement(
+        "UPDATE usage_marks SET oldest_at = (SELECT min(started_at) FROM usage_records"
+        " WHERE usage_records.org_id = ?1), updated_at = ?2 WHERE org_id = ?1",
+        (org_id, now),
+    )
+    return (await database.batch(Org(org_id), [delete, note]))[0]

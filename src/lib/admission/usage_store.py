@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any, get_args, get_type_hints
 
-from lib.admission.day_sums import COLUMNS, GROUPED, PLACE, SUMS, subjects, summed
+from lib.admission.day_sums import COLUMNS, FIRST_DAY, GROUPED, PLACE, SUMS, subjects, summed
 from lib.admission.usage_record import UsageRecord
 from lib.store.database import Database, Statement, StoreError, StoreUnavailable
 from lib.store.dialect import Dialect
@@ -83,13 +83,31 @@ def _add_to_pruned(dialect: Dialect) -> str:
 
 @cache
 def _set_back(dialect: Dialect) -> str:
-    """Return the statement that has the days of late records summed anew."""
+    """Return the statement that has the days of late records summed anew, from their begin."""
     sent, day = dialect.json_rows("?1", {"started_at": datetime}), dialect.utc_day("sent.started_at")
     return (
-        "UPDATE usage_marks SET summed_until = late.day, updated_at = ?3"
-        f" FROM (SELECT min({day}) AS day FROM {sent} AS sent JOIN usage_marks AS marks ON marks.org_id = ?2"
-        f" AND {day} >= marks.pruned_until) AS late"
-        " WHERE usage_marks.org_id = ?2 AND late.day < usage_marks.summed_until"
+        "UPDATE usage_marks SET summed_until = late.day, piece_ends_at = NULL, updated_at = ?3"
+        f" FROM (SELECT min({day}) AS day, min(sent.started_at) AS at FROM {sent} AS sent"
+        f" JOIN usage_marks AS marks ON marks.org_id = ?2 AND {day} >= marks.pruned_until) AS late"
+        " WHERE usage_marks.org_id = ?2 AND (late.day < usage_marks.summed_until"
+        " OR late.day = usage_marks.summed_until AND late.at < usage_marks.piece_ends_at)"
+    )
+
+
+@cache
+def _to_be_worked_on(dialect: Dialect) -> str:
+    """Return the statement that tells the job of these records, where it does not know of older ones."""
+    sent = dialect.json_rows("?1", {"started_at": datetime})
+    told = ", ".join(
+        f"{name} = CASE WHEN usage_marks.{name} <= excluded.{name} THEN usage_marks.{name} ELSE excluded.{name} END"
+        for name in ("unsummed_at", "oldest_at")
+    )
+    return (
+        "INSERT INTO usage_marks (org_id, summed_until, pruned_until, unsummed_at, oldest_at, created_at, updated_at)"
+        f" SELECT ?2, '{FIRST_DAY}', '{FIRST_DAY}', min(sent.started_at), min(sent.started_at), ?3, ?3"
+        f" FROM {sent} AS sent WHERE true"
+        f" ON CONFLICT (org_id) DO UPDATE SET {told} WHERE coalesce(usage_marks.unsummed_at > excluded.unsummed_at"
+        " OR usage_marks.oldest_at > excluded.oldest_at, true)"
     )
 
 
@@ -106,6 +124,7 @@ async def deliver(database: Database, org_id: str, records: str, now: datetime) 
             Statement(_add_to_pruned(dialect), (records, org_id, now)),
             Statement(_insert(dialect), (records, org_id, now)),
             Statement(_set_back(dialect), (records, org_id, now)),
+            Statement(_to_be_worked_on(dialect), (records, org_id, now)),
             Statement(_touch_keys(dialect), (records, org_id)),
         ],
     )

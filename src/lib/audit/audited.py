@@ -74,6 +74,10 @@ class DatabaseAround:
         return self._database.bookmark
 
     @property
+    def size(self) -> int | None:
+        return self._database.size
+
+    @property
     def connected(self) -> bool:
         return self._database.connected
 

@@ -29,7 +29,7 @@ class JsD1Binding:
             raise D1Failure(error.message or "") from None
         # Walking the result object by object would cross the boundary once a value.
         return [
-            Result(result["results"], result["meta"].get("changes", 0))
+            Result(result["results"], result["meta"].get("changes", 0), result["meta"].get("size_after"))
             for result in json.loads(js.JSON.stringify(results))
         ]
 

@@ -12,16 +12,17 @@ from lib.runtime.environment import variable_reader
 from lib.store.d1 import D1Store
 from lib.store.database import Store
 from lib.store.postgres import PostgresStore
+from lib.store.session import STATEMENT_SECONDS
 
 _BINDINGS = {StoreKind.D1: "DB", StoreKind.POSTGRES: "HYPERDRIVE"}
 
 
-def store_of(env: Any) -> Store:
+def store_of(env: Any, statement_seconds: float = STATEMENT_SECONDS) -> Store:
     """Return the store that the variable STORE names. Raises ConfigError when it or its binding is missing."""
     kind = read_store(variable_reader(env))
     binding = getattr(env, _BINDINGS[kind], None)
     if binding is None:
         raise ConfigError(f"STORE is {kind}, but wrangler.toml binds no {_BINDINGS[kind]}")
     if kind is StoreKind.POSTGRES:
-        return PostgresStore(hyperdrive.address(binding), time.monotonic)
-    return D1Store(JsD1Binding(binding), time.monotonic)
+        return PostgresStore(hyperdrive.address(binding), time.monotonic, statement_seconds)
+    return D1Store(JsD1Binding(binding), time.monotonic, statement_seconds)

@@ -93,6 +93,11 @@ class Database(Protocol):
         ...
 
     @property
+    def size(self) -> int | None:
+        """How many bytes the store said, with its last answer, that it holds; None where it does not say."""
+        ...
+
+    @property
     def connected(self) -> bool:
         """Tell whether there is something to close."""
         ...

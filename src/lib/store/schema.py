@@ -397,7 +397,7 @@ class UsageMarkRow:
     pruned_until: str
     created_at: datetime
     updated_at: datetime
-    piece_until: str | None
+    piece_ends_at: datetime | None
     unsummed_at: datetime | None
     oldest_at: datetime | None
 

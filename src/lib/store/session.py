@@ -28,6 +28,7 @@ class Result:
 
     rows: Sequence[Mapping[str, Any]]
     changes: int
+    size: int | None = None  # of the whole store, in bytes, where it says so
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ class Session(ABC):
         self._timer = timer
         self._queries = 0
         self._spent = 0.0
+        self._size: int | None = None
 
     async def query(
         self, scope: Scope, row_type: type[Row], sql: str, *values: Value, read: Read = Read.LATEST
@@ -78,6 +80,10 @@ class Session(ABC):
         return None
 
     @property
+    def size(self) -> int | None:
+        return self._size
+
+    @property
     def connected(self) -> bool:
         return False
 
@@ -92,7 +98,9 @@ class Session(ABC):
         bound = [(statement.sql, self._encoded(statement.values)) for statement in statements]
         started = self._timer()
         try:
-            return await self._run(scope, bound, read)
+            results = await self._run(scope, bound, read)
+            self._size = results[-1].size
+            return results
         finally:
             self._queries += 1
             self._spent += max(0.0, self._timer() - started)  # a clock may be set back

@@ -53,6 +53,7 @@ _JOBS = {
     "revoked_tokens": ("select", "delete"),
     "sessions": ("select", "delete"),
     "signing_keys": ("select", "insert", "delete"),
+    "usage_marks": ("select",),
     "users": ("select",),
 }
 # Their rows are only ever added. On PostgreSQL the Worker has no right to do more.

@@ -46,7 +46,8 @@ def rows_everywhere(email: str) -> tuple[Credentials, str]:
         " reasoning_tokens, cost_nano_usd, estimated_requests, unpriced_requests, created_at, updated_at)": (
             f"'{org}', '2026-11-20', 'm', {key}, 1, 1, 0, {2**53}, 0, 9, 0, 1"
         ),
-        "usage_marks": f"'{org}', '2026-11-21', '1970-01-01'",
+        "usage_marks (org_id, summed_until, pruned_until, created_at, updated_at)": f"'{org}', '2026-11-21',"
+        " '1970-01-01'",
         "budget_adjustments": f"'{new_id(datetime.now(UTC))}', '{org}', '{budget}', 'top_up', 5, NULL, NULL",
         "idempotent_answers": f"'{org}', '{'a' * 64}', '{'b' * 64}', {quoted_json()}",
         **_of_people(org),

@@ -152,7 +152,7 @@ async def _everything(services: Services, key: SeededKey) -> None:
     for wanted in (wide, replace(wide, key_id="key-50".ljust(36, "-"))):
         records = LedgerFilter(wanted.start, wanted.end, key_id=wanted.key_id)
         await ledger.newest(database, org, records, (wide.end, "~"), 20)
-        await ledger.oldest(database, org, records, (wide.start, ""), ledger.EXPORT_ROWS)
+        await ledger.oldest(database, org, records, (wide.start, ""), 500)
         for model in (None, "m"):
             of_key = Wanted("key", "key-50".ljust(36, "-"), model, wide.start, wide.end)
             await ledger_sums.sums(database, org, of_key, 20)

@@ -66,7 +66,7 @@ class Ledger:
         return run(sum_days(self.database, self.org, now))
 
     def prune(self, keep_days: int, now: datetime = NOW) -> int:
-        return run(prune(self.database, self.archive, self.org, now, keep_days))
+        return run(prune(self.database, self.archive, self.org, now, keep_days)).records
 
     @property
     def marks(self) -> tuple[str, str]:

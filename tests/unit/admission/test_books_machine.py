@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from unittest.mock import patch
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
+from lib.admission import day_sums
 from lib.admission.archive import ArchiveUnavailable
+from lib.admission.day_sums import sum_days
 from lib.admission.retention import prune
 from lib.admission.usage_record import UsageRecord
 from lib.admission.usage_report import UsageFilter
@@ -62,14 +65,16 @@ class Books(RuleBasedStateMachine):
         """Days, and the edge of one."""
         self.now += timedelta(days=days, hours=7)
 
-    @rule()
-    def days_are_summed(self) -> None:
-        """The daily work."""
-        self.ledger.sum(self.now)
+    @rule(rows=st.integers(1, 5), pieces=st.integers(1, 4))
+    def days_are_summed(self, rows: int, pieces: int) -> None:
+        """The hourly work, in pieces; its time may be over between two."""
+        left = iter(range(pieces))
+        with patch.object(day_sums, "PIECE_ROWS", rows):
+            run(sum_days(self.ledger.database, self.ledger.org, self.now, lambda: next(left, None) is not None))
 
     @rule()
     def old_records_go(self) -> None:
-        """The daily work."""
+        """The hourly work."""
         self.ledger.prune(KEEP_DAYS, self.now)
 
     @rule(batches=st.integers(0, 6), after=st.booleans())
@@ -84,7 +89,8 @@ class Books(RuleBasedStateMachine):
 
         self.ledger.binding.on_batch = fail
         try:
-            self.ledger.sum(self.now)
+            with patch.object(day_sums, "PIECE_ROWS", 2):
+                self.ledger.sum(self.now)
             self.ledger.prune(KEEP_DAYS, self.now)
         except StoreUnavailable:
             pass
@@ -117,6 +123,19 @@ class Books(RuleBasedStateMachine):
         days = (wanted.start.date().isoformat(), wanted.end.date().isoformat())
         expected = [line for line in self.ledger.expected() if line.model == "a" and days[0] <= line.day < days[1]]
         assert self.ledger.report(wanted) == expected
+
+    @invariant()
+    def the_job_knows_what_there_is_to_do(self) -> None:
+        """No record waits that a run would not come to: to be summed, or to go."""
+        marks = self.ledger.binding.rows("SELECT * FROM usage_marks WHERE org_id = ?", self.ledger.org)
+        stored = self.ledger.binding.rows("SELECT min(started_at) AS at FROM usage_records")[0]["at"]
+        if stored is not None:
+            [row] = marks
+            assert str(row["oldest_at"]) <= str(stored)
+            begin = row["piece_ends_at"] or row["summed_until"]
+            sql = "SELECT min(started_at) AS at FROM usage_records WHERE started_at >= ?"
+            unsummed = self.ledger.binding.rows(sql, begin)[0]["at"]
+            assert unsummed is None or str(row["unsummed_at"]) <= str(unsummed)
 
     @invariant()
     def no_record_is_lost(self) -> None:

@@ -7,10 +7,12 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from lib.admission.day_sums import FIRST_DAY, MOST_DAYS, day_of, start_of, sum_days
+from lib.admission import day_sums
+from lib.admission.day_sums import FIRST_DAY, day_of, start_of, sum_days
 from lib.admission.ledger_sums import mark
 from lib.admission.retention import prune
 from lib.store.database import StoreUnavailable
+from lib.store.dialect import time_text
 from tests.unit.admission.books import NOW, TODAY, Ledger
 from tests.unit.fakes import FakeArchive, run
 
@@ -47,11 +49,50 @@ def test_a_second_run_finds_nothing_to_do() -> None:
     assert [ledger.sum(), ledger.sum()] == [1, 0]
 
 
-def test_one_run_sums_a_bounded_number_of_days_and_the_next_goes_on() -> None:
-    """A year of history is taken up in a week or so."""
+@pytest.mark.parametrize("rows", [1, 2, 3, 7, 100])
+def test_a_large_day_is_summed_in_pieces(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
+    """And many small ones in one; a report is the same before, between and after."""
+    monkeypatch.setattr(day_sums, "PIECE_ROWS", rows)
     ledger = Ledger()
-    ledger.deliver(*[ledger.record(days=days) for days in range(3, MOST_DAYS + 13)])
-    assert [ledger.sum(), ledger.sum(), ledger.sum()] == [MOST_DAYS, 10, 0]
+    ledger.deliver(*[ledger.record(days=days, model=model) for days in (9, 9, 9, 9, 5, 5, 3) for model in "aab"])
+    runs = 0
+    while ledger.marks[0] < ledger.day(2):
+        one = iter([True])
+        run(sum_days(ledger.database, ledger.org, NOW, lambda: next(one, False)))  # noqa: B023 - run at once
+        assert ledger.report() == ledger.expected()
+        runs += 1
+    assert runs >= 21 // (rows + 1)
+    assert ledger.prune(1) == 21
+    assert ledger.report() == ledger.expected()
+
+
+def test_records_of_one_moment_are_one_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    """More than a piece takes: no run stands still there."""
+    monkeypatch.setattr(day_sums, "PIECE_ROWS", 2)
+    ledger = Ledger()
+    at = ledger.record(days=4).started_at
+    ledger.deliver(*[ledger.record(days=0, started_at=at) for _ in range(9)], ledger.record(days=3))
+    ledger.sum()
+    assert ledger.marks[0] == ledger.day(2)
+    assert ledger.prune(1) == 10
+    assert ledger.report() == ledger.expected()
+
+
+@pytest.mark.parametrize("seconds", [-1, 0, 1])
+def test_a_late_record_of_a_day_that_is_half_summed_begins_it_anew(
+    monkeypatch: pytest.MonkeyPatch, seconds: int
+) -> None:
+    """Where it belongs before the piece's end; behind it, the next piece finds it."""
+    monkeypatch.setattr(day_sums, "PIECE_ROWS", 2)
+    ledger = Ledger()
+    records = [ledger.record(days=4) for _ in range(5)]
+    ledger.deliver(*records)
+    one = iter([True])
+    run(sum_days(ledger.database, ledger.org, NOW, lambda: next(one, False)))
+    edge = datetime.fromisoformat(records[2].started_at) + timedelta(seconds=seconds)
+    ledger.deliver(ledger.record(days=0, started_at=time_text(edge)))
+    ledger.sum()
+    assert ledger.prune(1) == 6
     assert ledger.report() == ledger.expected()
 
 
@@ -84,7 +125,7 @@ def test_a_record_of_a_day_whose_records_went_is_added_to_its_sum() -> None:
     ledger = Ledger()
     ledger.deliver(ledger.record(days=20), ledger.record(days=9))
     ledger.sum()
-    assert run(prune(ledger.database, FakeArchive(), ledger.org, NOW, 14)) == 1
+    assert run(prune(ledger.database, FakeArchive(), ledger.org, NOW, 14)).records == 1
     before = ledger.marks
     late = ledger.record(days=20)
     ledger.deliver(late)
@@ -97,7 +138,7 @@ def test_days_without_sums_cost_a_late_record_nothing() -> None:
     """Where nothing has been summed there is no mark to move."""
     ledger = Ledger()
     ledger.deliver(ledger.record(days=400))
-    assert run(mark(ledger.database, ledger.org)) is None
+    assert ledger.marks == (FIRST_DAY, FIRST_DAY)
 
 
 def test_a_mark_that_somebody_has_moved_meanwhile_stops_the_run() -> None:
@@ -131,7 +172,7 @@ def test_a_run_that_is_overtaken_does_not_sum_a_day_without_its_records() -> Non
 
     async def overtake() -> None:
         await sum_days(ledger.database, ledger.org, NOW)
-        assert await prune(ledger.database, ledger.archive, ledger.org, NOW, 7) == 2
+        assert (await prune(ledger.database, ledger.archive, ledger.org, NOW, 7)).records == 2
 
     ledger.before_write("INSERT INTO usage_days", overtake)
     assert ledger.sum() == 0

@@ -226,7 +226,11 @@ def prune(subject: Subject, until: str) -> None:
         f" WHERE started_at < '{until}' GROUP BY 1, 2, 3, 4"
     )
     subject.sql(f"DELETE FROM usage_records WHERE started_at < '{until}'")
-    subject.sql(f"INSERT INTO usage_marks SELECT id, '{until}', '{until}', created_at, updated_at FROM orgs")
+    subject.sql(
+        f"INSERT INTO usage_marks (org_id, summed_until, pruned_until, created_at, updated_at)"
+        f" SELECT id, '{until}', '{until}', created_at, updated_at FROM orgs WHERE true"
+        " ON CONFLICT DO UPDATE SET summed_until = excluded.summed_until, pruned_until = excluded.pruned_until"
+    )
 
 
 def test_whole_days_take_the_place_of_deleted_records(subject: Subject) -> None:

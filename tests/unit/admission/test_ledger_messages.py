@@ -16,7 +16,9 @@ from lib.admission.ledger_messages import (
     WRITE_CHARACTERS,
     UnderWay,
     merged,
+    org_of,
     packed,
+    retry_seconds,
     unpacked,
     writes,
 )
@@ -41,6 +43,7 @@ def test_what_is_packed_is_unpacked(records: list[dict[str, object]]) -> None:
     found = [unpacked(text) for text in packed(ORG, records)]
     assert {message.org_id for message in found if message} == {ORG}
     assert [entry for message in found if message for entry in message.records] == records
+    assert {org_of(text) for text in packed(ORG, records)} == {ORG}
 
 
 @given(st.lists(st.integers(0, 60_000), min_size=1, max_size=12))
@@ -82,6 +85,31 @@ def test_a_record_that_is_too_large_holds_up_no_other() -> None:
 def test_what_no_gate_sends_is_no_message(text: object) -> None:
     """It is told apart, not met with an exception."""
     assert unpacked(text) is None
+
+
+@pytest.mark.parametrize(
+    "text", [None, 7, b"{}", "", "{}", '{"org_id":"short","records":[]}', f'{{"org_id": "{ORG}"}}']
+)
+def test_whose_a_message_is_can_be_told_by_its_begin(text: object) -> None:
+    """Of what a gate sends; of anything else it can't."""
+    assert org_of(text) is None
+
+
+def test_who_waits_in_vain_waits_longer() -> None:
+    """For a record 1, 2, 4 … 15 minutes, until it has arrived; for a message of the queue 30 seconds and more."""
+    under_way, now, waits = UnderWay(), 0, []
+    for _ in range(6):
+        under_way.sent("a", now)
+        due = under_way.next_ms
+        assert due is not None
+        waits.append((due - now) // 60_000)
+        now = due
+        assert under_way.waiting(now) == []
+    assert waits == [1, 2, 4, 8, 15, 15]
+    under_way.arrived("a")
+    under_way.sent("a", now)
+    assert under_way.next_ms == now + AGAIN_AFTER_MS
+    assert [retry_seconds(attempts) for attempts in (1, 2, 3, 5, 6, 99)] == [30, 60, 120, 480, 900, 900]
 
 
 @given(

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from heapq import heappop, heappush
+from typing import Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import settings
@@ -12,15 +16,16 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from lib import failures
+from lib.admission import ledger_writer, usage_store
 from lib.admission.gate import FLUSH_AFTER_MS, Gate
-from lib.admission.ledger_messages import AGAIN_AFTER_MS, MOST_UNDER_WAY, packed
+from lib.admission.ledger_messages import AGAIN_AFTER_MS, MOST_UNDER_WAY, packed, retry_seconds
 from lib.admission.ledger_writer import Writer
 from lib.admission.outbox import Outbox, QueueUnavailable
 from lib.admission.usage_record import UsageRecord
 from lib.admission.usage_store import Record
 from lib.failures import Failure
 from lib.ids import new_id
-from lib.store.database import StoreUnavailable
+from lib.store.database import Database, StoreUnavailable
 from tests.unit.admission.sqlite_sql import SqliteSql
 from tests.unit.fakes import NOW, FakeClock, run
 from tests.unit.store.seeds import seed_key, seed_org, usage_record
@@ -123,6 +128,58 @@ class Way:
     def kept(self) -> list[str]:
         """The ids of the records that the gate still has."""
         return [entry["id"] for entry in json.loads(self.gate.outbox() or "[]")]
+
+
+def test_a_store_that_refuses_for_five_minutes_is_not_flooded() -> None:
+    """Messages of the queue and the gate's own repetitions, in virtual time: both wait longer each time.
+
+    A hundred full messages; each record is sent four times at most, and each is written in the end.
+    """
+    way = Way()
+    records = [way.record(upstream_model="x" * 2_000) for _ in range(4_000)]
+    for start in range(0, len(records), 500):
+        way.settle(*records[start : start + 500])
+    begun, sends, arrivals = way.now, Counter[str](), 0
+    due: list[tuple[int, int, str]] = []  # when the queue brings a message, how often it was brought, and the message
+    while way.kept:
+        before = len(way.queue.messages)
+        way.send()
+        for body in way.queue.messages[before:]:
+            sends.update(record["id"] for record in json.loads(body)["records"])
+            heappush(due, (way.now, 1, body))
+        batch = [heappop(due) for _ in range(min(10, len(due))) if due[0][0] <= way.now]
+        way.binding.failure = AWAY if way.now < begun + 5 * 60_000 else None
+        for (_, attempts, body), answer in zip(batch, way.bring(*[body for _, _, body in batch]), strict=True):
+            arrivals += 1
+            if answer == "retry":
+                heappush(due, (way.now + retry_seconds(attempts) * 1000, attempts + 1, body))
+            way.binding.failure = AWAY if way.now < begun + 5 * 60_000 else None
+        soon = [due[0][0]] if due else []
+        way.now = (
+            max(way.now + 100, min([*soon, way.outbox.next_ms(way.now) or way.now])) if not batch else way.now + 100
+        )
+    assert way.now < begun + 15 * 60_000
+    assert len(way.stored) == len(records) == len(sends)
+    assert len(way.queue.messages) >= 100
+    assert max(sends.values()) <= 4
+    assert arrivals < 12 * 100
+
+
+def test_a_defect_with_one_organisations_records_stops_no_other() -> None:
+    """Its messages are brought again; the others' are written."""
+    way, theirs = Way(), new_id(NOW)
+    record = way.record()
+    bad = packed(theirs, [{**json.loads(way.record().to_json()), "id": 7 * "x"}])
+    deliver = usage_store.deliver_what_fits
+
+    async def breaks(database: Database, org_id: str, *more: Any) -> Any:
+        if org_id == theirs:
+            raise RuntimeError("a defect")
+        return await deliver(database, org_id, *more)
+
+    with patch.object(ledger_writer, "deliver_what_fits", breaks):
+        assert way.bring(*bad, *packed(way.org, [json.loads(record.to_json())])) == ["retry", "ack"]
+    assert (way.stored, way.log.events) == ({record.id: "finished"}, ["ledger_write_broke"])
 
 
 def test_a_record_goes_by_the_queue_and_is_kept_until_the_store_has_it() -> None:
@@ -279,7 +336,7 @@ def test_messages_of_one_organisation_are_one_write() -> None:
     before = len(way.binding.statements)
     assert way.bring(*messages, messages[0]) == ["ack"] * 5
     assert len(way.stored) == 4
-    assert len(way.binding.statements) - before == 4
+    assert len(way.binding.statements) - before == 5
 
 
 def test_one_organisations_failure_is_not_anothers() -> None:

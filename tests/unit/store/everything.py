@@ -52,6 +52,7 @@ from lib.identity.context import Context
 from lib.identity.key_store import Descendants
 from lib.ids import new_id
 from lib.services import Services
+from lib.store.dialect import time_text
 from lib.store.schema import BudgetAdjustmentRow, BudgetRow, LimitRow
 from lib.store.scope import Org, Person
 from routes import ROUTES
@@ -217,15 +218,21 @@ async def _ledger(services: Services, key: SeededKey) -> None:
     await restored_store.keep_keys(database, org, [new_id(NOW)], NOW)
     await restored_store.nobodys_key(database, org, NOW)
 
-    await _books(services, org)
+    await _books(services, key)
 
 
-async def _books(services: Services, org: str) -> None:
+async def _books(services: Services, key: SeededKey) -> None:
     """Sum the day of that record, export and delete it; then the daily work at a time when there is little to do."""
-    database, archive = services.database, FakeArchive()
+    database, archive, org = services.database, FakeArchive(), key.principal.org_id
     await day_sums.sum_days(database, org, NOW + timedelta(days=5))
-    assert await retention.prune(database, archive, org, NOW + timedelta(days=400), 7)
-    early = NOW - timedelta(days=205)
+    assert (await retention.prune(database, archive, org, NOW + timedelta(days=400), 7)).records
+    await day_sums.sum_days(database, org, NOW + timedelta(days=5))  # there is nothing to sum any longer
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(day_sums, "PIECE_ROWS", 1)
+        late = [usage_record(org, key.principal.key_id, started_at=time_text(NOW + timedelta(days=8))) for _ in "ab"]
+        await usage_store.deliver(database, org, f"[{','.join(record.to_json() for record in late)}]", NOW)
+        await day_sums.sum_days(database, org, NOW + timedelta(days=20))
+    early = FakeClock(NOW - timedelta(days=205))
     assert (await bookkeeping.keep_books(database, archive, early, 7, lambda *_: None)).left == 0
 
 

@@ -29,6 +29,7 @@ class SqliteBinding:
         self.statements: list[Bound] = []  # all that ran
         self.constraints: list[str] = []  # the sessions of read replication that were asked for
         self.on_batch: Callable[[], None] = lambda: None  # called before each batch runs
+        self.size: int | None = None  # what it says that it holds, in bytes
         self.failure: str | None = None  # what the next batch fails with, before it does anything
         self.failure_after: str | None = None  # the same, but its work is done: only the answer is lost
 
@@ -64,7 +65,7 @@ class SqliteBinding:
     def _run(self, sql: str, values: Sequence[Any]) -> Result:
         cursor = self.connection.execute(sql, values)
         rows = [{name: _through_javascript(row[name]) for name in row.keys()} for row in cursor.fetchall()]  # noqa: SIM118
-        return Result(rows, max(cursor.rowcount, 0))
+        return Result(rows, max(cursor.rowcount, 0), self.size)
 
     def plans(self) -> dict[str, list[str]]:
         """Return each statement that ran with how SQLite goes about it, a line a step.
