@@ -114,6 +114,7 @@ OTHERS = {
     *((table, "SELECT", f"(secret_hash = {PRESENTED})", None) for table in BY_SECRET),
     *((table, command, f"({EVERY} = '{table}'::text)", None) for table in CLEARED for command in ("SELECT", "DELETE")),
     ("orgs", "SELECT", f"({EVERY} = 'orgs'::text)", None),
+    ("usage_marks", "SELECT", f"({EVERY} = 'usage_marks'::text)", None),
     ("users", "SELECT", f"({EVERY} = 'users'::text)", None),
     ("api_keys", "SELECT", f"((kind = 'browser'::text) AND ({EVERY} = 'api_keys'::text))", None),
     ("api_keys", "SELECT", f"((user_id IS NOT NULL) AND ({EVERY} = 'api_keys'::text))", None),

@@ -178,7 +178,9 @@ async def _explain_everything(store: RecorderStore) -> list[Explained]:
     audit_key = chain_key(world.services.config.secret)
     audited, audited_recorder = AuditedStore(store, audit_key), AuditedDatabase(recorder, audit_key)
     await _everything(replace(world.services, gates=NoGates(), store=audited, database=audited_recorder), key)
-    plans = [await recorder.explain(scope, statement) for scope, statement in list(store.seen.values())]
+    # But for the self test of the store, which is PostgreSQL's alone.
+    seen = [ran for sql, ran in store.seen.items() if "current_setting(" not in sql]
+    plans = [await recorder.explain(scope, statement) for scope, statement in seen]
     await recorder.close()
     return plans
 
