@@ -29,8 +29,18 @@ from lib.store.database import Database, Store
 class OrgGates(Protocol):
     """The management side of the gates. All raise `Unavailable`."""
 
-    async def changed(self, org_id: str) -> None:
-        """Tell the gate that the organisation's keys, models or rules have changed in the store."""
+    async def accounts_changed(self, org_id: str) -> None:
+        """Tell the gate that who may call, or with which models, has changed in the store: a key that ended or has
+        other bounds, a member, a role, a team, a suspension, a model. Not of a new key: nobody has an old copy of it.
+        """
+        ...
+
+    async def rules_changed(self, org_id: str) -> None:
+        """Tell the gate that limits, budgets or adjustments have changed in the store. Accounts stay as they are."""
+        ...
+
+    async def rule_changed(self, org_id: str, change: str) -> None:
+        """Tell the gate of one rule that has come, changed or gone: see `lib.admission.rules.changed`."""
         ...
 
     async def flush(self, org_id: str) -> None:

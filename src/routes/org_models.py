@@ -155,7 +155,7 @@ async def put_org_model(services: Services, request: Validated[PutModel, NoQuery
     )
     if not await model_store.put_model(noted, principal.org_id, route, expected, now):
         raise PreconditionFailed()
-    await services.gates.changed(principal.org_id)
+    await services.gates.accounts_changed(principal.org_id)
     return _shown(await _find(services, principal, model_id), 200 if old else 201)
 
 
@@ -168,7 +168,7 @@ async def delete_org_model(services: Services, request: Validated[None, NoQuery]
     noted = noting(services, principal, "model.deleted", f"model:{row.id}", before=there, details=gone)
     if not await model_store.delete_model(noted, principal.org_id, row.id, expected):
         raise PreconditionFailed()
-    await services.gates.changed(principal.org_id)
+    await services.gates.accounts_changed(principal.org_id)
     return render.no_content()
 
 

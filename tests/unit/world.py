@@ -11,7 +11,7 @@ from typing import Any
 from lib.admission import policy_store, usage_store
 from lib.admission.counters import Counted, Counter, Place, Remembered
 from lib.admission.decision import Ask, Refusal
-from lib.admission.gate import Gate
+from lib.admission.gate import IS_NEW, Gate
 from lib.admission.usage_record import UsageRecord
 from lib.audit import events
 from lib.audit.audited import AuditedStore
@@ -72,7 +72,8 @@ class CoreGates:
         self.asked = 0  # how often somebody asked to be let in
         self.opened: list[UsageRecord] = []
         self.settled: list[UsageRecord] = []
-        self.changes: list[str] = []
+        self.changes: list[str] = []  # whose gates were told
+        self.told: list[str] = []  # and of what
         self.counted: dict[str, Counter] = {}
         self.failure: Exception | None = None
 
@@ -84,14 +85,15 @@ class CoreGates:
         if self.failure:
             raise self.failure
         org_id = account.principal.org_id
-        due, version = int(deadline.timestamp() * 1000), account.version or 0
+        due, version = int(deadline.timestamp() * 1000), IS_NEW if account.is_new else account.version or 0
         asked = json.dumps(asdict(ask()))
         row = f'[["{record.id}",{due},{record.to_json()},{asked}]]'
         told = self.of(org_id).handle(version, row, self._now_ms())
         current, answers = json.loads(told) if isinstance(told, str) else (told, {})
         if current != version:
             self._accounts.policy_is(org_id, current)
-            raise StaleAccount
+            if not account.is_new:
+                raise StaleAccount(current)
         granted = admitted(answers.get(record.id))
         self.opened.append(record)
         return granted
@@ -99,11 +101,13 @@ class CoreGates:
     async def confirm(self, account: Account) -> None:
         if self.failure:
             raise self.failure
+        if account.is_new:
+            return
         told = self.of(account.principal.org_id).handle(account.version or 0, "[]", self._now_ms())
         current = json.loads(told)[0] if isinstance(told, str) else told
         if current != account.version:
             self._accounts.policy_is(account.principal.org_id, current)
-            raise StaleAccount
+            raise StaleAccount(current)
 
     async def delivered(self, record: UsageRecord, *, at_once: bool) -> None:
         """It is, since `leave`."""
@@ -115,13 +119,26 @@ class CoreGates:
     def _now_ms(self) -> int:
         return int(self._clock.now().timestamp() * 1000)
 
-    async def changed(self, org_id: str) -> None:
+    async def accounts_changed(self, org_id: str) -> None:
+        self._note(org_id, "accounts")
+        self._accounts.policy_is(org_id, self.of(org_id).bump())
+
+    async def rules_changed(self, org_id: str) -> None:
+        self._note(org_id, "rules")
+        policy = await policy_store.load_policy(self._database, org_id)
+        self._accounts.policy_is(org_id, self.of(org_id).rules(policy, self._now_ms()))
+        self._accounts.rules_changed(org_id)
+
+    async def rule_changed(self, org_id: str, change: str) -> None:
+        self._note(org_id, "rule")
+        self._accounts.policy_is(org_id, self.of(org_id).rule(change, self._now_ms()))
+        self._accounts.rules_changed(org_id)
+
+    def _note(self, org_id: str, change: str) -> None:
         if self.failure:
             raise self.failure
         self.changes.append(org_id)
-        policy = await policy_store.load_policy(self._database, org_id)
-        self.of(org_id).bump()
-        self._accounts.policy_is(org_id, self.of(org_id).rules(policy, self._now_ms()))
+        self.told.append(change)
 
     async def flush(self, org_id: str) -> None:
         if self.failure:

@@ -66,7 +66,7 @@ async def create(
             raise UnprocessableEntity(f"A budget has at most {MOST_ADJUSTMENTS} adjustments that have not expired.")
     except ForeignKeyViolation:  # somebody has deleted it since it was read
         raise NotFound("There is no such budget.") from None
-    await services.gates.changed(principal.org_id)
+    await services.gates.rules_changed(principal.org_id)
     return row
 
 
@@ -96,4 +96,4 @@ async def delete(services: Services, principal: Principal, budget_id: str, adjus
     )
     if not await adjustment_store.delete_adjustment(noted, principal.org_id, budget_id, row.id):
         raise NotFound("There is no such adjustment.")
-    await services.gates.changed(principal.org_id)
+    await services.gates.rules_changed(principal.org_id)

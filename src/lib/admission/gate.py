@@ -36,6 +36,9 @@ MOST_KEPT = 2**62
 # How long a call that was let in is remembered after its end. A settlement that comes later than that finds nothing.
 REMEMBERED_MS = gate_sql.DAY_MS
 
+# In place of a version: the callers were read since their requests came, so what changes meanwhile may come after them.
+IS_NEW = -1
+
 _Kept = tuple[Reservation, int | None, bool, int]  # a row of `reservations` behind its id
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -115,8 +118,8 @@ class Gate:
         `rows` is a JSON array of `[id, deadline_ms, record, ask]` to open a request and `[id, null, record]` to settle
         one; `ask` has the fields of `decision.Ask`. `version` is the policy by which the requests to open were judged.
         When it is not the current one, none of them is opened: their callers see that by the answer, read the policy
-        again and ask again. Settling always works. A row may come twice; the second time changes nothing. Where there
-        are no rules, `ask` may be left out.
+        again and ask again; IS_NEW is always current. Settling always works. A row may come twice; the second time
+        changes nothing. Where there are no rules, `ask` may be left out.
 
         Where there are rules, the answer is a JSON text instead: `[version, {id: answer}]`, with an answer for each row
         to open: see `_answer`.
@@ -127,16 +130,16 @@ class Gate:
             raise BatchTooLarge
         self._now = max(self._now, now_ms)  # a clock that is set back must not open a window twice
         self._ended.begin(self._now)
+        current = version in (self._version, IS_NEW)
         if self._book.policy.empty and not self._held:
             self.fold()
-            self._sql.run(gate_sql.WRITE_ALL if version == self._version else gate_sql.WRITE_SETTLED, rows)
+            self._sql.run(gate_sql.WRITE_ALL if current else gate_sql.WRITE_SETTLED, rows)
             return self._version
         parsed: list[Row] = from_json(rows)
         if len(parsed) > MOST_ROWS:
             raise BatchTooLarge
         if not self._journal.has_room(len(parsed), len(rows)):
             self.fold()
-        current = version == self._version
         try:
             answers, passed_over = self._take_all(parsed, current=current)
             self._journal.note(rows, len(parsed), passed_over, self._now, current=current)
@@ -182,7 +185,7 @@ class Gate:
     def rule(self, change: str, now_ms: int) -> int:
         """Take up one rule that has come, changed or gone, and return the policy's version; see `rules.changed`."""
         [[text]] = self._sql.run("SELECT coalesce(max(text), ?) FROM policy", NO_RULES)
-        return self.rules(changed(text, change), now_ms)
+        return self.rules(changed(text, change, now_ms), now_ms)
 
     def counters(self, now_ms: int) -> dict[str, Counter]:
         """Return how much of each rule is used, by its id."""

@@ -67,7 +67,7 @@ async def create_limit(
     noted = noting(services, principal, "limit.created", f"limit:{row.id}", after=made, details=differences(None, row))
     if not await policy_store.insert_limit(noted, row):
         raise UnprocessableEntity(f"An organisation has at most {policy_store.MOST_LIMITS} limits.")
-    await services.gates.changed(principal.org_id)
+    await services.gates.rules_changed(principal.org_id)
     return row
 
 
@@ -94,7 +94,7 @@ async def update_limit(services: Services, principal: Principal, row: LimitRow, 
     )
     if not await policy_store.update_limit(noted, changed, row.version):
         raise PreconditionFailed()
-    await services.gates.changed(principal.org_id)
+    await services.gates.rules_changed(principal.org_id)
     return replace(changed, version=row.version + 1)
 
 
@@ -106,7 +106,7 @@ async def delete_limit(
     noted = noting(services, principal, "limit.deleted", f"limit:{row.id}", before=there, details=gone)
     if not await policy_store.delete_limit(noted, principal.org_id, row.id, expected_version):
         raise PreconditionFailed()
-    await services.gates.changed(principal.org_id)
+    await services.gates.rules_changed(principal.org_id)
 
 
 async def create_budget(
@@ -142,7 +142,7 @@ async def create_budget(
     )
     if not await policy_store.insert_budget(noted, row):
         raise UnprocessableEntity(f"An organisation has at most {policy_store.MOST_BUDGETS} budgets.")
-    await services.gates.changed(principal.org_id)
+    await services.gates.rules_changed(principal.org_id)
     return row
 
 
@@ -168,7 +168,7 @@ async def update_budget(services: Services, principal: Principal, row: BudgetRow
     )
     if not await policy_store.update_budget(noted, changed, row.version):
         raise PreconditionFailed()
-    await services.gates.changed(principal.org_id)
+    await services.gates.rules_changed(principal.org_id)
     return replace(changed, version=row.version + 1)
 
 
@@ -180,7 +180,7 @@ async def delete_budget(
     noted = noting(services, principal, "budget.deleted", f"budget:{row.id}", before=there, details=gone)
     if not await policy_store.delete_budget(noted, principal.org_id, row.id, expected_version):
         raise PreconditionFailed()
-    await services.gates.changed(principal.org_id)
+    await services.gates.rules_changed(principal.org_id)
 
 
 async def _subject(services: Services, principal: Principal, scope: WantedScope) -> str:

@@ -186,6 +186,12 @@ def insert_minted(row: BudgetRow, maker_id: str) -> Statement:
     )
 
 
+def minted(row: BudgetRow, until: datetime) -> str:
+    """Return what the gate is told of a new browser's key: its budget, which it may forget from `until` on."""
+    rule = _budget(row, (), {}) | {"until_ms": adjustment_store.milliseconds(until)}
+    return json.dumps({"budget": rule}, ensure_ascii=False, separators=(",", ":"))
+
+
 def delete_of_ended_keys(org_id: str, before: datetime) -> Statement:
     """Return the statement that deletes the budgets of browsers' keys that ended before a moment."""
     return Statement(

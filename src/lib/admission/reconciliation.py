@@ -42,7 +42,8 @@ async def reconcile(services: Services, org_id: str) -> Reconciled:
 
     Raises Unavailable and the store's errors.
     """
-    await services.gates.changed(org_id)
+    await services.gates.accounts_changed(org_id)  # the store is another: who may call may be others, too
+    await services.gates.rules_changed(org_id)
     await services.gates.flush(org_id)
     budgets = {row.id: row for row in await ledger_sums.budgets(services.database, org_id)}
     records = cost = 0

@@ -178,11 +178,12 @@ def parse_policy(text: str) -> Policy:
     )
 
 
-def changed(policy: str, change: str) -> str:
+def changed(policy: str, change: str, now_ms: int) -> str:
     """Return the text of a policy in which one rule has come, changed or gone.
 
     `change` is a JSON object: `{"limit": …}` or `{"budget": …}` with the rule as it stands in the policy, or
     `{"gone": id}`. One that says a lower `version` than the rule there has come too late, and changes nothing.
+    A rule with `until_ms` is forgotten from then on: that of a browser's key, which has ended.
     """
     parsed, told = json.loads(policy), json.loads(change)
     for kind in ("limit", "budget"):
@@ -191,7 +192,8 @@ def changed(policy: str, change: str) -> str:
         rule = told.get(kind)
         if rule is not None and rule.get("version", 0) >= rules.get(rule["id"], rule).get("version", 0):
             rules[rule["id"]] = rule
-        parsed[f"{kind}s"] = [rules[name] for name in sorted(rules)]
+        lasting = {name: rule for name, rule in rules.items() if rule.get("until_ms", now_ms + 1) > now_ms}
+        parsed[f"{kind}s"] = [lasting[name] for name in sorted(lasting)]
     return json.dumps(parsed, ensure_ascii=False, separators=(",", ":"))
 
 

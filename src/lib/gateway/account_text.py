@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Literal
 
@@ -18,26 +19,39 @@ def account_name(key_hash: str) -> str:
     return f"account:{key_hash}"
 
 
-def to_text(account: Account) -> str:
-    """Write an account. Its version must be known."""
+def to_text(account: Account, routes: str | None = None) -> str:
+    """Write an account, with its models as `routes_text` writes them. Its version must be known."""
     caller = account.principal
     ends = caller.expires_at.isoformat() if caller.expires_at else None
-    routes = [_listed(route) for route in account.routes.values()]
     key = [caller.org_id, caller.key_id, sorted(caller.scopes), ends, caller.kind, caller.user_id, caller.team_id]
     bounds = [_list(caller.models), _list(caller.ip_ranges), _list(caller.origins), caller.end_user]
     bounds += [caller.line_id, caller.makers, caller.member_of]
-    parts = [FORM, account.version, key, bounds, routes]
+    return f"{_text([FORM, account.version, key, bounds])[:-1]},{routes or routes_text(account.routes)}]"
+
+
+def routes_text(routes: Mapping[str, ModelRoute]) -> str:
+    """Write an organisation's models, as they stand in the text of each of its accounts."""
+    return _text([_listed(route) for route in routes.values()])
+
+
+def _text(parts: list[Any]) -> str:
     return json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
 
 
-def from_text(text: str, key_hash: str) -> Account | None:
-    """Read an account; None when it can't be read, or has another form."""
+def from_text(
+    text: str, key_hash: str, shared: Callable[[str, int], Mapping[str, ModelRoute] | None] = lambda *_: None
+) -> Account | None:
+    """Read an account; None when it can't be read, or has another form.
+
+    `shared` returns the models of an organisation at a version where they are in memory already.
+    """
     try:
         form, version, key, bounds, routes = json.loads(text)
         if form != FORM or not isinstance(version, int):
             return None
         principal = _principal(*key, *bounds)
-        return Account(principal, {route[0]: _route(*route) for route in routes}, version, key_hash)
+        known = shared(principal.org_id, version)
+        return Account(principal, known or {route[0]: _route(*route) for route in routes}, version, key_hash)
     except (ValueError, TypeError, IndexError):
         return None
 

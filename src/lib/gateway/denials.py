@@ -109,6 +109,10 @@ class Denials:
 
             refused.finish = publish
 
+    def forget(self, org_id: str) -> None:
+        """Drop what is known of an organisation: its rules have changed, so its calls ask the gate."""
+        self._known.pop(org_id, None)
+
     def recall(self, org_id: str, text: str) -> None:
         """Take a denial that another isolate has put into KV. What can't be read is none."""
         try:

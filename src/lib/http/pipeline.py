@@ -187,14 +187,18 @@ async def _decide(
 ) -> Response:
     if credential is None:
         return await route.handler(services, request, None)
+    told: int | None = None  # the version that a gate has told this request
     for _ in range(MOST_DECISIONS):
         caller = await authenticate(services, route, credential, request.headers)
+        if told is not None and isinstance(caller, Account):
+            caller = caller.since(told)
         principal = caller.principal if isinstance(caller, Account) else caller
         facts.update(org_id=principal.org_id, principal=principal.actor)
         try:
             await authorise(services, route, caller, request.headers)
             response = await _run(services, route, request, caller, principal)
-        except StaleAccount:
+        except StaleAccount as stale:
+            told = stale.version
             continue
         except REFUSALS as failure:
             error = _error(failure, facts)

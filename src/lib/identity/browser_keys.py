@@ -108,7 +108,7 @@ async def mint(services: Services, principal: Principal, wanted: Wanted) -> tupl
             f"An organisation has at most {policy_store.MOST_MINTED} browsers' keys at a time.",
             code="too_many_browser_keys",
         )
-    await services.gates.changed(key.org_id)
+    await services.gates.rule_changed(key.org_id, policy_store.minted(budget, ends + SETTLING))
     return await key_service.get(services, principal, key.id), secret
 
 
@@ -121,6 +121,6 @@ async def purge(services: Services) -> int:
             Org(org_id), [policy_store.delete_of_ended_keys(org_id, now - SETTLING)]
         )
         if budgets:
-            await services.gates.changed(org_id)
+            await services.gates.rules_changed(org_id)
         deleted += budgets
     return deleted

@@ -37,7 +37,7 @@ async def _leave(services: Services, org_id: str, user: UserRow, context: Contex
     left, *_ = await services.database.batch(Org(org_id), group)
     if not left:  # the other owner has left meanwhile
         raise _last_owner()
-    await services.gates.changed(org_id)
+    await services.gates.accounts_changed(org_id)
 
 
 def _last_owner() -> Conflict:

@@ -119,7 +119,7 @@ async def revoke(services: Services, token: AccessToken, context: Context) -> No
     ]
     await services.database.batch(Person(token.user_id), group)
     if token.org_id:
-        await services.gates.changed(token.org_id)
+        await services.gates.accounts_changed(token.org_id)
 
 
 async def _stolen(services: Services, row: RefreshTokenRow, context: Context) -> None:

@@ -196,7 +196,7 @@ async def _join(services: Services, user_id: str, row: InvitationRow, context: C
     if not await changes.make(services, row.org_id, f"user:{user_id}", change, context):
         return False
     await people.ensure_key(services, row.org_id, user_id)
-    await services.gates.changed(row.org_id)
+    await services.gates.accounts_changed(row.org_id)
     return True
 
 

@@ -114,7 +114,7 @@ async def update(
     done = await key_store.update_key(noted, principal.org_id, row.id, row.version, name, expires_at, now, bounds)
     if not done:
         raise PreconditionFailed()
-    await services.gates.changed(principal.org_id)
+    await services.gates.accounts_changed(principal.org_id)
     return await get(services, principal, row.id)
 
 
@@ -151,10 +151,12 @@ async def rotate(
         **differences(was, {"expires_at": ends, "replaced_by_key_id": new.id}),
     }
     noted = noting(services, principal, "key.rotated", f"key:{old.id}", after=there, details=details)
-    made, *_ = await noted.batch(Org(principal.org_id), group)
+    made, *others = await noted.batch(Org(principal.org_id), group)
     if not made:
         raise Conflict("The key has changed meanwhile. Try again.")
-    await services.gates.changed(principal.org_id)
+    await services.gates.accounts_changed(principal.org_id)
+    if any(others[-2:]):  # rules about the key are its successor's now
+        await services.gates.rules_changed(principal.org_id)
     return await get(services, principal, new.id), secret
 
 
@@ -177,4 +179,4 @@ async def revoke(
     noted = noting(services, principal, "key.revoked", f"key:{row.id}", before=active, details=details)
     group = key_store.revoke_statements(row, principal.org_id, descendants, services.clock.now())
     await noted.batch(Org(principal.org_id), group)
-    await services.gates.changed(principal.org_id)
+    await services.gates.accounts_changed(principal.org_id)

@@ -48,4 +48,4 @@ async def report(services: Services, text: str, context: Context) -> None:
     row = await key_store.get_key(services.database, org_id, key_id)
     if row is not None:
         await services.database.batch(Org(org_id), [*event, *key_store.leak_statements(row, org_id, now)])
-    await services.gates.changed(org_id)
+    await services.gates.accounts_changed(org_id)

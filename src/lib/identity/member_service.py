@@ -102,7 +102,7 @@ async def _make(
     change = Change(action, f"user:{row.user_id}", only_if, statements, details)
     if not await changes.make(services, org_id, principal.actor, change, context):
         await _refuse(services, org_id, row)
-    await services.gates.changed(org_id)
+    await services.gates.accounts_changed(org_id)
 
 
 def _part(row: MemberRow | MembershipRow) -> Mapping[str, str | None]:

@@ -85,7 +85,9 @@ async def update(services: Services, principal: Principal, row: OrgRow, wanted: 
     noted = noting(services, principal, "org.updated", f"org:{row.id}", before=unchanged, details=details)
     if not await org_store.update_org(noted, changed, row.version):
         raise PreconditionFailed()
-    await services.gates.changed(principal.org_id)
+    # Also where nothing is another: the same may have been asked for before, when the gate could not be told.
+    await services.gates.accounts_changed(principal.org_id)
+    await services.gates.rules_changed(principal.org_id)
     return replace(changed, version=row.version + 1)
 
 

@@ -111,4 +111,4 @@ async def ensure_key(services: Services, org_id: str, user_id: str) -> None:
 async def gates_changed(services: Services, user_id: str) -> None:
     """Have each organisation's gate send back callers that were judged before: what this person holds is read anew."""
     for org_id in await person_store.orgs_of(services.database, user_id):
-        await services.gates.changed(org_id)
+        await services.gates.accounts_changed(org_id)

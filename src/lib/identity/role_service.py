@@ -42,7 +42,7 @@ async def update(
     details = differences(row, changed)
     if not await _make(services, principal, changed, "role.changed", only_if, written, context, details):
         raise PreconditionFailed()
-    await services.gates.changed(principal.org_id)
+    await services.gates.accounts_changed(principal.org_id)
     return replace(changed, version=row.version + 1)
 
 

@@ -181,7 +181,7 @@ async def end_all(services: Services, user_ids: Iterable[str], context: Context,
         await services.database.batch(Person(user_id), group)
         orgs.update(await person_store.orgs_of(services.database, user_id))
     for org_id in sorted(orgs):
-        await services.gates.changed(org_id)
+        await services.gates.accounts_changed(org_id)
 
 
 async def _stored(services: Services, cookie: Cookie) -> SessionPersonRow | None:

@@ -36,7 +36,7 @@ async def set_org(services: Services, org_id: str, *, suspended: bool) -> Operat
     keys = suspension_store.set_keys_of_org(org_id, at)
     group = [*event, suspension_store.set_org(org_id, at, now), keys]
     await services.database.batch(Org(org_id), group)
-    await services.gates.changed(org_id)
+    await services.gates.accounts_changed(org_id)
     if suspended:  # a key that a call was making meanwhile: the calls from now on are refused
         await services.database.batch(Org(org_id), [keys])
     return await get_org(services, org_id)
@@ -63,7 +63,7 @@ async def set_person(services: Services, user_id: str, *, suspended: bool) -> Op
     for org_id in sorted({*joined, *await key_store.organisations_of_person(services.database, user_id)}):
         keys = suspension_store.set_keys_of_person(org_id, user_id, at)
         await services.database.batch(Org(org_id), [keys])
-        await services.gates.changed(org_id)
+        await services.gates.accounts_changed(org_id)
         if suspended:  # as above
             await services.database.batch(Org(org_id), [keys])
     return await get_person(services, user_id)

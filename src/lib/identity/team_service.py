@@ -51,7 +51,7 @@ async def delete(services: Services, principal: Principal, row: TeamRow, context
     gone = team_store.delete(row.org_id, row.id, row.version)
     if not await _make(services, principal, row, "team.deleted", only_if, gone, context, differences(row, None)):
         raise PreconditionFailed()
-    await services.gates.changed(row.org_id)
+    await services.gates.accounts_changed(row.org_id)
 
 
 async def add(services: Services, principal: Principal, row: TeamRow, user_id: str, context: Context) -> None:
@@ -60,7 +60,7 @@ async def add(services: Services, principal: Principal, row: TeamRow, user_id: s
     only_if = team_store.may_join(row.org_id, row.id, user_id)
     joining = team_store.join(row.org_id, row.id, user_id, services.clock.now())
     if await _make(services, principal, row, "team.member_added", only_if, joining, context, {"user": user_id}):
-        await services.gates.changed(row.org_id)
+        await services.gates.accounts_changed(row.org_id)
         return
     inside = {member.user_id for member in await team_store.members_of(services.database, row.org_id, row.id)}
     if user_id not in inside:
@@ -72,7 +72,7 @@ async def take_out(services: Services, principal: Principal, row: TeamRow, user_
     only_if = team_store.is_in(row.org_id, row.id, user_id)
     parting = team_store.part(row.org_id, row.id, user_id)
     if await _make(services, principal, row, "team.member_removed", only_if, parting, context, {"user": user_id}):
-        await services.gates.changed(row.org_id)
+        await services.gates.accounts_changed(row.org_id)
 
 
 async def _make(

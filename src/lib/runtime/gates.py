@@ -25,7 +25,9 @@ from pydantic_core import from_json
 from lib import failures
 from lib.admission.counters import Counted, Counter, Place, Remembered
 from lib.admission.decision import Ask, Refusal
+from lib.admission.gate import IS_NEW
 from lib.admission.usage_record import UsageRecord
+from lib.bounded import Bounded
 from lib.failures import Failure
 from lib.gateway.account import Account, StaleAccount
 from lib.gateway.accounts import MOST_CACHED, Accounts
@@ -52,11 +54,12 @@ class JsGates:
         self._accounts = accounts
         self._queues: dict[str, Queue] = {}
         self._lines = Lines()
-        self._ruleless: dict[str, int] = {}  # organisations without limits and budgets, at this version of their policy
+        # Organisations without limits and budgets, at this version of their policy.
+        self._ruleless: Bounded[str, int] = Bounded(MOST_CACHED)
 
     async def open(self, account: Account, record: UsageRecord, deadline: datetime, ask: Callable[[], Ask]) -> Admitted:
         org_id = account.principal.org_id
-        version = account.version or NO_VERSION
+        version = _judged_by(account)
         # What a call may take is long to work out, and the gate of an organisation without rules does not look at it.
         asked = "" if self._ruleless.get(org_id) == version else f",{json_body.dump(ask()).decode()}"
         row = f'["{record.id}",{int(deadline.timestamp() * 1000)},{record.to_json()}{asked}]'
@@ -71,8 +74,8 @@ class JsGates:
         if (place := hoped_place(answer)) is not None:
             current, answer = await self._lines.ask_again(org_id, place, told, opened, _is_hopeful)
         self._confirm(account, current)
-        if answer is None:
-            self._note_ruleless(org_id, version)
+        if answer is None and current == version:
+            self._ruleless.put(org_id, version)
         return admitted(answer)
 
     def leave(self, record: UsageRecord) -> None:
@@ -106,13 +109,22 @@ class JsGates:
             failures.note(Failure.SETTLEMENT_UNDELIVERED, f"the call {name}")
 
     async def confirm(self, account: Account) -> None:
+        if account.is_new:
+            return
         told = await self._calls.call(account.principal.org_id, "batch", account.version or NO_VERSION, "[]")
         self._confirm(account, json.loads(told)[0] if isinstance(told, str) else int(told))
 
-    async def changed(self, org_id: str) -> None:
-        """An organisation's keys or models have changed in the store: from now on old copies are refused."""
-        await self._calls.call(org_id, "bump")  # first: who is revoked is refused, also when the store is away now
-        self._accounts.policy_is(org_id, int(await self._calls.call(org_id, "rules")))
+    async def accounts_changed(self, org_id: str) -> None:
+        """Who may call in an organisation, or with which models, has changed in the store: old copies are refused."""
+        self._accounts.policy_is(org_id, int(await self._calls.call(org_id, "bump")))
+
+    async def rules_changed(self, org_id: str) -> None:
+        """Limits, budgets or their adjustments have changed in the store: the gate reads them anew."""
+        self._note_rules(org_id, await self._calls.call(org_id, "rules"))
+
+    async def rule_changed(self, org_id: str, change: str) -> None:
+        """One rule has come, changed or gone, as `lib.admission.rules.changed` takes it. The gate reads no store."""
+        self._note_rules(org_id, await self._calls.call(org_id, "rule", change))
 
     async def flush(self, org_id: str) -> None:
         """Have the store brought up to date with what the gate has settled."""
@@ -249,15 +261,15 @@ class JsGates:
         refusal = json.loads(await self._calls.call(org_id, "explain", json_body.dump(ask).decode()))
         return Refusal(*refusal) if refusal else None
 
+    def _note_rules(self, org_id: str, version: int) -> None:
+        self._accounts.policy_is(org_id, int(version))
+        self._accounts.rules_changed(org_id)
+
     def _confirm(self, account: Account, current: int) -> None:
         if current != (account.version or NO_VERSION):
             self._accounts.policy_is(account.principal.org_id, current)
-            raise StaleAccount
-
-    def _note_ruleless(self, org_id: str, version: int) -> None:
-        if len(self._ruleless) >= MOST_CACHED:
-            self._ruleless.clear()
-        self._ruleless[org_id] = version
+            if not account.is_new:
+                raise StaleAccount(current)
 
     def _queue(self, org_id: str) -> Queue:
         return self._queues.setdefault(org_id, Queue())
@@ -265,6 +277,11 @@ class JsGates:
     def _drop_idle(self, org_id: str, queue: Queue) -> None:
         if queue.is_idle() and self._queues.get(org_id) is queue:
             del self._queues[org_id]
+
+
+def _judged_by(account: Account) -> int:
+    """Return the version to send: that of the policy by which a caller was judged."""
+    return IS_NEW if account.is_new else account.version or NO_VERSION
 
 
 def _is_hopeful(told: tuple[int, Answer | None]) -> bool:

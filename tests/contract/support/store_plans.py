@@ -111,7 +111,13 @@ class RecorderStore:
 class NoGates:
     """Implements `lib.services.OrgGates` without a store: `use_everything` runs a gate's statements itself."""
 
-    async def changed(self, org_id: str) -> None:
+    async def accounts_changed(self, org_id: str) -> None:
+        """Nobody is told."""
+
+    async def rules_changed(self, org_id: str) -> None:
+        """Nobody is told."""
+
+    async def rule_changed(self, org_id: str, change: str) -> None:
         """Nobody is told."""
 
     async def flush(self, org_id: str) -> None:

@@ -304,7 +304,7 @@ def test_a_changed_time_zone_is_no_difference(subject: Subject, zone: str) -> No
     subject.world.clock.advance(minutes=30)
     now = subject.world.clock.now().isoformat().replace("+00:00", "Z")
     subject.sql(f"UPDATE orgs SET time_zone = '{zone}', updated_at = '{now}'")
-    run(subject.world.gates.changed(subject.world.org_id))
+    run(subject.world.gates.rules_changed(subject.world.org_id))
     subject.call()
     subject.world.clock.advance(minutes=30)
     subject.call()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from lib.gateway import accounts as accounts_module
@@ -51,7 +53,7 @@ def test_an_account_is_read_once_for_each_version() -> None:
     assert fresh is not None
     assert fresh.version == 7
     store.binding.statements.clear()
-    assert store.find() is fresh
+    assert store.find() == replace(fresh, just_read=False)
     assert store.binding.statements == []
 
 
@@ -77,7 +79,7 @@ def test_what_changes_during_the_read_is_not_taken_for_new() -> None:
     store.binding.on_batch = lambda: store.accounts.policy_is(store.org, 2)
     account = store.find()
     assert account is not None
-    assert account.version == 1
+    assert account.version is None
 
 
 def test_an_unknown_key_has_no_account() -> None:
@@ -93,7 +95,7 @@ def test_the_cache_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     keys = [run(seed_key(store.database, store.org)) for _ in range(6)]
     for key in keys:
         assert store.find(key.secret_hash)
-    assert len(store.accounts._cached) <= 3
+    assert len(store.accounts._callers) <= 3
     for number in range(10):
         store.accounts.policy_is(f"org{number}", 1)
     assert len(store.accounts._versions) <= 3
@@ -104,8 +106,56 @@ def test_forgetting_a_version_makes_an_account_old_not_new() -> None:
     store = Store()
     store.accounts.policy_is(store.org, 5)
     known = store.find()
-    store.accounts._versions.clear()
+    store.accounts._versions.pop(store.org)
     again = store.find()
     assert known is not None
     assert again is not None
     assert (known.version, again.version) == (5, None)
+
+
+def test_all_keys_of_an_organisation_share_its_models() -> None:
+    """They are read once a version; the next key of it asks for none, and has the same."""
+    store = Store()
+    store.put("m")
+    store.accounts.policy_is(store.org, 1)
+    first = store.find()
+    other = run(seed_key(store.database, store.org))
+    store.binding.statements.clear()
+    second = store.find(other.secret_hash)
+    assert first is not None
+    assert second is not None
+    assert second.routes is first.routes
+    assert not any("FROM models" in sql for sql, _ in store.binding.statements)
+    store.accounts.policy_is(store.org, 2)
+    third = store.find(other.secret_hash)
+    assert third is not None
+    assert third.routes is not first.routes
+
+
+def test_what_is_cached_is_bounded_by_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of many organisations with many models some are kept, and no account is found without its models."""
+    monkeypatch.setattr(accounts_module, "MOST_MODELS_BYTES", 5_000)
+    store = Store()
+    orgs = [run(seed_org(store.database)) for _ in range(8)]
+    keys = [run(seed_key(store.database, org)) for org in orgs]
+    for org, key in zip(orgs, keys, strict=True):
+        for name in ("a", "b"):
+            run(model_store.put_model(store.database, org, ModelRoute(name, "sim", "chat", None), None, NOW))
+        store.accounts.policy_is(org, 1)
+        store.find(key.secret_hash)
+    assert store.accounts._models.bytes <= 5_000
+    assert {len(account.routes) for key in keys if (account := store.find(key.secret_hash))} == {2}
+
+
+def test_what_was_read_for_a_request_needs_no_word_of_its_gate() -> None:
+    """Nor what is of the version that its gate has just told. What is older does."""
+    store = Store()
+    store.accounts.policy_is(store.org, 4)
+    read = store.find()
+    known = store.find()
+    assert read is not None
+    assert known is not None
+    assert [read.since(9).is_new, known.since(4).is_new, known.since(5).is_new] == [True, True, False]
+    other = store.find(run(seed_key(store.database, store.org)).secret_hash)  # with models that were read before
+    assert other is not None
+    assert [other.since(4).is_new, other.since(5).is_new] == [True, False]

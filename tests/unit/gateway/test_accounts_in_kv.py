@@ -60,7 +60,7 @@ def test_a_key_that_was_revoked_is_refused_whatever_kv_says() -> None:
     """At once, and KV forgets it. The store is asked once for that."""
     world = known_to_kv()
     run(revoke_key(world.services.database, world.org_id, world.key.principal.key_id, NOW))
-    run(world.services.gates.changed(world.org_id))
+    run(world.services.gates.accounts_changed(world.org_id))
     cold(world)
     answer = chat(world)
     assert (answer.status, answer.facts["db_queries"]) == (401, 1)
@@ -73,7 +73,7 @@ def test_kv_that_stays_old_is_asked_once() -> None:
     """A minute may pass until it has the new one. The isolate has it from the store, and never loops."""
     world = known_to_kv()
     old = dict(world.kv.texts)
-    run(world.services.gates.changed(world.org_id))
+    run(world.services.gates.accounts_changed(world.org_id))
     cold(world)
     assert chat(world).status == 200
     world.kv.texts.update(old)
@@ -85,7 +85,7 @@ def test_an_old_one_is_known_by_the_version_that_another_key_has_learnt() -> Non
     """The gate has told this isolate already."""
     world = known_to_kv()
     other = world.new_key("chat:write")
-    run(world.services.gates.changed(world.org_id))
+    run(world.services.gates.accounts_changed(world.org_id))
     cold(world)
     assert chat(world, other).status == 200
     before = world.gates.asked
@@ -98,7 +98,7 @@ def test_a_new_model_is_found_by_an_isolate_that_has_an_old_account() -> None:
     """Before it says that there is none, it asks the gate whether it is right."""
     world = known_to_kv()
     run(model_store.put_model(world.services.database, world.org_id, ModelRoute("new", "sim", "chat", None), None, NOW))
-    run(world.services.gates.changed(world.org_id))
+    run(world.services.gates.accounts_changed(world.org_id))
     cold(world)
     assert chat(world, model="new").status == 200
     assert chat(world, model="none").status == 404
@@ -112,7 +112,7 @@ def test_a_key_that_lives_longer_now_is_let_in() -> None:
     cold(world)
     later = NOW + timedelta(hours=1)
     run(key_store.update_key(world.services.database, world.org_id, key.principal.key_id, 1, "k", later, NOW, Bounds()))
-    run(world.services.gates.changed(world.org_id))
+    run(world.services.gates.accounts_changed(world.org_id))
     cold(world)
     world.clock.advance(seconds=6)
     assert chat(world, key).status == 200

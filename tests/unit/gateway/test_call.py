@@ -124,7 +124,7 @@ def test_what_is_charged_if_everything_dies_is_written_before_the_provider_is_ca
     assert deadline == NOW + timedelta(seconds=600 + GRACE_SECONDS)
 
 
-@pytest.mark.parametrize("failure", [Unavailable("away"), StaleAccount()])
+@pytest.mark.parametrize("failure", [Unavailable("away"), StaleAccount(1)])
 def test_nothing_is_sent_when_the_gate_does_not_open(failure: Exception) -> None:
     """And nothing is settled: there is nothing to settle."""
     caller = Caller()

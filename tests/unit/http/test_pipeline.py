@@ -141,7 +141,7 @@ def test_deciding_anew_is_bounded() -> None:
     async def stale(*_: object) -> Response:
         nonlocal times
         times += 1
-        raise StaleAccount
+        raise StaleAccount(1)
 
     response = run(handle(world.services, Router([_route(stale)]), _asking(world)))
     assert (response.status, times) == (503, MOST_DECISIONS)
@@ -156,7 +156,7 @@ def test_one_stale_decision_is_not_seen_from_outside() -> None:
         nonlocal times
         times += 1
         if times == 1:
-            raise StaleAccount
+            raise StaleAccount(1)
         return Response(204)
 
     assert run(handle(world.services, Router([_route(stale_once)]), _asking(world))).status == 204

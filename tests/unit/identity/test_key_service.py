@@ -144,14 +144,14 @@ def test_a_revoked_key_stays_revoked() -> None:
 
 
 def test_every_change_is_told_to_the_gate_after_the_store_has_it() -> None:
-    """So every isolate reads it anew; making a key changes nobody's."""
+    """So every isolate reads it anew; making a key changes nobody's. No rule has moved with it."""
     world = new_world()
     row, _ = make(world)
     assert world.gates.changes == []
     row = run(key_service.update(world.services, world.key.principal, row, "x", None))
     run(key_service.rotate(world.services, world.key.principal, row.id, timedelta(0)))
     run(key_service.revoke(world.services, world.key.principal, row.id))
-    assert world.gates.changes == [world.org_id] * 3
+    assert world.gates.told == ["accounts"] * 3
 
 
 def test_when_the_gate_is_away_the_revocation_is_not_reported_as_done() -> None:
@@ -172,7 +172,7 @@ def test_an_isolate_that_cached_a_key_refuses_it_after_its_revocation() -> None:
     chatter = world.new_key("chat:write")
     assert isinstance(run(world.services.accounts.find(world.services.database, chatter.secret_hash, NOW)), Account)
     run(revoke_key(world.services.database, world.org_id, chatter.principal.key_id, NOW))
-    run(world.services.gates.changed(world.org_id))
+    run(world.services.gates.accounts_changed(world.org_id))
     assert run(world.services.accounts.find(world.services.database, chatter.secret_hash, NOW)) is None
 
 

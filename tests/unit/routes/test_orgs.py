@@ -41,7 +41,7 @@ def test_the_organisation_is_shown_and_changed() -> None:
         "updated_at": "2026-05-04T12:30:16.123456Z",
     }
     assert world.ask("GET", OWN).data == changed.data
-    assert world.gates.changes == [world.org_id] * 2
+    assert world.gates.told == ["accounts", "rules"] * 2
     assert world.gates.of(world.org_id)._book.policy.time_zone == "Asia/Tokyo"
 
 
