@@ -13,6 +13,7 @@ from lib.admission.rules import Budget
 from lib.admission.windows import CALENDAR, begin_of, day_of, window_of
 
 WARN_AT = (50, 80, 100)  # percent
+_MARGIN_MS = 2 * 24 * 3_600_000  # a day begins everywhere within 26 hours
 _DAYS = 2**22  # more than the days of all years that have four digits
 
 
@@ -34,12 +35,15 @@ class Account:
         self._start, self._end, self._until = _running(budget, zone, kept)
         self._spent = kept.get(self._start, 0) if self._rolling is None else 0
         self._reserved: dict[int, int] = {}  # by the window's begin
-        self._changed: dict[int, int] = {slot: 0 for slot in kept if abs(slot) != self._start}
-        self._span = kept.get(-self._start, 0) if self._end else 0  # as it is kept
+        stale = kept if self._rolling is None else ()
+        self._changed: dict[int, int] = {slot: 0 for slot in stale if abs(slot) != self._start}
         # Whether a call has counted in this window, also one that cost nothing: a restart must not change the answer.
-        self._begun = bool(self._span)
-        self._told: dict[int, int] = {}  # when each part was told
-        self._knows = not kept  # after a restart nobody knows what was told: rather once too little
+        self._begun = bool(self._end and kept.get(-self._start))
+        # The last window in which a call has counted, and what was spent there. It is kept until the next one begins:
+        # a change of the time zone may have it go on.
+        self._over: int | None = None
+        self._over_spent = 0
+        self._told: dict[int, int] | None = None  # when each part was told; None: nothing has been charged yet
 
     def left(self, now: int) -> int:
         """Return what neither is spent nor may be by calls under way: below 0 where the amount has fallen."""
@@ -79,11 +83,14 @@ class Account:
             self._rolling_reserved.add(since, bound)
         else:
             self._reserved[window] = self._reserved.get(window, 0) + bound
-            self._begun = self._begun or window == self._start
+            if not self._begun and window == self._start:
+                self._begin()
 
     def charge(self, now: int, window: int, since: int, bound: int, cost: int) -> None:
         """Replace what was reserved at `since`, in that window, by what was used. `bound` may be 0."""
         self._turn(now)
+        if self._told is None:  # what was reached before it was made anew has been told
+            self._told = dict.fromkeys(self._reached(now) if self.used(now) else (), now)
         if self._rolling is not None and self._rolling_reserved is not None:
             self._rolling.correct(now, since, cost - bound)
             self._rolling_reserved.correct(now, since, -bound)
@@ -94,28 +101,50 @@ class Account:
         if window == self._start:
             self._spent += cost
             self._changed[window] = self._spent
+        elif window == self._over:
+            self._over_spent += cost
+            self._changed[window] = self._over_spent
 
     def changes(self) -> Mapping[int, int]:
         """Return what must be kept: see `lib.admission.rate`."""
         if self._rolling is not None:
             return self._rolling.changes()
-        span = (self._end - self._start) * _DAYS + self._until
-        if self._begun and self._end and self._span != span:
-            self._changed[-self._start] = self._span = span
         changed, self._changed = self._changed, {}
         return changed
 
     def warning(self, now: int) -> int | None:
         """Return the highest part of the budget, in percent, that has newly been reached, or None. Tells each once."""
+        window_ms, told = _seconds(self.budget) * 1000, self._told
+        if told is None:
+            return None
+        new = [part for part in self._reached(now) if part not in told or (window_ms and now - told[part] >= window_ms)]
+        told.update(dict.fromkeys(new, now))
+        return max(new, default=None)
+
+    @property
+    def holds(self) -> bool:
+        """Tell whether calls are under way that count here: they are kept elsewhere."""
+        return bool(self._reserved or (self._rolling_reserved and self._rolling_reserved.size > 1))
+
+    @property
+    def size(self) -> int:
+        """Return about how much memory it takes, in slots."""
+        rolling = (self._rolling, self._rolling_reserved)
+        return 2 + sum(one.size for one in rolling if one is not None) + len(self._reserved)
+
+    def _reached(self, now: int) -> list[int]:
         used, most = self.used(now), self.budget.most_at(now)
-        reached = [part for part in WARN_AT if used * 100 >= part * most]
-        window_ms = _seconds(self.budget) * 1000
-        new = [
-            part for part in reached if part not in self._told or (window_ms and now - self._told[part] >= window_ms)
-        ]
-        self._told.update(dict.fromkeys(new, now))
-        knew, self._knows = self._knows, True
-        return max(new, default=None) if knew else None
+        return [part for part in WARN_AT if used * 100 >= part * most]
+
+    def _begin(self) -> None:
+        """A call counts in this window: from now on it is the one that is kept."""
+        if not self._end:
+            return
+        if self._over is not None:
+            self._changed |= {self._over: 0, -self._over: 0}
+            self._over, self._over_spent = None, 0
+        self._begun = True
+        self._changed[-self._start] = (self._end - self._start) * _DAYS + self._until
 
     def _turn(self, now: int) -> None:
         """Begin a new window where the old one is over."""
@@ -125,10 +154,19 @@ class Account:
         if self._start:
             start = max(start, self._end)  # where the last one ended later than it would have here
         if start > self._start:  # not where the clock has been set back over a restart
-            self._changed |= {self._start: 0, -self._start: 0} if self._span else {self._start: 0}
-            self._start, self._spent, self._span, self._begun, self._knows = start, 0, 0, False, True
-            self._told.clear()
+            if self._begun:
+                self._over, self._over_spent = self._start, self._spent
+            self._start, self._spent, self._begun = start, 0, False
+            if self._told is not None:
+                self._told.clear()
         self._end, self._until = end, day_of(self._zone, end)
+
+
+def life_of(budget: Budget) -> int | None:
+    """Return after how many milliseconds a slot counts no more, in whatever time zone; None: it always does."""
+    if budget.window in CALENDAR:
+        return {"day": 2, "week": 8, "month": 32}[budget.window] * 24 * 3_600_000 + _MARGIN_MS
+    return _seconds(budget) * 1000 or None
 
 
 def _seconds(budget: Budget) -> int:

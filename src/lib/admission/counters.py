@@ -33,18 +33,20 @@ class Counted:
     """What a budget has counted for some subjects, in their order, at `now_ms`.
 
     `begin_ms` is that of the calendar's window; 0 for the others. `mixed`: the windows of some begin later.
+    `more`: there may be others behind these.
     """
 
     now_ms: int
     begin_ms: int
     spent: Sequence[Spent]
     mixed: bool
+    more: bool = False
 
     @classmethod
     def of(cls, now_ms: int, told: Any) -> Counted:
-        """Read what `lib.admission.decision.Book.accounts_of` has told, also by way of JSON."""
-        begin, spent, mixed = told
-        return cls(now_ms, begin, [Spent(*one) for one in spent], mixed)
+        """Read what `lib.admission.gate.Gate.accounts` has told, also by way of JSON."""
+        begin, spent, mixed, more = told
+        return cls(now_ms, begin, [Spent(*one) for one in spent], mixed, more)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,28 +1,17 @@
-"""Whether a call may go on: every limit and every budget on its path, at once.
-
-Pure: no I/O, no clock. The gate around it (`gate.py`) sees to it that one decision is made at a time, and that what is
-counted here is on disk before anybody is told.
-"""
+"""What is asked when a call wants to go on, what is answered, and the arithmetic of its bounds. `book.py` decides."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from lib.admission.budget import Account
-from lib.admission.counters import Counter
-from lib.admission.rate import AtOnce, Count, Gcra, Sliding
-from lib.admission.rules import EACH, NAMELESS, Budget, Limit, Path, Policy, Unit
-
-Kept = dict[tuple[str, str], Mapping[int, int]]  # (rule, subject) → slots
-
+from lib.admission.rules import Limit, Path, Unit
 
 # What is reserved for one call at most, where only soft budgets let it in: a client may ask for any number of tokens.
 MOST_BOUND = 2**52
-# Of so many paths it is remembered which rules concern them.
-MOST_PATHS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +53,11 @@ class Reservation:
     budgets: list[tuple[str, str, int]]  # rule, subject, and the begin of its window
     granted: int | None  # output tokens for each choice, where the client did not say
     hard: bool
+
+    @property
+    def places(self) -> list[tuple[str, str]]:
+        """Where it counts: rule and subject."""
+        return [*self.limits, *((rule, subject) for rule, subject, _ in self.budgets)]
 
     def to_json(self) -> str:
         parts = [self.since, self.bound, self.estimate, self.limits, self.budgets, self.granted, int(self.hard)]
@@ -118,276 +112,7 @@ class Standing:
     budget_left: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Stops:
-    """Where calls of one path are counted: each limit with its subject and counter, and each budget's with its own.
-
-    `nameless` is a rule that counts end users, where the call's is no text: it could count on nobody.
-    """
-
-    limits: list[tuple[Limit, str, Count]]
-    budgets: list[tuple[Account, str]]
-    hard: list[Account]
-    nameless: str | None = None
-
-
-@dataclass(slots=True)
-class Book:
-    """All counters of an organisation, by rule and subject, made when they are first needed."""
-
-    policy: Policy
-    kept: Kept  # what is not counted on yet; taken from here when it is
-    counts: dict[tuple[str, str], Count] = field(default_factory=dict)
-    accounts: dict[tuple[str, str], Account] = field(default_factory=dict)
-    touched: dict[tuple[str, str], Count | Account] = field(default_factory=dict)  # since `changes` was last asked
-    stops: dict[tuple[tuple[str, str], ...], Stops] = field(default_factory=dict)  # by path: most calls are alike
-    under_way: dict[tuple[str, str], int] = field(default_factory=dict)  # tokens that are only estimated yet
-    limits: dict[str, Limit] = field(init=False)
-    budgets: dict[str, Budget] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.limits = {limit.id: limit for limit in self.policy.limits}
-        self.budgets = {budget.id: budget for budget in self.policy.budgets}
-
-    def decide(self, now: int, ask: Ask) -> Reservation | Refusal:
-        """Let a call in, and count it everywhere; or refuse it, and count it nowhere."""
-        stops = self._stops(ask.path)
-        granted = self._judge(now, ask, stops)
-        if isinstance(granted, Refusal):
-            return granted
-        bound = reserved_for(ask, granted)
-        reservation = Reservation(now, bound, ask.estimate, [], [], granted, bool(stops.hard))
-        for limit, subject, count in stops.limits:
-            reservation.limits.append((limit.id, subject))
-            count.add(now, _amount(limit, ask.estimate))
-            self.touched[limit.id, subject] = count
-            if limit.unit is Unit.TOKENS:
-                self._under_way((limit.id, subject), ask.estimate)
-        for account, subject in stops.budgets:
-            reservation.budgets.append((account.budget.id, subject, account.window(now)))
-            account.reserve(now, bound)
-            self.touched[account.budget.id, subject] = account
-        return reservation
-
-    def standing(self, now: int, path: Path) -> Standing:
-        """Return what a caller may know of its own limits and budgets: the tightest of each kind."""
-        stops = self._stops(path)
-        rates: dict[str, Rate] = {}
-        for limit, _, count in stops.limits:
-            left = count.left(now)
-            if limit.unit not in rates or left < rates[limit.unit].left:
-                rates[limit.unit] = Rate(limit.most, left, limit.window_ms, count.empties(now))
-        return Standing(rates, max(0, min(account.left(now) for account in stops.hard)) if stops.hard else None)
-
-    def judge(self, now: int, ask: Ask) -> int | Refusal | None:
-        """Return why a call is refused, or how many output tokens it is granted: see `Reservation`. Counts nothing."""
-        return self._judge(now, ask, self._stops(ask.path))
-
-    def _judge(self, now: int, ask: Ask, stops: Stops) -> int | Refusal | None:
-        if stops.nameless is not None:
-            return Refusal("invalid_end_user", stops.nameless, -1)
-        for limit, subject, count in stops.limits:
-            amount = _amount(limit, ask.estimate)
-            wait = count.wait(now, amount)
-            if wait:
-                code, left = f"{limit.unit}_limit_reached", count.left(now)
-                return Refusal(code, limit.id, wait, limit.name, amount, left, limit.most, subject=subject)
-        if not stops.hard:
-            return None
-        return _afford(now, ask, stops.hard, [account.left(now) for account in stops.hard])
-
-    def hoped_for(self, now: int, refusal: Refusal, ask: Ask) -> str | None:
-        """Return whose counter refuses a call that could pass if what is under way there were settled; else None.
-
-        What has been answered may not be settled yet: then waiting a moment is right, and refusing is wrong.
-        """
-        stops = self._stops(ask.path)
-        if stops.nameless is not None:
-            return None
-        for limit, subject, count in stops.limits:
-            amount = _amount(limit, ask.estimate)
-            if count.wait(now, amount) and not self._could_take(now, limit, subject, count, amount):
-                return None
-        lefts = [account.left(now) + account.reserved(now) for account in stops.hard]
-        if lefts and isinstance(_afford(now, ask, stops.hard, lefts), Refusal):
-            return None
-        budgets = (who for account, who in stops.budgets if account.budget.id == refusal.rule)
-        return refusal.subject or next(budgets)
-
-    def _could_take(self, now: int, limit: Limit, subject: str, count: Count, amount: int) -> bool:
-        """Tell whether there might be room for an amount, if nothing were under way."""
-        used = count.used(now)
-        under_way = {Unit.REQUESTS: 0, Unit.CONCURRENT: used, Unit.TOKENS: self.under_way.get((limit.id, subject), 0)}
-        return used - under_way[limit.unit] + amount <= (limit.burst or limit.most)
-
-    def _under_way(self, place: tuple[str, str], tokens: int) -> None:
-        known = self.under_way.pop(place, 0) + tokens
-        if known:
-            self.under_way[place] = known
-
-    def refused_place(self, refusal: Refusal) -> tuple[str, str | None, str | None] | None:
-        """Return where a limit of requests refuses all calls alike: reach, who, and model; None of other rules."""
-        limit = self.limits.get(refusal.rule)
-        if limit is None or limit.unit is not Unit.REQUESTS:
-            return None
-        return limit.scope.reach, refusal.subject, limit.scope.model
-
-    def settle(self, now: int, held: Reservation, cost: int, tokens: int, *, before: int | None = None) -> None:
-        """Replace what a call was given by what it used. `before` is what it was charged already, when it is corrected.
-
-        Rules that are gone meanwhile are passed over.
-        """
-        for rule, subject in held.limits if before is None else ():
-            limit = self.limits.get(rule)
-            if limit is not None:
-                if limit.unit is Unit.TOKENS:
-                    self._under_way((rule, subject), -held.estimate)
-                given_back = {Unit.REQUESTS: 0, Unit.TOKENS: tokens - held.estimate, Unit.CONCURRENT: -1}[limit.unit]
-                if given_back:
-                    self._count(limit, subject).correct(now, held.since, given_back)
-        for rule, subject, window in held.budgets:
-            account = self._account(rule, subject)
-            if account is not None:
-                bound = held.bound if before is None else 0
-                account.charge(now, window, held.since, bound, cost if before is None else cost - before)
-
-    def restore(self, held: Reservation) -> None:
-        """Count a call that is under way again, after a restart."""
-        for rule, subject in held.limits:
-            limit = self.limits.get(rule)
-            if limit is not None and limit.unit is Unit.CONCURRENT:
-                self._count(limit, subject).add(held.since, 1)
-            elif limit is not None and limit.unit is Unit.TOKENS:
-                self._under_way((rule, subject), held.estimate)
-        for rule, subject, window in held.budgets:
-            account = self._account(rule, subject)
-            if account is not None:
-                account.restore(held.since, window, held.bound)
-
-    def warnings(self, now: int, held: Reservation) -> list[tuple[str, str, int]]:
-        """Return the budgets of a settled call of which a warning part is newly spent: rule, subject, percent."""
-        found = []
-        for rule, subject, _ in held.budgets:
-            account = self._account(rule, subject)
-            part = account.warning(now) if account is not None else None
-            if part is not None:
-                found.append((rule, subject, part))
-        return found
-
-    def forget_idle(self, now: int) -> list[tuple[str, str]]:
-        """Drop counters on which nothing counts any more; return their rules and subjects: nothing of them is kept."""
-        self._take_kept()
-        idle = [place for place, count in self.counts.items() if not count.used(now)]
-        idle += [place for place, one in self.accounts.items() if not one.used(now) and not one.reserved(now)]
-        for place in idle:
-            self.counts.pop(place, None)
-            self.accounts.pop(place, None)
-        if idle:
-            self.stops.clear()
-        return idle
-
-    def let_go(self, now: int) -> None:
-        """Have every counter drop what no longer counts."""
-        self._take_kept()
-        counters: dict[tuple[str, str], Count | Account] = {**self.counts, **self.accounts}
-        for one in counters.values():
-            one.used(now)
-        self.touched |= counters
-
-    def _take_kept(self) -> None:
-        """Make the counters of all that is kept."""
-        for limit in self.policy.limits:
-            for subject in [subject for rule, subject in self.kept if rule == limit.id]:
-                self._count(limit, subject)
-        for rule, subject in list(self.kept):
-            self._account(rule, subject)
-
-    def changes(self) -> list[tuple[str, str, int, int]]:
-        """Return what must be kept: rule, subject, slot, and what is in it now."""
-        touched, self.touched = self.touched, {}
-        return [(*place, slot, amount) for place, one in touched.items() for slot, amount in one.changes().items()]
-
-    def counters(self, now: int) -> dict[str, Counter]:
-        """Return how much of each rule is used; not of those that count for each by itself."""
-        shown: dict[str, Counter] = {}
-        for limit in self.policy.limits:
-            if limit.scope.id != EACH:
-                shown[limit.id] = Counter(self._count(limit, limit.scope.id).used(now), 0, None)
-        for budget in self.policy.budgets:
-            account = self._account(budget.id, budget.scope.id)
-            if account is not None and budget.scope.id != EACH:
-                used = Counter(max(0, account.used(now)), account.reserved(now), account.ends(now))
-                shown[budget.id] = used
-        return shown
-
-    def accounts_of(
-        self, now: int, rule: str, after: str, most: int
-    ) -> tuple[int, list[tuple[str, int, int]], bool] | None:
-        """Return the begin of a budget's window, and the subjects behind `after` that it counts for, in their order.
-
-        Of each: who it is, what is spent and what is reserved. At last, whether the windows of some begin later: after
-        a change of the time zone those go on that had begun. None where there is no such budget.
-        """
-        budget = self.budgets.get(rule)
-        if budget is None:
-            return None
-        subjects = sorted({who for name, who in (*self.accounts, *self.kept) if name == rule and who > after})[:most]
-        known = ((who, self._account(rule, who)) for who in subjects)
-        accounts = [(who, one) for who, one in known if one is not None]
-        counting = [one for _, one in accounts if one.used(now) or one.reserved(now)]
-        begins = {one.window(now) for one in counting or [Account(budget, self.policy.time_zone, {})]}
-        return min(begins), [(who, one.used(now), one.reserved(now)) for who, one in accounts], len(begins) > 1
-
-    def _stops(self, path: Path) -> Stops:
-        key = tuple(path.items())
-        stops = self.stops.get(key)
-        if stops is None:
-            if len(self.stops) >= MOST_PATHS:
-                self.stops.clear()
-            stops = self.stops[key] = self._new_stops(path)
-        return stops
-
-    def _new_stops(self, path: Path) -> Stops:
-        limits = [
-            (limit, subject, self._count(limit, subject))
-            for limit in self.policy.limits
-            for subject in limit.scope.subjects(path)
-        ]
-        budgets = [
-            (account, subject)
-            for budget in self.policy.budgets
-            for subject in budget.scope.subjects(path)
-            if (account := self._account(budget.id, subject)) is not None
-        ]
-        return Stops(limits, budgets, [one for one, _ in budgets if one.budget.hard], self._nameless(path))
-
-    def _nameless(self, path: Path) -> str | None:
-        if path.get("end_user") != NAMELESS:
-            return None
-        rules: tuple[Limit | Budget, ...] = (*self.policy.limits, *self.policy.budgets)
-        return next((rule.id for rule in rules if rule.scope.type == "end_user" and rule.scope.concerns(path)), None)
-
-    def _count(self, limit: Limit, subject: str) -> Count:
-        place = (limit.id, subject)
-        count = self.counts.get(place)
-        if count is None:
-            count = self.counts[place] = _new_count(limit, self.kept.pop(place, {}))
-        self.touched[place] = count
-        return count
-
-    def _account(self, rule: str, subject: str) -> Account | None:
-        place = (rule, subject)
-        account = self.accounts.get(place)
-        if account is None:
-            budget = self.budgets.get(rule)
-            if budget is None:
-                return None
-            account = self.accounts[place] = Account(budget, self.policy.time_zone, self.kept.pop(place, {}))
-        self.touched[place] = account
-        return account
-
-
-def _afford(now: int, ask: Ask, hard: list[Account], lefts: list[int]) -> int | Refusal | None:
+def afford(now: int, ask: Ask, hard: list[Account], lefts: list[int]) -> int | Refusal | None:
     """Return the output tokens to grant for each choice where the client did not say; None: as many as it likes.
 
     `lefts` is what is left of each hard budget.
@@ -415,15 +140,8 @@ def _spent(now: int, code: str, account: Account, needs: int | None, left: int) 
     return Refusal(code, budget.id, -1, budget.name, needs, max(0, left), budget.most_at(now), account.ends(now))
 
 
-def _new_count(limit: Limit, kept: Mapping[int, int]) -> Count:
-    if limit.unit is Unit.CONCURRENT:
-        return AtOnce(limit.most)
-    if limit.burst is not None:
-        return Gcra(limit.most, limit.window_ms, limit.burst, kept)
-    return Sliding(limit.most, limit.window_ms, kept)
-
-
-def _amount(limit: Limit, estimate: int) -> int:
+def amount_of(limit: Limit, estimate: int) -> int:
+    """Return what a call counts on a limit when it is let in."""
     return estimate if limit.unit is Unit.TOKENS else 1
 
 

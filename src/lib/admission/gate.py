@@ -12,30 +12,31 @@ the tables, the calls and the times has a part in a decision, the outcome is the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from pydantic_core import from_json, to_json
 
 from lib.admission import gate_sql
+from lib.admission.book import Book
 from lib.admission.counters import Counter
-from lib.admission.decision import Ask, Book, Refusal, Reservation
+from lib.admission.decision import Ask, Refusal, Reservation
 from lib.admission.ended import Ended, Past
+from lib.admission.gate_disk import Disk, Page, page_of
 from lib.admission.gate_sql import Sql, forget_calls, pieces, write
 from lib.admission.journal import Journal, Row
-from lib.admission.rules import NO_POLICY, NO_RULES, changed, parse_policy
+from lib.admission.rules import changed, parse_policy
+from lib.admission.shelf import MOST_COUNTERS
 
 BATCH_ROWS, BATCH_BYTES = 200, 1_000_000  # of records that are read at once
 FLUSH_AFTER_MS = 500
+FEW_ROWS = 4
 # What one call of `handle` may bring. An isolate brings less; SQLite keeps no text of 2 MB.
 MOST_ROWS = 2_000
 MOST_BYTES = 1_500_000
-# What SQLite holds as a whole number, and more than anybody spends.
-MOST_KEPT = 2**62
 # How long a call that was let in is remembered after its end. A settlement that comes later than that finds nothing.
 REMEMBERED_MS = gate_sql.DAY_MS
-
 # In place of a version: the callers were read since their requests came, so what changes meanwhile may come after them.
 IS_NEW = -1
 
@@ -67,24 +68,29 @@ def _whole(method: Callable[Concatenate[Gate, _P], _T]) -> Callable[Concatenate[
 class Gate:
     """State and rules of one gate. Times are milliseconds since 1970.
 
-    `broke` is called when an exception has left its memory other than the disk: it has to be made anew.
+    `broke` is called when an exception has left its memory other than the disk: it has to be made anew. `most` is how
+    many counters stay in memory.
     """
 
-    def __init__(self, sql: Sql, broke: Callable[[Exception], None] = lambda _: None) -> None:
+    def __init__(
+        self, sql: Sql, broke: Callable[[Exception], None] = lambda _: None, most: int = MOST_COUNTERS
+    ) -> None:
         self._sql = sql
         self._broke = broke
         self._broken = self._inside = False
         gate_sql.prepare(sql)
         self._version = int(sql.run("SELECT version FROM meta")[0][0])
         self._now = 0
-        self._book = Book(NO_POLICY, {})
+        self._disk = Disk(sql)
+        self._book = Book(self._disk.policy(), self._disk.load, self._disk.before(), most)
         self._held: dict[str, Reservation] = {}
         self._ended = Ended()
         self._journal = Journal(sql)
         self._corrected: dict[str, int] = {}  # costs that are not what the rows there say, by the call's id
         self._changed: dict[str, _Kept] = {}  # rows of `reservations` to write
         self.warnings: list[tuple[str, str, int]] = []  # budgets of which so many percent are spent: for the log
-        self._open_book()
+        self._held = self._disk.held()
+        self._book.restore(self._held.values(), {rule.id for rule in self._book.policy.rules})
         self._replay()
 
     def atomically(self, work: Callable[[], None]) -> None:
@@ -165,39 +171,45 @@ class Gate:
         Accounts stay as they are, but where they say too little: of an organisation without rules an isolate asks for
         nothing, and of a member's teams it knows those only that some rule covers.
 
-        What no longer counts by the old rules is let go first. Else a wider window would find it again, or not, as it
-        happened to be on disk.
+        No counter is read for it. What no longer counts by the old rules is noted, not looked for: see `rate.Before`.
         """
         self._now = max(self._now, now_ms)
-        self._book.let_go(self._now)
         self.fold()
         self._keep()
-        self._sql.run("INSERT OR REPLACE INTO policy VALUES (1, ?)", policy)
         before, parsed = self._book.policy, parse_policy(policy)
-        names = _text([limit.id for limit in parsed.limits] + [budget.id for budget in parsed.budgets])
-        self._sql.run("DELETE FROM counts WHERE rule NOT IN (SELECT value FROM json_each(?))", names)
-        self._open_book()
+        self._disk.forget_rules(sorted({rule.id for rule in parsed.rules} - {rule.id for rule in before.rules}))
+        self._book.change(parsed, self._now, self._held.values())
+        self._disk.keep_policy(policy, self._book.shelf.before)
         if parsed.covering - before.covering or (before.empty and not parsed.empty):
             self.bump()
-        return self.version
+        return self._version
 
     @_whole
     def rule(self, change: str, now_ms: int) -> int:
         """Take up one rule that has come, changed or gone, and return the policy's version; see `rules.changed`."""
-        [[text]] = self._sql.run("SELECT coalesce(max(text), ?) FROM policy", NO_RULES)
-        return self.rules(changed(text, change, now_ms), now_ms)
+        return self.rules(changed(self._disk.policy_text(), change, now_ms), now_ms)
 
     def counters(self, now_ms: int) -> dict[str, Counter]:
         """Return how much of each rule is used, by its id."""
         self._now = max(self._now, now_ms)
         return self._book.counters(self._now)
 
-    def accounts(
-        self, rule: str, after: str, most: int, now_ms: int
-    ) -> tuple[int, list[tuple[str, int, int]], bool] | None:
-        """Return what a budget has counted, by subject: see `decision.Book.accounts_of`."""
+    @_whole
+    def accounts(self, rule: str, after: str, most: int, now_ms: int) -> Page | None:
+        """Return what a budget has counted, by subject: the begin of its window, and those behind `after`, in order.
+
+        Of each: who it is, what is spent and what is reserved. Then, whether the windows of some begin later: after a
+        change of the time zone those go on that had begun. And whether there are more behind these; there may be, also
+        where they are less than `most`. None where there is no such budget.
+        """
         self._now = max(self._now, now_ms)
-        return self._book.accounts_of(self._now, rule, after, most)
+        self.fold()
+        self._keep()
+        shelf = self._book.shelf
+        if rule not in shelf.budgets:
+            return None
+        subjects, more = self._disk.subjects(rule, after, most, shelf.subjects(rule, after))
+        return page_of(self._now, shelf, rule, subjects, more=more)
 
     @_whole
     def places(self, names: str) -> dict[str, list[tuple[str, str, int]]]:
@@ -241,6 +253,8 @@ class Gate:
         self.fold()
         while overdue := self._sql.run(gate_sql.OVERDUE, now_ms):
             charged = []
+            given_up = [self._held[name] for name, _ in overdue if name in self._held]
+            self._book.shelf.need(place for held in given_up for place in held.places)
             for name, guess in overdue:
                 held = self._held.pop(name, None)
                 if held is not None:
@@ -252,8 +266,7 @@ class Gate:
             write(self._sql, gate_sql.GIVE_UP, [name for name, _ in overdue])
         forget_calls(self._sql, now_ms, self._held)
         self._keep()
-        idle = self._book.forget_idle(self._now)
-        write(self._sql, gate_sql.FORGET, idle)
+        self._disk.sweep(self._now, self._book.shelf)
 
     def fold(self) -> None:
         """Bring the tables up to date with what the journal has noted."""
@@ -275,6 +288,8 @@ class Gate:
         """
         answers: dict[str, list[object]] = {}
         past = self._past_of(rows)
+        if len(rows) > FEW_ROWS:  # else what a row needs is read when its turn comes
+            self._book.shelf.need(self._places_of(rows, past))
         over = [place for place, row in enumerate(rows) if not self._take(row, past, answers, current=current)]
         return answers, over
 
@@ -289,6 +304,14 @@ class Gate:
             self._journal.known(call, text, len(rows), passed_over)
         self.fold()
         self.warnings.clear()  # they were told then
+
+    def _places_of(self, rows: Sequence[Row], past: Mapping[str, Past]) -> Iterator[tuple[str, str]]:
+        """Yield where these calls count, as far as that is known before they are taken."""
+        for name, deadline, _, *ask in rows:
+            if ask and deadline is not None:
+                yield from self._book.places(ask[0]["path"])
+            elif name in self._held or name in past:
+                yield from (self._held.get(name) or past[name].held).places
 
     def _past_of(self, rows: Sequence[Row]) -> dict[str, Past]:
         """Return how those of these calls have ended that have."""
@@ -374,28 +397,15 @@ class Gate:
             self._journal.places += len(held.limits) + len(held.budgets)
 
     def _keep(self) -> None:
-        """Write what has changed in memory."""
-        changes = self._book.changes()
-        write(self._sql, gate_sql.DROP_COUNTS, [change for change in changes if not change[3]])
-        kept = [(*place, min(amount, MOST_KEPT)) for *place, amount in changes if amount]
-        write(self._sql, gate_sql.KEEP_COUNTS, kept)
+        """Write what has changed in memory, and put away what is not needed there."""
+        self._disk.keep_counts(self._book.shelf.changes())
+        self._book.shelf.make_room()
         rows = [
             (name, held.to_json(), charged, int(final), until)
             for name, (held, charged, final, until) in self._changed.items()
         ]
         write(self._sql, gate_sql.KEEP_RESERVATIONS, rows)
         self._changed = {}
-
-    def _open_book(self) -> None:
-        """Read the policy and all counters anew, and count what is under way."""
-        texts = self._sql.run("SELECT text FROM policy")
-        slots: dict[tuple[str, str], dict[int, int]] = {}
-        for rule, subject, slot, amount in self._sql.run(gate_sql.READ_COUNTS):
-            slots.setdefault((rule, subject), {})[int(slot)] = int(amount)
-        self._book = Book(parse_policy(texts[0][0]) if texts else NO_POLICY, dict(slots))
-        self._held |= {name: Reservation.from_json(text) for name, text in self._sql.run(gate_sql.READ_HELD)}
-        for held in sorted(self._held.values(), key=lambda held: held.since):
-            self._book.restore(held)
 
     @_whole
     def outbox(self, without: Sequence[str] = (), after: str = "") -> str | None:

@@ -1,7 +1,8 @@
 """What a gate keeps in its SQLite, and the statements that change it.
 
-about         facts by name: the `format` of all of this, and whose gate it is (`org`). Not columns of `meta`: a release
-              from before there were any writes that table whole, and goes on working when one goes back to it
+about         facts by name: the `format` of all of this, whose gate it is (`org`), what limits were before they were
+              changed (`before`), and where the alarm looks next for counts that are over (`swept`). Not columns
+              of `meta`: an older release writes that table whole, and has to work when one goes back to it
 meta          one row: the version of the organisation's policy (its keys, models, limits and budgets)
 policy        one row: the limits and budgets, as `rules.parse_policy` reads them
 journal       the calls of `Gate.handle` that are not in the tables below yet, as they came: when, whether their
@@ -99,9 +100,18 @@ DROP_COUNTS = (
     "DELETE FROM counts WHERE (rule, subject, slot) IN"
     " (SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?1))"
 )
-FORGET = "DELETE FROM counts WHERE (rule, subject) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?1))"
-# An amount may be beyond what a number of JavaScript holds.
-READ_COUNTS = "SELECT rule, subject, slot, CAST(amount AS TEXT) FROM counts"
+# An amount may be beyond what a number of JavaScript holds. `?1`: the places, [rule, subject].
+READ_COUNTS = (
+    "SELECT counts.rule, counts.subject, slot, CAST(amount AS TEXT) FROM json_each(?1) AS wanted"
+    " CROSS JOIN counts ON counts.rule = wanted.value ->> 0 AND counts.subject = wanted.value ->> 1"
+)
+FORGET_RULE = "DELETE FROM counts WHERE rule IN (SELECT value FROM json_each(?))"
+# A page of slots of one rule, and of all.
+SLOTS_OF = "SELECT subject, slot FROM counts WHERE rule = ?1 AND subject > ?2 ORDER BY subject, slot LIMIT ?3"
+SLOTS = (
+    "SELECT rule, subject, slot, CAST(amount AS TEXT) FROM counts WHERE (rule, subject, slot) > (?1, ?2, ?3)"
+    " ORDER BY rule, subject, slot LIMIT ?4"
+)
 
 KEEP_RESERVATIONS = (
     "INSERT INTO reservations SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each(?1)"

@@ -22,7 +22,7 @@ from lib.services import Services
 from lib.store.schema import BudgetRow
 
 TRIES = 6
-PAGE_SUBJECTS = 500
+PAGE_SUBJECTS = 250
 MOST_UNCLEAR = 2_000
 MOST_SHOWN = 20
 _END = datetime(3000, 1, 1, tzinfo=UTC)
@@ -170,7 +170,7 @@ class _Comparison:
         last = await gates.accounts(org_id, self._row.id, after, PAGE_SUBJECTS)
         if last is None or last.begin_ms != first.begin_ms or last.now_ms - first.now_ms > SLACK_MS:
             return None  # another window, or too slow for a window that rolls
-        ends = [*ledger.ends, *(read.spent[-1].subject for read in (first, last) if len(read.spent) == PAGE_SUBJECTS)]
+        ends = [*ledger.ends, *(read.spent[-1].subject for read in (first, last) if read.more and read.spent)]
         end = min(ends) if ends and self._who is None else None
         before, now = _used(first), _used(last)
         subjects = {self._who} if self._who is not None else {*ledger.most, *before, *now}

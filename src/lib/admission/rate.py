@@ -3,15 +3,32 @@
 Three ways to count, with one interface. Each states its bound, and tests/unit/admission/test_rate.py proves it.
 
 `changes` is what must be kept for a restart: slots (whole numbers that mean something to the way of counting) and the
-amount in each; an amount of 0 need not be kept.
+amount in each; an amount of 0 need not be kept. What is kept says all: a counter that is made anew from it, at whatever
+time, counts as the one before did. So it does not matter how long one stays in memory.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 SLICES = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What a limit was before it was changed, as far as it matters to what was counted then.
+
+    Slices that end `until` then, or before, no longer counted, and never will again, however wide the window is now.
+    What was added by the moment `changed` may lie in slices of another width.
+    """
+
+    until: int = -1
+    changed: int = -1
+
+
+NEVER = Before()
 
 
 class Count(Protocol):
@@ -41,6 +58,16 @@ class Count(Protocol):
         """Return the slots that have changed since the last call, with what is in each now."""
         ...
 
+    @property
+    def holds(self) -> bool:
+        """Tell whether it counts something that is kept elsewhere: calls that are under way."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """Return about how much memory it takes, in slots."""
+        ...
+
 
 class Sliding:
     """A sliding window: in no interval of `window_ms` is more than `most` added, while `wait` is heeded.
@@ -52,20 +79,17 @@ class Sliding:
     The slots are the slices' last milliseconds, so that they keep their meaning when the window is changed.
     """
 
-    def __init__(self, most: int, window_ms: int, kept: Mapping[int, int]) -> None:
+    holds = False
+
+    def __init__(self, most: int, window_ms: int, kept: Mapping[int, int], before: Before = NEVER) -> None:
         self._most = most
         self._window = window_ms
-        self._slice = -(-window_ms // SLICES)
-        self._slices: dict[int, int] = {}  # oldest first
-        self._used = 0
+        self._slice = slice_of(window_ms)
+        self._before = before
+        # Oldest first.
+        self._slices = {last: there for last, there in sorted(kept.items()) if there > 0 and last > before.until}
+        self._used = sum(self._slices.values())
         self._changed: dict[int, int] = {}
-        for slot, amount in sorted(kept.items()):
-            if amount > 0:
-                last = self._last(slot)
-                self._slices[last] = self._slices.get(last, 0) + amount
-                self._used += amount
-        if self._slices.keys() != kept.keys():  # the window has another width now
-            self._changed = dict.fromkeys(kept, 0) | self._slices
 
     def wait(self, now: int, amount: int) -> int:
         excess = self.used(now) + amount - self._most
@@ -79,7 +103,7 @@ class Sliding:
 
     def add(self, now: int, amount: int) -> None:
         self._drop(now)
-        last = self._last(now)
+        last = max(self._last(now), self._before.until + 1)
         if self._slices and last < next(reversed(self._slices)):  # kept from a window of wider slices
             last = next(reversed(self._slices))
         if amount:
@@ -94,7 +118,9 @@ class Sliding:
         self._drop(now)
         if amount > 0:
             self.add(now, amount)
-        if amount > 0 or self._last(since) + self._window <= now:
+        # Where its slice may be of another width, it may have left a little earlier.
+        leaves = (since if since <= self._before.changed else self._last(since)) + self._window
+        if amount > 0 or leaves <= now:
             return
         for last in [last for last in self._slices if last >= since]:
             part = min(-amount, self._slices[last])
@@ -114,6 +140,10 @@ class Sliding:
     def changes(self) -> Mapping[int, int]:
         changed, self._changed = self._changed, {}
         return changed
+
+    @property
+    def size(self) -> int:
+        return 1 + len(self._slices)
 
     def _last(self, moment: int) -> int:
         return (moment // self._slice + 1) * self._slice - 1
@@ -142,6 +172,9 @@ class Gcra:
     The theoretical arrival time is counted in `most`-ths of a millisecond, so all is whole. The slots are 0 for its
     milliseconds and 1 for the rest: so they keep their meaning when the limit is changed, and stay small.
     """
+
+    holds = False
+    size = 1
 
     def __init__(self, most: int, window_ms: int, burst: int, kept: Mapping[int, int]) -> None:
         self._most = most
@@ -189,6 +222,8 @@ class Gcra:
 class AtOnce:
     """How many are under way. What is kept elsewhere: the calls themselves."""
 
+    size = 1
+
     def __init__(self, most: int) -> None:
         self._most = most
         self._used = 0
@@ -213,3 +248,12 @@ class AtOnce:
 
     def changes(self) -> Mapping[int, int]:
         return {}
+
+    @property
+    def holds(self) -> bool:
+        return self._used != 0
+
+
+def slice_of(window_ms: int) -> int:
+    """Return the width of the slices of a window."""
+    return -(-window_ms // SLICES)

@@ -137,8 +137,12 @@ class Policy:
     @property
     def covering(self) -> set[str]:
         """The teams of which some rule covers the members."""
-        scopes = [*(limit.scope for limit in self.limits), *(budget.scope for budget in self.budgets)]
-        return {scope.id for scope in scopes if scope.covers_members}
+        return {rule.scope.id for rule in self.rules if rule.scope.covers_members}
+
+    @property
+    def rules(self) -> list[Limit | Budget]:
+        """All of them, limits first."""
+        return [*self.limits, *self.budgets]
 
 
 NO_POLICY = Policy("UTC", (), ())

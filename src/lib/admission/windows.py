@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 CALENDAR = ("day", "week", "month")
@@ -24,6 +25,7 @@ def is_zone(name: str) -> bool:
     return True
 
 
+@lru_cache(maxsize=64)  # for many accounts at one moment
 def window_of(window: str, zone: str, now_ms: int) -> tuple[int, int]:
     """Return the begin and the end of the calendar window around a moment, in milliseconds since 1970.
 
@@ -48,11 +50,13 @@ def window_of(window: str, zone: str, now_ms: int) -> tuple[int, int]:
     return start, end
 
 
+@lru_cache(maxsize=64)
 def day_of(zone: str, moment_ms: int) -> int:
     """Return the number of the day that begins at a moment, as `date.toordinal` counts."""
     return _date(moment_ms, ZoneInfo(zone)).toordinal()
 
 
+@lru_cache(maxsize=64)
 def begin_of(zone: str, day: int) -> int:
     """Return when a day of that number begins for good."""
     return _begin(date.fromordinal(day), ZoneInfo(zone))

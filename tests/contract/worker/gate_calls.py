@@ -14,6 +14,7 @@ from typing import Any
 from lib.admission.decision import Ask
 from lib.admission.gate import Gate
 from lib.admission.gate_sql import Sql
+from lib.admission.shelf import MOST_COUNTERS
 
 Step = Sequence[Any]
 
@@ -21,9 +22,10 @@ Step = Sequence[Any]
 class Player:
     """A gate over a storage. What it answers is plain: JSON texts are parsed, so that their spelling has no part."""
 
-    def __init__(self, sql: Sql) -> None:
+    def __init__(self, sql: Sql, most: int = MOST_COUNTERS) -> None:
         self._sql = sql
-        self.gate = Gate(sql)
+        self._most = most  # counters in memory
+        self._crash()
 
     def play(self, step: Step) -> Any:
         """Make one call, and return what it answers."""
@@ -32,7 +34,7 @@ class Player:
 
     def _crash(self) -> None:
         """The object's memory is gone, its storage is not."""
-        self.gate = Gate(self._sql)
+        self.gate = Gate(self._sql, most=self._most)
 
     def _handle(self, version: int, rows: list[Any], now_ms: int) -> Any:
         told = self.gate.handle(version, json.dumps(rows), now_ms)
@@ -49,6 +51,11 @@ class Player:
 
     def _counters(self, now_ms: int) -> dict[str, list[int | None]]:
         return {rule: list(astuple(counter)) for rule, counter in sorted(self.gate.counters(now_ms).items())}
+
+    def _accounts(self, rule: str, after: str, most: int, now_ms: int) -> Any:
+        """Of a page, what counts, with who it is for: an account that counts nothing may be there or not."""
+        page = self.gate.accounts(rule, after, most, now_ms)
+        return None if page is None else sorted(list(one) for one in page[1] if any(one[1:]))
 
     def _explain(self, ask: dict[str, Any], now_ms: int) -> list[Any] | None:
         refusal = self.gate.explain(Ask.from_json(ask), now_ms)

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from lib.admission.book import Book
 from lib.admission.budget import Account
-from lib.admission.decision import Ask, Book, Refusal
+from lib.admission.decision import Ask, Refusal
 from lib.admission.rules import MOST_AMOUNT, Adjustment, Budget, Policy, Scope, effective
 from tests.unit.admission.test_budget import BEGIN, PAUSES, WINDOWS, Subject
 
@@ -83,14 +84,16 @@ def test_nothing_is_admitted_beyond_the_amount_of_its_moment(
 def test_an_expiry_under_way_refuses_what_comes_next() -> None:
     """The call that the top-up let in is charged whole; then nothing is left, and a caller is told 0 and not less."""
     rules = budget("total", [Adjustment(override=False, amount=50, until_ms=BEGIN + 10)])
-    book = Book(Policy("UTC", (), (rules,)), {})
+    book = Book(Policy("UTC", (), (rules,)), lambda _: {})
     ask = Ask({"org": "o"}, 1, 90, 0, None, 1, 1, 1, 1, 0)
     held = book.decide(BEGIN, ask)
     assert not isinstance(held, Refusal)
     assert book.standing(BEGIN, ask.path).budget_left == 10
     assert book.standing(BEGIN + 10, ask.path).budget_left == 0
     book.settle(BEGIN + 10, held, 90, 90)
-    assert book.accounts["b", "o"].left(BEGIN + 10) == -40
+    account = book.shelf.account("b", "o")
+    assert account is not None
+    assert account.left(BEGIN + 10) == -40
     refused = book.judge(BEGIN + 10, Ask({"org": "o"}, 1, 1, 0, None, 1, 1, 1, 1, 0))
     assert isinstance(refused, Refusal)
     assert refused.code == "budget_exceeded"

@@ -43,8 +43,11 @@ def budget(window: str) -> Budget:
     return Budget("b", Scope("org", "o"), window, AMOUNT, hard=True)
 
 
-def move(subject: Subject, zone: str) -> None:
-    """The zone changes: the gate reads its counters anew, as after a restart. What is used of the window stays."""
+def move(subject: Subject, zone: str, *, again: bool = False) -> None:
+    """The zone changes: the gate reads its counters anew, as after a restart. What is used of the window stays.
+
+    But where it has moved before, and the window is over in the zone in which it began and in this one.
+    """
     before, running = subject.numbers(), subject.account.window(subject.now)
     ends = subject.account.ends(subject.now)
     keep(subject.kept, subject.account)
@@ -53,9 +56,11 @@ def move(subject: Subject, zone: str) -> None:
     for call in subject.calls:
         if call.cost is None:
             subject.account.restore(call.since, call.window, call.bound)
+    if before[0] == AMOUNT or (again and subject.numbers() == (AMOUNT, 0, 0)):
+        return  # nothing had counted yet; what is over elsewhere may go on here
     assert subject.numbers() == before
-    assert before[0] == AMOUNT or subject.account.window(subject.now) == running
-    assert before[0] == AMOUNT or (subject.account.ends(subject.now) or 0) >= (ends or 0)
+    assert subject.account.window(subject.now) == running
+    assert again or (subject.account.ends(subject.now) or 0) >= (ends or 0)
 
 
 def on_earth(window: str, first_ms: int, last_ms: int) -> int:
@@ -71,7 +76,7 @@ def test_no_change_of_zone_gives_anything_back(window: str, steps: list[tuple[st
     """What is spent and reserved of the running window stays, and it ends no sooner. In any time, not more is admitted
     than each day, week or month of it has once, in whatever zones they were counted.
     """
-    subject = Subject(budget(window), "UTC", BEGIN)
+    subject, again = Subject(budget(window), "UTC", BEGIN), False
     for step, number, zone, pause in steps:
         if step == "admit":
             subject.admit(number)
@@ -82,7 +87,8 @@ def test_no_change_of_zone_gives_anything_back(window: str, steps: list[tuple[st
         elif step == "restart":
             subject.restart()
         else:
-            move(subject, zone)
+            move(subject, zone, again=again)
+            again = True
         left, used, reserved = subject.numbers()
         assert left == AMOUNT - used - reserved >= 0
     for at, first in enumerate(subject.calls):
@@ -111,6 +117,21 @@ def test_after_a_change_the_windows_are_those_of_the_new_zone(window: str, zone:
     assert following == window_of(window, zone, over)[1]
     subject.now = following
     assert (subject.account.window(following), subject.account.ends(following)) == window_of(window, zone, following)
+
+
+def test_what_is_over_goes_on_where_its_day_is_not() -> None:
+    """However long ago somebody last looked: so a day has its amount once, also who moves west at its end."""
+    seen = []
+    for looks in (False, True):
+        account, kept = Account(budget("day"), "UTC", {}), dict[int, int]()
+        account.reserve(BEGIN, 60)
+        account.charge(BEGIN, account.window(BEGIN), BEGIN, 60, 60)
+        later = BEGIN + 4 * HOUR
+        if looks:
+            assert account.left(later) == AMOUNT
+        west = Account(budget("day"), "America/New_York", keep(kept, account))
+        seen.append((west.left(later), west.window(later), west.left(later + 4 * HOUR)))
+    assert seen == [(40, window_of("day", "UTC", BEGIN)[0], AMOUNT)] * 2
 
 
 def test_counters_from_before_ends_were_kept_go_on() -> None:

@@ -12,7 +12,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from lib.admission.decision import Ask, Book, Refusal, Reservation
+from lib.admission.book import Book
+from lib.admission.decision import Ask, Refusal, Reservation
 from lib.admission.rate import SLICES
 from lib.admission.rules import EACH, Budget, Limit, Path, Policy, Scope, Unit
 from lib.admission.windows import CALENDAR, window_of
@@ -194,7 +195,7 @@ class Histories(RuleBasedStateMachine):
         self.kept: dict[tuple[str, str], dict[int, int]] = {}
         self.names = 0
         self.policy = Policy(ZONE, (), ())
-        self.book = Book(self.policy, {})
+        self.book = self.new_book()
 
     @initialize(limits=st.lists(LIMITS, max_size=4), budgets=st.lists(BUDGETS, max_size=4))
     def begin(self, limits: list[Limit], budgets: list[Budget]) -> None:
@@ -203,7 +204,11 @@ class Histories(RuleBasedStateMachine):
             tuple(replace(limit, id=self.name()) for limit in limits),
             tuple(replace(budget, id=self.name()) for budget in budgets),
         )
-        self.book = Book(self.policy, {})
+        self.book = self.new_book()
+
+    def new_book(self) -> Book:
+        """One that has room for hardly any counter."""
+        return Book(self.policy, lambda places: {place: dict(self.kept.get(place, {})) for place in places}, most=2)
 
     def name(self) -> str:
         self.names += 1
@@ -213,11 +218,12 @@ class Histories(RuleBasedStateMachine):
         return [*self.policy.limits, *self.policy.budgets]
 
     def keep(self) -> None:
-        for rule_id, subject, slot, amount in self.book.changes():
+        for rule_id, subject, slot, amount in self.book.shelf.changes():
             slots = self.kept.setdefault((rule_id, subject), {})
             slots.pop(slot, None)
             if amount:
                 slots[slot] = amount
+        self.book.shelf.make_room()
 
     # What a call meets
 
@@ -346,27 +352,29 @@ class Histories(RuleBasedStateMachine):
         self.keep()
         self.begin_anew()
 
-    def begin_anew(self) -> None:
+    def begin_anew(self, book: Book | None = None) -> None:
         names = {entry.id for entry in self.entries()}
         self.kept = {place: slots for place, slots in self.kept.items() if place[0] in names}
         for call in self.model.calls:
             call.rules &= names
-        self.book = Book(self.policy, {place: dict(slots) for place, slots in self.kept.items()})
-        for call in self.under_way():
-            self.book.restore(call.held)
+        self.book = book or self.new_book()
+        if book is None:
+            self.book.restore([call.held for call in self.under_way()], names)
 
     @rule()
     def forget(self) -> None:
-        """Who is idle is dropped, from memory and from disk: nobody sees a difference."""
+        """What is over is dropped from disk: nobody sees a difference. And room is made in memory."""
         self.keep()
-        for place in self.book.forget_idle(self.now):
-            self.kept.pop(place, None)
+        rows = [(*place, slot, there) for place, slots in self.kept.items() for slot, there in slots.items()]
+        for rule_id, who, slot in self.book.shelf.dead(self.now, rows):
+            self.kept[rule_id, who].pop(slot, None)
 
-    @rule(limit=LIMITS, budget=BUDGETS, first=st.booleans())
-    def change_the_rules(self, limit: Limit, budget: Budget, first: bool) -> None:
+    @rule(limit=LIMITS, budget=BUDGETS, first=st.booleans(), anew=st.booleans())
+    def change_the_rules(self, limit: Limit, budget: Budget, first: bool, anew: bool) -> None:
         """One limit and one budget go, others come, and those that stay get another amount or mode."""
         self.keep()
         limits, budgets = self.policy.limits[first:], self.policy.budgets[first:]
+        held = [call.held for call in self.under_way()]
         self.policy = Policy(
             ZONE,
             (
@@ -378,7 +386,8 @@ class Histories(RuleBasedStateMachine):
                 *([replace(budget, id=self.name())] if len(budgets) < 4 else []),
             ),
         )
-        self.begin_anew()
+        self.book.change(self.policy, self.now, held)
+        self.begin_anew(None if anew else self.book)
 
     # What can be seen
 

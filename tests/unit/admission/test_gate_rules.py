@@ -280,6 +280,7 @@ def test_a_policy_may_change_under_calls_that_are_open() -> None:
     assert subject.under_way == (BOUND, 1)
     assert subject.send(opening("b"))["b"][0] == "budget_exceeded"
     subject.set()
+    subject.expire(subject.now)
     assert subject.sql.rows("SELECT * FROM counts") == []
     subject.send(settling("a"))
     subject.gate.fold()
