@@ -71,7 +71,7 @@ def at_once(stage: Stage) -> tuple[Memory, Memory]:
         ledger = pool.submit(ask, stage.ports.headgate, f"/__bench/ledger/{stage.org_id}/{messages}")
         answers = list(pool.map(lambda fields: _call(stage, fields), calls))
     if answers != [200] * len(calls) or ledger.result() != b"written":
-        raise ToolError(f"not all of it was answered: {answers}")
+        raise ToolError(f"not all of it was answered: {answers}, {ledger.result().decode(errors='replace')}")
     return before, _sample(stage, len(calls))
 
 

@@ -53,8 +53,9 @@ def _batch(org_id: str, messages: int) -> Any:
     )
     members = asdict(record)
     del members["org_id"]
-    size = len(json.dumps(members, separators=(",", ":"))) + 36
-    bodies = packed(org_id, [{**members, "id": new_id(now)} for _ in range(messages * (MESSAGE_BYTES // size))])
+    size = len(json.dumps({**members, "id": new_id(now)}, separators=(",", ":"))) + 1
+    fits = (MESSAGE_BYTES - len(org_id) - 50) // size
+    bodies = packed(org_id, [{**members, "id": new_id(now)} for _ in range(messages * fits)])
     assert len(bodies) == messages
     return SimpleNamespace(
         messages=[
