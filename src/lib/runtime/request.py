@@ -44,6 +44,7 @@ class JsBody:
         self._request = request
         self._length = length
         self._share = share
+        self._watched = False
 
     async def read(self, limit: int) -> bytes:
         if self._length is None or not (self._length.isascii() and self._length.isdigit()):
@@ -52,12 +53,9 @@ class JsBody:
         if size > limit:
             raise await self._after_the_rest(_too_large(limit), None)
         try:
-            self._share.claim(2 * size)
+            self._claim(size)
         except Unavailable as refused:
             raise await self._after_the_rest(refused, None) from None
-        if size > LARGE_BYTES:
-            # A client that leaves may take the request with it before it comes to an end of its own.
-            self._request.signal.addEventListener("abort", create_once_callable(self._share.release))
         try:
             return bytes((await self._request.arrayBuffer()).to_bytes())
         except JsException:
@@ -77,13 +75,21 @@ class JsBody:
                 if size > limit:
                     pieces.clear()
                     raise await self._after_the_rest(_too_large(limit), reader)
-                self._share.claim(2 * size)
+                self._claim(size)
         except JsException:
             raise BadRequest("The body broke off.") from None
         except Unavailable as refused:
             pieces.clear()
             raise await self._after_the_rest(refused, reader) from None
         return b"".join(pieces)
+
+    def _claim(self, size: int) -> None:
+        """Claim the room for so much of it. Raises Unavailable."""
+        self._share.claim(2 * size)
+        if size > LARGE_BYTES and not self._watched:
+            # A client that leaves may take the request with it before it comes to an end of its own.
+            self._watched = True
+            self._request.signal.addEventListener("abort", create_once_callable(self._share.release))
 
     def _reader(self) -> Any:
         body = self._request.body
@@ -95,6 +101,7 @@ class JsBody:
         A client that sends all of its body before it listens sees a broken connection instead of an answer that comes
         before: the server closes it on the bytes that nobody reads. One that waits to be asked for them sends none.
         """
+        self._share.release()
         reader = reader or self._reader()
         if reader is None or self._request.headers.has("expect"):
             return refusal
