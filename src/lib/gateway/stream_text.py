@@ -11,7 +11,7 @@ from lib.gateway import sse
 from lib.gateway.models import NOTHING_EARLIER, Earlier
 
 # What comes last tells the usage and how the stream ends; where a provider tells more behind, it is far less than this.
-KEPT_BYTES = 64 * 1024
+KEPT_BYTES = 32 * 1024
 MOST_BYTES = 3 * KEPT_BYTES  # so much may come until the text before that is let go, in one go
 
 
@@ -24,24 +24,24 @@ class StreamText:
     def __init__(self, condense: Callable[[Earlier, bytes], Earlier], held: Callable[[int], None]) -> None:
         self._condense = condense
         self._held = held
-        self._pieces: list[bytes] = []
-        self._size = 0
+        self._bytes = bytearray()  # a list of pieces would take half as much again, and all of it twice at the end
+        self._text: bytes | None = b""
         self._most = MOST_BYTES
         self.earlier = NOTHING_EARLIER
 
     def add(self, piece: bytes) -> None:
         """Take the next bytes."""
-        self._pieces.append(piece)
-        self._size += len(piece)
-        if self._size > self._most:
+        self._bytes += piece
+        self._text = None
+        if len(self._bytes) > self._most:
             self._let_go()
 
     @property
     def text(self) -> bytes:
         """The end of the text: all of it where it is short; else whole events, and the one under way."""
-        if len(self._pieces) != 1:
-            self._pieces = [b"".join(self._pieces)]
-        return self._pieces[0]
+        if self._text is None:
+            self._text = bytes(self._bytes)
+        return self._text
 
     @property
     def unfinished(self) -> bytes:
@@ -49,13 +49,13 @@ class StreamText:
         return self.text[sse.last_boundary(self.text) :]
 
     def _let_go(self) -> None:
-        text = self.text
+        text = bytes(self._bytes)
         begin = sse.event_at(text, len(text) - KEPT_BYTES)
         if begin:
             self.earlier = self._condense(self.earlier, text[:begin])
         elif len(text) > sse.MOST_EVENT_BYTES:
             begin = len(text) - KEPT_BYTES  # nobody will read this event whole
-        self._pieces, self._size = [text[begin:]], len(text) - begin
+        del self._bytes[:begin]
         # Where an event is that long, more of it has to come before it is looked at again.
-        self._most = max(MOST_BYTES, 2 * self._size)
+        self._most = max(MOST_BYTES, 2 * len(self._bytes))
         self._held(self._most)
