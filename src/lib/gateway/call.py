@@ -238,6 +238,7 @@ async def _whole(
     most = MOST_HELD_BYTES if share.has_room(3 * MOST_HELD_BYTES) else LEAST_HELD_BYTES
     body = await answer.hold(most)
     if body is None:
+        share.keep(STREAM_BYTES + most)
         passage = answer.passage(HidingFilter(provider.shown, events=False) if provider.shown else None)
         return _passed(request, settlement, answer, headers, passage)
     text = body.to_bytes()

@@ -107,6 +107,9 @@ class Caller:
     model: str = "sim/chat"
     gates: FakeGates = field(default_factory=FakeGates)
     clock: FakeClock = field(default_factory=FakeClock)
+    incoming: Validated[Any, Any] = field(
+        default_factory=lambda: Validated("r", None, None, FakeHeaders(), FakeClient(), json={"model": "m"})
+    )
     upstream: FakeUpstream = field(init=False)
 
     def __post_init__(self) -> None:
@@ -127,7 +130,7 @@ class Caller:
         """Call, and throw the rest away once it is told of the end, as the platform does when it ends a request."""
 
         async def begin() -> None:
-            response = await call_model(self._gateway(), self._request(), ACCOUNT, self._incoming(), nothing)
+            response = await call_model(self._gateway(), self._request(), ACCOUNT, self.incoming, nothing)
             assert response.finish is not None
             rest = response.finish()
             assert isinstance(rest, Coroutine)
@@ -143,15 +146,12 @@ class Caller:
 
     async def _call(self) -> Outcome:
         try:
-            response = await call_model(self._gateway(), self._request(), ACCOUNT, self._incoming(), nothing)
+            response = await call_model(self._gateway(), self._request(), ACCOUNT, self.incoming, nothing)
         except HeadgateError as error:
             facts = await error.finish() if error.finish else {}
             return Outcome(error.status, error.headers, b"", facts, error)
         facts = dict(response.facts) | dict(await response.finish() if response.finish else {})
         return Outcome(response.status, response.headers, _sent(response), facts, None)
-
-    def _incoming(self) -> Validated[Any, Any]:
-        return Validated("r", None, None, FakeHeaders(), FakeClient())
 
     def _request(self) -> ModelRequest:
         stream = StreamFormat(
