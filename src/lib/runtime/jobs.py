@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from pyodide.ffi import JsException
-
 from lib.admission.bookkeeping import keep_books
 from lib.admission.ledger_messages import retry_seconds
 from lib.admission.ledger_writer import Writer
 from lib.http import idempotency
+from lib.http.errors import Unavailable
 from lib.identity import browser_keys, housekeeping
 from lib.runtime import log
 from lib.runtime.archive import archive_of
+from lib.runtime.gate_calls import GateCalls
 from lib.runtime.stores import store_of
 from lib.runtime.worker import services_of
 from lib.services import Services
@@ -66,13 +66,13 @@ async def _keep_books(services: Services, env: Any) -> None:
 
 async def write_ledger(env: Any, batch: Any) -> None:
     """Write to the store what the gates have sent: a batch of the queue's messages."""
-    services = services_of(env).for_request()
+    services, gates = services_of(env).for_request(), GateCalls(env.GATE)
 
     async def confirm(org_id: str, written: str, refused: str) -> None:
         try:
-            await env.GATE.getByName(org_id).delivered(written, refused)
-        except JsException as error:
-            log.warning("gate_unreachable", org_id=org_id, reason=error.message)
+            await gates.call(org_id, "delivered", written, refused)
+        except Unavailable as error:  # the gate sends its records again
+            log.warning("gate_unreachable", org_id=org_id, reason=str(error))
 
     try:
         await Writer(services.database, confirm, log, services.clock.now()).write([_Brought(m) for m in batch.messages])
