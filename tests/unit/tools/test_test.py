@@ -8,7 +8,7 @@ import pytest
 
 from tools import test as module
 from tools.project import ROOT
-from tools.test import Suite, main, suites
+from tools.test import CHOSEN, Suite, main, suites
 
 
 def test_every_folder_of_tests_is_run_and_the_real_runtime_once_with_each_store() -> None:
@@ -20,14 +20,17 @@ def test_every_folder_of_tests_is_run_and_the_real_runtime_once_with_each_store(
         "tests/contract",
         "tests/e2e on d1",
         "tests/e2e on postgres",
+        "some of tests/e2e as in production",
     ]
-    assert [suite.variables for suite in listed[-2:]] == [
+    assert listed[-1].variables["PRODUCTION"] == "1"
+    assert all((ROOT / name.partition("::")[0]).exists() for name in CHOSEN)
+    assert [suite.variables for suite in listed[-3:-1]] == [
         {"HEADGATE_TEST_STORE": "d1"},
         {"HEADGATE_TEST_STORE": "postgres"},
     ]
     with_tests = {path.relative_to(ROOT).parts[1] for path in (ROOT / "tests").rglob("*test*.*") if path.is_file()}
     folders = {name for name in with_tests if (ROOT / "tests" / name).is_dir()}
-    assert folders <= {suite.name.split()[0].removeprefix("tests/") for suite in listed}
+    assert folders <= {suite.name.split()[0].removeprefix("tests/") for suite in listed[:-1]}
 
 
 def test_all_run_also_after_one_has_failed_and_the_failed_are_named(
