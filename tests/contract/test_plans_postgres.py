@@ -84,7 +84,7 @@ def test_usage_is_read_by_organisation_and_time(plan: Explained) -> None:
     assert "started_at < " in condition or "(SELECT min(started_at)" in plan.sql, str(plan)
 
 
-@each("FROM usage_records", "key_id = ?4")
+@each("single_records", "key_id = ?5")
 def test_a_report_on_one_key_uses_the_keys_own_index(plan: Explained) -> None:
     """An organisation with thousands of keys and a report on one of them, on every page."""
     [index] = [name for name in plan.indexes if name.startswith("usage_records")]

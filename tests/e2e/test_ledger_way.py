@@ -117,9 +117,10 @@ def reports(own: Headgate) -> list[list[Json]]:
 
 
 def move_back(stack: Stack, model: str, days: int) -> None:
-    """Have a model's records begin so many days ago."""
+    """Have a model's records begin so many days ago, and the job know of it as if they had come so."""
     at = (datetime.now(UTC) - timedelta(days=days)).strftime("%Y-%m-%dT12:00:00.000000Z")
     stack.target().execute(f"UPDATE usage_records SET started_at = '{at}' WHERE model = '{model}';")
+    stack.target().execute(f"UPDATE usage_marks SET unsummed_at = '{at}', oldest_at = '{at}' WHERE oldest_at > '{at}';")
 
 
 @pytest.fixture(scope="module")

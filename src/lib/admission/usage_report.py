@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 from enum import StrEnum
 
-from lib.admission.day_sums import SUBJECTS, SUMS, TOKENS, day_of, subjects
+from lib.admission.day_sums import SUBJECTS, SUMS, TOKENS, day_of
 from lib.store.database import Database, Value
 from lib.store.dialect import Dialect
 from lib.store.scope import Org
@@ -37,6 +37,9 @@ COLUMNS: Mapping[Group, str] = {
     Group.USER: "user_id",
     Group.END_USER: "end_user",
 }
+
+_NOTHING = "CAST('' AS TEXT)"
+_MARK = "FROM usage_marks WHERE usage_marks.org_id = ?1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,52 +90,125 @@ async def report(
 ) -> list[UsageSum]:
     """Return lines in the order of all groups, those behind `after`: what the last line has in each of `COLUMNS`.
 
-    Days that have been summed come from their sums, so `start` and `end` are the beginnings of days (UTC).
+    Days that have been summed come from their sums, so `start` and `end` are the beginnings of days (UTC). Each half
+    gives no more lines than asked for, from behind `after` on: pages do not add up again what was shown before. Both
+    are of one statement and so of one moment: a day that is being summed now is in one of them.
     """
-    shown = [f"used.{column}" if group in groups else "CAST('' AS TEXT)" for group, column in COLUMNS.items()]
-    used, bound = _used(database.dialect, org_id, wanted)
-    behind = ""
-    if after is not None:
-        first = len(bound) + 1
-        places = ", ".join(f"?{first + number}" for number in range(len(shown)))
-        behind = f" HAVING ({', '.join(shown)}) > ({places})"
-        bound += after
-    # Every part of this text is a constant of ours; what the caller chose is bound. Sums are texts, so that none is
-    # rounded on its way through JavaScript's numbers.
-    numbers = ", ".join(str(number) for number in range(1, len(shown) + 1))
-    named = ", ".join(f"{place} AS {column}" for place, column in zip(shown, COLUMNS.values(), strict=True))
-    sql = (
-        f"SELECT {named},"
-        f" {', '.join(f'CAST(sum(used.{name}) AS TEXT) AS {name}' for name in SUMS)}"
-        f" FROM {used} AS used GROUP BY {numbers}{behind} ORDER BY {numbers} LIMIT ?{len(bound) + 1}"
+    shown = [column for group, column in COLUMNS.items() if group in groups]
+    behind = [place for column, place in zip(COLUMNS.values(), after, strict=True) if column in shown] if after else []
+    if after and not shown:
+        return []  # there is one line alone
+    start = day_of(wanted.start)
+    if behind and Group.DAY in groups and _is_day(behind[0]):
+        start = max(start, behind[0])
+    bound: list[Value] = [org_id, start, day_of(wanted.end), limit]
+    filters = _filters(wanted, bound)
+    places = ", ".join(f"?{len(bound) + 1 + number}" for number in range(len(behind)))
+    bound += behind
+    days = _days(database.dialect, wanted, shown, filters, places)
+    singles = _singles(database.dialect, wanted, shown, filters, places)
+    if Group.DAY in groups:  # single records are of later days: they are read once the sums do not fill the page
+        filled = f"SELECT count(*) FROM (SELECT 1 AS one {days} {_grouped(shown)} LIMIT ?4) AS filling"
+        singles += f" AND ?4 > ({filled})"
+    day = database.dialect.utc_day("started_at")
+    halves = (
+        f"SELECT * FROM (SELECT {_named(shown)}, {_added(SUMS)} {days} {_sorted(shown)} LIMIT ?4) AS summed_days",
+        (
+            f"SELECT * FROM (SELECT {_named(shown, day)}, {_added(_SINGLE)} {singles} {_sorted(shown, day)} LIMIT ?4)"
+            " AS single_records"
+        ),
     )
-    return await database.query(Org(org_id), UsageSum, sql, *bound, limit)
+    return _merged(await database.query(Org(org_id), UsageSum, " UNION ALL ".join(halves), *bound))[:limit]
 
 
-def _used(dialect: Dialect, org_id: str, wanted: UsageFilter) -> tuple[str, list[Value]]:
-    """Return a SELECT of what was used, day by day where that is known and else record by record, and what is bound.
+def _is_day(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
 
-    Both halves are of one moment, so a day that is being summed now is in one of them.
-    """
-    bound: list[Value] = [org_id, day_of(wanted.start), day_of(wanted.end)]
-    more = ""
+
+# What a single record adds to each sum.
+_SINGLE = (
+    "1",
+    *TOKENS,
+    "coalesce(cost_nano_usd, 0)",
+    "CASE WHEN estimated THEN 1 ELSE 0 END",
+    "CASE WHEN cost_nano_usd IS NULL THEN 1 ELSE 0 END",
+)
+
+
+def _filters(wanted: UsageFilter, bound: list[Value]) -> str:
+    """Return the conditions of the filters, and put what is bound to them behind what is in `bound`."""
+    conditions = ""
     for column in ("model", "key_id", *SUBJECTS):
         value = getattr(wanted, column)
         if value is not None:
             bound.append(value)
-            more += f" AND {column} = ?{len(bound)}"
-    mark = "FROM usage_marks WHERE usage_marks.org_id = ?1)"
+            conditions += f" AND {column} = ?{len(bound)}"
+    return conditions
+
+
+def _expressions(shown: Sequence[str], day: str) -> Mapping[str, str]:
+    """Return how each column of a line is read: from sums of days, or where `day` is an expression from records."""
+    subject = "coalesce({}, '')" if day != "day" else "{}"
+    return {
+        column: day if column == "day" else subject.format(column) if column in SUBJECTS else column for column in shown
+    }
+
+
+def _named(shown: Sequence[str], day: str = "day") -> str:
+    expressions = _expressions(shown, day)
+    return ", ".join(f"{expressions.get(column, _NOTHING)} AS {column}" for column in COLUMNS.values())
+
+
+def _added(expressions: Sequence[str]) -> str:
+    """Return the sums. They are texts, so that none is rounded on its way through JavaScript's numbers."""
+    named = zip(expressions, SUMS, strict=True)
+    return ", ".join(f"CAST(sum({expression}) AS TEXT) AS {name}" for expression, name in named)
+
+
+def _grouped(shown: Sequence[str], day: str = "day") -> str:
+    return f"GROUP BY {', '.join(_expressions(shown, day).values()) or 'org_id'}"
+
+
+def _sorted(shown: Sequence[str], day: str = "day") -> str:
+    listed = ", ".join(_expressions(shown, day).values()) or "org_id"
+    return f"GROUP BY {listed} ORDER BY {listed}"
+
+
+def _behind(shown: Sequence[str], places: str, day: str = "day") -> str:
+    return f" AND ({', '.join(_expressions(shown, day).values())}) > ({places})" if places else ""
+
+
+def _days(dialect: Dialect, wanted: UsageFilter, shown: Sequence[str], filters: str, places: str) -> str:
+    """Return what stands behind SELECT for days that are summed."""
+    by_key = wanted.key_id is not None or shown[:1] == ["key_id"]
+    return (
+        f"FROM usage_days{dialect.by_index('usage_days_by_key') if by_key else ''} WHERE org_id = ?1 AND day >= ?2"
+        f" AND day < ?3 AND day < (SELECT usage_marks.summed_until {_MARK}){filters}{_behind(shown, places)}"
+    )
+
+
+def _singles(dialect: Dialect, wanted: UsageFilter, shown: Sequence[str], filters: str, places: str) -> str:
+    """Return what stands behind SELECT for records of days that are not."""
     # One lower bound, so that an index is searched for it: the later of where the report begins and where sums end.
     # max() gives a row also where there is no mark; PostgreSQL takes no coalesce() into an index under its policies.
-    later = "(SELECT CASE WHEN max(summed_until) > ?2 THEN max(summed_until) ELSE ?2 END " + mark
+    later = f"(SELECT CASE WHEN max(summed_until) > ?2 THEN max(summed_until) ELSE ?2 END {_MARK})"
+    by_key = dialect.by_index("usage_records_by_key") if wanted.key_id is not None else ""
     return (
-        f"(SELECT day, model, key_id, {', '.join((*SUBJECTS, *SUMS))} FROM usage_days WHERE org_id = ?1"
-        f" AND day >= ?2 AND day < ?3 AND day < (SELECT usage_marks.summed_until {mark}{more}"
-        f" UNION ALL SELECT {dialect.utc_day('started_at')}, model, key_id, {subjects('usage_records')}, 1,"
-        f" {', '.join(TOKENS)},"
-        " coalesce(cost_nano_usd, 0), CASE WHEN estimated THEN 1 ELSE 0 END,"
-        " CASE WHEN cost_nano_usd IS NULL THEN 1 ELSE 0 END"
-        " FROM usage_records WHERE org_id = ?1"
-        f" AND started_at >= {dialect.day_start(later)}"
-        f" AND started_at < {dialect.day_start('?3')}{more})"
-    ), bound
+        f"FROM usage_records{by_key} WHERE org_id = ?1 AND started_at >= {dialect.day_start(later)}"
+        f" AND started_at < {dialect.day_start('?3')}{filters}"
+        f"{_behind(shown, places, day=dialect.utc_day('started_at'))}"
+    )
+
+
+def _merged(lines: Sequence[UsageSum]) -> list[UsageSum]:
+    """Return the lines of both halves in their order, those of one place added together."""
+    found: dict[tuple[str, ...], UsageSum] = {}
+    for line in lines:
+        place = tuple(getattr(line, column) for column in COLUMNS.values())
+        other = found.get(place)
+        sums = {name: getattr(line, name) + getattr(other, name) for name in SUMS} if other else {}
+        found[place] = replace(line, **sums)
+    return [line for _, line in sorted(found.items())]
