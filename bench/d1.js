@@ -1,10 +1,13 @@
 /**
  * D1 for bare workerd: the service behind workerd's own `cloudflare-internal:d1-api`, on a Durable Object's SQLite.
- * `POST /execute-script` is the benchmark's own: it runs a whole SQL script (migrations, seed).
+ * `POST /execute-script` is the benchmark's own: it runs a whole SQL script (migrations, seed). So is `GET /rows`: how
+ * many rows all statements have read.
  */
 import { DurableObject } from "cloudflare:workers";
 
 export class Database extends DurableObject {
+  #read = 0;
+
   async fetch(request) {
     const { pathname } = new URL(request.url);
     try {
@@ -12,6 +15,7 @@ export class Database extends DurableObject {
         this.ctx.storage.sql.exec(await request.text());
         return new Response("done\n");
       }
+      if (pathname === "/rows") return Response.json(this.#read);
       const asked = await request.json();
       const queries = Array.isArray(asked) ? asked : [asked];
       return Response.json(this.ctx.storage.transactionSync(() => queries.map((query) => this.#run(query))));
@@ -24,6 +28,7 @@ export class Database extends DurableObject {
     const before = this.#changes();
     const cursor = this.ctx.storage.sql.exec(sql, ...(params ?? []));
     const results = { columns: cursor.columnNames, rows: [...cursor.raw()] };
+    this.#read += cursor.rowsRead;
     return { success: true, results, meta: { changes: this.#changes() - before, duration: 0 } };
   }
 

@@ -1,10 +1,12 @@
 """The benchmarks: direct, through a minimal JavaScript Worker, and through Headgate, measured side by side in one run.
 
-Usage: .venv/bin/python bench/run.py [--quick] [--only {speed,store,admission,identity,memory}]
+Usage: .venv/bin/python bench/run.py [--quick] [--only PART] [--dimension NAME]
 
 `make bench` sets everything up first. The whole run takes about a quarter of an hour and writes docs/benchmarks.md. For
 work on the code there are two options, which only print: `--only` measures one part, and `--quick` measures roughly, in
-a minute or two: the speed, or the part that `--only` names.
+a minute or two: the speed, or the part that `--only` names. How cost grows is measured by `--only growth` alone, in
+half an hour (`--quick`: to 10,000 of each, in ten minutes), and put into the page; `--dimension` takes one of its
+parts, and only prints.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 
@@ -41,6 +41,7 @@ class Stage:
     ) -> None:
         environment = {**variables(simulator_url), **(more or {})}
         self.ports = write_configuration(folder, main, environment, postgres.worker_url if postgres else None)
+        self._folder, self._options = folder, options
         self.workerd = Workerd(folder, *options)
         try:
             self.workerd.first_answer(self.ports.headgate)
@@ -70,6 +71,13 @@ class Stage:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.workerd.stop()
+
+    def restart(self, between: Callable[[], None] = lambda: None) -> None:
+        """Stop workerd, do what is to be done meanwhile with its files, and start it over the same data."""
+        self.workerd.stop()
+        between()
+        self.workerd = Workerd(self._folder, *self._options)
+        self.workerd.first_answer(self.ports.headgate)
 
     def execute(self, script: str) -> None:
         """Run a SQL script on D1. Raises ToolError."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import tempfile
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
@@ -10,9 +11,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench import admission, cold_start, identity, memory, speed, store
+from bench import admission, cold_start, growth, growth_table, identity, memory, speed, store
 from bench.admission_table import admission_section
 from bench.cases import MEMORY_CASES, QUICK_CASES, SPEED_CASES, Case
+from bench.growth_cases import DIMENSIONS
+from bench.growth_table import growth_section, kept_section, put_section
 from bench.identity_table import identity_section
 from bench.load import LoadGenerator
 from bench.report import Findings, memory_table, render
@@ -63,6 +66,38 @@ def only_admission(effort: Effort) -> str:
 def only_identity(effort: Effort) -> str:
     with built() as (folder, url, generator):
         return identity_section(identity.measure(folder, url, generator, effort), effort)
+
+
+def write_growth(*, quick: bool, names: Sequence[str] = ()) -> str:
+    """Measure how cost grows, and put the section into the page: a quick one too, since it says that it is one."""
+    load_before = os.getloadavg()[0]
+    effort = growth.QUICK if quick else growth.WHOLE
+    measured = []
+    with built() as (folder, url, generator):
+        for number, dimension in enumerate(DIMENSIONS):
+            if names and dimension.name not in names:
+                continue
+            say(f"growth: {dimension.name}")
+            own = folder / str(number)
+            shutil.copytree(folder / "out", own / "out")
+            figures: list[growth.Figure] = []
+            failed = None
+            try:
+                with growth.ground(own, url, generator, effort) as ground:
+                    for figure in dimension.measure(ground, effort.sizes(*dimension.sizes)):
+                        figures.append(figure)
+                        say(f"growth: {dimension.name}, {figure.size:,}: {figure.name} {figure.value:.3g}")
+            except Exception as error:  # noqa: BLE001 - one that breaks where it hurts must not cost the others
+                failed = f"{type(error).__name__}: {error}"
+                say(f"growth: {dimension.name}: {failed}")
+            measured.append(growth_table.Measured(dimension, figures, failed))
+            shutil.rmtree(own)
+    section = growth_section(
+        measured, f"load average {load_before:.1f} before, {os.getloadavg()[0]:.1f} after", quick=quick
+    )
+    if not names:
+        PAGE.write_text(put_section(PAGE.read_text(encoding="utf-8"), section), encoding="utf-8")
+    return section
 
 
 def whole() -> str:
@@ -123,16 +158,23 @@ def run(arguments: Sequence[str], description: str) -> None:
     """Print what was measured; a whole run also writes it. Raises ToolError."""
     parser = ArgumentParser(description=description, formatter_class=RawDescriptionHelpFormatter, allow_abbrev=False)
     parser.add_argument("--quick", action="store_true", help="fewer, shorter rounds; without --only, of the speed")
-    parser.add_argument("--only", choices=("speed", *ONLY), help="measure this part, and print it without writing")
+    parser.add_argument(
+        "--only",
+        choices=("speed", *ONLY, "growth"),
+        help="measure this part, and print it; only growth is written, too",
+    )
+    parser.add_argument("--dimension", action="append", default=[], metavar="NAME", help="of growth, only this one")
     chosen = parser.parse_args(arguments)
-    if chosen.only in ONLY:
+    if chosen.only == "growth":
+        print(write_growth(quick=chosen.quick, names=chosen.dimension))
+    elif chosen.only in ONLY:
         print(ONLY[chosen.only](QUICK if chosen.quick else WHOLE))
     elif chosen.quick:
         print(only_speed(QUICK, QUICK_CASES))
     elif chosen.only == "speed":
         print(only_speed(WHOLE, SPEED_CASES))
     else:
-        page = whole()
+        page = put_section(whole(), kept) if (kept := kept_section(PAGE)) else whole()
         PAGE.parent.mkdir(exist_ok=True)
         PAGE.write_text(page, encoding="utf-8")
         print(page)
