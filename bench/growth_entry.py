@@ -1,4 +1,4 @@
-"""Headgate's entry with paths that tell the memory and the rows that gates have read, and one that does the daily work.
+"""Headgate's entry with paths that tell the memory and the rows that gates have read, and one for the hourly work.
 
 The benchmark puts it beside entry.py; no deploy has it.
 """
@@ -14,7 +14,7 @@ from memory_entry import Guard
 
 from lib.runtime import gate_object
 from lib.runtime.gate_object import Gate
-from lib.runtime.jobs import daily
+from lib.runtime.jobs import hourly
 
 __all__ = ["Default", "Gate", "Guard"]
 
@@ -55,7 +55,7 @@ class Default(WithMemory):  # type: ignore[misc]
         """Tell, work, or answer as Headgate does."""
         if request.url.endswith("/__bench/rows"):
             return js.Response.new(json.dumps({"gate": _READ}))
-        if request.url.endswith("/__bench/daily"):
-            await daily(self.env._env)  # noqa: SLF001 - as entry.py does
+        if request.url.endswith("/__bench/hourly"):
+            await hourly(self.env._env)  # noqa: SLF001 - as entry.py does
             return js.Response.new("{}")
         return await super().fetch(request)

@@ -55,7 +55,7 @@ BEFORE: Mapping[str, Mapping[str, Mapping[int, float]]] = {
     },
     "Keys": {"first page of the list, ms": {1_000: 9}},
     "Members": {"a call, CPU ms": {100_000: 5.4}},
-    "Organisations": {"the daily job, ms": {100: 200, 1_000: 1_720}},
+    "Organisations": {"the hourly job, ms": {100: 200, 1_000: 1_720}},
     "Ledger": {
         "first page, ms": {10_000: 10, 100_000: 11, 1_000_000: 12},
         "a page 80 days back, ms": {10_000: 13, 100_000: 20, 1_000_000: 82},

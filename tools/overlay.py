@@ -103,10 +103,10 @@ def write_configuration(overlay: Overlay, store: Store, path: Path = CONFIG) -> 
 
 
 def _over(base: Any, own: Any) -> Any:
-    """Lay tables over each other; a list or a value takes the place of the other's."""
+    """Lay tables over each other; a list, a value or an empty table takes the place of the other's."""
     if not (isinstance(base, dict) and isinstance(own, dict)):
         return own
-    return {**base, **{name: _over(base.get(name), value) for name, value in own.items()}}
+    return {**base, **{name: _over(base.get(name), value) if value else value for name, value in own.items()}}
 
 
 def _without(part: Any, names: tuple[str, ...]) -> Any:

@@ -76,6 +76,8 @@ def test_what_a_deployment_does_not_use_is_not_bound(tmp_path: Path, store: Stor
     assert configuration(mail, store)["send_email"] == [{"name": "EMAIL"}]
     less = configuration(overlay(tmp_path, "r2_buckets = []\nkv_namespaces = []\n", store=store), store)
     assert (less["r2_buckets"], less["kv_namespaces"], "send_email" in less) == ([], [], False)
+    free = configuration(overlay(tmp_path, "limits = {}\nqueues = {}\n", store=store), store)
+    assert (free["limits"], queues_of(free)) == ({}, [])
 
 
 def test_a_second_deployment_has_its_own_of_everything(tmp_path: Path) -> None:
