@@ -36,10 +36,12 @@ from lib.runtime.argon2 import CtypesArgon2
 from lib.runtime.bell import JsBell
 from lib.runtime.environment import variable_reader
 from lib.runtime.fetch_transport import fetch_client
+from lib.runtime.gate_calls import GateCalls
 from lib.runtime.gates import JsGates
 from lib.runtime.guard import JsGuardObjects
 from lib.runtime.kv import cache_of
 from lib.runtime.mail import mail_of
+from lib.runtime.placement import Placement
 from lib.runtime.sealer import WebCryptoSealer
 from lib.runtime.signatures import WebCryptoSignatures
 from lib.runtime.stores import store_of
@@ -70,7 +72,9 @@ def bootstrap(env: Any) -> Services:
     mailer, outbox = mail_of(env, config.mail, clock)
     denials = Denials(cache)
     accounts = Accounts(cache, denials)
-    gates = JsGates(env.GATE, accounts)
+    placement = Placement(env, config.place)
+    # Each isolate would pay a way to another object before its first call; without a jurisdiction `/readyz` is enough.
+    gates = JsGates(GateCalls(placement.gates, placement.check if placement.is_bound else None), accounts)
     gateway = Gateway(
         configured(config),
         JsUpstream(),
@@ -88,6 +92,7 @@ def bootstrap(env: Any) -> Services:
             note_filling(services.database)
 
     async def check_gate(services: Services) -> None:
+        await placement.check()
         await services.gates.flush(_NO_ORG)
 
     return Services(
@@ -113,7 +118,7 @@ def bootstrap(env: Any) -> Services:
         ),
         mailer=mailer,
         outbox=outbox,
-        guard=ObjectGuard(JsGuardObjects(env.GUARD), derive(config.secret, "guard")),
+        guard=ObjectGuard(JsGuardObjects(placement.guards), derive(config.secret, "guard")),
         audit=events,
         invitations=invitation_service,
         providers=providers_of(read_providers(variable), fetch_client(TIMEOUT_SECONDS, MOST_BYTES), signatures),

@@ -20,6 +20,9 @@ _DOMAIN = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9
 OPENAI_BASE_URL = "https://api.openai.com/v1"
 RESEND_URL = "https://api.resend.com/emails"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+# https://developers.cloudflare.com/durable-objects/reference/data-location/
+LOCATIONS = ("wnam", "enam", "sam", "weur", "eeur", "apac", "oc", "afr", "me")
+JURISDICTIONS = ("eu", "us", "fedramp")
 # A name has nothing in it that would have to be quoted in a mail's header.
 _SENDER = re.compile(
     r"(?P<bare>[^\s<>@,;\"]{1,64}@[^\s<>@,;\"]{1,189})"
@@ -111,6 +114,17 @@ class SessionConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class PlaceConfig:
+    """Where Durable Objects are made: see `lib.runtime.placement`.
+
+    gate_location: GATE_LOCATION, near what the gates are made. jurisdiction: JURISDICTION, what all of them stay in.
+    """
+
+    gate_location: str | None = None
+    jurisdiction: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """Settings; the names in upper case are the environment's.
 
@@ -122,7 +136,7 @@ class Config:
     output_floor_tokens: OUTPUT_FLOOR_TOKENS, the least output that a budget must cover where a client sets no maximum.
     default_output_tokens: DEFAULT_OUTPUT_TOKENS, the most that we ask for then of a model whose maximum nobody told.
     ledger_retention_days: LEDGER_RETENTION_DAYS, how long single usage records stay in the store.
-    account, session, mail: see there.
+    account, session, mail, place: see there.
     """
 
     secret: str = field(repr=False)
@@ -137,6 +151,7 @@ class Config:
     account: AccountConfig = AccountConfig()
     session: SessionConfig = SessionConfig()
     mail: MailConfig = MailConfig()
+    place: PlaceConfig = PlaceConfig()
     older_secrets: tuple[str, ...] = field(default=(), repr=False)
 
     @property
@@ -164,6 +179,9 @@ def read_config(variable: Callable[[str], str | None]) -> Config:
         account=(account := _account(variable)),
         session=_session(variable),
         mail=_mail(variable, account.public_url),
+        place=PlaceConfig(
+            _one_of("GATE_LOCATION", variable, LOCATIONS), _one_of("JURISDICTION", variable, JURISDICTIONS)
+        ),
         older_secrets=older_secrets(variable("HEADGATE_SECRET_PREVIOUS") or "", secret),
     )
 
@@ -261,6 +279,13 @@ def _domains(text: str) -> frozenset[str]:
     if not plain or len(domains) > MOST_DOMAINS or not all(_DOMAIN.fullmatch(domain) for domain in domains):
         raise ConfigError(f"SIGN_UP_DOMAINS must be at most {MOST_DOMAINS} domains with commas between them")
     return frozenset(domains)
+
+
+def _one_of(name: str, variable: Callable[[str], str | None], known: tuple[str, ...]) -> str | None:
+    text = variable(name) or None
+    if text is not None and text not in known:
+        raise ConfigError(f"{name} must be one of {', '.join(known)}")
+    return text
 
 
 def read_store(variable: Callable[[str], str | None]) -> StoreKind:

@@ -32,6 +32,11 @@ class Failure(Enum):
     GATE_UNREACHABLE = (
         "gate", Mode.CLOSED, "503 `gate_unavailable` with `Retry-After`", "what can't be recorded must not be spent",
     )  # fmt: skip
+    JURISDICTION_CHANGED = (
+        "gate", Mode.CLOSED, "503 `jurisdiction_changed`; without a JURISDICTION only `/readyz` says so",
+        "the objects in another jurisdiction are empty: caps would be passed",
+        "operator",
+    )  # fmt: skip
     SETTLEMENT_UNDELIVERED = (
         "gate", Mode.CLOSED, "it waits for the next call; else the gate charges the bound at the deadline",
         "what a lost settlement hides is never free",

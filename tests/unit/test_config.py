@@ -13,6 +13,7 @@ from lib.config import (
     ConfigError,
     MailConfig,
     MailKind,
+    PlaceConfig,
     SignUp,
     StoreKind,
     read_config,
@@ -304,3 +305,13 @@ def test_a_provider_needs_its_key() -> None:
         mail(MAIL="http", MAIL_FROM="a@b.example", MAIL_API_KEY="k", MAIL_API_URL="mail.example")
     with pytest.raises(ConfigError, match="MAIL must be none"):
         mail(MAIL="pigeon")
+
+
+def test_objects_are_placed_as_the_settings_say() -> None:
+    """And anywhere, where they say nothing. What Cloudflare does not know is named."""
+    place = read(REQUIRED | {"GATE_LOCATION": "weur", "JURISDICTION": "eu"}).place
+    assert (place.gate_location, place.jurisdiction) == ("weur", "eu")
+    assert read(REQUIRED).place == read(REQUIRED | {"GATE_LOCATION": "", "JURISDICTION": ""}).place == PlaceConfig()
+    for name in ("GATE_LOCATION", "JURISDICTION"):
+        with pytest.raises(ConfigError, match=name):
+            read(REQUIRED | {name: "EU"})

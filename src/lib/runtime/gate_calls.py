@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,13 +57,17 @@ class GateBroke(Unavailable):
 class GateCalls:
     """Calls to the gates of a namespace of Durable Objects. All raise Unavailable when there is no answer."""
 
-    def __init__(self, namespace: Any) -> None:
+    def __init__(self, namespace: Any, check: Callable[[], Awaitable[None]] | None = None) -> None:
         self._namespace = namespace
+        self._check = check  # raises Unavailable where no gate may be called; until it has passed
 
     async def call(self, org_id: str, name: str, *arguments: object) -> Any:
         """Return what a gate's method returns. When it can't be reached, nothing passes: a cap that is not checked is
         no cap.
         """
+        if self._check is not None:
+            await self._check()
+            self._check = None
         method, until_ms = METHODS[name], 0.0
         while True:
             began_ms = time.time() * 1000

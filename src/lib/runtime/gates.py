@@ -17,7 +17,6 @@ import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
-from typing import Any
 
 import js
 from pydantic_core import from_json
@@ -49,8 +48,8 @@ NO_VERSION = 0
 class JsGates:
     """Implements `lib.gateway.settlement.Gates` and `lib.services.OrgGates`."""
 
-    def __init__(self, namespace: Any, accounts: Accounts) -> None:
-        self._calls = GateCalls(namespace)
+    def __init__(self, calls: GateCalls, accounts: Accounts) -> None:
+        self._calls = calls
         self._accounts = accounts
         self._queues: dict[str, Queue] = {}
         self._lines = Lines()

@@ -13,6 +13,7 @@ from workers import DurableObject
 from lib.identity.guard import KNOWN, NETWORK
 from lib.identity.guessing import Attempts, rule_of
 from lib.identity.guessing_store import AttemptsTable
+from lib.identity.placement_store import first_told
 from lib.runtime.gate_object import JsSql
 
 FORGETTING_MS = 60_000  # when an object that has nothing to remember, but something on disk, forgets that
@@ -24,8 +25,9 @@ class Guard(DurableObject):
     def __init__(self, ctx: Any, env: Any) -> None:
         super().__init__(ctx, env)
         self._storage = ctx._ctx.storage
-        self._table = AttemptsTable(JsSql(self._storage))
-        purpose, kind, _ = str(ctx._ctx.id.name).split(":", 2)
+        self._sql = JsSql(self._storage)
+        self._table = AttemptsTable(self._sql)
+        purpose, kind, *_ = [*str(ctx._ctx.id.name).split(":", 2), ""]  # an object that can't be made refuses everybody
         self._rule = rule_of(purpose, network=kind == NETWORK)
         self._attempts = self._table.read(self._rule)
         if self._table.is_there and self._attempts.forgets_at() <= _now_ms():
@@ -54,6 +56,10 @@ class Guard(DurableObject):
     def released(self, network: str) -> None:
         """Note that an attempt under way has ended without a result."""
         self._attempts.released(network)
+
+    def placed(self, jurisdiction: str) -> str:
+        """Return the jurisdiction that was told first; see `lib.runtime.placement`."""
+        return first_told(self._sql, jurisdiction)
 
     async def alarm(self, _info: Any = None) -> None:
         """Forget everything once it means nothing any more."""

@@ -13,6 +13,7 @@ from lib.identity import browser_keys, housekeeping
 from lib.runtime import log
 from lib.runtime.archive import archive_of
 from lib.runtime.gate_calls import GateCalls
+from lib.runtime.placement import Placement
 from lib.runtime.stores import store_of
 from lib.runtime.worker import services_of
 from lib.services import Services
@@ -66,7 +67,8 @@ async def _keep_books(services: Services, env: Any) -> None:
 
 async def write_ledger(env: Any, batch: Any) -> None:
     """Write to the store what the gates have sent: a batch of the queue's messages."""
-    services, gates = services_of(env).for_request(), GateCalls(env.GATE)
+    services = services_of(env).for_request()
+    gates = GateCalls(Placement(env, services.config.place).gates)
 
     async def confirm(org_id: str, written: str, refused: str) -> None:
         try:

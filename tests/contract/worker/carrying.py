@@ -42,7 +42,7 @@ async def take_over(wait_ms: int, *, cut_off: bool) -> dict[str, Any]:
     usual = gates.WAIT_MS, gate_queue.GONE_SECONDS
     gates.WAIT_MS, gate_queue.GONE_SECONDS = wait_ms, wait_ms / 1000 - 0.1
     try:
-        way = JsGates(namespace, Accounts(cache, Denials(cache)))
+        way = JsGates(gate_calls.GateCalls(namespace), Accounts(cache, Denials(cache)))
         tasks = [_open(way, name) for name in "abc"]
         if cut_off:
             await asyncio.sleep(0)

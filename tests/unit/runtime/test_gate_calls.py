@@ -84,14 +84,14 @@ def _fails(*calls: int, **properties: bool) -> Callable[[int, list[Any]], Awaita
 def test_a_call_is_made_a_second_time_where_that_may_help(happens: Any, told: str, stubs: int) -> None:
     """With a new stub. A gate that is overloaded is left alone at once."""
     gate = Gate(happens)
-    assert run_virtually(_open(GATES.JsGates(gate, Accounts()))) == told
+    assert run_virtually(_open(GATES.JsGates(GATES.GateCalls(gate), Accounts()))) == told
     assert gate.stubs == stubs
 
 
 def test_every_method_says_whether_it_may_be_called_twice() -> None:
     """What the Durable Object has and is not in the table can't be called; a change of the policy is tried again."""
     gate = Gate(_fails(1, retryable=True))
-    run_virtually(GATES.JsGates(gate, Accounts()).accounts_changed("org-1"))
+    run_virtually(GATES.JsGates(GATES.GateCalls(gate), Accounts()).accounts_changed("org-1"))
     assert gate.others == ["bump", "bump"]
     with pytest.raises(KeyError):
         run_virtually(GATES.GateCalls(gate).call("org-1", "alarm"))
@@ -103,7 +103,8 @@ def test_a_gate_that_never_answers_is_given_up_after_ten_seconds() -> None:
     async def calls() -> tuple[str, float]:
         loop = asyncio.get_running_loop()
         begun = loop.time()
-        return await _open(GATES.JsGates(Gate(lambda *_: asyncio.sleep(SLOW)), Accounts())), loop.time() - begun
+        way = GATES.JsGates(GATES.GateCalls(Gate(lambda *_: asyncio.sleep(SLOW))), Accounts())
+        return await _open(way), loop.time() - begun
 
     told, took = run_virtually(calls())
     assert (told, round(took)) == ("503 1", 10)
@@ -118,7 +119,7 @@ def test_a_stalled_gate_is_asked_by_one_and_not_by_all_who_wait() -> None:
         await asyncio.sleep(9 if call == 1 else 0.1)
 
     async def calls(gate: Gate) -> list[str]:
-        way = GATES.JsGates(gate, Accounts())
+        way = GATES.JsGates(GATES.GateCalls(gate), Accounts())
         return list(await asyncio.gather(*(_open(way, f"key-{number}") for number in range(3_000))))
 
     gate = Gate(stalls)
@@ -137,7 +138,7 @@ def test_no_more_wait_than_there_is_room_for() -> None:
     """The others are sent away at once."""
 
     async def calls() -> list[str]:
-        way = GATES.JsGates(Gate(lambda *_: asyncio.sleep(9)), Accounts())
+        way = GATES.JsGates(GATES.GateCalls(Gate(lambda *_: asyncio.sleep(9))), Accounts())
         waiting = [asyncio.ensure_future(_open(way)) for _ in range(QUEUE.MOST_WAITING + 1)]
         await asyncio.sleep(0.01)
         told = await _open(way)
@@ -156,7 +157,7 @@ def test_a_carrier_that_is_gone_takes_nobody_with_it(gone: str) -> None:
         await asyncio.sleep(SLOW if call == 2 else 0.01)
 
     async def calls(gate: Gate) -> list[str]:
-        way = GATES.JsGates(gate, Accounts())
+        way = GATES.JsGates(GATES.GateCalls(gate), Accounts())
         first = asyncio.ensure_future(_open(way, "first"))
         await asyncio.sleep(0.001)
         carrier, *others = [asyncio.ensure_future(_open(way, f"key-{number}")) for number in range(40)]
@@ -183,7 +184,7 @@ def test_settlements_go_before_the_next_opening_however_many_there_are() -> None
     """In bounded calls. What has been answered is not under way."""
 
     async def calls(gate: Gate) -> str:
-        way = GATES.JsGates(gate, Accounts())
+        way = GATES.JsGates(GATES.GateCalls(gate), Accounts())
         for _ in range(1_234):
             way.leave(_record("k"))
         return await _open(way)
@@ -203,7 +204,7 @@ def test_settlements_that_a_gate_was_away_for_go_again_before_those_that_came_si
             raise JsException("away")
 
     async def calls(gate: Gate) -> tuple[list[str], list[str]]:
-        way = GATES.JsGates(gate, Accounts())
+        way = GATES.JsGates(GATES.GateCalls(gate), Accounts())
         records = [_record("k") for _ in range(QUEUE.MOST_WAITING)]
         for record in records[:-1]:
             way.leave(record)
@@ -227,7 +228,7 @@ def test_a_settlement_at_which_the_gate_breaks_holds_nobody_up() -> None:
             raise JsException("string or blob too big", remote=True)
 
     async def calls(gate: Gate) -> list[str]:
-        way, good = GATES.JsGates(gate, Accounts()), [_record("good") for _ in range(20)]
+        way, good = GATES.JsGates(GATES.GateCalls(gate), Accounts()), [_record("good") for _ in range(20)]
         for record in [*good[:10], bad, *good[10:]]:
             way.leave(record)
         told = [await _open(way), await _open(way)]
@@ -242,7 +243,7 @@ def test_a_settlement_at_which_the_gate_breaks_holds_nobody_up() -> None:
 
 def test_what_no_call_can_carry_is_refused() -> None:
     """All texts of a row are bounded, so this takes a defect of ours. It must not stand in the others' way."""
-    way = GATES.JsGates(Gate(_nothing), Accounts())
+    way = GATES.JsGates(GATES.GateCalls(Gate(_nothing)), Accounts())
     account = Account(Principal("org-1", "k", frozenset(), None, member_of="x" * 200_000), {}, 1)
 
     async def opens() -> None:

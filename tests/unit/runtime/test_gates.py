@@ -143,7 +143,7 @@ def _ask(key: str) -> Ask:
 
 def _clients(rule: dict[str, Any], draw: random.Random, *, isolates: int, slowest_ms: int = 8) -> Clients:
     namespace = GateNearby(rule, draw, slowest_ms)
-    return Clients(namespace, [GATES.JsGates(namespace, Accounts()) for _ in range(isolates)], draw)
+    return Clients(namespace, [GATES.JsGates(GATES.GateCalls(namespace), Accounts()) for _ in range(isolates)], draw)
 
 
 @pytest.mark.parametrize("rule", JUST_ENOUGH, ids=str)
@@ -270,7 +270,7 @@ def test_a_settlement_that_nobody_could_take_along_goes_again() -> None:
                     raise JsException("away")
                 return 1
 
-        gates, record = GATES.JsGates(Flaky(), Accounts()), _record("k")
+        gates, record = GATES.JsGates(GATES.GateCalls(Flaky()), Accounts()), _record("k")
         gates.leave(replace(record, cause="lost"))
         gates.leave(record)
         await gates.delivered(record, at_once=True)
@@ -303,7 +303,7 @@ def test_a_settlement_is_brought_though_its_carrier_was_thrown_away(also_gone: b
             account = Account(Principal("org-1", "key", frozenset(), None), {}, 1)
             await gates.open(account, _record("opens"), NOW, lambda: _ask("key"))
 
-        gates, mine, other = GATES.JsGates(Namespace(), Accounts()), _record("mine"), _record("other")
+        gates, mine, other = GATES.JsGates(GATES.GateCalls(Namespace()), Accounts()), _record("mine"), _record("other")
         gates.leave(mine)
         carrier = asyncio.ensure_future(opened())
         await asyncio.sleep(0.001)
@@ -338,7 +338,7 @@ def test_who_carries_for_one_that_was_thrown_away_drops_no_settlement_of_others(
                 settled.extend(row[2]["key_id"] for row in json.loads(rows) if row[1] is None)
                 return 1
 
-        gates, mine = GATES.JsGates(Namespace(), Accounts()), _record("mine")
+        gates, mine = GATES.JsGates(GATES.GateCalls(Namespace()), Accounts()), _record("mine")
         account = Account(Principal("org-1", "key", frozenset(), None), {}, 1)
         opening = [gates.open(account, _record("opens"), NOW, lambda: _ask("key")) for _ in range(4)]
         works = [asyncio.ensure_future(one) for one in opening]

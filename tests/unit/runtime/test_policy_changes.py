@@ -100,7 +100,7 @@ class FarAway:
     def _isolate(self) -> Services:
         denials = Denials()
         accounts = Accounts(denials=denials)
-        gates = GATES.JsGates(self.gate, accounts)
+        gates = GATES.JsGates(GATES.GateCalls(self.gate), accounts)
         gateway = replace(self.world.services.gateway, gates=gates, denials=denials)
         return replace(self.world.services, accounts=accounts, gates=gates, gateway=gateway, shield=Shield())
 

@@ -72,22 +72,30 @@ class _OnceCallable:
 
 def load_gates() -> tuple[ModuleType, ModuleType, ModuleType]:
     """Return `lib.runtime.gates`, `gate_queue` and `lines` upon this platform, made for the caller alone."""
+    gates, queue, lines, calls = load("gates", "gate_queue", "lines", "gate_calls")
+    for module in (queue, lines, calls):
+        vars(module)["time"] = SimpleNamespace(time=lambda: asyncio.get_running_loop().time())
+    return gates, queue, lines
+
+
+def load(*names: str) -> list[ModuleType]:
+    """Return modules of `lib.runtime` upon this platform, made for the caller alone."""
     js, pyodide, ffi = ModuleType("js"), ModuleType("pyodide"), ModuleType("pyodide.ffi")
     vars(js).update(
+        Object=SimpleNamespace(fromEntries=dict),
         Promise=SimpleNamespace(withResolvers=_with_resolvers),
         setTimeout=_set_timeout,
         clearTimeout=asyncio.TimerHandle.cancel,
         scheduler=SimpleNamespace(wait=lambda ms: asyncio.sleep(ms / 1000)),
     )
-    vars(ffi).update(JsException=JsException, create_once_callable=_OnceCallable)
+    vars(ffi).update(
+        JsException=JsException,
+        create_once_callable=_OnceCallable,
+        to_js=lambda value, dict_converter: dict_converter(value),
+    )
     ours = {name: module for name, module in sys.modules.items() if not name.startswith("lib.runtime")}
     with mock.patch.dict(sys.modules, ours | {"js": js, "pyodide": pyodide, "pyodide.ffi": ffi}, clear=True):
-        gates, queue, lines, calls = (
-            importlib.import_module(f"lib.runtime.{name}") for name in ("gates", "gate_queue", "lines", "gate_calls")
-        )
-    for module in (queue, lines, calls):
-        vars(module)["time"] = SimpleNamespace(time=lambda: asyncio.get_running_loop().time())
-    return gates, queue, lines
+        return [importlib.import_module(f"lib.runtime.{name}") for name in names]
 
 
 def run_virtually(work: Coroutine[Any, Any, Any]) -> Any:

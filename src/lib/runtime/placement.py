@@ -1,0 +1,65 @@
+"""Where this deployment's Durable Objects are made, and that they stay there.
+
+An object is made near who calls it first, and never moves; a location is a hint for that moment. A jurisdiction is part
+of an object's id: with another one, the same names lead to other objects, which are empty
+(https://developers.cloudflare.com/durable-objects/reference/data-location/). Gates that have forgotten what was spent
+would let it be spent again. So one object outside of any jurisdiction remembers the first.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from js import Object
+from pyodide.ffi import JsException, to_js
+
+from lib import failures
+from lib.config import PlaceConfig
+from lib.failures import Failure
+from lib.http.errors import Unavailable
+
+NONE = "none"
+_REMEMBERS = "placement:deployment:"  # as guards' names are: see `lib.identity.guard`
+
+
+class Objects:
+    """A namespace of Durable Objects, as the platform has it, that makes each where it belongs."""
+
+    def __init__(self, binding: Any, jurisdiction: str | None, location: str | None = None) -> None:
+        self._namespace = binding.jurisdiction(jurisdiction) if jurisdiction else binding
+        self._options = to_js({"locationHint": location}, dict_converter=Object.fromEntries) if location else None
+
+    def getByName(self, name: str) -> Any:
+        if self._options is None:
+            return self._namespace.getByName(name)
+        return self._namespace.getByName(name, self._options)
+
+
+class Placement:
+    """The settings of where objects are, for one isolate."""
+
+    def __init__(self, env: Any, config: PlaceConfig) -> None:
+        self.gates = Objects(env.GATE, config.jurisdiction, config.gate_location)
+        self.guards = Objects(env.GUARD, config.jurisdiction)
+        self._plain_guards = env.GUARD
+        self._jurisdiction = config.jurisdiction
+        self._checked = False
+
+    @property
+    def is_bound(self) -> bool:
+        """Tell whether objects are to stay in a jurisdiction."""
+        return self._jurisdiction is not None
+
+    async def check(self) -> None:
+        """Raise Unavailable unless JURISDICTION is what it was when this was asked first."""
+        if self._checked:
+            return
+        try:
+            first = str(await self._plain_guards.getByName(_REMEMBERS).placed(self._jurisdiction or NONE))
+        except JsException as error:
+            failures.note(Failure.GATE_UNREACHABLE, str(error.message))
+            raise Unavailable("The gates can't be reached. Try again.", code="gate_unavailable") from None
+        if first != (self._jurisdiction or NONE):
+            failures.note(Failure.JURISDICTION_CHANGED, f"objects are in {first}")
+            raise Unavailable("The deployment's settings have to be mended.", code="jurisdiction_changed")
+        self._checked = True
