@@ -60,6 +60,7 @@ def test_no_statement_reads_a_growing_table_from_end_to_end(plan: Explained) -> 
         "DELETE FROM sessions WHERE expires_at <": " < ",
         "DELETE FROM refresh_tokens WHERE expires_at <": " < ",
         "DELETE FROM revoked_tokens WHERE expires_at <": " < ",
+        "SELECT id FROM orgs LIMIT 2": "",  # the store's self test, which must see at most one
         "SELECT id FROM orgs WHERE id >": " > ",
         "SELECT id FROM users WHERE id >": " > ",
         "SELECT org_id FROM usage_marks WHERE ": " < ",
