@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from lib.admission.decision import Ask
-from lib.admission.gate import BATCH_ROWS, FLUSH_AFTER_MS
+from lib.admission.gate import BATCH_ROWS, FLUSH_AFTER_MS, IS_NEW
 from lib.admission.rules import EACH, Budget, Limit, Policy, Scope, Unit
 from tests.contract.worker.gate_calls import Player, Step
 from tests.unit.admission import test_decision_machine as decisions
@@ -152,10 +152,10 @@ class Histories(RuleBasedStateMachine):
     def a_batch(self, items: list[tuple[str, Any]]) -> None:
         self.send(items)
 
-    @rule(items=st.lists(ITEMS, min_size=1, max_size=4), behind=st.integers(1, 2))
-    def a_batch_by_an_old_policy(self, items: list[tuple[str, Any]], behind: int) -> None:
-        """Nobody is let in, and those who settle do."""
-        self.send(items, self.version - behind)
+    @rule(items=st.lists(ITEMS, min_size=1, max_size=4), behind=st.sampled_from([1, 2, None]))
+    def a_batch_by_an_old_policy(self, items: list[tuple[str, Any]], behind: int | None) -> None:
+        """Nobody is let in but those whose accounts are new, and those who settle do."""
+        self.send(items, IS_NEW if behind is None else max(0, self.version - behind))
 
     def send(self, items: list[tuple[str, Any]], version: int | None = None) -> None:
         # What comes twice in a batch comes twice in a row: so it is known in what order things were decided.
@@ -171,7 +171,7 @@ class Histories(RuleBasedStateMachine):
         told = self.play("handle", sent, rows, self.now)
         current, answers = (told, None) if isinstance(told, int) else (told[0], dict(told[1]))
         assert current == self.version
-        allowed = sent == current
+        allowed = sent in (current, IS_NEW)
         for kind, call, _ in planned:
             if kind == "settle":
                 self.settled(call)
