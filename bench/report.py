@@ -86,8 +86,8 @@ holds of Python's: so the counts go up and down.
 
 ### All at once
 
-{large_bodies} bodies of 8 MB, {streams} streams of 30,000 tokens (half of them untouched) and a full batch of the
-ledger's queue, in one isolate. The goal: under {goal_mib} MiB of its 128 MB.
+{large_bodies} bodies of 8 MB and {streams} streams of 30,000 tokens (half of them untouched), in one isolate. The goal:
+under {goal_mib} MiB of its 128 MB.
 
 {at_once}
 
