@@ -84,7 +84,7 @@ def test_an_empty_account_gets_everything_and_a_second_run_changes_only_the_code
         "headgate-ledger-dead": 0,
     }
     assert cloudflare.queues["headgate-ledger"][0]["dead_letter_queue"] == "headgate-ledger-dead"
-    assert cloudflare.crons == ["17 3 * * *"]
+    assert cloudflare.crons == ["17 * * * *"]
     bound = {each["name"]: each for each in cloudflare.workers["headgate"]["bindings"]}
     assert bound["CACHE"]["namespace_id"] == cloudflare.namespaces["headgate-cache"]
     assert bound["DB"]["id"] == identifier("headgate")
