@@ -11,7 +11,7 @@ whole      nothing is cut out
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
@@ -107,7 +107,7 @@ class Gate(entry.Gate):
         if self._variant == DECIDED:
             self._gate._sql = _ReadOnly(self._gate._sql)  # noqa: SLF001 - to cut it
 
-    def batch(self, version: int, rows: str) -> int | str:
+    def batch(self, version: int, rows: str) -> int | str | Awaitable[int | str]:
         """Answer as the real one, or at once."""
         return version or 1 if self._variant == CARRIED else super().batch(version, rows)
 

@@ -145,7 +145,7 @@ export interface paths {
         head?: never;
         /**
          * Change the organisation
-         * @description The organisation in which you are active, by its id or as `current`. There are no others to you. Needs `If-Match` with its ETag. When the time zone changes, the windows of budgets that run keep what is spent. They end when they would have, or when their last day is over in the new zone too. Whoever asks members for codes at sign-in has them itself: else 409 `totp_not_enabled`.
+         * @description The organisation in which you are active, by its id or as `current`. There are no others to you. Needs `If-Match` with its ETag. When the time zone changes, the windows of budgets that run keep what is spent. They end when they would have, or when their last day is over in the new zone too. With `admission: leased`, gates near the callers decide under leases of its limits and budgets. No cap is passed by that. Switched off, what they hold comes back within seconds, or counts until it does. Whoever asks members for codes at sign-in has them itself: else 409 `totp_not_enabled`.
          */
         patch: operations["update_org"];
         trace?: never;
@@ -3261,7 +3261,7 @@ export interface components {
         /**
          * Org
          * @description An organisation. Its days, weeks and months begin at midnight in `time_zone`. `require_second_factor`: its
-         *     members need codes at sign-in; its API keys don't.
+         *     members need codes at sign-in; its API keys don't. `admission`: who decides of its calls.
          */
         Org: {
             /** Id */
@@ -3272,6 +3272,11 @@ export interface components {
             time_zone: string;
             /** Require Second Factor */
             require_second_factor: boolean;
+            /**
+             * Admission
+             * @enum {string}
+             */
+            admission: "exact" | "leased";
             /**
              * Created At
              * Format: date-time
@@ -4090,6 +4095,7 @@ export interface components {
          * @description What to change of an organisation; what is not named stays. `time_zone` is IANA's name, as `Europe/Berlin`.
          *
          *     `require_second_factor`: members without codes at sign-in get 403 `second_factor_required`, until they have them.
+         *     `admission`: `exact` has the organisation's one gate decide of each call; `leased` has gates near the callers too.
          */
         UpdateOrg: {
             /**
@@ -4107,6 +4113,11 @@ export interface components {
              * @default null
              */
             require_second_factor?: boolean | null;
+            /**
+             * Admission
+             * @default null
+             */
+            admission?: ("exact" | "leased") | null;
         };
         /**
          * UpdateRole
@@ -4990,6 +5001,7 @@ export interface operations {
                      *         "name": "Backend",
                      *         "time_zone": "Europe/Berlin",
                      *         "require_second_factor": true,
+                     *         "admission": "exact",
                      *         "created_at": "2026-12-01T12:00:00Z",
                      *         "updated_at": "2026-12-01T12:00:00Z"
                      *       },
@@ -5230,6 +5242,7 @@ export interface operations {
                      *         "name": "Backend",
                      *         "time_zone": "Europe/Berlin",
                      *         "require_second_factor": true,
+                     *         "admission": "exact",
                      *         "created_at": "2026-12-01T12:00:00Z",
                      *         "updated_at": "2026-12-01T12:00:00Z"
                      *       },
@@ -5340,6 +5353,7 @@ export interface operations {
                      *         "name": "Backend",
                      *         "time_zone": "Europe/Berlin",
                      *         "require_second_factor": true,
+                     *         "admission": "exact",
                      *         "created_at": "2026-12-01T12:00:00Z",
                      *         "updated_at": "2026-12-01T12:00:00Z"
                      *       },

@@ -179,11 +179,14 @@ def read_config(variable: Callable[[str], str | None]) -> Config:
         account=(account := _account(variable)),
         session=_session(variable),
         mail=_mail(variable, account.public_url),
-        place=PlaceConfig(
-            _one_of("GATE_LOCATION", variable, LOCATIONS), _one_of("JURISDICTION", variable, JURISDICTIONS)
-        ),
+        place=read_place(variable),
         older_secrets=older_secrets(variable("HEADGATE_SECRET_PREVIOUS") or "", secret),
     )
+
+
+def read_place(variable: Callable[[str], str | None]) -> PlaceConfig:
+    """Read where Durable Objects are made. Raises ConfigError."""
+    return PlaceConfig(_one_of("GATE_LOCATION", variable, LOCATIONS), _one_of("JURISDICTION", variable, JURISDICTIONS))
 
 
 def older_secrets(text: str, current: str) -> tuple[str, ...]:

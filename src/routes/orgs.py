@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal, cast
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
@@ -26,6 +26,7 @@ _Name = Annotated[
     StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=PRINTABLE),
     AfterValidator(plain),
 ]
+Admission = Literal["exact", "leased"]
 _Zone = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=PRINTABLE)]
 
 
@@ -40,23 +41,26 @@ class UpdateOrg(BaseModel):
     """What to change of an organisation; what is not named stays. `time_zone` is IANA's name, as `Europe/Berlin`.
 
     `require_second_factor`: members without codes at sign-in get 403 `second_factor_required`, until they have them.
+    `admission`: `exact` has the organisation's one gate decide of each call; `leased` has gates near the callers too.
     """
 
     model_config = ConfigDict(extra="forbid")
     name: _Name | None = None
     time_zone: _Zone | None = None
     require_second_factor: Annotated[bool, Field(strict=True)] | None = None
+    admission: Admission | None = None
 
 
 class Org(BaseModel):
     """An organisation. Its days, weeks and months begin at midnight in `time_zone`. `require_second_factor`: its
-    members need codes at sign-in; its API keys don't.
+    members need codes at sign-in; its API keys don't. `admission`: who decides of its calls.
     """
 
     id: str
     name: str
     time_zone: str
     require_second_factor: bool
+    admission: Admission
     created_at: datetime
     updated_at: datetime
 
@@ -108,6 +112,7 @@ async def update_org(services: Services, request: Validated[UpdateOrg, NoQuery],
         name=body.name or row.name,
         time_zone=body.time_zone or row.time_zone,
         require_second_factor=required if body.require_second_factor is None else body.require_second_factor,
+        admission=body.admission or row.admission,
     )
     return _shown(await org_service.update(services, principal, row, wanted))
 
@@ -118,6 +123,7 @@ def _shown(row: OrgRow, status: int = 200) -> Response:
         name=row.name,
         time_zone=row.time_zone,
         require_second_factor=row.second_factor_required_at is not None,
+        admission=cast("Admission", row.admission),  # as the table checks
         created_at=row.created_at,
         updated_at=row.updated_at,
     )
@@ -177,6 +183,8 @@ ROUTES = [
         description=(
             f"{_OWN} Needs `If-Match` with its ETag. When the time zone changes, the windows of budgets that run keep"
             " what is spent. They end when they would have, or when their last day is over in the new zone too."
+            " With `admission: leased`, gates near the callers decide under leases of its limits and budgets. No cap is"
+            " passed by that. Switched off, what they hold comes back within seconds, or counts until it does."
             " Whoever asks members for codes at sign-in has them itself: else 409 `totp_not_enabled`."
         ),
         responses={200: One[Org]},

@@ -70,7 +70,9 @@ class Namespace:
         self._overloaded_at = clock.now()
 
     def getByName(self, name: str, *options: Any) -> Stub:
-        return Stub(self, self._objects.setdefault(name, _Object()), self._namespace.getByName(name, *options))
+        stub = self._namespace.getByName(name, *options)
+        # The gate of a region is where its callers are; all else is far.
+        return Stub(self, self._objects.setdefault(name, _Object()), stub, 0 if "@" in name else self.settings.delay_ms)
 
     def jurisdiction(self, name: str) -> Namespace:
         return Namespace(self._namespace.jurisdiction(name), self.settings)
@@ -87,7 +89,8 @@ class Namespace:
 class Stub:
     """A way to one object. After a reset it stays broken, and another is to be got."""
 
-    def __init__(self, namespace: Namespace, known: _Object, stub: Any) -> None:
+    def __init__(self, namespace: Namespace, known: _Object, stub: Any, delay_ms: int) -> None:
+        self._delay_ms = delay_ms
         self._namespace = namespace
         self._object = known
         self._stub = stub
@@ -103,7 +106,7 @@ class Stub:
         if self._broken:
             raise reset_error()
         if self._namespace.is_overloaded():
-            await travel(self._namespace.settings.delay_ms / 2)
+            await travel(self._delay_ms / 2)
             raise overloaded_error()
         call = _Call()
         self._object.calls.add(call)
@@ -119,7 +122,7 @@ class Stub:
             self._object.calls.discard(call)
 
     async def _there_and_back(self, call: _Call, name: str, arguments: tuple[Any, ...]) -> Any:
-        way_ms = self._namespace.settings.delay_ms / 2
+        way_ms = self._delay_ms / 2
         resets = self._namespace.settings.reset_seconds
         if resets and clock.now() - self._object.since >= resets * 1000:
             self._object.since = clock.now()

@@ -6,7 +6,7 @@ counted here is on disk before anybody is told.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from lib.admission.budget import Account
@@ -38,12 +38,20 @@ class Stops:
 
 
 class Book:
-    """All that an organisation counts, by rule and subject. `load`, `before` and `most` are as for `Shelf`."""
+    """All that an organisation counts, by rule and subject. `load`, `before` and `most` are as for `Shelf`.
+
+    `shelf` makes it.
+    """
 
     def __init__(
-        self, policy: Policy, load: Load, before: Mapping[str, Before] | None = None, most: int = MOST_COUNTERS
+        self,
+        policy: Policy,
+        load: Load,
+        before: Mapping[str, Before] | None = None,
+        most: int = MOST_COUNTERS,
+        shelf: Callable[[Policy, Load, Mapping[str, Before], int], Shelf] = Shelf,
     ) -> None:
-        self._shelf = Shelf(policy, load, before or {}, most)
+        self._shelf = shelf(policy, load, before or {}, most)
         self._index = Index(policy)
         self._stops_of: dict[tuple[tuple[str, str], ...], Stops] = {}  # by path: most calls are alike
         self._tokens: dict[Place, int] = {}  # of calls that are under way, and so are only estimated yet

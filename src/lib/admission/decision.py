@@ -119,7 +119,7 @@ def afford(now: int, ask: Ask, hard: list[Account], lefts: list[int]) -> int | R
     """
     left = min(lefts)
     tightest = hard[lefts.index(left)]
-    least = _bound(ask, ask.output_tokens if ask.output_tokens is not None else 0)
+    least = bound_of(ask, ask.output_tokens if ask.output_tokens is not None else 0)
     if least is None:
         return _spent(now, "cost_unknown", tightest, None, left)
     if least > left:
@@ -148,16 +148,16 @@ def amount_of(limit: Limit, estimate: int) -> int:
 def reserved_for(ask: Ask, granted: int | None) -> int:
     """Return what is reserved for a call that was let in, `granted` output tokens where it did not say itself."""
     output = ask.output_tokens if ask.output_tokens is not None else granted
-    return min(_bound(ask, output or 0) or 0, MOST_BOUND)
+    return min(bound_of(ask, output or 0) or 0, MOST_BOUND)
 
 
 def proved_for(ask: Ask, granted: int | None) -> int | None:
     """Return the most that a call can cost that was let in; None where nobody can tell: nothing bounds its output."""
     output = ask.output_tokens if ask.output_tokens is not None else granted
-    return None if output is None and ask.output_price else _bound(ask, output or 0)
+    return None if output is None and ask.output_price else bound_of(ask, output or 0)
 
 
-def _bound(ask: Ask, output_tokens: int) -> int | None:
+def bound_of(ask: Ask, output_tokens: int) -> int | None:
     """Return the most that the call can cost with so many output tokens for each choice; None where nobody can tell."""
     if ask.input_price is None or ask.output_price is None or (ask.input_tokens is None and ask.input_price):
         return None

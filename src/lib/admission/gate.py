@@ -13,12 +13,12 @@ the tables, the calls and the times has a part in a decision, the outcome is the
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import wraps
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any
 
 from pydantic_core import from_json, to_json
 
 from lib.admission import gate_sql
+from lib.admission.atomic import whole
 from lib.admission.book import Book
 from lib.admission.counters import Counter
 from lib.admission.decision import Ask, Refusal, Reservation
@@ -26,8 +26,9 @@ from lib.admission.ended import Ended, Past
 from lib.admission.gate_disk import Disk, Page, page_of
 from lib.admission.gate_sql import Sql, forget_calls, pieces, write
 from lib.admission.journal import Journal, Row
-from lib.admission.rules import changed, parse_policy
-from lib.admission.shelf import MOST_COUNTERS
+from lib.admission.rate import Before
+from lib.admission.rules import Policy, changed, parse_policy
+from lib.admission.shelf import MOST_COUNTERS, Load
 
 BATCH_ROWS, BATCH_BYTES = 200, 1_000_000  # of records that are read at once
 FLUSH_AFTER_MS = 500
@@ -40,9 +41,8 @@ REMEMBERED_MS = gate_sql.DAY_MS
 # In place of a version: the callers were read since their requests came, so what changes meanwhile may come after them.
 IS_NEW = -1
 
-_Kept = tuple[Reservation, int | None, bool, int]  # a row of `reservations` behind its id
-_P = ParamSpec("_P")
-_T = TypeVar("_T")
+_Held = tuple[Reservation, int | None, bool, int]  # a row of `reservations` behind its id
+NewBook = Callable[[Policy, Load, Mapping[str, Before], int], Book]
 
 
 class BatchTooLarge(Exception):
@@ -53,27 +53,19 @@ class GateBroken(Exception):
     """Something failed between a decision and the disk: this gate says nothing more. One made anew goes on."""
 
 
-def _whole(method: Callable[Concatenate[Gate, _P], _T]) -> Callable[Concatenate[Gate, _P], _T]:
-    """Have a method write all that it writes, or nothing; in the latter case its gate is broken."""
-
-    @wraps(method)
-    def run(gate: Gate, /, *args: _P.args, **values: _P.kwargs) -> _T:
-        found: list[_T] = []
-        gate.atomically(lambda: found.append(method(gate, *args, **values)))
-        return found[0]
-
-    return run
-
-
 class Gate:
     """State and rules of one gate. Times are milliseconds since 1970.
 
     `broke` is called when an exception has left its memory other than the disk: it has to be made anew. `most` is how
-    many counters stay in memory.
+    many counters stay in memory; `book` makes what they stand in.
     """
 
     def __init__(
-        self, sql: Sql, broke: Callable[[Exception], None] = lambda _: None, most: int = MOST_COUNTERS
+        self,
+        sql: Sql,
+        broke: Callable[[Exception], None] = lambda _: None,
+        most: int = MOST_COUNTERS,
+        book: NewBook = Book,
     ) -> None:
         self._sql = sql
         self._broke = broke
@@ -82,12 +74,12 @@ class Gate:
         self._version = int(sql.run("SELECT version FROM meta")[0][0])
         self._now = 0
         self._disk = Disk(sql)
-        self._book = Book(self._disk.policy(), self._disk.load, self._disk.before(), most)
+        self._book = book(self._disk.policy(), self._disk.load, self._disk.before(), most)
         self._held: dict[str, Reservation] = {}
         self._ended = Ended()
         self._journal = Journal(sql)
         self._corrected: dict[str, int] = {}  # costs that are not what the rows there say, by the call's id
-        self._changed: dict[str, _Kept] = {}  # rows of `reservations` to write
+        self._changed: dict[str, _Held] = {}  # rows of `reservations` to write
         self.warnings: list[tuple[str, str, int]] = []  # budgets of which so many percent are spent: for the log
         self._held = self._disk.held()
         self._book.restore(self._held.values(), {rule.id for rule in self._book.policy.rules})
@@ -154,7 +146,7 @@ class Gate:
             raise
         return _text([self._version, answers])
 
-    @_whole
+    @whole
     def bump(self) -> int:
         """Make all accounts of the organisation old, and return the new version of its policy. No rule is touched.
 
@@ -164,7 +156,7 @@ class Gate:
         self._version += 1
         return self.version
 
-    @_whole
+    @whole
     def rules(self, policy: str, now_ms: int) -> int:
         """Count by these rules from now on, as `policy_store.load_policy` writes them; return the policy's version.
 
@@ -184,7 +176,7 @@ class Gate:
             self.bump()
         return self._version
 
-    @_whole
+    @whole
     def rule(self, change: str, now_ms: int) -> int:
         """Take up one rule that has come, changed or gone, and return the policy's version; see `rules.changed`."""
         return self.rules(changed(self._disk.policy_text(), change, now_ms), now_ms)
@@ -194,7 +186,7 @@ class Gate:
         self._now = max(self._now, now_ms)
         return self._book.counters(self._now)
 
-    @_whole
+    @whole
     def accounts(self, rule: str, after: str, most: int, now_ms: int) -> Page | None:
         """Return what a budget has counted, by subject: the begin of its window, and those behind `after`, in order.
 
@@ -211,7 +203,7 @@ class Gate:
         subjects, more = self._disk.subjects(rule, after, most, shelf.subjects(rule, after))
         return page_of(self._now, shelf, rule, subjects, more=more)
 
-    @_whole
+    @whole
     def places(self, names: str) -> dict[str, list[tuple[str, str, int]]]:
         """Return the budgets on which calls count: rule, subject, and the begin of its window, by the call's id.
 
@@ -221,7 +213,7 @@ class Gate:
         found = [row for piece in pieces(from_json(names)) for row in self._sql.run(gate_sql.READ_PLACES, piece)]
         return {name: Reservation.from_json(text).budgets for name, text in found}
 
-    @_whole
+    @whole
     def remembered(self, after: str, most: int) -> list[tuple[str, int, int, list[tuple[str, str, int]]]]:
         """Return calls behind the id `after` that have ended and cost something: id, since when, cost, and budgets."""
         self.fold()
@@ -242,7 +234,7 @@ class Gate:
         judged = self._book.judge(self._now, ask)
         return judged if isinstance(judged, Refusal) else None
 
-    @_whole
+    @whole
     def expire(self, now_ms: int) -> None:
         """Give up requests past their deadline: the isolate that held them is gone.
 
@@ -407,7 +399,7 @@ class Gate:
         write(self._sql, gate_sql.KEEP_RESERVATIONS, rows)
         self._changed = {}
 
-    @_whole
+    @whole
     def outbox(self, without: Sequence[str] = (), after: str = "") -> str | None:
         """Return settled records that the store does not have yet, as one JSON array, oldest first; None for none.
 
@@ -423,20 +415,20 @@ class Gate:
             records.append(record)
         return f"[{','.join(records)}]" if records else None
 
-    @_whole
+    @whole
     def delivered(self, records: str) -> None:
         """Drop records that the store has. One that was corrected in the meantime (its cause tells) stays."""
         self.fold()  # else a settlement that came a second time would bring its record back
         sent = [{"id": one["id"], "cause": one.get("cause")} for one in from_json(records)]
         write(self._sql, gate_sql.DELIVERED, sent)
 
-    @_whole
+    @whole
     def reject(self, record: str) -> None:
         """Set one record (a JSON object) aside that the store refuses for good."""
         self._sql.run("INSERT OR REPLACE INTO rejected VALUES (?1 ->> 'id', ?1)", record)
         self.delivered(f"[{record}]")
 
-    @_whole
+    @whole
     def next_alarm(self, now_ms: int, without: Sequence[str] = ()) -> int | None:
         """Return when there is next something to do, or None. `without` is as for `outbox`."""
         self.fold()

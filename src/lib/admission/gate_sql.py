@@ -24,14 +24,16 @@ from typing import Any, Protocol
 from pydantic_core import to_json
 
 # How the tables and the journal are to be read, as SCHEMA writes it. It goes up when an older release would read them
-# wrongly.
-FORMAT = 1
+# wrongly. A gate is written as 1 until a region leases from it, which a release before 2 would not count.
+FORMAT = 2
 ORG_ID_CHARACTERS = 36
 # What a statement takes at once. SQLite has no text longer than 2 MB: https://developers.cloudflare.com/durable-objects/platform/limits/
 PIECE_ROWS = 200
 PIECE_BYTES = 500_000
 OLDEST_ROWS, MOST_LOOKS = 20, 100  # of calls that are remembered: how many are looked at, and how often in one alarm
 DAY_MS = 24 * 3_600_000
+
+LEASED_FROM = "UPDATE about SET value = '2' WHERE name = 'format'"
 
 
 class Sql(Protocol):
@@ -174,11 +176,13 @@ def prepare(sql: Sql) -> None:
 def organisation_of(sql: Sql, told: str | None) -> str:
     """Return whose gate this is: `told` by the platform, or as it was told before. Raises WrongName.
 
+    That is an organisation's id, and of a region's gate `@` and the region behind it.
+
     An alarm may come without a name: https://developers.cloudflare.com/changelog/post/2026-03-15-durable-object-id-name/
     """
     known = [str(row[0]) for row in sql.run("SELECT value FROM about WHERE name = 'org'")]
     name = told or next(iter(known), "")
-    if len(name) != ORG_ID_CHARACTERS or known not in ([], [name]):
+    if len(name.partition("@")[0]) != ORG_ID_CHARACTERS or known not in ([], [name]):
         raise WrongName(f"{name[:ORG_ID_CHARACTERS]!r} is not the id of the organisation of this gate.")
     if not known:
         sql.run("INSERT INTO about VALUES ('org', ?)", name)

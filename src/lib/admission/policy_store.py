@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from lib.admission import adjustment_store
-from lib.admission.rules import Adjustment
+from lib.admission.rules import LEASED, Adjustment
 from lib.identity import org_store
 from lib.store.database import Database, Read, Statement
 from lib.store.rows import columns
@@ -44,11 +44,13 @@ async def load_policy(database: Database, org_id: str) -> str:
     budgets = await database.query(Org(org_id), BudgetRow, f"SELECT {_BUDGET} FROM budgets WHERE org_id = ?", org_id)
     lines = await lines_of_rules(database, org_id)
     adjusted = adjustment_store.by_budget(await adjustment_store.all_adjustments(database, org_id))
-    policy = {
+    policy: dict[str, object] = {
         "time_zone": org.time_zone if org else DEFAULT_TIME_ZONE,
         "limits": [_limit(row, lines) for row in sorted(limits, key=lambda row: row.id)],
         "budgets": [_budget(row, adjusted.get(row.id, ()), lines) for row in sorted(budgets, key=lambda row: row.id)],
     }
+    if org and org.admission == LEASED:
+        policy["admission"] = LEASED
     return json.dumps(policy, ensure_ascii=False, separators=(",", ":"))
 
 

@@ -102,8 +102,12 @@ class Sliding:
         return -1
 
     def add(self, now: int, amount: int) -> None:
+        self.add_until(now, now, amount)
+
+    def add_until(self, now: int, until: int, amount: int) -> None:
+        """Add what may be used at any moment before `until`: it counts from now until a window after that."""
         self._drop(now)
-        last = max(self._last(now), self._before.until + 1)
+        last = max(self._last(until), self._before.until + 1)
         if self._slices and last < next(reversed(self._slices)):  # kept from a window of wider slices
             last = next(reversed(self._slices))
         if amount:

@@ -19,6 +19,7 @@ from typing import Any
 
 Path = Mapping[str, str]  # the name of a level → who stands there
 EACH = "*"
+LEASED = "leased"  # of an organisation whose regions may decide: see docs/scaling.md
 NAMELESS = ""  # stands in the place of an end user that is no text
 _SEVERAL = ("makers", "member_of")  # ids with a space between them
 # What a rule counts on, by its reach: on all who stand on these levels. One key's rule counts what was made with it. Of
@@ -124,11 +125,15 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """All rules of an organisation. `time_zone` is an IANA name: where its days begin."""
+    """All rules of an organisation. `time_zone` is an IANA name: where its days begin.
+
+    `leased`: regions may decide under leases, see docs/scaling.md.
+    """
 
     time_zone: str
     limits: tuple[Limit, ...]
     budgets: tuple[Budget, ...]
+    leased: bool = False
 
     @property
     def empty(self) -> bool:
@@ -179,6 +184,7 @@ def parse_policy(text: str) -> Policy:
             )
             for entry in parsed["budgets"]
         ),
+        parsed.get("admission") == LEASED,
     )
 
 

@@ -87,6 +87,14 @@ class Shelf:
             count = self._counts[place]
         return count
 
+    def counter(self, rule: str, subject: str) -> Count | Account | None:
+        """Return the counter of a rule and subject, which may be changed; None where there is no such rule."""
+        limit, place = self.limits.get(rule), (rule, subject)
+        one = self.account(rule, subject) if limit is None else self.count(limit, subject)
+        if one is not None:
+            self.touched[place] = one
+        return one
+
     def account(self, rule: str, subject: str) -> Account | None:
         """Return a budget's counter; None where there is no such budget."""
         place = (rule, subject)
@@ -147,11 +155,17 @@ class Shelf:
             limit = self.limits.get(place[0])
             one: Count | Account
             if limit is not None:
-                one = self._counts[place] = _new_count(limit, slots, self.before.get(limit.id, NEVER))
+                one = self._counts[place] = self._new_count(limit, place, slots)
             else:
-                one = self._accounts[place] = Account(self.budgets[place[0]], self.policy.time_zone, slots)
+                one = self._accounts[place] = self._new_account(self.budgets[place[0]], place, slots)
             self._sizes[place] = one.size
             self._slots += one.size
+
+    def _new_count(self, limit: Limit, place: Place, kept: Slots) -> Count:  # noqa: ARG002 - it counts for whomever
+        return _new_count(limit, kept, self.before.get(limit.id, NEVER))
+
+    def _new_account(self, budget: Budget, place: Place, kept: Slots) -> Account:  # noqa: ARG002
+        return Account(budget, self.policy.time_zone, kept)
 
     def _make_room(self, room: int, wanted: Collection[Place]) -> None:
         tries = room + _STEPS

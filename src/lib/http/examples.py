@@ -50,6 +50,7 @@ _SAMPLES: Mapping[str, Any] = {
     "role": "developer",
     "scopes": ["chat:write"],
     "time_zone": "Europe/Berlin",
+    "admission": "exact",
     "token": "the-token-of-the-mail",
     "totp_code": "123456",
     "upstream_model": "gpt-4o-mini",

@@ -61,6 +61,7 @@ class Settings:
     name: str
     time_zone: str
     require_second_factor: bool
+    admission: str
 
 
 async def update(services: Services, principal: Principal, row: OrgRow, wanted: Settings) -> OrgRow:
@@ -78,7 +79,12 @@ async def update(services: Services, principal: Principal, row: OrgRow, wanted: 
         await _check_own_codes(services, principal)
         required_at = now
     changed = replace(
-        row, name=wanted.name, time_zone=wanted.time_zone, second_factor_required_at=required_at, updated_at=now
+        row,
+        name=wanted.name,
+        time_zone=wanted.time_zone,
+        second_factor_required_at=required_at,
+        admission=wanted.admission,
+        updated_at=now,
     )
     unchanged = found_org(principal.org_id, row.version)
     details = {"require_second_factor": wanted.require_second_factor, **differences(row, changed)}

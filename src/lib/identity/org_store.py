@@ -20,10 +20,10 @@ async def get_org(database: Database, org_id: str) -> OrgRow | None:
 async def update_org(database: Database, row: OrgRow, version: int) -> bool:
     """Write what may change of an organisation that is still at `version`; tell whether it was."""
     sql = (
-        "UPDATE orgs SET name = ?, time_zone = ?, second_factor_required_at = ?, version = version + 1, updated_at = ?"
-        " WHERE id = ? AND version = ?"
+        "UPDATE orgs SET name = ?, time_zone = ?, second_factor_required_at = ?, admission = ?, version = version + 1,"
+        " updated_at = ? WHERE id = ? AND version = ?"
     )
-    values = row.name, row.time_zone, row.second_factor_required_at, row.updated_at, row.id, version
+    values = row.name, row.time_zone, row.second_factor_required_at, row.admission, row.updated_at, row.id, version
     return await database.execute(Org(row.id), sql, *values) > 0
 
 

@@ -39,6 +39,9 @@ METHODS: Mapping[str, Method] = {
     "bump": Method("one more new version, which only has accounts read once more"),
     "rules": Method("they are read anew each time"),
     "rule": Method("it takes the place of the rule that has its id"),
+    "exchange": Method("each is numbered, and taken once", most_ms=3_000),
+    "recall": Method("what has gone back can't go back again", most_ms=1_000),
+    "report": Method("what is told is told as a sum", most_ms=3_000),
     "delivered": Method("a record that is gone can't be dropped again"),
     "flush": Method("what is in the store is written once", most_ms=30_000),
     "accounts": _READS,
@@ -84,7 +87,9 @@ class GateCalls:
             await js.scheduler.wait(AGAIN_AFTER_MS)
 
     def _stub(self, org_id: str) -> Any:
-        return self._namespace.getByName(org_id)
+        _, _, region = org_id.partition("@")
+        # The gate of a region stays near those who call there.
+        return self._namespace.getByName(org_id, region) if region else self._namespace.getByName(org_id)
 
 
 async def _in_time(promised: Awaitable[Any], most_ms: float) -> Any:

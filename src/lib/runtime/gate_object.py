@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import astuple
 from typing import Any
 
@@ -21,13 +22,21 @@ from lib.admission import policy_store
 from lib.admission.decision import Ask
 from lib.admission.gate import FLUSH_AFTER_MS
 from lib.admission.gate import Gate as GateCore
-from lib.admission.gate_sql import organisation_of
+from lib.admission.gate_sql import organisation_of, prepare
+from lib.admission.home_gate import HomeGate
 from lib.admission.outbox import Outbox
+from lib.admission.regional_gate import RegionalGate
 from lib.admission.watch import Watch
 from lib.clock import SystemClock
+from lib.config import read_place
 from lib.failures import MOST_REASON, Failure
+from lib.http.errors import Unavailable
 from lib.runtime import log
+from lib.runtime.environment import variable_reader
+from lib.runtime.gate_calls import GateCalls
+from lib.runtime.leasing import Abroad, Home
 from lib.runtime.ledger_queue import ledger_queue_of
+from lib.runtime.placement import Placement
 from lib.runtime.stores import store_of
 from lib.store.database import StoreUnavailable
 
@@ -78,30 +87,96 @@ class Gate(DurableObject):
         # The SDK wraps storage so that every call converts its arguments and results; here they are plain already.
         self._storage = ctx._ctx.storage
         self._platform = ctx._ctx
-        sql = JsSql(self._storage)
-        self._gate = GateCore(sql, self._broke)
-        self._org_id = organisation_of(sql, ctx._ctx.id.name or None)  # as JsGates names it
+        sql, calls = JsSql(self._storage), GateCalls(Placement(env._env, read_place(variable_reader(env._env))).gates)
+        told: str | None = ctx._ctx.id.name or None  # as JsGates names it
+        if told is None:  # then it is there already
+            prepare(sql)
+        self._org_id, _, region = (told or organisation_of(sql, None)).partition("@")
+        self._gate: GateCore
+        self._home: Home | None = None
+        self._abroad: Abroad | None = None
+        if region:
+            self._gate = regional = RegionalGate(sql, self._broke)
+            self._abroad = Abroad(regional, self._org_id, region, calls)
+        else:
+            self._gate = home = HomeGate(sql, self._broke)
+            self._home = Home(home, self._org_id, calls)
+        organisation_of(sql, told)
         self._store = store_of(env._env)
         self._watch = Watch()
-        self._outbox = Outbox(self._gate, self._org_id, self._store, ledger_queue_of(env._env), SystemClock(), log)
+        # Who takes records from the queue tells the home that they have arrived: a region writes its own.
+        queue = None if region else ledger_queue_of(env._env)
+        self._outbox = Outbox(self._gate, self._org_id, self._store, queue, SystemClock(), log)
         self._alarm_ms: int | None = None
         self._readings = self._newest_reading = self._reading = 0  # of the rules; the last are under way
         self._heard: list[str] = []  # single rules that were told while the rules are read
 
     # Not `async`: nothing is awaited here, and a coroutine costs the platform a task. The same holds for the next two.
-    def batch(self, version: int, rows: str) -> int | str:
-        """Let requests in, and settle requests; see `lib.admission.gate.Gate.handle`."""
+    def batch(self, version: int, rows: str) -> int | str | Awaitable[int | str]:
+        """Let requests in, and settle requests; see `lib.admission.gate.Gate.handle`.
+
+        Of an organisation whose regions may decide the answer is always a text, with `1` as a third part.
+        """
+        current = self._handle(version, rows)
+        home = self._home
+        if home is not None and home.gate.recallable:
+            return self._after_recall(home, version, rows, current)
+        if home is not None and home.gate.leased:
+            return _leased(current)
+        if self._abroad is not None and version > 0:
+            self._abroad.look(_now_ms())
+        return current
+
+    def _handle(self, version: int, rows: str) -> int | str:
         now_ms = self._watch.now(_now_ms())
         current = self._gate.handle(version, rows, now_ms)
-        for rule, subject, part in self._gate.warnings:
-            log.warning("budget_spent", org_id=self._org_id, budget_id=rule, subject=subject, percent=part)
-        self._gate.warnings.clear()
+        self._warn()
         self._wake(now_ms + FLUSH_AFTER_MS)
         return current
 
-    def bump(self) -> int:
+    def _warn(self) -> None:
+        for rule, subject, part in self._gate.warnings:
+            log.warning("budget_spent", org_id=self._org_id, budget_id=rule, subject=subject, percent=part)
+        self._gate.warnings.clear()
+
+    async def _after_recall(self, home: Home, version: int, rows: str, current: int | str) -> int | str:
+        """Ask once more, where somebody was refused what regions hold, when they have given back what they can."""
+        if await home.recall():
+            current = self._handle(version, rows)  # who was let in is known
+            home.gate.recallable.clear()
+        return _leased(current) if home.gate.leased else current
+
+    def bump(self) -> int | Awaitable[int]:
         """Make all accounts of the organisation old: see `lib.admission.gate.Gate.bump`. Return the new version."""
-        return self._gate.bump()
+        version = self._gate.bump()
+        return self._told(self._home) if self._home and not self._home.alone else version
+
+    async def _told(self, home: Home) -> int:
+        """Return the version when no region decides by an older policy."""
+        await home.changed()
+        return self._gate.version
+
+    async def _ask_regions(self, method: str, *arguments: object) -> list[Any]:
+        return await self._home.ask(method, *arguments) if self._home else []
+
+    def exchange(self, region: str, message: str, edition: int) -> str | None:
+        """Take an exchange of a region: see `lib.admission.home_gate.HomeGate.exchange`."""
+        if self._home is None:
+            return None
+        told = self._home.gate.exchange(region, message, edition, self._watch.now(_now_ms()))
+        self._warn()
+        return told
+
+    async def recall(self, edition: int, places: str) -> None:
+        """Hear, in a region, that the policy is of this edition, and have a JSON array of places go back."""
+        if self._abroad is not None:
+            await self._abroad.recall(edition, places)
+            self._wake(_now_ms() + FLUSH_AFTER_MS)
+
+    async def report(self) -> None:
+        """Tell, in a region, the home what has been spent."""
+        if self._abroad is not None:
+            await self._abroad.trade()
 
     async def rules(self) -> int:
         """The organisation's limits and budgets have changed in the store: read them anew; return the version.
@@ -126,34 +201,47 @@ class Gate(DurableObject):
             if not self._reading:
                 self._heard.clear()
             await database.close()
-        return self._gate.version
+        return await self._told(self._home) if self._home and not self._home.alone else self._gate.version
 
-    def rule(self, change: str) -> int:
+    def rule(self, change: str) -> int | Awaitable[int]:
         """Take up one rule that has come, changed or gone: a JSON object, see `lib.admission.rules.changed`."""
         if self._reading:
             self._heard.append(change)
-        return self._gate.rule(change, _now_ms())
+        version = self._gate.rule(change, _now_ms())
+        return self._told(self._home) if self._home and not self._home.alone else version
 
-    def counters(self) -> str:
-        """Return how much of each rule is used: a JSON object of `[used, reserved, resets_at_ms]` by the rule's id."""
+    async def counters(self) -> str:
+        """Return how much of each rule is used: a JSON object of `[used, reserved, resets_at_ms]` by the rule's id.
+
+        With what regions have told; one that does not answer has told less, and holds more.
+        """
+        with suppress(Unavailable):
+            await self._ask_regions("report")
         return json.dumps({rule: astuple(counter) for rule, counter in self._gate.counters(_now_ms()).items()})
 
-    def accounts(self, rule: str, after: str, most: int) -> str:
+    async def accounts(self, rule: str, after: str, most: int) -> str:
         """Return `[now_ms, [begin, [[subject, used, reserved], …], mixed]]` as JSON: see `Gate.accounts`."""
+        await self._ask_regions("report")
         now = _now_ms()
         return json.dumps([now, self._gate.accounts(rule, after, most, now)])
 
-    def places(self, names: str) -> str:
+    async def places(self, names: str) -> str:
         """Return `{id: [[rule, subject, begin], …]}` as JSON, for a JSON array of calls' ids."""
-        return json.dumps(self._gate.places(names))
+        found = self._gate.places(names)
+        for told in await self._ask_regions("places", names):
+            found |= json.loads(told)
+        return json.dumps(found)
 
-    def remembered(self, after: str, most: int) -> str:
+    async def remembered(self, after: str, most: int) -> str:
         """Return `[[id, since_ms, cost, [[rule, subject, begin], …]], …]` as JSON: see `Gate.remembered`."""
-        return json.dumps(self._gate.remembered(after, most))
+        found = [list(one) for one in self._gate.remembered(after, most)]
+        for told in await self._ask_regions("remembered", after, most):
+            found += json.loads(told)
+        return json.dumps(sorted(found)[:most])
 
-    def refused(self) -> int:
+    async def refused(self) -> int:
         """Return how many records the store has refused for good."""
-        return self._gate.refused()
+        return self._gate.refused() + sum(map(int, await self._ask_regions("refused")))
 
     def explain(self, ask: str) -> str:
         """Return `[code, rule, wait_ms]` as JSON: why a call would be refused now, or `null`. Nothing is counted."""
@@ -162,6 +250,9 @@ class Gate(DurableObject):
 
     async def flush(self) -> None:
         """Bring the store up to date, so that who reads it now sees all that has been settled."""
+        await self._ask_regions("flush")
+        if self._abroad is not None:
+            await self._abroad.trade()
         await self._outbox.flush()
 
     async def delivered(self, written: str, refused: str) -> None:
@@ -185,6 +276,8 @@ class Gate(DurableObject):
             due = self._outbox.next_ms(_now_ms())
             if due is not None:
                 self._wake(due)
+            if self._abroad is not None and (due := await self._abroad.tick(_now_ms())) is not None:
+                self._wake(due)
         except StoreUnavailable as error:
             failures.note(Failure.STORE_LEDGER, str(error))
             self._wake(_now_ms() + RETRY_MS)
@@ -203,6 +296,11 @@ class Gate(DurableObject):
         if self._alarm_ms is None or self._alarm_ms > due_ms:
             self._alarm_ms = due_ms
             self._storage.setAlarm(due_ms)
+
+
+def _leased(current: int | str) -> str:
+    """Return an answer of `Gate.handle` as a text that says that regions may decide."""
+    return f"[{current},{{}},1]" if isinstance(current, int) else f"{current[:-1]},1]"
 
 
 def _now_ms() -> int:

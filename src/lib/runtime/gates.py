@@ -17,6 +17,7 @@ import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
+from typing import Any
 
 import js
 from pydantic_core import from_json
@@ -33,6 +34,7 @@ from lib.gateway.accounts import MOST_CACHED, Accounts
 from lib.gateway.admitting import Admitted, admitted, hoped_place
 from lib.http import json_body
 from lib.http.errors import BadRequest, Unavailable
+from lib.runtime import place as place_of
 from lib.runtime.gate_calls import GateBroke, GateCalls, unavailable
 from lib.runtime.gate_queue import FAILED, MOST_ROW_CHARACTERS, MOST_WAITING, Answer, Opening, Queue, Told
 from lib.runtime.lines import Lines
@@ -40,6 +42,8 @@ from lib.runtime.lines import Lines
 WAIT_MS = 12_000  # somewhat longer than a call may last
 # How long a settlement waits for a call to ride with, and then how long before each further attempt to bring it alone.
 SETTLE_WAITS_MS = (40, 100, 1_000, 5_000)
+# Of so many calls is remembered which region has let them in.
+MOST_NEAR = 20_000
 
 # What is sent as the version when it is not known, or nothing is to be opened.
 NO_VERSION = 0
@@ -53,6 +57,8 @@ class JsGates:
         self._accounts = accounts
         self._queues: dict[str, Queue] = {}
         self._lines = Lines()
+        self._leasing: Bounded[str, bool] = Bounded(MOST_CACHED)  # organisations whose regions may decide
+        self._near: dict[str, str] = {}  # calls that a region has let in, and the name of its gate
         # Organisations without limits and budgets, at this version of their policy.
         self._ruleless: Bounded[str, int] = Bounded(MOST_CACHED)
 
@@ -65,6 +71,14 @@ class JsGates:
 
         if len(row) > MOST_ROW_CHARACTERS:  # all of its texts are bounded far below
             raise BadRequest("What the call is counted on is too much.")
+
+        # Not where the account is newer than any version: which that is, only the home can tell.
+        if org_id in self._leasing and version > NO_VERSION and (region := place_of.region()):
+            near = f"{org_id}@{region}"
+            current, answer = await self._open(near, record.id, row, version)
+            if current == version and (answer is None or not answer[0]):
+                self._note_near(record.id, near)
+                return admitted(answer)
 
         def opened() -> Awaitable[tuple[int, Answer | None]]:
             return self._open(org_id, record.id, row, version)
@@ -79,11 +93,12 @@ class JsGates:
 
     def leave(self, record: UsageRecord) -> None:
         row = f'["{record.id}",null,{record.to_json()}]'
-        self._queue(record.org_id).leave(record.id, row)
+        self._queue(self._gate_of(record)).leave(record.id, row)
         self._lines.wake(record.org_id)
 
     async def delivered(self, record: UsageRecord, *, at_once: bool) -> None:
-        org_id, name = record.org_id, record.id
+        org_id, name = self._gate_of(record), record.id
+        self._near.pop(name, None)
         queue = self._queues.get(org_id)
         if queue is None:
             return
@@ -127,11 +142,11 @@ class JsGates:
 
     async def flush(self, org_id: str) -> None:
         """Have the store brought up to date with what the gate has settled."""
-        queue = self._queues.get(org_id)
-        if queue:
+        for name in [name for name in self._queues if name.partition("@")[0] == org_id]:
+            queue = self._queue(name)
             queue.take_back_lost()
-        while queue and queue.settling:
-            await self._settle(org_id, queue)
+            while queue.settling:
+                await self._settle(name, queue)
         await self._calls.call(org_id, "flush")
 
     async def _open(self, org_id: str, name: str, row: str, version: int) -> tuple[int, Answer | None]:
@@ -219,7 +234,7 @@ class JsGates:
         told: Told | None = None
         try:
             answered = await self._calls.call(org_id, "batch", version, load.text())
-            told = tuple(from_json(answered)) if isinstance(answered, str) else (int(answered), {})
+            told = self._read(org_id, answered)
             queue.arrived(load)
         except Unavailable as error:
             told = (FAILED, {})
@@ -269,6 +284,24 @@ class JsGates:
             self._accounts.policy_is(account.principal.org_id, current)
             if not account.is_new:
                 raise StaleAccount(current)
+
+    def _read(self, name: str, answered: Any) -> Told:
+        """Read what a gate has told, and note whether the organisation's regions may decide: see docs/scaling.md."""
+        current, answers, *leased = from_json(answered) if isinstance(answered, str) else (int(answered), {})
+        if leased and name not in self._leasing:
+            self._leasing.put(name, True)
+            place_of.want()
+        elif not leased and name in self._leasing:
+            self._leasing.pop(name)
+        return current, answers
+
+    def _note_near(self, call_id: str, name: str) -> None:
+        if len(self._near) >= MOST_NEAR:  # of calls that were thrown away with their requests
+            self._near.pop(next(iter(self._near)))
+        self._near[call_id] = name
+
+    def _gate_of(self, record: UsageRecord) -> str:
+        return self._near.get(record.id, record.org_id)
 
     def _queue(self, org_id: str) -> Queue:
         return self._queues.setdefault(org_id, Queue())

@@ -27,12 +27,16 @@ class Objects:
 
     def __init__(self, binding: Any, jurisdiction: str | None, location: str | None = None) -> None:
         self._namespace = binding.jurisdiction(jurisdiction) if jurisdiction else binding
-        self._options = to_js({"locationHint": location}, dict_converter=Object.fromEntries) if location else None
+        self._options = _hint(location) if location else None
 
-    def getByName(self, name: str) -> Any:
-        if self._options is None:
-            return self._namespace.getByName(name)
-        return self._namespace.getByName(name, self._options)
+    def getByName(self, name: str, location: str | None = None) -> Any:
+        """Return the way to an object. With `location` it is made there, and not where the others are."""
+        options = self._options if location is None else _hint(location)
+        return self._namespace.getByName(name) if options is None else self._namespace.getByName(name, options)
+
+
+def _hint(location: str) -> Any:
+    return to_js({"locationHint": location}, dict_converter=Object.fromEntries)
 
 
 class Placement:

@@ -21,7 +21,7 @@ from lib.http.memory import Memory
 from lib.http.request import RawRequest
 from lib.http.response import Finish, LogFacts, NativeBody, Response
 from lib.ids import new_id
-from lib.runtime import log
+from lib.runtime import log, place
 from lib.runtime.request import raw_request
 from lib.services import Services
 
@@ -37,6 +37,7 @@ async def serve(env: Any, ctx: Any, request: Any) -> Any:
     The platform is asked to keep the request alive until its work is settled, also when its client leaves at once.
     """
     started = time.time()
+    place.note(request)
     settled = js.Promise.withResolvers()
     ctx.waitUntil(settled.promise)
     raw = raw_request(request, new_id(datetime.now(UTC)), _memory.share())

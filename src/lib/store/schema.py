@@ -236,6 +236,7 @@ class OrgRow:
     version: int
     second_factor_required_at: datetime | None
     suspended_at: datetime | None
+    admission: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ def test_the_organisation_is_shown_and_changed() -> None:
         "name": "Acme",
         "time_zone": "UTC",
         "require_second_factor": False,
+        "admission": "exact",
         "created_at": "2026-05-04T12:30:15.123456Z",
         "updated_at": "2026-05-04T12:30:15.123456Z",
     }
@@ -67,6 +68,7 @@ def test_another_organisation_is_none() -> None:
         ({"name": ""}, 400), ({"name": " "}, 400), ({"name": "x" * 201}, 400), ({"name": "a\nb"}, 400), ({"x": 1}, 400),
         ({"time_zone": ""}, 400), ({"time_zone": "x" * 65}, 400), ({"time_zone": 1}, 400),
         ({"require_second_factor": 1}, 400), ({"require_second_factor": "yes"}, 400),
+        ({"admission": "near"}, 400), ({"admission": True}, 400), ({"admission": ""}, 400),
         ({"time_zone": "Mars/Olympus"}, 422), ({"time_zone": "America"}, 422), ({"time_zone": "../UTC"}, 422),
         ({"time_zone": "/etc/localtime"}, 422), ({"time_zone": "+02:00"}, 422), ({"time_zone": "ü"}, 422),
     ],

@@ -63,12 +63,14 @@ def placed(env: Any, **config: str) -> Any:
     ],
 )
 def test_objects_are_made_where_the_settings_say(config: dict[str, str], gate: Any, guard: Any) -> None:
-    """The location is the gates' alone; the jurisdiction is of all."""
+    """The location is the gates' alone, but of those of regions, which have their own; the jurisdiction is of all."""
     env = SimpleNamespace(GATE=Binding(), GUARD=Binding())
     placement = placed(env, **config)
     placement.gates.getByName("g")
     placement.guards.getByName("g")
-    assert (env.GATE.asked, env.GUARD.asked) == ([gate], [guard])
+    placement.gates.getByName("g@oc", "oc")
+    near = (*gate[: gate.index("g")], "g@oc", {"locationHint": "oc"})
+    assert (env.GATE.asked, env.GUARD.asked) == ([gate, near], [guard])
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,8 @@ def test_pages_of_keys_rules_and_models_need_no_sorting() -> None:
 
 
 # What they ask is asked of a Durable Object's own SQLite.
-OBJECTS = tuple(f"lib.admission.{name}" for name in ("gate", "gate_sql", "gate_disk", "journal")) + tuple(
+_GATES = ("gate", "gate_sql", "gate_disk", "journal", "leases", "regional", "regional_gate")
+OBJECTS = tuple(f"lib.admission.{name}" for name in _GATES) + tuple(
     f"lib.identity.{name}" for name in ("guessing_store", "placement_store")
 )
 
