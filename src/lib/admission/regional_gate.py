@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container
 
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
 from lib.admission.atomic import whole
 from lib.admission.decision import Ask, Refusal, Reservation
 from lib.admission.gate import Gate
 from lib.admission.gate_sql import Sql
+from lib.admission.journal import Row
 from lib.admission.regional import Region
 from lib.admission.rules import Budget, Limit, Policy
 from lib.admission.shelf import MOST_COUNTERS, Place
@@ -41,10 +42,26 @@ class RegionalGate(Gate):
         if version <= 0:  # nothing that was judged by the policy as the region knows it
             return super().handle(0, rows, now_ms)
         self.region.used(now_ms)
-        if self.region.decides(now_ms):
-            return super().handle(version, rows, now_ms)
-        super().handle(0, rows, now_ms)
-        return ASK_HOME
+        decides = self.region.decides(now_ms)
+        told = super().handle(version if decides else 0, rows, now_ms)
+        if decides and version == self._version:
+            return told
+        if again := self._let_in(rows):
+            return to_json([version, again]).decode()
+        return told if decides else ASK_HOME
+
+    def _let_in(self, rows: str) -> dict[str, list[object]]:
+        """Return the answers to all openings, where one of them was let in here before and its answer was lost.
+
+        The home would let that one in a second time, and it would be counted there and here.
+        """
+        openings: list[Row] = [row for row in from_json(rows) if row[1] is not None]
+        past, answers = self._past_of(openings), dict.fromkeys((row[0] for row in openings), REFUSED)
+        for name, _, _, *ask in openings:
+            given = self._held.get(name) or (past[name].held if name in past else None)
+            if given is not None and ask:
+                answers[name] = self._answer(given, Ask.from_json(ask[0]))
+        return answers if any(answer is not REFUSED for answer in answers.values()) else {}
 
     def _answer(self, decided: Reservation | Refusal, ask: Ask) -> list[object]:
         """Return the home's answer to who is let in; of a refusal nobody is told but that the home is to be asked."""

@@ -10,7 +10,7 @@ import pytest
 from lib.admission.decision import Ask
 from lib.admission.leases import LEAST_WINDOW_MS, POLICY_LEASE_MS, RATE_LEASE_MS, leasable
 from lib.admission.regional import IDLE_MS
-from lib.admission.regional_gate import Everything
+from lib.admission.regional_gate import ASK_HOME, Everything
 from lib.admission.rules import EACH, Budget, Limit, Scope, Unit
 from tests.unit.admission.test_leases_machine import HOME, MOST, REGIONS, WINDOW_MS, Histories
 
@@ -92,6 +92,31 @@ def test_a_change_that_overtakes_an_answer_is_heard(world: Histories) -> None:
     world.trade(NEAR)
     assert gate.region.decides(world.now)
     assert not gate.region.decides(world.now + POLICY_LEASE_MS)
+
+
+@pytest.mark.parametrize("since", ["crash", "crash, settled", "another policy"])
+def test_an_opening_whose_answer_was_lost_is_answered_again(world: Histories, since: str) -> None:
+    """Also where the region may not decide any more: the home would let it in too, and both would count it."""
+    world.call(NEAR, 10, "k1", "free", 90_000, 1, trades=False)
+    [call, version] = world.calls[-1], world.home.version
+    assert call.gate == NEAR
+    if "settled" in since:
+        world._end(call, 5)
+    if "crash" in since:
+        world.crash(NEAR, 0)
+    else:
+        world.home.bump()
+        world.trade(NEAR)
+    ask = asdict(call.ask)
+    rows = [[name, call.deadline, {}, *asked] for name, asked in ((call.id, [ask]), ("new", [ask]), ("plain", []))]
+    told = world.region(NEAR).handle(version, json.dumps(rows), world.now)
+    assert isinstance(told, str)
+    current, answers = json.loads(told)
+    assert (current, {name: answer[0] for name, answer in answers.items()}) == (
+        version,
+        {call.id: "", "new": "ask_home", "plain": "ask_home"},
+    )
+    assert world.region(NEAR).handle(version, json.dumps(rows[1:]), world.now) in (ASK_HOME, f"[{version + 1},{{}}]")
 
 
 def test_without_calls_all_goes_back(world: Histories) -> None:
