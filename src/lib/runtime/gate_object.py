@@ -20,7 +20,7 @@ from workers import DurableObject
 from lib import failures
 from lib.admission import policy_store
 from lib.admission.decision import Ask
-from lib.admission.gate import FLUSH_AFTER_MS
+from lib.admission.gate import FLUSH_AFTER_MS, IS_NEW
 from lib.admission.gate import Gate as GateCore
 from lib.admission.gate_sql import organisation_of, prepare
 from lib.admission.home_gate import HomeGate
@@ -140,8 +140,11 @@ class Gate(DurableObject):
         self._gate.warnings.clear()
 
     async def _after_recall(self, home: Home, version: int, rows: str, current: int | str) -> int | str:
-        """Ask once more, where somebody was refused what regions hold, when they have given back what they can."""
-        if await home.recall():
+        """Ask once more, where somebody was refused what regions hold, when they have given back what they can.
+
+        Not by a policy that is old by then: it would not say who was let in before.
+        """
+        if await home.recall() and version in (IS_NEW, self._gate.version):
             current = self._handle(version, rows)  # who was let in is known
             home.gate.recallable.clear()
         return _leased(current) if home.gate.leased else current
@@ -190,12 +193,11 @@ class Gate(DurableObject):
         database = self._store.open()
         try:
             policy = await policy_store.load_policy(database, self._org_id)
-            if reading < self._newest_reading:
-                return self._gate.version
-            self._newest_reading = reading
-            self._gate.rules(policy, _now_ms())
-            for change in self._heard[heard:]:
-                self._gate.rule(change, _now_ms())
+            if reading > self._newest_reading:
+                self._newest_reading = reading
+                self._gate.rules(policy, _now_ms())
+                for change in self._heard[heard:]:
+                    self._gate.rule(change, _now_ms())
         finally:
             self._reading -= 1
             if not self._reading:

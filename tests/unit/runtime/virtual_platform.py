@@ -92,9 +92,13 @@ def load(*names: str) -> list[ModuleType]:
         JsException=JsException,
         create_once_callable=_OnceCallable,
         to_js=lambda value, dict_converter: dict_converter(value),
+        jsnull=object(),
     )
+    workers = ModuleType("workers")
+    vars(workers)["DurableObject"] = type("DurableObject", (), {"__init__": lambda *_: None})
+    platform = {"js": js, "pyodide": pyodide, "pyodide.ffi": ffi, "workers": workers}
     ours = {name: module for name, module in sys.modules.items() if not name.startswith("lib.runtime")}
-    with mock.patch.dict(sys.modules, ours | {"js": js, "pyodide": pyodide, "pyodide.ffi": ffi}, clear=True):
+    with mock.patch.dict(sys.modules, ours | platform, clear=True):
         return [importlib.import_module(f"lib.runtime.{name}") for name in names]
 
 

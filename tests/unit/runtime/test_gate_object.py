@@ -1,0 +1,103 @@
+"""The gate as an object: what may come between two of its awaits."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tests.unit.admission.sqlite_sql import SqliteSql
+from tests.unit.admission.test_gate_rules import BUDGET, opening
+from tests.unit.runtime.virtual_platform import load, run_virtually
+
+ORG_ID, REGION = "o" * 36, "weur"
+RECALL_SECONDS = 0.5
+[OBJECT] = load("gate_object")
+
+
+def _policy(*, most: int) -> str:
+    rules = {"time_zone": "UTC", "limits": [], "budgets": [BUDGET | {"limit": most}], "admission": "leased"}
+    return json.dumps(rules)
+
+
+class World:
+    """An organisation's gate as the platform holds it, with a region that has asked it; `recalls` are calls to that."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.recalls: list[str] = []
+        self.reads: list[tuple[float, str]] = []  # how long the next readings of the rules take, and what they find
+        self.meanwhile: Any = lambda: None  # what happens while a region is asked
+        store = SimpleNamespace(open=lambda: SimpleNamespace(close=lambda: asyncio.sleep(0)))
+        monkeypatch.setattr(OBJECT, "store_of", lambda _: store)
+        monkeypatch.setattr(OBJECT, "policy_store", SimpleNamespace(load_policy=self._load_policy))
+        monkeypatch.setattr(OBJECT, "Placement", lambda *_: SimpleNamespace(gates=self))
+        sql = SqliteSql()
+
+        def execute(text: str, *values: Any) -> Any:
+            rows = sql.run(text, *values)
+            return SimpleNamespace(raw=lambda: SimpleNamespace(toArray=lambda: SimpleNamespace(to_py=lambda: rows)))
+
+        storage = SimpleNamespace(
+            sql=SimpleNamespace(exec=execute), transactionSync=sql.atomically, setAlarm=lambda _: None
+        )
+        platform = SimpleNamespace(storage=storage, id=SimpleNamespace(name=ORG_ID))
+        self.gate = OBJECT.Gate(SimpleNamespace(_ctx=platform), SimpleNamespace(_env=SimpleNamespace()))
+
+    def getByName(self, name: str, _location: str | None = None) -> World:  # noqa: N802 - the platform's name
+        assert name == f"{ORG_ID}@{REGION}"
+        return self
+
+    async def recall(self, _edition: int, places: str) -> None:
+        self.recalls.append(places)
+        self.meanwhile()
+        await asyncio.sleep(RECALL_SECONDS)
+
+    async def lend(self, most: int) -> None:
+        """Have rules, and a region that holds some of the budget."""
+        self.reads = [(0, _policy(most=most))]
+        await self.gate.rules()
+        self.gate.exchange(REGION, json.dumps([1, [], [["b", "o", most]]]), 0)
+
+    async def _load_policy(self, *_: object) -> str:
+        seconds, found = self.reads.pop(0)
+        await asyncio.sleep(seconds)
+        return found
+
+
+def test_rules_that_somebody_else_has_read_meanwhile_hold_in_all_regions_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reading that began first is dropped, but its caller too is answered when no region decides by the old."""
+
+    async def changes() -> None:
+        world = World(monkeypatch)
+        await world.lend(100)
+        world.reads = [(0.3, _policy(most=50)), (0.2, _policy(most=40))]
+        began = asyncio.get_running_loop().time()
+        first, second = asyncio.ensure_future(world.gate.rules()), asyncio.ensure_future(world.gate.rules())
+        await first
+        assert asyncio.get_running_loop().time() - began >= 0.3 + RECALL_SECONDS
+        await second
+        assert [budget.most for budget in world.gate._gate._book.policy.budgets] == [40]
+
+    run_virtually(changes())
+
+
+def test_who_was_let_in_before_a_region_was_asked_stays_let_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though the policy has a new version since: else it would be asked for once more, perhaps of a region."""
+
+    async def calls() -> None:
+        world = World(monkeypatch)
+        await world.lend(100)
+        version = world.gate._gate.version
+        world.meanwhile = world.gate._gate.bump
+        small, large = opening("a"), opening("b", output_tokens=60)
+        told = json.loads(await world.gate.batch(version, json.dumps([small, large])))
+        assert list(map(json.loads, world.recalls)) == [[["b", "o"]]]
+        assert (told[0], {name: answer[0] for name, answer in told[1].items()}) == (
+            version,
+            {"a": "", "b": "budget_exceeded"},
+        )
+
+    run_virtually(calls())
