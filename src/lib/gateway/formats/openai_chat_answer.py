@@ -77,13 +77,15 @@ def condense(earlier: Earlier, text: bytes) -> Earlier:
     """
     usage = _last_usage(text, 0, len(text)) if any(begun in text for begun in _USAGES) else None
     choices = dict(earlier.choices)
-    with_content = said = read = 0
+    # A place falls into an event the likelier the longer it is, so that each is weighed by its length.
+    with_content = said = 0.0
     for sample in range(_SAMPLES):
         begin = sse.event_at(text, len(text) * sample // _SAMPLES + 1)
         end = sse.first_boundary(text, begin)
         event = _choices(_object(sse.data(text[begin:end])))
         content = _delta_bytes(event)
-        with_content, said, read = with_content + bool(content), said + content, read + end - begin
+        share = len(text) / max(1, end - begin) / _SAMPLES
+        with_content, said = with_content + bool(content) * share, said + content * share
         _note_choices(event, choices)
     for begun in _FINISHES:
         place = text.find(begun)
@@ -94,8 +96,8 @@ def condense(earlier: Earlier, text: bytes) -> Earlier:
     return Earlier(
         usage or earlier.usage,
         choices,
-        earlier.events + len(text) * with_content // max(1, read),
-        earlier.said + len(text) * said // max(1, read),
+        earlier.events + round(with_content),
+        earlier.said + round(said),
     )
 
 
