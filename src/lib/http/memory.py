@@ -24,6 +24,8 @@ STREAM_BYTES = 64 * 1024  # of an open stream: its request, a buffer, the end of
 _RETRY_SECONDS = 1
 # A character beyond U+FFFF, as it is or escaped: it takes four bytes in Python, and so does each beside it.
 _ASTRAL = re.compile(rb"[\xf0-\xf4]|\\u[dD][89abAB]")
+# A long string of ASCII alone, as an image in base64 is. Its first quote is none that a text has escaped.
+_PLAIN = re.compile(rb'"(?<!\\")[ !#-\[\]-~]{4096,}"')
 
 
 class Memory:
@@ -98,7 +100,8 @@ class Share:
 
 
 def size_of_parsed(body: bytes) -> int:
-    """Return the most that a JSON text's strings take in Python: a character outside of ASCII widens its whole text."""
+    """Return the most that a JSON text's strings take in Python: a character outside of ASCII widens its string."""
     if b"\\u" not in body and body.isascii():
         return len(body)
-    return len(body) * (4 if _ASTRAL.search(body) else 2)
+    plain = sum(found.end() - found.start() for found in _PLAIN.finditer(body))
+    return plain + (len(body) - plain) * (4 if _ASTRAL.search(body) else 2)

@@ -111,6 +111,14 @@ def test_a_plain_text_is_counted_once() -> None:
     assert size_of_parsed(b'{"a": "' + b"x" * 1000 + b'"}') == 1009
 
 
+def test_an_image_beside_an_emoji_is_no_wider() -> None:
+    """Else two such requests would not be let in side by side, and one of the largest beside none at all."""
+    texts = ["\U0001f600 look", "x" * 100_000, 'he said "' + "y" * 5_000 + '" \U0001f600', "\U0001f600\\" + "z" * 5_000]
+    body = json.dumps({"messages": texts}, ensure_ascii=False).encode()
+    in_python = sum(map(sys.getsizeof, texts))
+    assert in_python - 4 * sys.getsizeof("\U0001f600") <= size_of_parsed(body) <= in_python + 1_000
+
+
 def test_what_is_spent_is_let_go_of() -> None:
     """The parsed body, and what a model read of it: the frames of the pipeline hold the request until its answer."""
     parsed = {"model": "m", "messages": [{"role": "user", "content": "".join(["x"] * 1000), "more": ["y"]}], "other": 1}
