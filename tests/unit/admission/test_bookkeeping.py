@@ -88,6 +88,19 @@ def test_a_run_ends_when_its_time_is_over(monkeypatch: pytest.MonkeyPatch) -> No
     assert [ledger.report() for ledger in ledgers] == [ledger.expected() for ledger in ledgers]
 
 
+def test_sums_that_are_never_done_leave_something_for_the_deleting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So many call every day that a run is over before all are summed."""
+    ledgers = organisations(12)
+    first = ledgers[0]
+    keep(first, None)
+    for ledger in ledgers:
+        ledger.deliver(ledger.record(days=3))
+    monkeypatch.setattr(bookkeeping, "MOST_GROUPS", first.database.cost.queries + 30)
+    books, _ = keep(first, first.archive)
+    assert books.sums_written < len(ledgers)
+    assert books.records_pruned > 0
+
+
 def test_one_with_many_records_lets_others_have_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     """And comes again, until its are gone too."""
     monkeypatch.setattr(retention, "CHUNK_ROWS", 1)
