@@ -105,6 +105,7 @@ async def export_audit(
     kind, after = decode_cursor(request.query.cursor, [_EXPORT, "0"])
     if kind != _EXPORT:
         raise BadRequest("The cursor is not one of an export.", param="cursor")
+    request.share.claim(ndjson.HELD_BYTES)
 
     async def read(place: int) -> Events:
         return await audit_store.oldest(database, principal.org_id, wanted, place, audit_store.EXPORT_ROWS)
@@ -137,7 +138,7 @@ def _event(row: AuditEventRow | PersonEventRow) -> Event:
 async def _parts(found: AsyncIterator[Events]) -> AsyncIterator[ndjson.Part]:
     async for some in found:
         cursor = encode_cursor([_EXPORT, str(some.next)]) if some.next else None
-        yield ndjson.Part([_event(row) for row in some.rows], cursor)
+        yield ndjson.Part(map(_event, some.rows), cursor)
 
 
 ROUTES = [

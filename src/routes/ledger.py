@@ -134,6 +134,7 @@ async def export_ledger(
     after = _place(cursor, FIRST_MOMENT)
     if kind != _EXPORT:
         raise BadRequest("The cursor is not one of an export.", param="cursor")
+    request.share.claim(ndjson.HELD_BYTES)
     await services.gates.flush(principal.org_id)
 
     async def read(place: Place) -> Records:
@@ -160,7 +161,7 @@ async def _page(services: Services, principal: Principal, query: PageQuery, want
 async def _parts(found: AsyncIterator[Records]) -> AsyncIterator[ndjson.Part]:
     async for some in found:
         cursor = encode_cursor([_EXPORT, *_texts(some.next)]) if some.next else None
-        yield ndjson.Part([LedgerEntry.model_validate(row) for row in some.rows], cursor)
+        yield ndjson.Part(map(LedgerEntry.model_validate, some.rows), cursor)
 
 
 def _texts(place: Place) -> list[str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -17,6 +18,8 @@ from lib.store.database import StoreUnavailable
 MEDIA_TYPE = "application/x-ndjson"
 # What is written at a time, so that the text of a page is never whole in memory beside its rows.
 WRITE_LINES = 500
+# What an export is counted for in the isolate's memory: the rows of a page, as they come and as they are read.
+HELD_BYTES = 4 * 1024 * 1024
 
 
 class ExportMeta(BaseModel):
@@ -35,9 +38,9 @@ class ExportEnd(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Some lines, and the cursor behind them; None where nothing is left."""
+    """Some lines, made as they are written, and the cursor behind them; None where nothing is left."""
 
-    lines: Sequence[BaseModel]
+    lines: Iterable[BaseModel]
     cursor: str | None
 
 
@@ -66,10 +69,10 @@ async def send(stream: StreamedBody, parts: AsyncIterator[Part]) -> LogFacts:
     sent, cursor = 0, None
     try:
         async for part in parts:
-            for start in range(0, len(part.lines), WRITE_LINES):
-                lines = part.lines[start : start + WRITE_LINES]
-                await stream.write(b"".join(json_body.dump(line) + b"\n" for line in lines))
-                sent += len(lines)
+            lines = iter(part.lines)
+            while texts := [json_body.dump(line) + b"\n" for line in islice(lines, WRITE_LINES)]:
+                await stream.write(b"".join(texts))
+                sent += len(texts)
             cursor = part.cursor
         await stream.write(json_body.dump(ExportEnd(meta=ExportMeta(next_cursor=cursor))) + b"\n")
         await stream.end()

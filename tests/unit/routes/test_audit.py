@@ -12,6 +12,7 @@ import pytest
 
 from lib.audit import audit_store
 from lib.audit.events import org_event, person_event
+from lib.http.memory import Memory
 from lib.identity.context import Context
 from lib.store.scope import Org, Person
 from tests.unit.fakes import NOW, run
@@ -172,6 +173,17 @@ def test_a_long_export_says_where_it_goes_on(monkeypatch: pytest.MonkeyPatch) ->
         found += [int(event["action"]) for event in lines]
         cursor = end["meta"]["next_cursor"]
     assert found == list(range(200))
+
+
+def test_an_export_that_the_isolate_has_no_room_for_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before anything is read: a page of rows is held until a client has taken it, be it slow."""
+    world = new_world()
+    monkeypatch.setattr(Memory, "has_room", lambda *_: False)
+    before = len(world.binding.statements)
+    answer = world.ask("GET", EXPORT)
+    assert (answer.status, answer.error["code"], answer.headers["retry-after"]) == (503, "overloaded", "1")
+    assert not [sql for sql, _ in world.binding.statements[before:] if "FROM audit_events" in sql]
+    assert world.ask("GET", AUDIT).status == 200
 
 
 def test_an_organisation_sees_its_own() -> None:

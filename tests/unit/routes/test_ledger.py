@@ -12,6 +12,7 @@ import pytest
 
 from lib.admission import ledger
 from lib.http.errors import Unavailable
+from lib.http.memory import Memory
 from lib.ids import new_id
 from lib.store import reading
 from lib.store.database import StoreUnavailable
@@ -225,6 +226,17 @@ def test_what_no_index_knows_is_looked_for_among_so_many(
     assert found == expected
     assert pages >= 7 // looked_at
     assert [entry["model"][-1] for entry in exported(world, query)] == list(found[::-1])
+
+
+def test_an_export_that_the_isolate_has_no_room_for_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before anything is read: a page of rows is held until a client has taken it, be it slow."""
+    world = used(1)
+    monkeypatch.setattr(Memory, "has_room", lambda *_: False)
+    before = len(world.binding.statements)
+    answer = world.ask("GET", EXPORT)
+    assert (answer.status, answer.error["code"], answer.headers["retry-after"]) == (503, "overloaded", "1")
+    assert not [sql for sql, _ in world.binding.statements[before:] if "FROM usage_records" in sql]
+    assert world.ask("GET", LEDGER).status == 200
 
 
 def test_a_client_that_leaves_ends_the_export(monkeypatch: pytest.MonkeyPatch) -> None:
