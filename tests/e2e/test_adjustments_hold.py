@@ -49,7 +49,7 @@ def test_an_adjustment_ends_by_itself(own_headgate: Headgate) -> None:
 
 def test_no_call_passes_what_holds_while_it_changes(own_headgate: Headgate) -> None:
     """40 calls at once, while top-ups come and the time zone changes: spend stays within the whole, and is recorded."""
-    most, top_up = 20_000, 5_000
+    most, top_up = 40_000, 5_000  # some calls fit before the first top-up, and not all behind the last
     budget_id = budget(own_headgate, most, window="day")
 
     def step(number: int) -> None:
