@@ -185,7 +185,7 @@ class Gate(DurableObject):
         """The organisation's limits and budgets have changed in the store: read them anew; return the version.
 
         Of two that read side by side, the one that began later has seen more: the other's reading is dropped. A single
-        rule that was told meanwhile may be missing in what is read.
+        rule that was told meanwhile may be missing in what is read. Where the newest fails, the alarm reads again.
         """
         self._readings += 1
         reading, heard = self._readings, len(self._heard)
@@ -202,8 +202,15 @@ class Gate(DurableObject):
             self._reading -= 1
             if not self._reading:
                 self._heard.clear()
+            if self._unread:
+                self._wake(_now_ms() + RETRY_MS)
             await database.close()
         return await self._told(self._home) if self._home and not self._home.alone else self._gate.version
+
+    @property
+    def _unread(self) -> bool:
+        """Tell whether the newest reading of the rules has failed: the store has some that are not known here."""
+        return not self._reading and self._newest_reading < self._readings
 
     def rule(self, change: str) -> int | Awaitable[int]:
         """Take up one rule that has come, changed or gone: a JSON object, see `lib.admission.rules.changed`."""
@@ -265,9 +272,9 @@ class Gate(DurableObject):
             self._wake(due)
 
     async def alarm(self, _info: Any = None) -> None:
-        """Give up what is overdue, send what is settled. Never raises: the platform would stop trying at some point.
+        """Give up what is overdue, send what is settled, and read the rules where that has failed.
 
-        It may ring late, and twice.
+        Never raises: the platform would stop trying at some point. It may ring late, and twice.
         """
         try:
             now_ms = self._watch.now(_now_ms())
@@ -275,6 +282,8 @@ class Gate(DurableObject):
             self._alarm_ms = None
             self._gate.expire(now_ms)
             await self._outbox.send(_now_ms())
+            if self._unread:
+                await self.rules()
             due = self._outbox.next_ms(_now_ms())
             if due is not None:
                 self._wake(due)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from lib.store.database import StoreUnavailable
 from tests.unit.admission.sqlite_sql import SqliteSql
 from tests.unit.admission.test_gate_rules import BUDGET, opening
 from tests.unit.runtime.virtual_platform import load, run_virtually
@@ -28,7 +29,10 @@ class World:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.recalls: list[str] = []
-        self.reads: list[tuple[float, str]] = []  # how long the next readings of the rules take, and what they find
+        self.reads: list[
+            tuple[float, str]
+        ] = []  # of the rules: how long each takes, and what it finds; "": the store is away
+        self.alarms: list[int] = []
         self.meanwhile: Any = lambda: None  # what happens while a region is asked
         store = SimpleNamespace(open=lambda: SimpleNamespace(close=lambda: asyncio.sleep(0)))
         monkeypatch.setattr(OBJECT, "store_of", lambda _: store)
@@ -41,7 +45,7 @@ class World:
             return SimpleNamespace(raw=lambda: SimpleNamespace(toArray=lambda: SimpleNamespace(to_py=lambda: rows)))
 
         storage = SimpleNamespace(
-            sql=SimpleNamespace(exec=execute), transactionSync=sql.atomically, setAlarm=lambda _: None
+            sql=SimpleNamespace(exec=execute), transactionSync=sql.atomically, setAlarm=self.alarms.append
         )
         platform = SimpleNamespace(storage=storage, id=SimpleNamespace(name=ORG_ID))
         self.gate = OBJECT.Gate(SimpleNamespace(_ctx=platform), SimpleNamespace(_env=SimpleNamespace()))
@@ -64,6 +68,8 @@ class World:
     async def _load_policy(self, *_: object) -> str:
         seconds, found = self.reads.pop(0)
         await asyncio.sleep(seconds)
+        if not found:
+            raise StoreUnavailable("away")
         return found
 
 
@@ -101,3 +107,24 @@ def test_who_was_let_in_before_a_region_was_asked_stays_let_in(monkeypatch: pyte
         )
 
     run_virtually(calls())
+
+
+@pytest.mark.parametrize("others", [[], [(0.2, _policy(most=50))]], ids=["alone", "beside an earlier one"])
+def test_rules_that_could_not_be_read_are_read_by_the_alarm(
+    monkeypatch: pytest.MonkeyPatch, others: list[tuple[float, str]]
+) -> None:
+    """Their caller was told that it failed, but the store has them. A change of accounts reads no rules."""
+
+    async def changes() -> None:
+        world = World(monkeypatch)
+        world.reads = [*others, (0.3, ""), (0, ""), (0, _policy(most=40))]
+        told = [world.gate.rules() for _ in range(len(others) + 1)]
+        *_, failed = await asyncio.gather(*told, return_exceptions=True)
+        assert isinstance(failed, StoreUnavailable)
+        for _ in range(3):  # the last has nothing to read
+            assert world.alarms
+            await world.gate.alarm()
+        assert [budget.most for budget in world.gate._gate._book.policy.budgets] == [40]
+        assert world.reads == []
+
+    run_virtually(changes())
