@@ -20,6 +20,8 @@ from lib.store.database import Store
 
 # What one alarm sends at most; the next goes on.
 MOST_BATCHES = 20
+# When one looks again where no more may be sent, and nothing has arrived meanwhile.
+FULL_AGAIN_MS = 5_000
 
 
 class QueueUnavailable(Exception):
@@ -80,7 +82,10 @@ class Outbox:
 
     def next_ms(self, now_ms: int) -> int | None:
         """Return when there is next something to do, or None."""
-        dues = [self._gate.next_alarm(now_ms, self._under_way.waiting(now_ms)), self._under_way.next_ms]
+        due = self._gate.next_alarm(now_ms, self._under_way.waiting(now_ms))
+        if due is not None and self._under_way.full(now_ms):
+            due = max(due, now_ms + FULL_AGAIN_MS)
+        dues = [due, self._under_way.next_ms]
         return min((due for due in dues if due is not None), default=None)
 
     async def _sent_by_queue(self, records: Sequence[Record], now_ms: int) -> bool:

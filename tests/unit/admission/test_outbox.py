@@ -20,7 +20,7 @@ from lib.admission import ledger_writer, usage_store
 from lib.admission.gate import FLUSH_AFTER_MS, Gate
 from lib.admission.ledger_messages import AGAIN_AFTER_MS, MOST_UNDER_WAY, packed, retry_seconds
 from lib.admission.ledger_writer import Writer
-from lib.admission.outbox import Outbox, QueueUnavailable
+from lib.admission.outbox import FULL_AGAIN_MS, Outbox, QueueUnavailable
 from lib.admission.usage_record import UsageRecord
 from lib.admission.usage_store import Record
 from lib.failures import Failure
@@ -322,6 +322,9 @@ def test_only_so_many_are_under_way() -> None:
         way.send()
     sent = sum(len(json.loads(message)["records"]) for message in way.queue.messages)
     assert MOST_UNDER_WAY <= sent < MOST_UNDER_WAY + 200
+    assert way.outbox.next_ms(way.now) == way.now + FULL_AGAIN_MS  # and not twice a second, to find nothing to send
+    way.bring(way.queue.messages.pop(), way.queue.messages.pop())
+    assert way.outbox.next_ms(way.now) == way.now + FLUSH_AFTER_MS
     while way.kept:
         way.bring(*way.queue.messages)
         way.queue.messages.clear()
