@@ -53,7 +53,7 @@ class JsBody:
         if size > limit:
             raise await self._after_the_rest(_too_large(limit), None)
         try:
-            self._claim(size)
+            self._claim(size, limit)
         except Unavailable as refused:
             raise await self._after_the_rest(refused, None) from None
         try:
@@ -75,7 +75,7 @@ class JsBody:
                 if size > limit:
                     pieces.clear()
                     raise await self._after_the_rest(_too_large(limit), reader)
-                self._claim(size)
+                self._claim(size, limit)
         except JsException:
             raise BadRequest("The body broke off.") from None
         except Unavailable as refused:
@@ -83,9 +83,13 @@ class JsBody:
             raise await self._after_the_rest(refused, reader) from None
         return b"".join(pieces)
 
-    def _claim(self, size: int) -> None:
-        """Claim the room for so much of it. Raises Unavailable."""
-        self._share.claim(2 * size)
+    def _claim(self, size: int, limit: int) -> None:
+        """Claim the room for so much of it. Raises Unavailable.
+
+        Where only small ones are taken none is refused: a key must be revoked also while others fill the isolate.
+        """
+        hold = self._share.claim if limit > LARGE_BYTES else self._share.keep
+        hold(2 * size)
         if size > LARGE_BYTES and not self._watched:
             # A client that leaves may take the request with it before it comes to an end of its own.
             self._watched = True
