@@ -99,7 +99,11 @@ def load(*names: str) -> list[ModuleType]:
     platform = {"js": js, "pyodide": pyodide, "pyodide.ffi": ffi, "workers": workers}
     ours = {name: module for name, module in sys.modules.items() if not name.startswith("lib.runtime")}
     with mock.patch.dict(sys.modules, ours | platform, clear=True):
-        return [importlib.import_module(f"lib.runtime.{name}") for name in names]
+        loaded = [importlib.import_module(f"lib.runtime.{name}") for name in names]
+        found = {name: module for name, module in sys.modules.items() if name not in platform}
+    # What they have imported stays for all: else others would get one more of each, beside what its package names.
+    sys.modules.update({name: module for name, module in found.items() if not name.startswith("lib.runtime")})
+    return loaded
 
 
 def run_virtually(work: Coroutine[Any, Any, Any]) -> Any:
