@@ -3,7 +3,7 @@
     ── published ──▶ signs, for 30 days ──▶ still published, for a day ──▶ deleted
        LEAD before                          tokens live for minutes
 
-The daily job makes the next key a few days before the last one stops, so a job that fails once is no harm; and where
+The hourly job makes the next key a few days before the last one stops, so a job that fails once is no harm; and where
 there is none that signs (a new deployment), the first who needs one makes it.
 """
 
@@ -89,7 +89,7 @@ class SigningKeys:
         return SigningKey(_verifying(row), await self._private(services, row))
 
     async def rotate(self, services: Services) -> int:
-        """Make the next key when it is time, and delete the old ones; return how many were deleted. The daily job."""
+        """Make the next key when it is time, and delete the old ones; return how many were deleted. The hourly job."""
         now = services.clock.now()
         rows = await self.published(services, timedelta())
         last = max((row.signs_until_at for row in rows), default=now)
