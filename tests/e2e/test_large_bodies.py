@@ -1,11 +1,15 @@
-"""Bodies that are too large: refused as soon as that is known, without reading them."""
+"""Bodies that are too large, too slow, or somebody's whom nobody knows: refused as soon as that is known."""
 
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+from functools import partial
 
 import pytest
 
+from lib.identity import api_keys
 from tests.e2e.support.headgate import Headgate, chat_body
 from tests.e2e.support.names import sim_model
 from tests.e2e.support.raw import Connection, Head
@@ -74,6 +78,65 @@ def test_no_credential(headgate: Headgate, key: str | None, size: str) -> None:
     with Connection(headgate.base_url) as connection:
         connection.send(head_of("/v1/chat/completions", connection.host, key, size))
         assert_refused(connection, 401, time.monotonic())
+
+
+@pytest.mark.parametrize("size", [f"content-length: {8 * MIB}", "transfer-encoding: chunked"])
+def test_a_key_that_nobody_made(headgate: Headgate, size: str) -> None:
+    """A large body of a caller who is not known is a 401 while it comes: the isolate holds nothing for it."""
+    with Connection(headgate.base_url) as connection:
+        connection.send(head_of("/v1/chat/completions", connection.host, api_keys.new_key(), size))
+        began = time.monotonic()
+        for _ in range(6):  # no more than is needed to see that a chunked one is large
+            connection.send(b"10000\r\n" + b" " * 0x10000 + b"\r\n")
+        assert_refused(connection, 401, began)
+
+
+def trickled(url: str, key: str, size: int | None, pace: int, step: int) -> tuple[int, float]:
+    """Send a body of `size` at `pace` bytes a second; return the status, and after how many seconds it came."""
+    length = f"content-length: {size}" if size else "transfer-encoding: chunked"
+    began = time.monotonic()
+    with Connection(url, timeout=60) as connection, ThreadPoolExecutor(1) as pool:
+        connection.send(head_of("/v1/chat/completions", connection.host, key, length))
+        answer = pool.submit(connection.head)
+        sent = 0
+        with suppress(OSError):
+            while not answer.done() and pace and sent < (size or 8 * MIB):
+                connection.send(b" " * step if size else b"%x\r\n%s\r\n" % (step, b" " * step))
+                sent += step
+                time.sleep(step / pace)
+        head = answer.result()
+        answered = time.monotonic() - began
+        if head.status == 408:
+            connection.body(head)
+            assert connection.ended(), "the rest would be taken for the next request"
+        return head.status, answered
+
+
+def test_paces(headgate: Headgate) -> None:
+    """A trickle ends with 408; a slow upload goes on for longer than that takes, and its body is looked at (400)."""
+    sent = [(MIB, 1, 1), (None, 1, 1), (MIB, 0, 1), (1000, 0, 1), (MIB, 50 * 1024, 1024)]
+    with Connection(headgate.base_url) as other, ThreadPoolExecutor(len(sent)) as pool:
+        other.send(head_of("/v1/chat/completions", other.host, headgate.key, "content-length: 1000"))
+        found = list(pool.map(partial(trickled, headgate.base_url, headgate.key), *zip(*sent, strict=True)))
+
+    assert [status for status, _ in found] == [408, 408, 408, 408, 400]
+    assert all(14 < seconds < 40 for _, seconds in found[:4])
+    assert found[4][1] > 18
+
+
+def test_one_organisations_uploads_leave_room_for_others(headgate: Headgate, own_headgate: Headgate) -> None:
+    """A key that opens many uploads and sends little of them: the others of its organisation are told to come again."""
+    with ExitStack() as stack:
+        uploads = [stack.enter_context(Connection(headgate.base_url)) for _ in range(4)]
+        for upload in uploads:
+            size = f"content-length: {8 * MIB - 1}"
+            upload.send(head_of("/v1/chat/completions", upload.host, headgate.key, size) + b" " * 1000)
+        for upload in uploads[1:]:
+            assert_refused(upload, 503, time.monotonic())
+
+        large = [{"role": "user", "content": "x" * (8 * MIB - 1000)}]
+        assert own_headgate.chat(sim_model(), messages=large).status_code == 200
+        assert headgate.chat(sim_model()).status_code == 200
 
 
 def test_a_client_that_leaves_while_it_sends(headgate: Headgate, sim: SimulatedProvider) -> None:

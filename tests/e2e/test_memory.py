@@ -13,6 +13,7 @@ import httpx
 import openai
 import pytest
 
+from lib.identity import api_keys
 from tests.e2e.support.headgate import Headgate, chat_body
 from tests.e2e.support.names import sim_model
 from tests.e2e.support.poll import until
@@ -30,32 +31,32 @@ def say(text: str) -> list[dict[str, str]]:
     return [{"role": "user", "content": text}]
 
 
-def by_httpx(url: str, key: str) -> tuple[int, str]:
-    body = json.dumps(chat_body("m", messages=say(TOO_LARGE)))
+def by_httpx(url: str, key: str, text: str) -> tuple[int, str]:
+    body = json.dumps(chat_body("m", messages=say(text)))
     answer = httpx.post(url + PATH, content=body, headers=headers(key), timeout=60)
     return answer.status_code, answer.json()["error"]["code"]
 
 
-def by_httpx_in_pieces(url: str, key: str) -> tuple[int, str]:
-    body = json.dumps(chat_body("m", messages=say(TOO_LARGE))).encode()
+def by_httpx_in_pieces(url: str, key: str, text: str) -> tuple[int, str]:
+    body = json.dumps(chat_body("m", messages=say(text))).encode()
     pieces = (body[place : place + 100_000] for place in range(0, len(body), 100_000))
     answer = httpx.post(url + PATH, content=pieces, headers=headers(key), timeout=60)
     return answer.status_code, answer.json()["error"]["code"]
 
 
-def by_urllib(url: str, key: str) -> tuple[int, str]:
-    body = json.dumps(chat_body("m", messages=say(TOO_LARGE))).encode()
+def by_urllib(url: str, key: str, text: str) -> tuple[int, str]:
+    body = json.dumps(chat_body("m", messages=say(text))).encode()
     with pytest.raises(urllib.error.HTTPError) as refused:
         urllib.request.urlopen(urllib.request.Request(url + PATH, body, headers(key)), timeout=60)
     return refused.value.code, json.loads(refused.value.read())["error"]["code"]
 
 
-def by_openai(url: str, key: str) -> tuple[int, str]:
+def by_openai(url: str, key: str, text: str) -> tuple[int, str]:
     with (
         pytest.raises(openai.APIStatusError) as refused,
         openai.OpenAI(base_url=f"{url}/v1", api_key=key, max_retries=0) as client,
     ):
-        client.chat.completions.create(model="m", messages=[{"role": "user", "content": TOO_LARGE}])
+        client.chat.completions.create(model="m", messages=[{"role": "user", "content": text}])
     return refused.value.status_code, str(refused.value.code)
 
 
@@ -64,11 +65,12 @@ def headers(key: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("client", [by_httpx, by_httpx_in_pieces, by_urllib, by_openai])
-def test_a_body_too_large_is_answered_so_that_its_client_reads_it(
-    stack: Stack, client: Callable[[str, str], tuple[int, str]]
+def test_a_body_that_is_refused_is_answered_so_that_its_client_reads_it(
+    stack: Stack, client: Callable[[str, str, str], tuple[int, str]]
 ) -> None:
-    """20 MB, sent before anything is read, straight to the Worker: no edge reads the rest."""
-    assert client(stack.worker_url, stack.api_key) == (413, "payload_too_large")
+    """Sent before anything is read, straight to the Worker, where no edge reads the rest: too large, or nobody's."""
+    assert client(stack.worker_url, stack.api_key, TOO_LARGE) == (413, "payload_too_large")
+    assert client(stack.worker_url, api_keys.new_key(), LARGE) == (401, "invalid_api_key")
 
 
 def test_what_there_is_no_room_for_is_refused(headgate: Headgate) -> None:

@@ -12,8 +12,9 @@ from typing import Any, TypeVar
 
 from lib.admission.archive import ArchiveUnavailable
 from lib.http.errors import PayloadTooLarge
-from lib.http.request import Departure, RawRequest
+from lib.http.request import Departure, Known, RawRequest
 from lib.http.streaming import ReaderLost
+from lib.http.validate import LARGE_BYTES
 from lib.ids import new_id
 
 T = TypeVar("T")
@@ -35,14 +36,21 @@ class FakeHeaders:
         return self._values.get(name.lower())
 
 
+async def known() -> str:
+    """Say of whoever calls which organisation it is of."""
+    return "an organisation"
+
+
 @dataclass
 class FakeBody:
-    """A body that remembers whether somebody has read it."""
+    """A body that remembers whether somebody has read it. A large one is read only once its caller is known."""
 
     text: bytes = b""
     reads: int = 0
 
-    async def read(self, limit: int) -> bytes:
+    async def read(self, limit: int, known: Known) -> bytes:
+        if len(self.text) > LARGE_BYTES:
+            await known()
         self.reads += 1
         if len(self.text) > limit:
             raise PayloadTooLarge(f"The body is over {limit} bytes.")

@@ -40,7 +40,7 @@ from lib.services import Services
 from lib.store.d1 import D1Store
 from tests.seen import DOCUMENT, ROUTER, SEEN
 from tests.unit.admission.sqlite_sql import SqliteSql
-from tests.unit.fakes import FakeClock, FakeKv, FakeSealer, FakeStreams, raw_request, run
+from tests.unit.fakes import FakeClock, FakeKv, FakeSealer, FakeStreams, known, raw_request, run
 from tests.unit.gateway.fake_upstream import FakeUpstream
 from tests.unit.identity.counting_hasher import CountingHasher
 from tests.unit.identity.cpython_signatures import CPythonSignatures
@@ -254,7 +254,7 @@ class World:
         )
         route, path = ROUTER.match(raw.method, raw.path)
         try:
-            request = await validate(route, raw, path)
+            request = await validate(route, raw, path, known)
             return await self._finished(await route.handler(self.services, request, principal))
         except HeadgateError as failure:
             return await self._finished(render.error(failure, route.dialect, raw.id))

@@ -84,6 +84,13 @@ class MethodNotAllowed(HeadgateError):
         super().__init__(f"This path allows {allow}.", headers={"allow": allow})
 
 
+class RequestTimeout(HeadgateError):
+    """The body comes too slowly, or not at all. Clients may try again (RFC 9110, 15.5.9), and SDKs do."""
+
+    status = 408
+    code = "request_timeout"
+
+
 class Conflict(HeadgateError):
     """The state does not allow it now."""
 

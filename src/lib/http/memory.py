@@ -3,6 +3,9 @@
 An isolate has 128 MB for all its requests together, JavaScript's part and Python's, and one that passes them ends with
 all that it does (https://developers.cloudflare.com/workers/platform/limits/#memory). So a body is refused before it is
 read where there is no room for it; what has been let in is never refused later.
+
+A body that is still coming holds room for as long as its client likes to send it. So those of callers who are not known
+yet hold little together, and those of one organisation half of all: the other half is left to others.
 """
 
 from __future__ import annotations
@@ -20,6 +23,8 @@ BUDGET_BYTES = 36 * 1024 * 1024
 # A platform that tears a request down may never tell. A share that nobody has changed for longer than any call may last
 # is nobody's.
 LOST_SECONDS = 3900.0
+STRANGERS_BYTES = 4 * 1024 * 1024  # of all bodies whose callers are not known yet
+STRANGERS = ""  # whose those are
 STREAM_BYTES = 64 * 1024  # of an open stream: its request, a buffer, the end of its text
 _RETRY_SECONDS = 1
 # A character beyond U+FFFF, as it is or escaped: it takes four bytes in Python, and so does each beside it.
@@ -34,7 +39,9 @@ class Memory:
     def __init__(self, most: int = BUDGET_BYTES, now: Callable[[], float] = time.time) -> None:
         self._most = most
         self._now = now
-        self._held: dict[int, tuple[int, float]] = {}  # how much, and since when, by the share's number
+        # How much, since when, and whose body it is, while that is still coming; by the share's number.
+        self._held: dict[int, tuple[int, float, str | None]] = {}
+        self._coming: dict[str, int] = {}  # by organisation
         self._sum = 0
         self._last = 0
 
@@ -48,23 +55,44 @@ class Memory:
         self._last += 1
         return Share(self, self._last)
 
-    def has_room(self, number: int, size: int) -> bool:
-        """Tell whether a share may hold so much. One that would be the only one may always."""
-        others = self._sum - self._held.get(number, (0, 0.0))[0]
-        if others + size <= self._most or not others:
+    def coming(self, whose: str, but: int) -> int:
+        """Return how many bytes are held for bodies that are still coming, beside a share's own."""
+        size, _, own = self._held.get(but, _NOTHING)
+        return self._coming.get(whose, 0) - (size if own == whose else 0)
+
+    def has_room(self, number: int, size: int, coming: str | None = None) -> bool:
+        """Tell whether a share may hold so much, for a body that is still `coming` from an organisation, or for
+        anything else. One that would be the only one may always.
+        """
+        if self._fits(number, size, coming):
             return True
         oldest = self._now() - LOST_SECONDS
-        for lost in [other for other, (_, since) in self._held.items() if since < oldest]:
+        for lost in [other for other, (_, since, _) in self._held.items() if since < oldest]:
             self.set(lost, 0)
-        others = self._sum - self._held.get(number, (0, 0.0))[0]
-        return others + size <= self._most or not others
+        return self._fits(number, size, coming)
 
-    def set(self, number: int, size: int) -> None:
+    def _fits(self, number: int, size: int, coming: str | None) -> bool:
+        others = self._sum - self._held.get(number, _NOTHING)[0]
+        if others and others + size > self._most:
+            return False
+        others = self.coming(coming, number) if coming else 0
+        return not others or others + size <= self._most // 2
+
+    def set(self, number: int, size: int, coming: str | None = None) -> None:
         """Note how much a share holds from now on."""
-        before = self._held.pop(number, (0, 0.0))[0]
+        before, _, whose = self._held.pop(number, _NOTHING)
         self._sum += size - before
+        if whose is not None:
+            self._coming[whose] -= before
+            if not self._coming[whose]:
+                del self._coming[whose]
         if size:
-            self._held[number] = (size, self._now())
+            self._held[number] = (size, self._now(), coming)
+            if coming is not None:
+                self._coming[coming] = self._coming.get(coming, 0) + size
+
+
+_NOTHING = (0, 0.0, None)
 
 
 class Share:
@@ -76,20 +104,24 @@ class Share:
         self._memory = memory
         self._number = number
 
-    def claim(self, size: int) -> None:
-        """Hold so much, instead of what it was. Raises Unavailable where the isolate has no room for it."""
-        if not self.has_room(size):
+    def claim(self, size: int, coming: str | None = None) -> None:
+        """Hold so much, instead of what it was; see `Memory.has_room`. Raises Unavailable where there is no room."""
+        if not self._memory.has_room(self._number, size, coming):
             message = "Too much is under way here at the moment. Try again."
             raise Unavailable(message, code="overloaded", retry_after_seconds=_RETRY_SECONDS)
-        self._memory.set(self._number, size)
+        self._memory.set(self._number, size, coming)
 
-    def keep(self, size: int) -> None:
+    def keep(self, size: int, coming: str | None = None) -> None:
         """Hold so much, instead of what it was, room or not: it is there already."""
-        self._memory.set(self._number, size)
+        self._memory.set(self._number, size, coming)
 
     def has_room(self, size: int) -> bool:
         """Tell whether it may hold so much."""
         return self._memory.has_room(self._number, size)
+
+    def strangers(self) -> int:
+        """Return how many bytes are held for others' bodies whose callers are not known yet."""
+        return self._memory.coming(STRANGERS, self._number)
 
     def release(self, *_: object) -> None:
         """Hold nothing any more."""

@@ -29,6 +29,7 @@ _ERRORS = {
     402: "A budget does not cover the call. The message says how much it needs and how much is left.",
     403: "The caller lacks the route's scope.",
     404: "There is no such thing, or the caller may not know of it.",
+    408: "The body came too slowly.",
     409: "The state does not allow it now.",
     412: "It has changed since it was read.",
     413: "The body is over the limit.",
@@ -205,7 +206,7 @@ def _possible_errors(route: Route) -> Iterable[int]:
     if route.operator:
         yield from (401, 503)
     if route.body:
-        yield from (413, 415)
+        yield from (408, 413, 415)
     if "{" in route.path:
         yield 404
     if route.idempotent:

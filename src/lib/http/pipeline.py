@@ -18,6 +18,7 @@ from lib.gateway.account import Account, StaleAccount
 from lib.gateway.accounts import Accounts
 from lib.http import browsers, cors, idempotency, render
 from lib.http.errors import BadRequest, Forbidden, HeadgateError, InternalError, Unavailable
+from lib.http.memory import STRANGERS
 from lib.http.own_machine import require_own_machine
 from lib.http.request import RawRequest, Validated
 from lib.http.response import Finish, LogFacts, Response
@@ -84,10 +85,30 @@ async def _answer(services: Services, router: Router, raw: RawRequest, facts: di
             require_own_machine(raw)
         if route.operator:
             require_operator(services, raw)
-        request = await validate(route, raw, path)
+
+        async def known() -> str:
+            return await _organisation(services, route, raw, credential)
+
+        request = await validate(route, raw, path, known)
         return await _decide(services, route, request, credential, facts)
     except REFUSALS as failure:  # the caller is not known
         return refused(raw, _error(failure, facts), dialect)
+
+
+async def _organisation(services: Services, route: Route, raw: RawRequest, credential: Credential | None) -> str:
+    """Return whose request it is, before its body is read; raises what `authenticate` does. Who calls is asked again
+    when that has come, since it may take minutes: so the store's connection does not wait for it either.
+    """
+    if credential is None:
+        return STRANGERS
+    try:
+        return _principal(await authenticate(services, route, credential, raw.headers)).org_id
+    finally:
+        await services.database.close()
+
+
+def _principal(caller: Principal | Account) -> Principal:
+    return caller.principal if isinstance(caller, Account) else caller
 
 
 def refused(
@@ -192,7 +213,7 @@ async def _decide(
         caller = await authenticate(services, route, credential, request.headers)
         if told is not None and isinstance(caller, Account):
             caller = caller.since(told)
-        principal = caller.principal if isinstance(caller, Account) else caller
+        principal = _principal(caller)
         facts.update(org_id=principal.org_id, principal=principal.actor)
         try:
             await authorise(services, route, caller, request.headers)

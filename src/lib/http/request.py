@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
@@ -10,6 +10,7 @@ from lib.http.memory import Memory, Share
 
 Body = TypeVar("Body")
 Query = TypeVar("Query")
+Known = Callable[[], Awaitable[str]]
 
 
 class Headers(Protocol):
@@ -19,9 +20,12 @@ class Headers(Protocol):
 
 
 class BodyReader(Protocol):
-    """The body, unread. `read` raises PayloadTooLarge as soon as more than `limit` bytes have arrived."""
+    """The body, unread. `read` raises PayloadTooLarge as soon as more than `limit` bytes have arrived, RequestTimeout
+    where they come too slowly, and what `known` raises: that is awaited before a body is read that is large, or beside
+    many others. It returns the caller's organisation.
+    """
 
-    async def read(self, limit: int) -> bytes: ...
+    async def read(self, limit: int, known: Known) -> bytes: ...
 
 
 class Departure(Protocol):

@@ -11,22 +11,25 @@ from pydantic import BaseModel, ValidationError
 from lib.http import json_body
 from lib.http.errors import BadRequest, UnsupportedMediaType, UriTooLong
 from lib.http.memory import size_of_parsed
-from lib.http.request import RawRequest, Validated
+from lib.http.request import Known, RawRequest, Validated
 from lib.http.route import Route
 
 FORM = "application/x-www-form-urlencoded"
 MOST_URI_CHARACTERS = 8 * 1024
 MOST_QUERY_FIELDS = 50
-LARGE_BYTES = 256 * 1024  # below this nobody looks how wide a body's characters are
+LARGE_BYTES = 256 * 1024  # below this nobody looks how wide a body's characters are, or first who sends it
 
 
-async def validate(route: Route, raw: RawRequest, path: Mapping[str, str]) -> Validated[Any, Any]:
-    """Return the validated request. Raises the errors with status 400, 413, 414 and 415."""
+async def validate(route: Route, raw: RawRequest, path: Mapping[str, str], known: Known) -> Validated[Any, Any]:
+    """Return the validated request. Raises the errors with status 400, 408, 413, 414 and 415, and what `known` raises:
+    see `BodyReader`.
+    """
     query = _query(route, raw.query)
     parsed: dict[str, object] = {}
     body: BaseModel | None = None
     if route.body is not None:
-        parsed, body = _body(route.body, await _read_form(route, raw) if route.form else await _read_json(route, raw))
+        read = _read_form if route.form else _read_json
+        parsed, body = _body(route.body, await read(route, raw, known))
     return Validated(
         id=raw.id,
         body=body,
@@ -60,19 +63,19 @@ def _fields(text: str, where: str) -> dict[str, str]:
         raise BadRequest(f"The {where} is malformed.") from None
 
 
-async def _read_form(route: Route, raw: RawRequest) -> dict[str, str]:
+async def _read_form(route: Route, raw: RawRequest, known: Known) -> dict[str, str]:
     content_type = (raw.headers.get("content-type") or "").partition(";")[0].strip().lower()
     if content_type != FORM:
         raise UnsupportedMediaType(f"The body must have the content type {FORM}.")
-    return _fields((await raw.body.read(route.max_body_bytes)).decode("ascii", "replace"), "body")
+    return _fields((await raw.body.read(route.max_body_bytes, known)).decode("ascii", "replace"), "body")
 
 
-async def _read_json(route: Route, raw: RawRequest) -> object:
+async def _read_json(route: Route, raw: RawRequest, known: Known) -> object:
     """Return the body's value. A request with neither a body nor a content type means an empty object."""
     content_type = raw.headers.get("content-type")
     if content_type is not None and content_type.partition(";")[0].strip().lower() != "application/json":
         raise UnsupportedMediaType("The body must have the content type application/json.")
-    body = await raw.body.read(route.max_body_bytes)
+    body = await raw.body.read(route.max_body_bytes, known)
     if len(body) > LARGE_BYTES:
         raw.share.claim(len(body) + size_of_parsed(body))
     if body and content_type is None:

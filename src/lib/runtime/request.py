@@ -12,12 +12,15 @@ import js
 from js import Object
 from pyodide.ffi import JsException, create_once_callable, jsnull, to_js
 
-from lib.http.errors import BadRequest, HeadgateError, PayloadTooLarge, Unavailable
-from lib.http.memory import Share
-from lib.http.request import RawRequest
+from lib.http.errors import BadRequest, PayloadTooLarge, RequestTimeout
+from lib.http.memory import STRANGERS, STRANGERS_BYTES, Share
+from lib.http.request import Known, RawRequest
 from lib.http.validate import LARGE_BYTES
 
-PIECE_BYTES = 64 * 1024
+BUFFER_BYTES = 256 * 1024
+# A small body has so long to come; of a large one so much must come in so long: 8 MiB at 4.3 KiB/s, in half an hour.
+SMALL_SECONDS = 30.0
+PACE_BYTES, PACE_SECONDS = 64 * 1024, 15.0
 # Of a body that is refused, so that its client gets to read why.
 MOST_DRAINED_BYTES = 64 * 1024 * 1024
 DRAINING_SECONDS = 10.0
@@ -44,79 +47,103 @@ class JsBody:
         self._request = request
         self._length = length
         self._share = share
+        self._reader: Any = None
         self._watched = False
 
-    async def read(self, limit: int) -> bytes:
-        if self._length is None or not (self._length.isascii() and self._length.isdigit()):
-            return await self._read_unannounced(limit)
-        size = int(self._length[:20])
-        if size > limit:
-            raise await self._after_the_rest(_too_large(limit), None)
+    async def read(self, limit: int, known: Known) -> bytes:
         try:
-            self._claim(size, limit)
-        except Unavailable as refused:
-            raise await self._after_the_rest(refused, None) from None
+            body = await self._read(limit, known)
+        except Exception:
+            self._share.release()
+            await self._drain()
+            raise
+        self._share.keep(2 * len(body))  # it comes no more
+        return body
+
+    async def _read(self, limit: int, known: Known) -> bytes:
+        size = int(self._length[:20]) if self._length and self._length.isascii() and self._length.isdigit() else None
+        if size is not None and size > limit:
+            raise _too_large(limit)
         try:
-            return bytes((await self._request.arrayBuffer()).to_bytes())
+            if size is not None and self._is_small(size):
+                self._claim(size, limit, STRANGERS)
+                return await self._read_small()
+            return await self._read_pieces(size or 0, limit, known)
         except JsException:
             raise BadRequest("The body broke off.") from None
+        except TimeoutError:
+            raise RequestTimeout("The body comes too slowly. Try again.") from None
 
-    async def _read_unannounced(self, limit: int) -> bytes:
-        """Read a chunked body piece by piece, so that one without an end is refused at the limit."""
-        reader = self._reader()
+    async def _read_small(self) -> bytes:
+        """Read a body that is likely to be there at once. So only beside others a timer is set, which costs."""
+        if not self._share.strangers():
+            return bytes((await self._request.arrayBuffer()).to_bytes())
+        async with asyncio.timeout(SMALL_SECONDS):
+            return bytes((await self._request.arrayBuffer()).to_bytes())
+
+    async def _read_pieces(self, announced: int, limit: int, known: Known) -> bytes:
+        """Read a body that is large, or whose length nobody has said, as long as it comes at a certain pace."""
+        reader = self._open()
         if reader is None:
             return b""
+        buffer = js.ArrayBuffer.new(BUFFER_BYTES)
         pieces: list[bytes] = []
-        size = 0
-        try:
-            while not (read := await reader.read(js.Uint8Array.new(PIECE_BYTES))).done:
-                pieces.append(read.value.to_bytes())
-                size += len(pieces[-1])
-                if size > limit:
-                    pieces.clear()
-                    raise await self._after_the_rest(_too_large(limit), reader)
-                self._claim(size, limit)
-        except JsException:
-            raise BadRequest("The body broke off.") from None
-        except Unavailable as refused:
-            pieces.clear()
-            raise await self._after_the_rest(refused, reader) from None
-        return b"".join(pieces)
+        size = claimed = 0
+        whose = STRANGERS
+        while True:
+            needed = max(announced, size)
+            if needed > claimed:
+                if whose == STRANGERS and not self._is_small(needed):
+                    whose = await known()
+                self._claim(needed, limit, whose)
+                claimed = needed
+            read = await asyncio.wait_for(reader.readAtLeast(PACE_BYTES, js.Uint8Array.new(buffer)), PACE_SECONDS)
+            if read.done:
+                return b"".join(pieces)
+            pieces.append(read.value.to_bytes())
+            buffer = read.value.buffer
+            size += len(pieces[-1])
+            if size > limit:
+                raise _too_large(limit)
 
-    def _claim(self, size: int, limit: int) -> None:
+    def _is_small(self, size: int) -> bool:
+        return size <= LARGE_BYTES and self._share.strangers() + 2 * size <= STRANGERS_BYTES
+
+    def _claim(self, size: int, limit: int, whose: str) -> None:
         """Claim the room for so much of it. Raises Unavailable.
 
         Where only small ones are taken none is refused: a key must be revoked also while others fill the isolate.
         """
         hold = self._share.claim if limit > LARGE_BYTES else self._share.keep
-        hold(2 * size)
+        hold(2 * size, whose)
         if size > LARGE_BYTES and not self._watched:
             # A client that leaves may take the request with it before it comes to an end of its own.
             self._watched = True
             self._request.signal.addEventListener("abort", create_once_callable(self._share.release))
 
-    def _reader(self) -> Any:
+    def _open(self) -> Any:
+        """Return the body's reader, or None where there is no body."""
         body = self._request.body
-        return None if body is jsnull or body is None else byte_reader(body)
+        if self._reader is None and body is not jsnull and body is not None:
+            self._reader = byte_reader(body)
+        return self._reader
 
-    async def _after_the_rest(self, refusal: HeadgateError, reader: Any) -> HeadgateError:
-        """Return a refusal once the rest of the body has come, and was thrown away; or some of it, for a while.
+    async def _drain(self) -> None:
+        """Read the rest of a body that is refused, and throw it away; or some of it, for a while.
 
         A client that sends all of its body before it listens sees a broken connection instead of an answer that comes
         before: the server closes it on the bytes that nobody reads. One that waits to be asked for them sends none.
         """
-        self._share.release()
-        reader = reader or self._reader()
-        if reader is None or self._request.headers.has("expect"):
-            return refusal
+        if self._request.headers.has("expect"):
+            return
         drained, until = 0, time.time() + DRAINING_SECONDS
         with suppress(JsException, TimeoutError):  # it has left, or waits for our answer
-            while drained < MOST_DRAINED_BYTES and time.time() < until:
-                read = await asyncio.wait_for(reader.read(js.Uint8Array.new(PIECE_BYTES)), SILENCE_SECONDS)
+            reader = self._open()
+            while reader and drained < MOST_DRAINED_BYTES and time.time() < until:
+                read = await asyncio.wait_for(reader.read(js.Uint8Array.new(BUFFER_BYTES)), SILENCE_SECONDS)
                 if read.done:
                     break
                 drained += read.value.byteLength
-        return refusal
 
 
 def _too_large(limit: int) -> PayloadTooLarge:

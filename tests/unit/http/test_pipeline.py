@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,10 +12,11 @@ from lib.gateway.account import StaleAccount
 from lib.http import pipeline
 from lib.http.errors import Unavailable
 from lib.http.pipeline import MOST_DECISIONS, dialect_of, handle
-from lib.http.request import RawRequest
+from lib.http.request import Known, RawRequest
 from lib.http.response import Response
 from lib.http.route import Dialect, Freshness, Handler, Route
 from lib.http.router import Router
+from lib.http.validate import LARGE_BYTES
 from lib.identity import api_keys
 from lib.identity.models import Scope
 from tests.seen import ROUTER
@@ -109,6 +111,44 @@ def test_the_scheme_is_case_insensitive(header: str) -> None:
     world = new_world()
     answer = world.ask("GET", "/api/v1/keys", headers={"authorization": header.format(world.key.secret)})
     assert answer.status == 200
+
+
+LARGE = {**CHAT, "messages": [{"role": "user", "content": "x" * LARGE_BYTES}]}
+
+
+@pytest.mark.parametrize(("body", "status", "reads"), [(CHAT, 401, 1), (LARGE, 401, 0)])
+def test_a_large_body_of_somebody_unknown_is_not_read(body: dict[str, object], status: int, reads: int) -> None:
+    """A key that looks right, and that nobody made."""
+    world = new_world()
+    headers = {"content-type": "application/json", "authorization": f"Bearer {api_keys.new_key()}"}
+    raw = raw_request("POST", "/v1/chat/completions", json.dumps(body).encode(), headers)
+    assert run(handle(world.services, ROUTER, raw)).status == status
+    assert isinstance(raw.body, FakeBody)
+    assert raw.body.reads == reads
+
+
+@pytest.mark.parametrize("known_before", [True, False])
+def test_a_key_that_is_revoked_while_its_body_comes_is_refused(known_before: bool) -> None:
+    """Who calls is asked again when the body is there, since that may take minutes."""
+    world = new_world()
+    chatter = world.new_key("chat:write")
+    if known_before:
+        assert world.ask("POST", "/v1/chat/completions", CHAT, key=chatter.secret).status == 200
+    headers = {"content-type": "application/json", "authorization": f"Bearer {chatter.secret}"}
+
+    class Slow(FakeBody):
+        async def read(self, limit: int, known: Known) -> bytes:
+            text = await super().read(limit, known)
+            change = "UPDATE api_keys SET revoked_at = created_at WHERE id = ?"
+            world.binding.connection.execute(change, (chatter.principal.key_id,))
+            world.gates.of(world.org_id).bump()
+            return text
+
+    sent = len(world.upstream.sent)
+    raw = raw_request("POST", "/v1/chat/completions", b"", headers)
+    raw = replace(raw, body=Slow(json.dumps(LARGE).encode()))
+    assert run(handle(world.services, ROUTER, raw)).status == 401
+    assert len(world.upstream.sent) == sent
 
 
 def test_a_revoked_key_is_refused_at_once_although_the_isolate_has_it_cached() -> None:

@@ -14,7 +14,7 @@ from lib.http.request import RawRequest, Validated
 from lib.http.response import Response
 from lib.http.route import NoQuery, Route
 from lib.http.validate import MOST_URI_CHARACTERS, check_uri, validate
-from tests.unit.fakes import FakeBody, raw_request, run
+from tests.unit.fakes import FakeBody, known, raw_request, run
 
 
 class Thing(BaseModel):
@@ -50,7 +50,7 @@ JSON = {"content-type": "application/json"}
 
 
 def checked(raw: RawRequest, declared: Route | None = None) -> Validated[Thing, Wanted]:
-    return run(validate(declared or route(), raw, {"id": "7"}))
+    return run(validate(declared or route(), raw, {"id": "7"}, known))
 
 
 def refused(raw: RawRequest, declared: Route | None = None) -> HeadgateError:
