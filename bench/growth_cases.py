@@ -13,6 +13,7 @@ from lib.http.paging import encode_cursor
 
 DAYS = 90
 LEDGER_KEYS = 1_000
+FIRST_MINUTES = 120
 PROBED_KEYS = 100
 EACH = {"type": "end_user", "id": "*"}
 
@@ -35,7 +36,11 @@ def end_users(ground: Ground, sizes: list[int]) -> Iterator[Figure]:
     time.sleep(SETTLE_SECONDS)
     for first, size in zip([0, *sizes], sizes, strict=False):
         changed = {"subject": "replace(model.subject, 'someone', 'e' || i)"}
-        ground.fill(Copies("counts", first, size, changed, "subject LIKE '%someone%'"), gate=True)
+        ground.fill(Copies("counts", first, size, changed, "subject LIKE '%someone%' AND slot > 0"), gate=True)
+        # One call of each, none of them in the budget's first minute, of which the gate is asked one by one.
+        moment = f"strftime('%Y-%m-%dT%H:%M:%f', 'now', '+' || ({FIRST_MINUTES} + i / 1000.0) || ' seconds') || '000Z'"
+        calls = {"id": identifier("i", "0007"), "end_user": "'e' || i", "started_at": moment}
+        ground.fill(Copies("usage_records", first, size, calls, "end_user = 'someone'"))
         yield Figure("first call after a restart, ms", size, ground.milliseconds("POST", PATH, _body("e1")))
         yield Figure("WebAssembly.Memory then, MiB", size, ground.memory()["wasm_bytes"] / MIB)
         bodies = [chat(f"e{number}") for number in range(min(size, 1_500))]
@@ -47,7 +52,16 @@ def end_users(ground: Ground, sizes: list[int]) -> Iterator[Figure]:
         yield Figure("a policy change, ms", size, ground.milliseconds("PATCH", path, change))
         time.sleep(SETTLE_SECONDS)
         yield Figure("WebAssembly.Memory after it, MiB", size, ground.memory()["wasm_bytes"] / MIB)
-        yield Figure("verify-ledger, ms", size, ground.milliseconds("POST", "/api/v1/ledger/actions/verify"))
+        yield from _verified(ground, size)
+
+
+def _verified(ground: Ground, size: int) -> Iterator[Figure]:
+    """The comparison of the gate's counters with the ledger, where each end user has called once."""
+    before = ground.rows()[0]
+    took = ground.milliseconds("POST", "/api/v1/ledger/actions/verify")
+    yield Figure("verify-ledger, ms", size, took)
+    yield Figure("verify-ledger, µs an end user", size, took * 1000 / size)
+    yield Figure("rows that D1 reads for it, each end user", size, (ground.rows()[0] - before) / size)
 
 
 def remembered(ground: Ground, sizes: list[int]) -> Iterator[Figure]:

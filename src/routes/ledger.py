@@ -145,8 +145,9 @@ async def export_ledger(
     return ndjson.export(services.streams, request, "ledger.ndjson", _parts(following(database, first, read)))
 
 
-async def verify_ledger(services: Services, _request: Validated[None, NoQuery], principal: Principal) -> Response:
+async def verify_ledger(services: Services, request: Validated[None, NoQuery], principal: Principal) -> Response:
     """Compare each budget's counter with the ledger."""
+    request.share.claim(ledger_check.HELD_BYTES)
     return render.data(LedgerCheck.of(await ledger_check.check_organisation(services, principal.org_id)))
 
 

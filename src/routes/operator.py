@@ -29,6 +29,7 @@ class ChecksQuery(PageQuery):
 async def list_ledger_checks(services: Services, request: Validated[None, ChecksQuery], _caller: None) -> Response:
     """Compare the budgets' counters of all organisations with the ledger, in the order of their ids."""
     query = request.query
+    request.share.claim(ledger_check.HELD_BYTES)
     [after] = decode_cursor(query.cursor, [""])
     orgs = await ledger_sums.organisations(services.database, after, query.limit + 1)
     shown, more = cut(orgs, query.limit, lambda org_id: [org_id])
@@ -47,6 +48,7 @@ class Reconciled(LedgerCheck):
 async def reconcile(services: Services, request: Validated[None, ChecksQuery], _caller: None) -> Response:
     """Make the gates and the store say the same, some organisations at a time, in the order of their ids."""
     query = request.query
+    request.share.claim(ledger_check.HELD_BYTES)
     [after] = decode_cursor(query.cursor, [""])
     orgs = await ledger_sums.organisations(services.database, after, query.limit + 1)
     shown, more = cut(orgs, query.limit, lambda org_id: [org_id])

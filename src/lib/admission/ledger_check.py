@@ -3,34 +3,42 @@
 A counter is read before and after the ledger. What was settled before the first reading is flushed into the store and
 so is in the ledger's sum; what is settled after the second is not. Where both readings are the same, the sum is of
 that moment; where they are not, it lies between them, and the comparison is made again.
+
+The ledger is read once for so many subjects as there is room for in memory, not once for each page of them; both it and
+the gate are read in pieces that take some milliseconds each.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from lib.admission import ledger_sums, policy_store
 from lib.admission.counters import Counted, Place
 from lib.admission.gate import REMEMBERED_MS
-from lib.admission.ledger_sums import SubjectSum, Wanted
+from lib.admission.ledger_sums import UnclearRow, Wanted
 from lib.admission.rules import EACH
-from lib.admission.verification import EARLY_MS, LATE_MS, SLACK_MS, Entry, Line, Reach, Verdict, expect, reach, worst
+from lib.admission.verification import EARLY_MS, LATE_MS, Entry, Line, Reach, Verdict, expect, reach, slack_of, worst
 from lib.admission.windows import CALENDAR
 from lib.services import Services
 from lib.store.schema import BudgetRow
 
 TRIES = 6
 PAGE_SUBJECTS = 250
+# Subjects that are compared together, and what they take at most of an isolate's memory, in bytes.
+PASS_SUBJECTS = 20_000
+HELD_BYTES = 8 * 2**20
 MOST_UNCLEAR = 2_000
+# What a comparison may ask of D1, which takes 1,000 queries in an invocation.
+MOST_QUERIES = 900
 MOST_SHOWN = 20
 _END = datetime(3000, 1, 1, tzinfo=UTC)
 _DAY = timedelta(days=1)
 _LOST = "lost"
 
 Sums = dict[str, int]  # nano-dollars by subject
-_Page = tuple[list[Line], str | None]
+_Pass = tuple[list[Line], str | None]
 
 
 class _CantTell(Exception):
@@ -75,24 +83,50 @@ class _Limits:
     changed_ms: int
 
 
-@dataclass(slots=True)
 class _Ledger:
-    """What the ledger says of a page of subjects: in any case, at most, and of whom records are missing."""
+    """What the ledger says of subjects: in any case, at most, and of whom records are missing.
 
-    least: Sums = field(default_factory=dict)
-    most: Sums = field(default_factory=dict)
-    loose: set[str] = field(default_factory=set)
-    ends: list[str] = field(default_factory=list)  # of the lists that may go on: how far they reach
+    Where there are too many it knows of the first only, in their order: those until `last`.
+    """
 
-    def add(self, found: Sequence[SubjectSum], *, surely: bool = True) -> None:
-        for one in found:
-            self.put(one.subject, one.cost if surely else 0, one.cost)
-        if len(found) == PAGE_SUBJECTS:
-            self.ends.append(found[-1].subject)
+    def __init__(self, after: str, last: str | None) -> None:
+        self.after = after
+        self.last = last
+        self.least: Sums = {}
+        self.most: Sums = {}
+        self.loose: set[str] = set()
 
-    def put(self, subject: str, least: int, most: int) -> None:
+    def put(self, subject: str, least: int, most: int, *, loose: bool = False) -> None:
+        if self.last is not None and subject > self.last:
+            return
         self.least[subject] = self.least.get(subject, 0) + least
         self.most[subject] = self.most.get(subject, 0) + most
+        if loose:
+            self.loose.add(subject)
+        if len(self.most) > 2 * PASS_SUBJECTS:
+            self.cut()
+
+    def cut(self) -> None:
+        """Forget all but the first, where there are too many."""
+        if len(self.most) > PASS_SUBJECTS:
+            kept = sorted(self.most)[:PASS_SUBJECTS]
+            self.last = kept[-1]
+            self.least = {who: self.least[who] for who in kept}
+            self.most = {who: self.most[who] for who in kept}
+            self.loose.intersection_update(kept)
+
+
+@dataclass(frozen=True, slots=True)
+class _Counters:
+    """What a gate has told of the subjects behind one, in some pages: those until `last`, None for all.
+
+    `told` is the first page, with the window of all.
+    """
+
+    told: Counted
+    used: Sums
+    last: str | None
+    ended_ms: int
 
 
 async def check_organisation(services: Services, org_id: str) -> OrgCheck:
@@ -123,110 +157,128 @@ class _Comparison:
             return BudgetCheck(self._row, Verdict.UNVERIFIABLE, reason)
         if self._who is not None and self._row.scope_type == "key":
             self._who = await ledger_sums.line_of(self._services.database, self._row.org_id, self._who)
-        lines: list[Line] = []
         whole = BudgetCheck(self._row, Verdict.AGREES)
         after: str | None = ""
         while after is not None:
             try:
-                read, after = await self._settled_page(after)
+                read, after = await self._settled_pass(after)
             except _CantTell as reason:
                 return replace(whole, verdict=Verdict.UNVERIFIABLE, reason=str(reason))
+            differing = [line for line in read if line.verdict is not Verdict.AGREES]
             whole = replace(
                 whole,
+                verdict=worst([whole.verdict, *(line.verdict for line in differing)]),
                 subjects=whole.subjects + len(read),
                 spent=whole.spent + sum(line.after for line in read),
                 least=whole.least + sum(line.least for line in read),
                 most=whole.most + sum(line.most for line in read),
+                found=[*whole.found, *differing][:MOST_SHOWN],
             )
-            lines += [line for line in read if line.verdict is not Verdict.AGREES]
-        verdict = worst(line.verdict for line in lines)
-        return replace(whole, verdict=verdict, reason=self._reason(verdict), found=lines[:MOST_SHOWN])
+        return replace(whole, reason=self._reason(whole.verdict))
 
-    async def _settled_page(self, after: str) -> _Page:
-        """Read a page again until nothing moves meanwhile, at most so many times. A difference must be seen twice."""
-        page: _Page | None = None
+    async def _settled_pass(self, after: str) -> _Pass:
+        """Compare again until nothing moves meanwhile, at most so many times. A difference must be seen twice."""
+        found: _Pass | None = None
         differed = False
         for _ in range(TRIES):
-            page = await self._page(after) or page
-            verdict = worst(line.verdict for line in page[0]) if page else Verdict.BUSY
+            found = await self._pass(after) or found
+            verdict = worst(line.verdict for line in found[0]) if found else Verdict.BUSY
             if verdict in (Verdict.AGREES, Verdict.UNVERIFIABLE) or (differed and verdict is Verdict.DIFFERS):
                 break
             differed = verdict is Verdict.DIFFERS
-        if page is None:
+        if found is None:
             raise _CantTell("reading its records takes too long")
-        return page
+        return found
 
-    async def _page(self, after: str) -> _Page | None:
+    async def _pass(self, after: str) -> _Pass | None:
         """Compare the subjects behind `after` once; return them, and behind whom there are more. None: it was too slow.
 
         Raises _CantTell.
         """
-        gates, org_id = self._services.gates, self._row.org_id
-        first = await gates.accounts(org_id, self._row.id, after, PAGE_SUBJECTS)
-        if first is None:
-            raise _CantTell("the gate does not know this budget")
-        await gates.flush(org_id)
-        ledger = await self._read(first, after)
-        last = await gates.accounts(org_id, self._row.id, after, PAGE_SUBJECTS)
-        if last is None or last.begin_ms != first.begin_ms or last.now_ms - first.now_ms > SLACK_MS:
+        first = await self._counters(after, None)
+        await self._services.gates.flush(self._row.org_id)
+        ledger = _Ledger(after, first.last)
+        await self._read(first.told, ledger)
+        ledger.cut()
+        last = await self._counters(after, ledger.last)
+        window = self._row.spend_window
+        if (
+            last.told.begin_ms != first.told.begin_ms
+            or last.ended_ms - first.told.now_ms > slack_of(window)
+            or last.told.mixed != first.told.mixed
+        ):
             return None  # another window, or too slow for a window that rolls
-        ends = [*ledger.ends, *(read.spent[-1].subject for read in (first, last) if read.more and read.spent)]
+        ends = [end for end in (ledger.last, last.last) if end is not None]
         end = min(ends) if ends and self._who is None else None
-        before, now = _used(first), _used(last)
-        subjects = {self._who} if self._who is not None else {*ledger.most, *before, *now}
-        shown = sorted(who for who in subjects if end is None or who <= end)
+        subjects = {self._who} if self._who is not None else {*ledger.most, *first.used, *last.used}
         lines = [
             Line(
                 subject=who,
-                before=before.get(who, 0),
-                after=now.get(who, 0),
+                before=first.used.get(who, 0),
+                after=last.used.get(who, 0),
                 least=ledger.least.get(who, 0),
                 most=ledger.most.get(who, 0),
                 firm=who not in ledger.loose,
             )
-            for who in shown
+            for who in sorted(who for who in subjects if end is None or who <= end)
         ]
         return lines, end
 
-    async def _read(self, counted: Counted, after: str) -> _Ledger:
+    async def _counters(self, after: str, until: str | None) -> _Counters:
+        """Ask the gate for those behind `after`, until one or as many as fit. Raises _CantTell."""
+        pages: list[Counted] = []
+        used: Sums = {}
+        place: str | None = after
+        while place is not None and len(used) < PASS_SUBJECTS and not (until is not None and place >= until):
+            page = await self._services.gates.accounts(self._row.org_id, self._row.id, place, PAGE_SUBJECTS)
+            if page is None:
+                raise _CantTell("the gate does not know this budget")
+            pages.append(page)
+            used.update((one.subject, one.used) for one in page.spent)
+            place = page.spent[-1].subject if page.more and page.spent else None
+        begins = {page.begin_ms for page in pages}
+        mixed = len(begins) > 1 or any(page.mixed for page in pages)
+        return _Counters(replace(pages[0], begin_ms=min(begins), mixed=mixed), used, place, pages[-1].now_ms)
+
+    async def _read(self, counted: Counted, ledger: _Ledger) -> None:
         """Ask the store what the ledger says, for the window that the gate counts in."""
         row, limits = self._row, self._limits
         hard = row.mode == "hard" and row.version == 1  # and was never soft
         covered = reach(row.spend_window, counted.begin_ms, _ms(row.created_at), counted.now_ms, bounded=hard)
-        ledger = _Ledger()
-        if row.spend_window in CALENDAR and limits.changed_ms > covered.begin_ms:
+        moved = row.spend_window in CALENDAR and limits.changed_ms > covered.begin_ms
+        if moved:
             covered = replace(covered, sure_ms=max(covered.sure_ms, limits.changed_ms + LATE_MS))
         possible, sure = (max(_time(ms), limits.pruned) for ms in (covered.possible_ms, covered.sure_ms))
         if _time(covered.possible_ms) < limits.pruned:
-            await self._read_days(covered, after, ledger)
-        ledger.add(await self._sums(self._wanted(sure, _END, after)))
+            await self._read_days(covered, ledger)
+        await self._add(ledger, sure, _END)
         if possible < sure:
-            await self._read_unclear(covered, counted, self._wanted(possible, sure, after), ledger)
-        if row.spend_window in CALENDAR and limits.changed_ms > covered.begin_ms:
+            await self._read_unclear(covered, counted, possible, sure, ledger)
+        if moved:
             ledger.loose.update(ledger.most)
         if counted.mixed:  # what was before the later begins does not count for everybody
             ledger.least = dict.fromkeys(ledger.least, 0)
-        return ledger
 
-    async def _read_days(self, covered: Reach, after: str, ledger: _Ledger) -> None:
+    async def _read_days(self, covered: Reach, ledger: _Ledger) -> None:
         """Add what is in the sums of days only. The first day belongs to the window in part: that leaves a range."""
         if self._row.scope_type not in ledger_sums.OF_DAYS:
             raise _CantTell("records of its window are deleted, and the sums of days do not tell its subjects apart")
         begin, end = _time(covered.begin_ms), self._limits.pruned.date().isoformat()
         whole = (begin if begin == _midnight(begin.date().isoformat()) else begin + _DAY).date().isoformat()
         touched = _time(covered.possible_ms).date().isoformat()
-        surely = await self._sums_of_days(self._wanted(min(whole, end), end, after))
-        perhaps = await self._sums_of_days(self._wanted(touched, min(whole, end), after))
-        ledger.add(surely)
-        ledger.add(perhaps, surely=False)
-        ledger.loose.update(one.subject for one in perhaps if one.cost)
+        await self._add(ledger, min(whole, end), end)
+        await self._add(ledger, touched, min(whole, end), surely=False, loose=True)
 
-    async def _read_unclear(self, covered: Reach, counted: Counted, wanted: Wanted, ledger: _Ledger) -> None:
+    async def _read_unclear(
+        self, covered: Reach, counted: Counted, possible: datetime, sure: datetime, ledger: _Ledger
+    ) -> None:
         """Add the calls that began near the begin, of which the gate knows whether they count."""
-        rows = await ledger_sums.unclear(self._services.database, self._row.org_id, wanted, MOST_UNCLEAR + 1)
-        if len(rows) > MOST_UNCLEAR:  # too many to ask about
-            ledger.add(await self._sums(wanted), surely=False)
-            return
+        rows: list[UnclearRow] = []
+        async for piece in self._pieces(ledger, possible, sure):
+            rows += await ledger_sums.unclear(self._services.database, self._row.org_id, piece, MOST_UNCLEAR + 1)
+            if len(rows) > MOST_UNCLEAR:  # too many to ask about
+                await self._add(ledger, possible, sure, surely=False)
+                return
         names = sorted({row.id for row in rows})
         places = await self._services.gates.places(self._row.org_id, names) if rows else {}
         counts = self._known(places, counted)
@@ -234,6 +286,23 @@ class _Comparison:
             cost = row.cost_nano_usd or 0
             entry = Entry(row.id, row.subject, cost, _ms(row.started_at), row.duration_ms, row.cause == _LOST)
             ledger.put(row.subject, *expect(covered, [entry], counts))
+
+    async def _add(
+        self, ledger: _Ledger, start: datetime | str, end: datetime | str, *, surely: bool = True, loose: bool = False
+    ) -> None:
+        """Add all records from one time to another; or the sums of days, where they are days."""
+        async for piece in self._pieces(ledger, start, end):
+            for one in await ledger_sums.sums(self._services.database, self._row.org_id, piece):
+                ledger.put(one.subject, one.cost if surely else 0, one.cost, loose=loose and one.cost > 0)
+
+    async def _pieces(self, ledger: _Ledger, start: datetime | str, end: datetime | str) -> AsyncIterator[Wanted]:
+        """Yield the pieces of a time, of the subjects that the ledger takes by then. Raises _CantTell."""
+        row, database = self._row, self._services.database
+        wanted = Wanted(row.scope_type, self._who, row.scope_model, start, end, ledger.after)
+        async for piece in ledger_sums.pieces(database, row.org_id, wanted):
+            if database.cost.queries >= MOST_QUERIES:
+                raise _CantTell("its records are more than can be read at once")
+            yield replace(piece, last=ledger.last)
 
     def _known(self, places: Mapping[str, Sequence[Place]], counted: Counted) -> Callable[[Entry], bool | None]:
         def counts(entry: Entry) -> bool | None:
@@ -247,15 +316,6 @@ class _Comparison:
 
         return counts
 
-    async def _sums(self, wanted: Wanted) -> list[SubjectSum]:
-        return await ledger_sums.sums(self._services.database, self._row.org_id, wanted, PAGE_SUBJECTS)
-
-    async def _sums_of_days(self, wanted: Wanted) -> list[SubjectSum]:
-        return await ledger_sums.sums_of_days(self._services.database, self._row.org_id, wanted, PAGE_SUBJECTS)
-
-    def _wanted(self, start: datetime | str, end: datetime | str, after: str) -> Wanted:
-        return Wanted(self._row.scope_type, self._who, self._row.scope_model, start, end, after)
-
     def _reason(self, verdict: Verdict) -> str | None:
         return {
             Verdict.AGREES: None,
@@ -263,10 +323,6 @@ class _Comparison:
             Verdict.UNVERIFIABLE: "single records of its first day are deleted, or its organisation's days have moved",
             Verdict.DIFFERS: "the counter is not the sum of the records",
         }[verdict]
-
-
-def _used(counted: Counted) -> Sums:
-    return {one.subject: one.used for one in counted.spent}
 
 
 def _ms(time: datetime) -> int:

@@ -1,9 +1,13 @@
-"""What the ledger adds up to for one budget, and what a comparison must know besides."""
+"""What the ledger adds up to for one budget, and what a comparison must know besides.
+
+Nothing here reads more than a piece of the records at once: whoever wants more asks piece by piece.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
 
 from lib.store.database import Database, Value
 from lib.store.rows import columns
@@ -26,6 +30,8 @@ _EACH_LINE = (
 )
 # The levels of which the sums of days know.
 OF_DAYS = ("org", "key", "model")
+# Records of a piece: some milliseconds of the store. Of each subject by itself a piece may give as many sums.
+PIECE_ROWS, PIECE_ROWS_EACH = 20_000, 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +67,7 @@ class _Line:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Records of a budget's scope, in time order from `start` on and before `end`; of subjects behind `after`.
+    """Records of a budget's scope from `start` on and before `end`; of subjects behind `after`, until `last` or all.
 
     `who` is the one subject; None means each of them by itself. Times are of records, or days (YYYY-MM-DD) of sums.
     """
@@ -72,16 +78,45 @@ class Wanted:
     start: datetime | str
     end: datetime | str
     after: str = ""
+    last: str | None = None
 
 
-async def sums(database: Database, org_id: str, wanted: Wanted, limit: int) -> list[SubjectSum]:
-    """Return the sums of single records by subject, in their order."""
-    return await _sums(database, org_id, wanted, limit, ("usage_records", "started_at"))
+async def pieces(database: Database, org_id: str, wanted: Wanted) -> AsyncIterator[Wanted]:
+    """Yield what is wanted in pieces of time, each of so few records that it is added up at once."""
+    rows = PIECE_ROWS_EACH if wanted.who is None else PIECE_ROWS
+    start = wanted.start
+    while start < wanted.end:  # type: ignore[operator] # both are times, or both are days
+        end = await behind(database, org_id, start, wanted.end, rows)
+        yield replace(wanted, start=start, end=end)
+        start = end
 
 
-async def sums_of_days(database: Database, org_id: str, wanted: Wanted, limit: int) -> list[SubjectSum]:
-    """Return the sums of whole days by subject, in their order."""
-    return await _sums(database, org_id, wanted, limit, ("usage_days", "day"))
+async def behind(
+    database: Database, org_id: str, start: datetime | str, end: datetime | str, rows: int
+) -> datetime | str:
+    """Return where a piece ends that begins at `start`: behind so many records, or where times are days so many sums.
+
+    All of one moment (or day) are in one piece, and none is empty. `end` where there are no more.
+    """
+    kind, table, time = _of(start)
+    sql = (
+        f"SELECT {time} AS at FROM {table} WHERE org_id = ?1 AND {time} >= ?2 AND {time} < ?3"
+        f" ORDER BY {time} LIMIT 1 OFFSET ?4"
+    )
+    found = await database.one(Org(org_id), kind, sql, org_id, start, end, rows)
+    return end if found is None else max(found.at, _next(start))
+
+
+async def sums(database: Database, org_id: str, wanted: Wanted) -> list[SubjectSum]:
+    """Return the sums of a piece by subject, in no order: of single records, or of days where its times are days."""
+    _, table, time = _of(wanted.start)
+    parts, bound = _source(org_id, wanted, table, time)
+    return await database.query(
+        Org(org_id),
+        SubjectSum,
+        f"SELECT subject, CAST(coalesce(sum(cost_nano_usd), 0) AS TEXT) AS cost FROM {parts} GROUP BY 1",
+        *bound,
+    )
 
 
 async def unclear(database: Database, org_id: str, wanted: Wanted, limit: int) -> list[UnclearRow]:
@@ -128,18 +163,24 @@ async def mark(database: Database, org_id: str) -> UsageMarkRow | None:
     return await database.one(Org(org_id), UsageMarkRow, sql, org_id)
 
 
-async def _sums(
-    database: Database, org_id: str, wanted: Wanted, limit: int, source: tuple[str, str]
-) -> list[SubjectSum]:
-    parts, bound = _source(org_id, wanted, *source)
-    return await database.query(
-        Org(org_id),
-        SubjectSum,
-        "SELECT subject, CAST(coalesce(sum(cost_nano_usd), 0) AS TEXT) AS cost"
-        f" FROM {parts} GROUP BY 1 ORDER BY 1 LIMIT ?{len(bound) + 1}",
-        *bound,
-        limit,
-    )
+@dataclass(frozen=True, slots=True)
+class _Time:
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _Day:
+    at: str
+
+
+def _of(time: datetime | str) -> tuple[type[_Time] | type[_Day], str, str]:
+    return (_Day, "usage_days", "day") if isinstance(time, str) else (_Time, "usage_records", "started_at")
+
+
+def _next(time: datetime | str) -> datetime | str:
+    if isinstance(time, str):
+        return (date.fromisoformat(time) + timedelta(days=1)).isoformat()
+    return time + timedelta(microseconds=1)
 
 
 def _source(org_id: str, wanted: Wanted, table: str, time: str, more: str = "") -> tuple[str, list[Value]]:
@@ -148,21 +189,26 @@ def _source(org_id: str, wanted: Wanted, table: str, time: str, more: str = "") 
     """
     conditions = f"org_id = ?1 AND {time} >= ?2 AND {time} < ?3"
     bound: list[Value] = [org_id, wanted.start, wanted.end]
+    each = wanted.who is None and wanted.level != "org"
     if wanted.level != "org":
         bound.append(wanted.after if wanted.who is None else wanted.who)
+    last = ""
+    if each and wanted.last is not None:
+        bound.append(wanted.last)
+        last = f" AND {{}} <= ?{len(bound)}"
     if wanted.model is not None:
         bound.append(wanted.model)
         conditions += f" AND model = ?{len(bound)}"
     columns = f"{more}cost_nano_usd"
-    if wanted.level == "key" and wanted.who is None:
+    if wanted.level == "key" and each:
         subjects = [subject.format(table) for subject in _EACH_LINE]
         parts = [f"SELECT {subject} AS subject, {columns} FROM {table} WHERE {conditions}" for subject in subjects]
         listed = f"({' UNION ALL '.join(parts)}) AS all_subjects"
-        return f"(SELECT subject, {columns} FROM {listed} WHERE subject > ?4) AS parts", bound
+        return f"(SELECT subject, {columns} FROM {listed} WHERE subject > ?4{last.format('subject')}) AS parts", bound
     subject = "CAST(?4 AS TEXT)" if wanted.level == "key" else _COLUMNS[wanted.level]
     if wanted.level == "key":
         conditions += _OF_LINE
     elif wanted.level != "org":
         # Each: an expression, so that no index but that of the time is chosen, which would read all of its history.
-        conditions += f" AND coalesce({subject}, '') > ?4" if wanted.who is None else f" AND {subject} = ?4"
+        conditions += f" AND coalesce({subject}, '') > ?4{last.format(subject)}" if each else f" AND {subject} = ?4"
     return f"(SELECT {subject} AS subject, {columns} FROM {table} WHERE {conditions}) AS parts", bound

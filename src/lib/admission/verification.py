@@ -19,10 +19,11 @@ EARLY_MS = 20_000
 LATE_MS = 60_000
 # By how much the clocks of two machines may differ.
 SKEW_MS = 2_000
-# How long a comparison may take.
-SLACK_MS = 10_000
+# How long a comparison may take in a window that rolls: so much, or a part of the window.
+SLACK_MS, SLACK_PART = 10_000, 500
 # How long a call may be under way until it is settled or given up.
 LONGEST_MS = 3_660_000
+_ROLLING = "rolling:"
 
 
 class Verdict(StrEnum):
@@ -71,20 +72,21 @@ class Reach:
 
 
 def reach(
-    window: str, begin_ms: int, created_ms: int, now_ms: int, *, slack_ms: int = SLACK_MS, bounded: bool = False
+    window: str, begin_ms: int, created_ms: int, now_ms: int, *, slack_ms: int | None = None, bounded: bool = False
 ) -> Reach:
     """Return the reach of a budget that was made at `created_ms`, for a comparison that begins now.
 
-    `begin_ms` is that of the calendar's window, as its gate says; 0 for the others. `bounded`: no call has cost more
-    than was reserved for it, as under a hard budget.
+    `begin_ms` is that of the calendar's window, as its gate says; 0 for the others. `slack_ms` is how long it may take,
+    `slack_of` the window where it is None. `bounded`: no call has cost more than was reserved for it, as under a hard
+    budget.
     """
-    if not window.startswith("rolling:"):
+    if not window.startswith(_ROLLING):
         begin, sure = max(begin_ms, created_ms), max(begin_ms + SKEW_MS, created_ms + LATE_MS)
         return Reach(begin - EARLY_MS, begin, sure)
-    width = int(window.removeprefix("rolling:")) * 1000
+    width = int(window.removeprefix(_ROLLING)) * 1000
     edge = now_ms - width
     leaves = edge - -(-width // SLICES) - EARLY_MS  # it counts for a slice longer at most
-    whole = edge + slack_ms + SKEW_MS
+    whole = edge + (slack_of(window) if slack_ms is None else slack_ms) + SKEW_MS
     return Reach(
         # What is settled above its bound counts from its end on.
         possible_ms=max(created_ms - EARLY_MS, leaves if bounded else leaves - LONGEST_MS),
@@ -93,6 +95,13 @@ def reach(
         leaves_ms=leaves,
         whole_ms=whole,
     )
+
+
+def slack_of(window: str) -> int:
+    """Return how many milliseconds a comparison may take. Only a window that rolls moves on meanwhile."""
+    if not window.startswith(_ROLLING):
+        return LONGEST_MS
+    return max(SLACK_MS, int(window.removeprefix(_ROLLING)) * 1000 // SLACK_PART)
 
 
 def expect(covered: Reach, entries: Iterable[Entry], counts: Callable[[Entry], bool | None]) -> tuple[int, int]:

@@ -161,7 +161,7 @@ async def _everything(services: Services, key: SeededKey) -> None:
         await ledger.oldest(database, org, records, (wide.start, ""), 500)
         for model in (None, "m"):
             of_key = Wanted("key", "key-50".ljust(36, "-"), model, wide.start, wide.end)
-            await ledger_sums.sums(database, org, of_key, 20)
+            await ledger_sums.sums(database, org, of_key)
             await ledger_sums.unclear(database, org, of_key, 20)
         for groups in (ALL_GROUPS, (Group.DAY,), ()):
             await usage_report.report(database, org, wanted, groups, None, 20)

@@ -123,10 +123,16 @@ def test_the_subjects_that_differ_are_named(subject: Subject) -> None:
     assert (check.subjects, check.verdict) == (5, Verdict.DIFFERS)
 
 
-@pytest.mark.parametrize("page", [1, 2, 3, 7, 500])
-def test_subjects_are_read_page_by_page(subject: Subject, monkeypatch: pytest.MonkeyPatch, page: int) -> None:
-    """However the pages of the gate and of the store fall."""
+@pytest.mark.parametrize("at_once", [1, 3, 500])
+@pytest.mark.parametrize("page", [1, 2, 7, 500])
+@pytest.mark.parametrize("rows", [1, 2, 500])
+def test_subjects_and_records_are_read_piece_by_piece(
+    subject: Subject, monkeypatch: pytest.MonkeyPatch, at_once: int, page: int, rows: int
+) -> None:
+    """However the pages of the gate, the pieces of the store and what is compared together fall."""
     monkeypatch.setattr(ledger_check, "PAGE_SUBJECTS", page)
+    monkeypatch.setattr(ledger_check, "PASS_SUBJECTS", at_once)
+    monkeypatch.setattr(ledger_sums, "PIECE_ROWS_EACH", rows)
     subject.call("sim/a", "before-the-budget")
     subject.budget({"type": "end_user", "id": "*"})
     for number in range(5):
@@ -285,6 +291,30 @@ def test_a_gate_that_has_forgotten_leaves_the_first_minute_open(subject: Subject
     subject.call()
     subject.world.gates.of(subject.world.org_id).expire(int(subject.world.clock.now().timestamp() * 1000))
     assert numbers(subject.only()) == (Verdict.AGREES, 2 * COST, COST, 2 * COST)
+
+
+@pytest.mark.parametrize("rows", [0, 1, 2])
+def test_sums_of_days_are_read_piece_by_piece(subject: Subject, monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
+    """A day is never split, and none is left out."""
+    monkeypatch.setattr(ledger_sums, "PIECE_ROWS", rows)
+    monkeypatch.setattr(ledger_sums, "PIECE_ROWS_EACH", rows)
+    subject.budget(ORG)
+    subject.budget({"type": "model", "id": "*"})
+    for _ in range(3):
+        subject.world.clock.advance(days=1)
+        for model in ("sim/a", "sim/b"):
+            subject.call(model)
+    prune(subject, "2026-05-07")
+    assert [numbers(check) for check in subject.check().budgets] == [(Verdict.AGREES, *[6 * COST] * 3)] * 2
+
+
+def test_a_comparison_asks_for_no_more_than_d1_gives(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says so, and does not break off."""
+    monkeypatch.setattr(ledger_check, "MOST_QUERIES", 0)
+    subject.budget()
+    subject.call()
+    check = subject.only()
+    assert (check.verdict, check.reason) == (Verdict.UNVERIFIABLE, "its records are more than can be read at once")
 
 
 def test_too_many_calls_to_ask_about_leave_a_range(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -208,11 +208,15 @@ async def _ledger(services: Services, key: SeededKey) -> None:
     for level in ("org", "team", "user", "key", "model", "end_user"):
         for who in (None, "x"):
             for model in (None, "m") if level != "model" else (None,):
-                await ledger_sums.sums(database, org, Wanted(level, who, model, NOW, NOW), 20)
-                await ledger_sums.unclear(database, org, Wanted(level, who, model, NOW, NOW), 20)
-                if level in ledger_sums.OF_DAYS:
-                    days = Wanted(level, who, model, "2026-05-03", "2026-05-04")
-                    await ledger_sums.sums_of_days(database, org, days, 20)
+                for last in (None, "x"):
+                    wanted_sums = Wanted(level, who, model, NOW, NOW + timedelta(days=1), last=last)
+                    assert len([piece async for piece in ledger_sums.pieces(database, org, wanted_sums)]) == 1
+                    await ledger_sums.sums(database, org, wanted_sums)
+                    await ledger_sums.unclear(database, org, wanted_sums, 20)
+                    if level in ledger_sums.OF_DAYS:
+                        days = replace(wanted_sums, start="2026-05-03", end="2026-05-04")
+                        assert len([piece async for piece in ledger_sums.pieces(database, org, days)]) == 1
+                        await ledger_sums.sums(database, org, days)
     await ledger_check.check_organisation(services, org)
     await restored_store.known(database, org, ["x"])
     await restored_store.keep_keys(database, org, [new_id(NOW)], NOW)
