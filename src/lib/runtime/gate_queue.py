@@ -9,7 +9,7 @@ from typing import Any
 
 from lib import failures
 from lib.failures import Failure
-from lib.runtime.gate_calls import CALL_MS
+from lib.runtime.object_calls import CALL_MS
 
 # What one call carries at most. The gate keeps it as one row of its journal, which may have 2 MB.
 MOST_ROWS = 500

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pyodide.ffi import JsException
 
 from lib.identity.guard import GuardFailure
+from lib.runtime import object_calls
+from lib.runtime.object_calls import Method
+
+METHODS: Mapping[str, Method] = {
+    "attempt": Method("an object that was thrown away knows of no attempt under way; else it counts twice for a while"),
+    "failed": Method("a guess may rather be counted twice than not at all"),
+    "succeeded": Method("it is known from there on"),
+    "released": Method("an object that was thrown away knows of no attempt under way"),
+}
 
 
 class JsGuardObjects:
@@ -16,22 +26,21 @@ class JsGuardObjects:
         self._namespace = namespace
 
     async def attempt(self, name: str, network: str) -> int:
-        return int(await self._call(self._stub(name).attempt(network)))
+        return int(await self._call("attempt", name, network))
 
     async def failed(self, name: str, network: str) -> None:
-        await self._call(self._stub(name).failed(network))
+        await self._call("failed", name, network)
 
     async def succeeded(self, name: str, network: str) -> int:
-        return int(await self._call(self._stub(name).succeeded(network)))
+        return int(await self._call("succeeded", name, network))
 
     async def released(self, name: str, network: str) -> None:
-        await self._call(self._stub(name).released(network))
+        await self._call("released", name, network)
 
-    def _stub(self, name: str) -> Any:
-        return self._namespace.getByName(name)
-
-    async def _call(self, promise: Any) -> Any:
+    async def _call(self, method: str, name: str, network: str) -> Any:
         try:
-            return await promise
+            return await object_calls.call(lambda: self._namespace.getByName(name), METHODS[method], method, network)
         except JsException as error:
             raise GuardFailure(error.message or "") from None
+        except TimeoutError:
+            raise GuardFailure("no answer in time") from None

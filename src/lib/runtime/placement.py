@@ -17,9 +17,12 @@ from lib import failures
 from lib.config import PlaceConfig
 from lib.failures import Failure
 from lib.http.errors import Unavailable
+from lib.runtime import object_calls
+from lib.runtime.object_calls import Method
 
 NONE = "none"
 _REMEMBERS = "placement:deployment:"  # as guards' names are: see `lib.identity.guard`
+_PLACED = Method("the first that was told stays")
 
 
 class Objects:
@@ -59,11 +62,14 @@ class Placement:
         if self._checked:
             return
         try:
-            first = str(await self._plain_guards.getByName(_REMEMBERS).placed(self._jurisdiction or NONE))
-        except JsException as error:
-            failures.note(Failure.GATE_UNREACHABLE, str(error.message))
+            first = str(await object_calls.call(self._guard, _PLACED, "placed", self._jurisdiction or NONE))
+        except (JsException, TimeoutError) as error:
+            failures.note(Failure.GATE_UNREACHABLE, str(error))
             raise Unavailable("The gates can't be reached. Try again.", code="gate_unavailable") from None
         if first != (self._jurisdiction or NONE):
             failures.note(Failure.JURISDICTION_CHANGED, f"objects are in {first}")
             raise Unavailable("The deployment's settings have to be mended.", code="jurisdiction_changed")
         self._checked = True
+
+    def _guard(self) -> Any:
+        return self._plain_guards.getByName(_REMEMBERS)

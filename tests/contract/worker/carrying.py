@@ -13,7 +13,7 @@ from lib.gateway.accounts import Accounts
 from lib.gateway.cache import NoCache
 from lib.gateway.denials import Denials
 from lib.http.errors import Unavailable
-from lib.runtime import gate_calls, gate_queue, gates
+from lib.runtime import gate_calls, gate_queue, gates, object_calls
 from lib.runtime.gates import JsGates
 
 VERSION = 7
@@ -62,7 +62,7 @@ def _open(way: JsGates, name: str) -> asyncio.Future[Any]:
 
 async def call_failing(namespace: Any, gate: str, how: str) -> Any:
     """Call a real object that fails; return what it answers in the end, or the error."""
-    gate_calls.METHODS = {"fail": gate_calls.Method("for a test", most_ms=300 if how == "hangs" else 10_000)}
+    gate_calls.METHODS = {"fail": object_calls.Method("for a test", most_ms=300 if how == "hangs" else 10_000)}
     try:
         return await gate_calls.GateCalls(namespace).call(gate, "fail", how)
     except Unavailable as error:
