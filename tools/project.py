@@ -16,6 +16,7 @@ NODE_MODULES = ROOT / "node_modules"
 PYTHON_MODULES = ROOT / "python_modules"
 REQUIREMENTS = ROOT / "requirements"
 RUNTIME = TOOLS / "runtime"
+PORTKEY = ROOT / "bench" / "portkey"
 WORKERD_WRAPPER = TOOLS / "bin" / "workerd"
 VENV_PYTHON = VENV / "bin" / "python"
 
@@ -34,6 +35,9 @@ class Toolchain:
     node_minimum: str
     workerd: str
     npm: dict[str, str]
+    litellm: str
+    portkey: str
+    portkey_server: str
     worker_python: str
     worker_platform: str
     worker_alone: frozenset[str]
@@ -60,6 +64,9 @@ def read_toolchain(document: dict[str, Any]) -> Toolchain:
         node_minimum=table["node-minimum"],
         workerd=table["workerd"],
         npm=table["npm"],
+        litellm=table["peers"]["litellm[proxy]"],
+        portkey=table["peers"]["@portkey-ai/gateway"],
+        portkey_server=table["peers"]["@hono/node-server"],
         worker_python=table["worker"]["python"],
         worker_platform=table["worker"]["platform"],
         worker_alone=frozenset(table["worker"].get("alone", ())),

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tools.lock import complete_npm_lock, package_json, split_alone, worker_requirements
+from tools.lock import complete_npm_lock, package_json, portkey_json, split_alone, worker_requirements
 
 DOCUMENT: dict[str, Any] = {
     "project": {"name": "headgate", "license": "Apache-2.0"},
@@ -16,6 +16,7 @@ DOCUMENT: dict[str, Any] = {
                 "node-minimum": "22.18.0",
                 "workerd": "1.1",
                 "npm": {"wrangler": "4.0.0", "@types/node": "24.0.0"},
+                "peers": {"litellm[proxy]": "1", "@portkey-ai/gateway": "2", "@hono/node-server": "3"},
                 "worker": {"python": "3.14", "platform": "pyemscripten"},
             }
         }
@@ -29,6 +30,8 @@ def test_package_json_pins_what_pyproject_names() -> None:
     assert content["devDependencies"] == {"@types/node": "24.0.0", "wrangler": "4.0.0"}
     assert content["private"] is True
     assert "dependencies" not in content
+    peer = json.loads(portkey_json(DOCUMENT))
+    assert (peer["dependencies"], peer["overrides"]) == ({"@portkey-ai/gateway": "2"}, {"@hono/node-server": "3"})
 
 
 def test_the_workers_lock_has_a_hash_for_each_wheel_and_no_address() -> None:
