@@ -30,7 +30,7 @@ types: setup ## row types from the migrations; the OpenAPI document, TypeScript 
 	@$(VENV_PYTHON) -m tools.client_types
 	@PYTHONPATH=src:. $(VENV_PYTHON) -m tools.permissions
 
-bench: setup ## the benchmarks
+bench: setup ## the benchmarks; PEERS=1 measures other gateways beside it
 	@PYTHONPATH=src:. $(VENV_PYTHON) bench/run.py
 
 soak: setup ## a long load that kills the Worker again and again, and checks every sum; docs/soak.md tells its settings

@@ -12,14 +12,15 @@ import time
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from bench.admission_variants import RULED, RULES, VARIANTS, Variant
 from bench.cases import JSON, PATH
 from bench.disk import MEMORY, synced_write_ms
 from bench.load import Job, LoadGenerator, Result
-from bench.speed import ONE, SIXTEEN, Effort, Load, median_of, noise_of
+from bench.speed import ONE, SIXTEEN, Effort, Load, median_of, noise_of, settle, with_cpu
 from bench.stage import Stage
 from bench.workerd import ask
 from tools.ports import HOST
@@ -87,7 +88,7 @@ def _stages(folder: Path, simulator_url: str) -> Iterator[dict[Variant, Stage]]:
             more = {"BENCH_VARIANT": variant.cut}
             running[variant] = stack.enter_context(Stage(own, simulator_url, main="bench_entry.py", more=more))
             if variant.rules:
-                _set_rules(running[variant])
+                set_rules(running[variant])
         yield running
 
 
@@ -95,18 +96,18 @@ def measure(folder: Path, simulator_url: str, generator: LoadGenerator, effort: 
     """Return a line for each load and variant, and what one gate decides. Raises ToolError at a wrong answer."""
     with _stages(folder, simulator_url) as stages:
 
-        def run(load: Load, variant: Variant, milliseconds: int) -> Result:
-            stage = stages[variant]
-            generator.run(_job(load, stage, LEAD_IN_MS))
-            before = stage.workerd.cpu_seconds()
-            result = generator.run(_job(load, stage, milliseconds))
-            time.sleep(SETTLE_SECONDS)
-            return replace(result, cpu_ms=(stage.workerd.cpu_seconds() - before) * 1000 / result.requests)
+        def run(load: Load, variant: Variant, milliseconds: int, rest: float = SETTLE_SECONDS) -> Result:
+            job = _job(load, stages[variant], milliseconds)
+            return with_cpu(partial(generator.run, job), stages[variant].cpu_seconds, rest)
+
+        def round_of(load: Load, variant: Variant) -> Result:
+            run(load, variant, LEAD_IN_MS, 0)
+            return run(load, variant, effort.milliseconds)
 
         combinations = [(load, variant) for load in LOADS for variant in stages]
-        for combination in combinations:
-            run(*combination, effort.warm_up)
-        rounds = [[run(*each, effort.milliseconds) for each in combinations] for _ in range(effort.rounds)]
+        for variant in stages:
+            settle(partial(run, SIXTEEN, variant, rest=0), effort)
+        rounds = [[round_of(*each) for each in combinations] for _ in range(effort.rounds)]
         lines = [
             Line(*combination, median_of(results), noise_of(results))
             for combination, results in zip(combinations, zip(*rounds, strict=True), strict=True)
@@ -125,7 +126,8 @@ def _decide(stage: Stage, size: int, callers: int) -> Decisions:
     return Decisions(size, callers, answer["decisions"] / answer["seconds"], used)
 
 
-def _set_rules(stage: Stage) -> None:
+def set_rules(stage: Stage) -> None:
+    """Give its organisation the four rules. Raises OSError."""
     for kind, body in RULES:
         request = urllib.request.Request(
             f"http://{HOST}:{stage.ports.headgate}/api/v1/{kind}",

@@ -6,6 +6,8 @@ import { Answer } from "./answer.ts";
 export interface Expected {
   readonly status: number;
   readonly events: number | null;
+  /** So many events more or less are taken too. */
+  readonly slack: number;
   /** When to leave with a reset, and connect anew. */
   readonly leave: "at_first_byte" | "while_waiting" | null;
 }

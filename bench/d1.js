@@ -1,11 +1,13 @@
 /**
  * D1 for bare workerd: the service behind workerd's own `cloudflare-internal:d1-api`, on a Durable Object's SQLite.
- * `POST /execute-script` is the benchmark's own: it runs a whole SQL script (migrations, seed). So is `GET /rows`: how
- * many rows all statements have read.
+ * `POST /execute-script` is the benchmark's own: it runs a whole SQL script (migrations, seed). So are `GET /rows` and
+ * `GET /written`: how many rows all statements have read, and have written.
  */
 import { DurableObject } from "cloudflare:workers";
 
-let read = 0; // here, since the object is put away when nothing asks it for some seconds
+// Here, since the object is put away when nothing asks it for some seconds.
+let read = 0;
+let written = 0;
 
 export class Database extends DurableObject {
   async fetch(request) {
@@ -16,6 +18,7 @@ export class Database extends DurableObject {
         return new Response("done\n");
       }
       if (pathname === "/rows") return Response.json(read);
+      if (pathname === "/written") return Response.json(written);
       const asked = await request.json();
       const queries = Array.isArray(asked) ? asked : [asked];
       return Response.json(this.ctx.storage.transactionSync(() => queries.map((query) => this.#run(query))));
@@ -29,6 +32,7 @@ export class Database extends DurableObject {
     const cursor = this.ctx.storage.sql.exec(sql, ...(params ?? []));
     const results = { columns: cursor.columnNames, rows: [...cursor.raw()] };
     read += cursor.rowsRead;
+    written += cursor.rowsWritten;
     return { success: true, results, meta: { changes: this.#changes() - before, duration: 0 } };
   }
 

@@ -9,7 +9,8 @@ import secrets
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -27,7 +28,7 @@ from bench.identity_ways import (
     Way,
 )
 from bench.load import LoadGenerator, Result
-from bench.speed import ONE, SIXTEEN, Effort, Load, median_of, noise_of
+from bench.speed import ONE, SIXTEEN, Effort, Load, median_of, noise_of, settle, with_cpu
 from bench.stage import Stage
 from tools.seed import seed_statements
 
@@ -89,14 +90,13 @@ def measure(folder: Path, simulator_url: str, generator: LoadGenerator, effort: 
 
         def run(load: Load, way: Way, milliseconds: int) -> Result:
             job = identity_ways.job(way, load, stage, people, milliseconds)
-            before = stage.workerd.cpu_seconds()
-            result = generator.run(job)
-            return replace(result, cpu_ms=(stage.workerd.cpu_seconds() - before) * 1000 / result.requests)
+            return with_cpu(partial(generator.run, job), stage.cpu_seconds)
 
         combinations = [
             *((load, way) for load in (ONE, FOUR) for way in SIGNING),
             *((load, way) for load in (ONE, SIXTEEN) for way in (*ASKING, *CALLERS)),
         ]
+        settle(partial(run, SIXTEEN, ANONYMOUS), effort)
         for combination in combinations:
             run(*combination, effort.warm_up)
         rounds = [[run(*each, effort.milliseconds) for each in combinations] for _ in range(effort.rounds)]

@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from tools import node
 from tools.process import tie
@@ -18,11 +18,13 @@ from tools.project import ROOT, ToolError
 class Expected:
     """What every answer must be; anything else fails the run.
 
-    `leave` resets the connection, `at_first_byte` of the body or `while_waiting` for it.
+    A stream may have `slack` events more or less. `leave` resets the connection, `at_first_byte` of the body or
+    `while_waiting` for it.
     """
 
     status: int = 200
     events: int | None = None
+    slack: int = 0
     leave: str | None = None
 
 
@@ -60,7 +62,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class Result:
-    """What one job gave. `rate` is requests per second, `cpu_ms` workerd's processor time for one of them."""
+    """What one job gave. `rate` is requests per second, `cpu_ms` the processor time of who answered one of them."""
 
     requests: int
     rate: float
@@ -69,19 +71,19 @@ class Result:
     cpu_ms: float = 0.0
 
 
-class LoadGenerator:
-    """One warm Node process for the whole run. It ends when our pipe to it closes."""
+class NodeChild:
+    """A script of this folder in a warm Node process: a line of JSON in, one out. It ends when our pipe closes."""
 
-    def __init__(self) -> None:
+    def __init__(self, script: str) -> None:
         found = node.find()
         self._child = subprocess.Popen(
-            [*tie(), str(found.node), "--no-warnings", str(ROOT / "bench" / "load.ts")],
+            [*tie(), str(found.node), "--no-warnings", str(ROOT / "bench" / script)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
 
-    def __enter__(self) -> LoadGenerator:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -90,13 +92,25 @@ class LoadGenerator:
         self._child.kill()
         self._child.communicate()
 
-    def run(self, job: Job) -> Result:
-        """Raises ToolError when an answer is not the expected one."""
+    def ask(self, job: Mapping[str, Any]) -> dict[str, Any]:
+        """Return its answer, in which an `error` may stand. Raises ToolError."""
         if self._child.stdin is None or self._child.stdout is None:
             raise ToolError("the load generator has no pipes")
-        self._child.stdin.write(json.dumps(asdict(job)) + "\n")
+        self._child.stdin.write(json.dumps(job) + "\n")
         self._child.stdin.flush()
         answer: dict[str, Any] = json.loads(self._child.stdout.readline() or '{"error": "the load generator died"}')
+        return answer
+
+
+class LoadGenerator(NodeChild):
+    """One for the whole run."""
+
+    def __init__(self) -> None:
+        super().__init__("load.ts")
+
+    def run(self, job: Job) -> Result:
+        """Raises ToolError when an answer is not the expected one."""
+        answer = self.ask(asdict(job))
         if "error" in answer:
             raise ToolError(f"port {job.port}, {job.path} {job.body[:120]}: {answer['error']}")
         ttfb, total = Spread(**answer["ttfb"]), Spread(**answer["total"])

@@ -11,15 +11,33 @@ from datetime import UTC, datetime
 
 from bench.admission import Admission
 from bench.admission_table import admission_section
-from bench.cases import CHUNKS, MEMORY_CASES
+from bench.cases import APART, CHUNKS, HEADGATE, JSON, MANY, MANY_CHUNKS, MEMORY_CASES
 from bench.cold_start import ColdStart
+from bench.costs import Rows
+from bench.costs_table import costs_section, month
 from bench.identity import Identity
 from bench.identity_table import identity_section
 from bench.memory import CONNECTIONS, GOAL_MIB, LARGE_BODIES, STREAMS, Memory
-from bench.speed import Cell, Effort
-from bench.speed_table import goal_table, noise_line, speed_table, table
+from bench.peers import PORTKEY_NAME
+from bench.peers_table import peers_section
+from bench.speed import SIXTEEN, Cell, Effort
+from bench.speed_table import find, noise_line, speed_table, table
 from bench.store import Line
 from bench.store_table import store_section
+from bench.streams import Effort as StreamsEffort
+from bench.streams import Streams
+from bench.streams_table import streams_section
+from bench.targets import (
+    Target,
+    admission_targets,
+    cold_targets,
+    cpu_ms,
+    event_ms,
+    most_added,
+    speed_targets,
+    streams_targets,
+    targets_table,
+)
 from tools import node
 from tools.project import pyproject, toolchain
 
@@ -29,17 +47,23 @@ MIB = 2**20
 TEXT = """\
 # Benchmarks
 
-Written by `make bench`; do not edit. The figures of one run can be compared with each other, not with those of another
-machine or day.
+{short}
+
+What was aimed at:
+
+{targets}
+
+Written by `make bench{how}`, in {minutes:.0f} minutes; do not edit. The figures of one run can be compared with each
+other, not with those of another machine or day.
 
 - {date} on {machine}
 - {versions}
 - Load average before the run {load_before}, after it {load_after}. {noise}
 
-## Speed
+{peers}## Speed
 
-Everything is on one machine: the simulated provider (Node), bare `workerd`, and the load generator. Three ways lead to
-the same answers:
+Everything is on one machine: the simulated provider (Node), bare `workerd`, and the load generator. These lead to the
+same answers:
 
 - **direct**: to the provider, with nothing between;
 - **pass-through**: through 20 lines of JavaScript (`bench/passthrough.js`) on the same workerd. It shows what any
@@ -47,26 +71,28 @@ the same answers:
 - **Headgate**: authentication, validation, the gate's durable record before the call and its settlement after it, usage
   and price, a log line. Its Durable Object and its database are in the same process here, so their work is counted too.
 
-A connection sends its next request when it has the whole answer. With `rests 30 ms` it waits before it does: what
-follows an answer is over then, but the processor has gone to sleep and forgotten, so that even a constant answer takes
-twice as long. Every answer is checked: its status, the number of events, the end mark. {rounds} rounds of {seconds} s
-a line, the contestants in turn; each figure is the median of the rounds. Times are milliseconds. `added` is compared
-with direct; `CPU` is the processor time of workerd for one request, which other work on the machine changes least.
+`CPU` is the processor time of the answering process for one request: the first figure, since other work on the machine
+changes it least. What Headgate does behind an answer is waited for and counted. A connection sends its next request
+when it has the whole answer. With `rests 30 ms` it waits before it does: what follows an answer is over then, but the
+processor has gone to sleep and forgotten, so that even a constant answer takes twice as long. Every answer is checked:
+its status, the number of events, the end mark. Whoever answers is first loaded at 16 connections until its processor
+time stays the same, for {settling:g} s of each request at least: V8 compiles what runs hot anew for some seconds. Then
+come {rounds} rounds of {seconds} s a line, the contestants in turn, each round in another order; each figure is the
+median of the rounds. Times are milliseconds. `added` is compared with direct.
 
 - **JSON**: a whole answer of ten tokens.
-- **stream, usage asked for**: {chunks} content events. The client asks for the usage event, so the bytes go on
-  untouched and Python does not see them before the end. The simulated provider writes them in one piece.
-- **stream, no usage**: the same, but the usage event has to be taken out: Python reads each piece.
-- **events apart, …**: the same two, with every event a piece of its own, as providers send them.
+- **stream, usage asked for**: {chunks} content events. The client asks for the usage event, so it is passed on. The
+  simulated provider writes them in one piece.
+- **stream, no usage**: the same, but the usage event has to be taken out.
+- **events apart, …**: the same two, with every event a piece of its own, as providers send them; also {many} events.
 
 {speed}
 
-### The goal: at most 3 ms added to the first byte, at one connection
+A further event, by {many} and {chunks} apart at 16 connections: {event:.3f} ms, and {event_usage:.3f} ms where usage is
+asked for. For JSON the first byte comes with the last.
 
-{goal}
-
-For JSON the first byte comes with the last.
-
+{streams}
+{costs}
 {store}
 {admission}
 {identity}
@@ -86,8 +112,8 @@ holds of Python's: so the counts go up and down.
 
 ### All at once
 
-{large_bodies} bodies of 8 MB and {streams} streams of 30,000 tokens (half of them untouched), in one isolate. The goal:
-under {goal_mib} MiB of its 128 MB.
+{large_bodies} bodies of 8 MB and {streams_at_once} streams of 30,000 tokens (half of them untouched), in one isolate.
+The goal: under {goal_mib} MiB of its 128 MB.
 
 {at_once}
 
@@ -102,10 +128,13 @@ imports, from which production starts each isolate.
 
 @dataclass(frozen=True)
 class Findings:
-    """All that one run measured. Load averages are those of the last minute."""
+    """All that one run measured, in so many seconds. Load averages are those of the last minute."""
 
     cells: Sequence[Cell]
     effort: Effort
+    streams: Streams
+    streams_effort: StreamsEffort
+    rows: Rows
     store: Sequence[Line]
     admission: Admission
     identity: Identity
@@ -114,22 +143,34 @@ class Findings:
     cold_start: ColdStart
     load_before: float
     load_after: float
+    seconds: float
 
 
 def render(found: Findings) -> str:
     """Return the page."""
+    with_peers = any(PORTKEY_NAME in cell.results for cell in found.cells)
     return TEXT.format(
+        short=short_table(found),
+        targets=targets_table(targets(found)),
+        how=" PEERS=1" if with_peers else "",
+        minutes=found.seconds / 60,
         date=datetime.now(UTC).strftime("%Y-%m-%d"),
         machine=_machine(),
         versions=_versions(),
         load_before=f"{found.load_before:.1f}",
         load_after=f"{found.load_after:.1f}",
         noise=noise_line([cell.noise for cell in found.cells]),
+        peers=peers_section(found.cells) if with_peers else "",
+        settling=found.effort.settling / 1000,
         rounds=found.effort.rounds,
         seconds=f"{found.effort.milliseconds / 1000:g}",
         chunks=CHUNKS,
+        many=MANY_CHUNKS,
         speed=speed_table(found.cells),
-        goal=goal_table(found.cells),
+        event=event_ms(found.cells),
+        event_usage=event_ms(found.cells, usage=True),
+        streams=streams_section(found.streams, found.streams_effort),
+        costs=costs_section(found.rows, _cpu(found.cells)),
         store=store_section(found.store, found.effort),
         admission=admission_section(found.admission, found.effort),
         identity=identity_section(found.identity, found.effort),
@@ -137,11 +178,49 @@ def render(found: Findings) -> str:
         kinds=", ".join(f"“{case.name}”" for case in MEMORY_CASES),
         memory=memory_table(found.memory),
         large_bodies=LARGE_BODIES,
-        streams=STREAMS,
+        streams_at_once=STREAMS,
         goal_mib=GOAL_MIB,
         at_once=memory_table(found.at_once),
         cold=_cold_table(found.cold_start),
     )
+
+
+def short_table(found: Findings) -> str:
+    """What a reader wants to know first."""
+    cells, held = found.cells, found.streams.held
+    json, apart = (find(cells, case, SIXTEEN) for case in (JSON, APART))
+    event, rows = event_ms(cells), found.rows
+    late = max(each.p99 for each in found.streams.late if each.name.startswith(HEADGATE))
+    streams, taken = found.streams.late[0].streams, held.streams - held.refused
+    whole = held.wasm + held.scripts
+    lines = [
+        ["adds to a call, JSON", f"{cpu_ms(json):.2f} ms of processor time"],
+        [
+            f"adds to a stream of {CHUNKS} events that come apart",
+            f"{cpu_ms(apart):.2f} ms; each further event {event:.3f} ms",
+        ],
+        ["adds to the first byte, of all kinds of answers", f"{most_added(cells):.1f} ms at most, at the median"],
+        [
+            f"delivers an event late by, with {streams} streams, an event every 30 ms each",
+            f"{late:.0f} ms at the 99th percentile",
+        ],
+        [f"holds with {taken:,} open streams in one isolate", f"{whole:.0f} MiB of its 128 MB"],
+        ["costs a month, with a million JSON calls", f"${month(rows, cpu_ms(json)):.2f}, the plan's $5 with it"],
+    ]
+    return table(("Headgate …", ""), lines)
+
+
+def targets(found: Findings) -> list[Target]:
+    return [
+        *speed_targets(found.cells),
+        *admission_targets(found.admission),
+        *streams_targets(found.streams),
+        *cold_targets(found.cold_start),
+    ]
+
+
+def _cpu(cells: Sequence[Cell]) -> dict[str, float]:
+    return {case.name: cpu_ms(find(cells, case, SIXTEEN)) for case in (JSON, APART, MANY)}
 
 
 def memory_table(samples: Sequence[Memory]) -> str:

@@ -2,11 +2,12 @@
 
 Usage: .venv/bin/python bench/run.py [--quick] [--only PART] [--dimension NAME]
 
-`make bench` sets everything up first. The whole run takes about a quarter of an hour and writes docs/benchmarks.md. For
-work on the code there are two options, which only print: `--only` measures one part, and `--quick` measures roughly, in
-a minute or two: the speed, or the part that `--only` names. How cost grows is measured by `--only growth` alone, in
-half an hour (`--quick`: to 10,000 of each, in ten minutes), and put into the page; `--dimension` takes one of its
-parts, and only prints.
+`make bench` sets everything up first. The whole run takes about a quarter of an hour and writes docs/benchmarks.md;
+with PEERS=1 in the environment other gateways take part, and the README's table is written too. For work on the code
+there are two options, which only print: `--only` measures one part, and `--quick` measures roughly, in about a minute:
+the speed, or the part that `--only` names. How cost grows is measured by `--only growth` alone, in half an hour
+(`--quick`: to 10,000 of each, in ten minutes), and put into the page; `--dimension` takes one of its parts, and only
+prints.
 """
 
 from __future__ import annotations

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from statistics import median
 
-from bench.cases import PATH, Case, Contestant, Contestants
+from bench.cases import APART, HEADGATE, JSON, PATH, PEER_CASES, Case, Contestant
 from bench.load import Job, LoadGenerator, Result, Spread
 
 
@@ -23,61 +25,106 @@ ONE = Load("1 connection", 1)
 # What follows an answer is then over before the next request comes, but for the settlement, which rides with it.
 RESTED = Load("1 connection, rests 30 ms", 1, 30)
 SIXTEEN = Load("16 connections", 16)
-LOADS = (ONE, RESTED, SIXTEEN)
+RESTED_CASES = (JSON, APART)
+# V8 compiles what runs hot again, and better, for some seconds: until then a call costs up to twice as much.
+WARM_SLICE_MS, WARM_MOST = 400, 14
+WARM_ALIKE = 0.05
+ENVELOPE = 4  # events of a stream that hold no text
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One case under one load: each contestant's median of the rounds.
+    """One case under one load: of each contestant, by name, the median of the rounds.
 
     `noise` is how far Headgate's rates lie apart, from the slowest round to the fastest, as a share of their median.
     """
 
     case: Case
     load: Load
-    direct: Result
-    passthrough: Result
-    headgate: Result
+    results: Mapping[str, Result]
     noise: float
 
 
 @dataclass(frozen=True)
 class Effort:
-    """How long to measure: so many rounds of so many milliseconds for each contestant, case and load."""
+    """How long to measure: so many rounds of so many milliseconds for each contestant, case and load.
+
+    Before that each is loaded for `warm_up` milliseconds, and whoever runs on a V8 or a JIT first at 16 connections,
+    for `settling` milliseconds at least.
+    """
 
     rounds: int
     milliseconds: int
     warm_up: int
+    settling: int
 
 
 def measure(
-    generator: LoadGenerator,
-    contestants: Contestants,
-    cpu_seconds: Callable[[], float],
-    cases: Sequence[Case],
-    effort: Effort,
+    generator: LoadGenerator, contestants: Sequence[Contestant], cases: Sequence[Case], effort: Effort
 ) -> Iterator[Cell]:
-    """Yield a cell for each case and load, when all rounds are done. Raises ToolError at the first wrong answer.
+    """Yield a cell for each case and load, when all rounds are done. Raises ToolError at the first wrong answer."""
 
-    `cpu_seconds` tells the processor time that workerd has used so far.
+    def run(case: Case, load: Load, contestant: Contestant, milliseconds: int, *, warm: bool = False) -> Result:
+        job = _job(case, load, contestant, milliseconds)
+        return with_cpu(partial(generator.run, job), contestant.cpu_seconds, 0 if warm else contestant.rest)
+
+    groups = _groups(contestants, cases)
+    for case, load, group in groups:
+        for contestant in group:
+            if load is SIXTEEN and contestant.cpu_seconds:
+                settle(partial(run, case, load, contestant, warm=True), effort)
+            run(case, load, contestant, effort.warm_up, warm=True)
+    rounds = [
+        {
+            (case.name, load.name, contestant.name): run(case, load, contestant, effort.milliseconds)
+            for case, load, group in groups
+            for contestant in rotated(group, number)
+        }
+        for number in range(effort.rounds)
+    ]
+    for case, load, group in groups:
+        found = {one.name: [each[case.name, load.name, one.name] for each in rounds] for one in group}
+        results = {name: median_of(each) for name, each in found.items()}
+        yield Cell(case, load, results, noise_of(found[HEADGATE]))
+
+
+def _groups(
+    contestants: Sequence[Contestant], cases: Sequence[Case]
+) -> Sequence[tuple[Case, Load, Sequence[Contestant]]]:
+    """Return who gets which case under which load."""
+    return [
+        (case, load, [each for each in contestants if not each.peer or (case in PEER_CASES and load is not RESTED)])
+        for case in cases
+        for load in (ONE, *((RESTED,) if case in RESTED_CASES else ()), SIXTEEN)
+    ]
+
+
+def settle(run: Callable[[int], Result], effort: Effort) -> None:
+    """Load in slices until two in a row cost the same processor time, for so long at least, and not for ever.
+
+    `run` takes a slice's milliseconds.
     """
+    before = run(WARM_SLICE_MS)
+    for number in range(2, WARM_MOST + 1):
+        result = run(WARM_SLICE_MS)
+        alike = abs(result.cpu_ms - before.cpu_ms) <= WARM_ALIKE * before.cpu_ms
+        if alike and number * WARM_SLICE_MS >= effort.settling:
+            return
+        before = result
 
-    def run(case: Case, load: Load, contestant: Contestant, milliseconds: int) -> Result:
-        before = cpu_seconds()
-        result = generator.run(_job(case, load, contestant, milliseconds))
-        return replace(result, cpu_ms=(cpu_seconds() - before) * 1000 / result.requests)
 
-    ports = (contestants.direct, contestants.passthrough, contestants.headgate)
-    combinations = [(case, load, contestant) for case in cases for load in LOADS for contestant in ports]
-    for combination in combinations:
-        run(*combination, effort.warm_up)
-    rounds = [[run(*each, effort.milliseconds) for each in combinations] for _ in range(effort.rounds)]
-    # One sequence of results for each combination; three combinations make a cell.
-    results = list(zip(*rounds, strict=True))
-    for index in range(0, len(combinations), len(ports)):
-        case, load, _ = combinations[index]
-        direct, passthrough, headgate = results[index : index + len(ports)]
-        yield Cell(case, load, median_of(direct), median_of(passthrough), median_of(headgate), noise_of(headgate))
+def with_cpu(load: Callable[[], Result], cpu_seconds: Callable[[], float] | None, rest: float = 0.0) -> Result:
+    """Return the result with the processor time of one request, what is done behind its answer included."""
+    before = cpu_seconds() if cpu_seconds else 0.0
+    result = load()
+    time.sleep(rest)
+    return replace(result, cpu_ms=(cpu_seconds() - before) * 1000 / result.requests if cpu_seconds else 0.0)
+
+
+def rotated(group: Sequence[Contestant], number: int) -> Sequence[Contestant]:
+    """Return them with another one in front in each round: who comes after whom is nobody's advantage."""
+    first = number % len(group)
+    return (*group[first:], *group[:first])
 
 
 def noise_of(rounds: Sequence[Result]) -> float:
@@ -87,6 +134,7 @@ def noise_of(rounds: Sequence[Result]) -> float:
 
 
 def _job(case: Case, load: Load, contestant: Contestant, milliseconds: int) -> Job:
+    streamed = case.expected.events is not None
     return Job(
         port=contestant.port,
         path=PATH,
@@ -96,7 +144,8 @@ def _job(case: Case, load: Load, contestant: Contestant, milliseconds: int) -> J
         milliseconds=milliseconds,
         requests=None,
         pause=load.pause,
-        expected=case.expected,
+        expected=replace(case.expected, slack=ENVELOPE if contestant.peer and streamed else 0),
+        headers=contestant.headers,
     )
 
 

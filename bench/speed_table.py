@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import median
 
+from bench.cases import DIRECT, HEADGATE, PASSTHROUGH, Case
 from bench.load import Result
-from bench.speed import Cell
+from bench.speed import Cell, Load
 
-GOAL_MS = 3.0
 _COLUMNS = (
-    *("request", "load", "answered by", "req/s", "÷ direct", "÷ pass-through"),
-    *("first byte p50", "p99", "added p50", "whole p50", "p99", "CPU"),
+    *("request", "load", "answered by", "CPU", "req/s", "÷ direct", "÷ pass-through"),
+    *("first byte p50", "p99", "added p50", "whole p50", "p99"),
 )
 _TEXT_COLUMNS = 3
 
@@ -26,21 +26,11 @@ def speed_table(cells: Sequence[Cell]) -> str:
     """One line for each request, load and contestant. Times are milliseconds."""
     rows = []
     for cell in cells:
-        rows.append([cell.case.name, cell.load.name, "direct", *_figures(cell, cell.direct)])
-        rows.append(["", "", "pass-through", *_figures(cell, cell.passthrough)])
-        rows.append(["", "", "**Headgate**", *_figures(cell, cell.headgate)])
+        first = [cell.case.name, cell.load.name]
+        for name in (DIRECT, PASSTHROUGH, HEADGATE):
+            rows.append([*first, f"**{name}**" if name == HEADGATE else name, *_figures(cell, name)])
+            first = ["", ""]
     return table(_COLUMNS, rows, _TEXT_COLUMNS)
-
-
-def goal_table(cells: Sequence[Cell]) -> str:
-    """What Headgate adds to the time to first byte at one connection, against the goal."""
-    rows = []
-    for cell in cells:
-        if cell.load.connections == 1:
-            added = _added(cell, cell.headgate)
-            verdict = "met" if added <= GOAL_MS else "missed"
-            rows.append([cell.case.name, cell.load.name, f"{added:.2f} ms", f"{GOAL_MS:.0f} ms", verdict])
-    return table(("request", "load", "added at the median", "goal", ""), rows, 2)
 
 
 def noise_line(noise: Sequence[float]) -> str:
@@ -51,23 +41,30 @@ def noise_line(noise: Sequence[float]) -> str:
     )
 
 
-def _figures(cell: Cell, result: Result) -> list[str]:
-    is_direct, is_through = result is cell.direct, result is cell.passthrough
+def find(cells: Sequence[Cell], case: Case, load: Load) -> Cell:
+    """Return the cell of a case and a load. Raises StopIteration where it was not measured."""
+    return next(cell for cell in cells if (cell.case, cell.load) == (case, load))
+
+
+def added(cell: Cell, name: str = HEADGATE) -> float:
+    """Return what somebody adds to the median time to first byte, in ms."""
+    return cell.results[name].ttfb.p50 - cell.results[DIRECT].ttfb.p50
+
+
+def _figures(cell: Cell, name: str) -> list[str]:
+    result: Result = cell.results[name]
+    is_direct = name == DIRECT
     return [
+        "" if is_direct else f"{result.cpu_ms:.2f}",
         f"{result.rate:,.0f}",
-        "" if is_direct else share(result.rate / cell.direct.rate),
-        "" if is_direct or is_through else share(result.rate / cell.passthrough.rate),
+        "" if is_direct else share(result.rate / cell.results[DIRECT].rate),
+        "" if is_direct or name == PASSTHROUGH else share(result.rate / cell.results[PASSTHROUGH].rate),
         f"{result.ttfb.p50:.2f}",
         f"{result.ttfb.p99:.2f}",
-        "" if is_direct else f"{_added(cell, result):.2f}",
+        "" if is_direct else f"{added(cell, name):.2f}",
         f"{result.total.p50:.2f}",
         f"{result.total.p99:.2f}",
-        "" if is_direct else f"{result.cpu_ms:.2f}",
     ]
-
-
-def _added(cell: Cell, result: Result) -> float:
-    return result.ttfb.p50 - cell.direct.ttfb.p50
 
 
 def share(ratio: float) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 
 from bench.load import Expected, Job, LoadGenerator, Result
 from bench.processor import cpu_seconds
-from bench.speed import ONE, SIXTEEN, Effort, Load, median_of, noise_of
+from bench.speed import ONE, SIXTEEN, Effort, Load, median_of, noise_of, settle, with_cpu
 from bench.stage import Stage
 from tools.postgres import Postgres
 
@@ -66,13 +67,18 @@ def measure(generator: LoadGenerator, running: Sequence[Backend], effort: Effort
     def run(load: Load, backend: Backend, reads: int, milliseconds: int) -> tuple[Result, float | None]:
         job = _job(load, backend.stage, reads, milliseconds)
         server = backend.server_seconds or (lambda: 0.0)
-        before, server_before = backend.stage.workerd.cpu_seconds(), server()
-        result = generator.run(job)
-        used = (backend.stage.workerd.cpu_seconds() - before) * 1000 / result.requests
+        server_before = server()
+        result = with_cpu(partial(generator.run, job), backend.stage.cpu_seconds)
         used_there = (server() - server_before) * 1000 / result.requests
-        return replace(result, cpu_ms=used), used_there if backend.server_seconds else None
+        return result, used_there if backend.server_seconds else None
 
     combinations = [(load, backend, reads) for load in LOADS for backend in running for reads in REQUESTS]
+
+    def warm(backend: Backend, milliseconds: int) -> Result:
+        return run(SIXTEEN, backend, ONE_READ, milliseconds)[0]
+
+    for backend in running:
+        settle(partial(warm, backend), effort)
     for combination in combinations:
         run(*combination, effort.warm_up)
     rounds = [[run(*each, effort.milliseconds) for each in combinations] for _ in range(effort.rounds)]

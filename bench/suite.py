@@ -6,31 +6,37 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from math import isnan
 from pathlib import Path
 
-from bench import admission, cold_start, growth, growth_table, identity, memory, speed, store
+from bench import admission, cold_start, costs, growth, growth_table, identity, memory, peers, speed, store, streams
 from bench.admission_table import admission_section
-from bench.cases import MEMORY_CASES, QUICK_CASES, SPEED_CASES, Case
+from bench.cases import MEMORY_CASES, QUICK_CASES, SPEED_CASES, Case, Contestant
+from bench.costs_table import costs_section
 from bench.growth_cases import DIMENSIONS
 from bench.growth_table import growth_section, kept_section, put_section
 from bench.identity_table import identity_section
 from bench.load import LoadGenerator
-from bench.report import Findings, memory_table, render
+from bench.peers_table import peers_section, put_readme
+from bench.report import Findings, memory_table, render, targets
 from bench.speed import Effort
-from bench.speed_table import goal_table, noise_line, speed_table
+from bench.speed_table import noise_line, speed_table
 from bench.stage import ENTRY, Stage, variables
 from bench.store_table import store_section
+from bench.streams_table import streams_section
+from bench.targets import speed_targets, streams_targets, targets_table
 from tools.build import build
 from tools.project import ROOT
 from tools.setup import set_up
 from tools.simulator import Simulator
 
-PAGE = ROOT / "docs" / "benchmarks.md"
-WHOLE = Effort(rounds=5, milliseconds=1_000, warm_up=300)
-QUICK = Effort(rounds=2, milliseconds=500, warm_up=200)
+PAGE, README = ROOT / "docs" / "benchmarks.md", ROOT / "README.md"
+WHOLE = Effort(rounds=5, milliseconds=600, warm_up=200, settling=2_000)
+QUICK = Effort(rounds=2, milliseconds=300, warm_up=100, settling=400)
 STARTS = 3
 
 
@@ -46,10 +52,41 @@ def built() -> Iterator[tuple[Path, str, LoadGenerator]]:
         simulator.stop()
 
 
+@contextmanager
+def peers_beside(folder: Path, url: str) -> Iterator[Sequence[Contestant]]:
+    """Yield the other gateways where PEERS is set, else nobody."""
+    if not with_peers():
+        yield ()
+        return
+    peers.bring()
+    with peers.running(folder, url) as contestants:
+        yield contestants
+
+
+def with_peers() -> bool:
+    return os.environ.get("PEERS", "") not in ("", "0")
+
+
 def only_speed(effort: Effort, cases: Sequence[Case]) -> str:
-    with built() as (folder, url, generator), Stage(folder, url) as stage:
-        cells = list(measure_speed(generator, stage, cases, effort))
-    return "\n\n".join([speed_table(cells), goal_table(cells), noise_line([cell.noise for cell in cells])])
+    with built() as (folder, url, generator), Stage(folder, url) as stage, peers_beside(folder, url) as others:
+        cells = list(speed.measure(generator, (*stage.contestants, *others), cases, effort))
+    found = [target for target in speed_targets(cells) if not isnan(target.measured)]
+    beside = [peers_section(cells)] if others else []
+    noise = noise_line([cell.noise for cell in cells])
+    return "\n\n".join([*beside, speed_table(cells), targets_table(found), noise])
+
+
+def only_streams(effort: Effort) -> str:
+    how = streams.QUICK if effort is QUICK else streams.WHOLE
+    with built() as (folder, _url, _generator):
+        measured = streams.measure(folder, how)
+    return streams_section(measured, how) + "\n" + targets_table(list(streams_targets(measured)))
+
+
+def only_costs(_effort: Effort) -> str:
+    """The rows; the processor time is not measured here."""
+    with built() as (folder, url, generator):
+        return costs_section(costs.measure(folder, url, generator), {"a call without processor time": 0.0})
 
 
 def only_store(effort: Effort) -> str:
@@ -100,15 +137,19 @@ def write_growth(*, quick: bool, names: Sequence[str] = ()) -> str:
     return section
 
 
-def whole() -> str:
+def whole() -> Findings:
     set_up(postgres=True)
-    load_before = os.getloadavg()[0]
+    load_before, began = os.getloadavg()[0], time.monotonic()
     with built() as (folder, url, generator):
         say("cold starts")
         started = cold_start.measure(folder, ENTRY, variables(url), STARTS)
         say("speed")
-        with Stage(folder, url, *cold_start.LOAD_SNAPSHOT) as stage:
-            cells = list(measure_speed(generator, stage, SPEED_CASES, WHOLE))
+        with Stage(folder, url, *cold_start.LOAD_SNAPSHOT) as stage, peers_beside(folder, url) as others:
+            cells = list(speed.measure(generator, (*stage.contestants, *others), SPEED_CASES, WHOLE))
+        say("many streams")
+        many = streams.measure(folder, streams.WHOLE)
+        say("costs")
+        rows = costs.measure(folder, url, generator)
         say("store")
         lines = measure_store(folder, url, generator, WHOLE)
         say("admission")
@@ -120,10 +161,31 @@ def whole() -> str:
             samples = memory.measure(generator, stage, MEMORY_CASES, memory.STEPS)
         with Stage(folder, url, main=memory.add_entry(folder)) as stage:
             together = memory.at_once(stage)
-    load_after = os.getloadavg()[0]
-    return render(
-        Findings(cells, WHOLE, lines, admitted, identified, samples, together, started, load_before, load_after)
+    return Findings(
+        cells=cells,
+        effort=WHOLE,
+        streams=many,
+        streams_effort=streams.WHOLE,
+        rows=rows,
+        store=lines,
+        admission=admitted,
+        identity=identified,
+        memory=samples,
+        at_once=together,
+        cold_start=started,
+        load_before=load_before,
+        load_after=os.getloadavg()[0],
+        seconds=time.monotonic() - began,
     )
+
+
+def write(found: Findings) -> str:
+    """Write the page, of which how cost grows stays, and the README's table; return the page."""
+    page, kept = render(found), kept_section(PAGE)
+    page = put_section(page, kept) if kept else page
+    PAGE.write_text(page, encoding="utf-8")
+    README.write_text(put_readme(README.read_text(encoding="utf-8"), found.cells), encoding="utf-8")
+    return page
 
 
 def only_memory(_effort: Effort) -> str:
@@ -132,17 +194,13 @@ def only_memory(_effort: Effort) -> str:
 
 
 ONLY: Mapping[str, Callable[[Effort], str]] = {
+    "streams": only_streams,
+    "costs": only_costs,
     "store": only_store,
     "admission": only_admission,
     "identity": only_identity,
     "memory": only_memory,
 }
-
-
-def measure_speed(
-    generator: LoadGenerator, stage: Stage, cases: Sequence[Case], effort: Effort
-) -> Iterator[speed.Cell]:
-    return speed.measure(generator, stage.contestants, stage.workerd.cpu_seconds, cases, effort)
 
 
 def measure_store(folder: Path, url: str, generator: LoadGenerator, effort: Effort) -> list[store.Line]:
@@ -151,7 +209,7 @@ def measure_store(folder: Path, url: str, generator: LoadGenerator, effort: Effo
 
 
 def say(what: str) -> None:
-    print(f"bench: {what} …", file=sys.stderr)
+    print(f"{time.strftime('%H:%M:%S')} bench: {what}", file=sys.stderr)
 
 
 def run(arguments: Sequence[str], description: str) -> None:
@@ -165,6 +223,7 @@ def run(arguments: Sequence[str], description: str) -> None:
     )
     parser.add_argument("--dimension", action="append", default=[], metavar="NAME", help="of growth, only this one")
     chosen = parser.parse_args(arguments)
+    began = time.monotonic()
     if chosen.only == "growth":
         print(write_growth(quick=chosen.quick, names=chosen.dimension))
     elif chosen.only in ONLY:
@@ -174,7 +233,6 @@ def run(arguments: Sequence[str], description: str) -> None:
     elif chosen.only == "speed":
         print(only_speed(WHOLE, SPEED_CASES))
     else:
-        page = put_section(whole(), kept) if (kept := kept_section(PAGE)) else whole()
-        PAGE.parent.mkdir(exist_ok=True)
-        PAGE.write_text(page, encoding="utf-8")
-        print(page)
+        found = whole()
+        print(write(found), targets_table(targets(found)), sep="\n")
+    say(f"it took {(time.monotonic() - began) / 60:.1f} minutes")

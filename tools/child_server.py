@@ -29,6 +29,10 @@ class ChildServer:
         self.url = ""
         self._process = Process([*command, "--exit-with-stdin"], cwd=ROOT, env=env, on_line=self._line, keep_stdin=True)
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def _line(self, line: str, stream: int) -> None:
         ready = self._ready_line.search(line)
         if ready:

@@ -1,8 +1,9 @@
 // Tells every second what JavaScript holds in the Worker's isolate, in bytes, asked of workerd's inspector. What is no
 // longer used is part of it until V8 collects it: the inspector's own `collectGarbage` is never answered by workerd.
-// Usage: node tools/heap.ts PORT
+// Usage: node tools/heap.ts PORT [SERVICE]; the service is wrangler's unless another is named.
 
 const port = Number(process.argv[2]);
+const service = process.argv[3] ?? "core:user:";
 const ASK = JSON.stringify({ id: 1, method: "Runtime.getHeapUsage" });
 type Target = { id: string; webSocketDebuggerUrl: string };
 type Told = { id?: number; result?: { usedSize: number; embedderHeapUsedSize: number; backingStorageSize: number } };
@@ -13,7 +14,7 @@ async function address(): Promise<string> {
   for (;;) {
     try {
       const targets = (await (await fetch(`http://127.0.0.1:${port}/json`)).json()) as Target[];
-      const worker = targets.find((target) => target.id.startsWith("core:user:"));
+      const worker = targets.find((target) => target.id.startsWith(service));
       if (worker) return worker.webSocketDebuggerUrl;
     } catch {
       // The Worker is down: a soak kills it again and again.
