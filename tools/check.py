@@ -18,7 +18,7 @@ from tools.files import own_files, text_of
 from tools.project import NODE_MODULES, ROOT
 
 MAX_LINES = 450
-SOURCE = {".py", ".ts", ".sql", ".html", ".css", ".js", ".sh", ".md"}
+SOURCE = {".py", ".ts", ".sql", ".html", ".css", ".js", ".mjs", ".sh", ".md"}
 # And locks, which are no source.
 GENERATED = {"docs/openapi.json", "clients/typescript/headgate.d.ts", "src/lib/store/schema.py"}
 PYTHON_FOLDERS = ("src", "tools", "tests", "bench")
@@ -30,7 +30,7 @@ def commands() -> dict[str, list[str]]:
     folders = [name for name in PYTHON_FOLDERS if any((ROOT / name).rglob("*.py"))]
     return {
         "types": [python, "-m", "mypy", *folders],
-        "types of .ts": [str(node.find().node), str(NODE_MODULES / "typescript" / "bin" / "tsc")],
+        "types of .ts and .mjs": [str(node.find().node), str(NODE_MODULES / "typescript" / "bin" / "tsc")],
         "generated files": [python, "-m", "tools.generated", "--check"],
         "locks": [python, "-m", "tools.agreement"],
         "lint": [python, "-m", "ruff", "check", "--quiet", "--output-format=concise", "."],

@@ -31,6 +31,7 @@ HASH_PATH = "/__snapshot/hash"
 # The reference library's own test vector (test.c of https://github.com/P-H-C/phc-winner-argon2).
 KNOWN_HASH = "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4"
 MAX_MIB = 96  # an isolate has 128 MB, and begins with the snapshot's
+KINDS = {".py": "pythonModule", ".mjs": "esModule"}  # of what is ours; vendored files are data
 CONFIGURATION = """\
 using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
@@ -55,8 +56,8 @@ def module_lines(out: Path, main: str) -> list[str]:
     for path in sorted(out.rglob("*"), key=lambda path: (path.name != main, str(path))):
         name = path.relative_to(out).as_posix()
         if path.is_file() and name != "README.md":  # wrangler's own note on the folder
-            ours = path.suffix == ".py" and not name.startswith("python_modules/")
-            lines.append(f'(name = "{name}", {"pythonModule" if ours else "data"} = embed "out/{name}")')
+            ours = KINDS.get(path.suffix, "data") if not name.startswith("python_modules/") else "data"
+            lines.append(f'(name = "{name}", {ours} = embed "out/{name}")')
     return lines
 
 

@@ -1,4 +1,4 @@
-"""Headgate's entry with one path more, which hashes. tools/snapshot.py puts it beside entry.py; no deploy has it."""
+"""Headgate's entry with one path more, which hashes, and imports. tools/snapshot.py puts it beside entry.py; no deploy has it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import js
 from entry import Default as Headgate
 from entry import Gate, Guard
 from lib.identity.passwords import Cost
+from lib.runtime import plane
 from lib.runtime.argon2 import CtypesArgon2
 
 __all__ = ["Default", "Gate", "Guard"]
@@ -18,7 +19,8 @@ PATH = "/__snapshot/hash"
 
 class Default(Headgate):
     async def fetch(self, request: Any) -> Any:
-        """Hash a password, or answer as Headgate does."""
+        """Hash a password, or answer as Headgate does. The ES module must be there too."""
         if not request.url.endswith(PATH):
             return await super().fetch(request)
+        await plane.module()
         return js.Response.new(CtypesArgon2().hash(b"password", b"somesalt", Cost(256, 2, 1)))

@@ -9,7 +9,7 @@ from lib.gateway.formats.openai_chat import ChatRequest
 from lib.gateway.formats.openai_user import end_user
 from lib.gateway.settlement import Call
 from lib.gateway.telling import wants_cost_event
-from lib.gateway.usage_filter import UsageEventFilter
+from lib.gateway.usage_sieve import UsageSieve
 from lib.http.request import Validated
 from lib.http.response import Response
 from lib.http.route import MIB, Dialect, Freshness, NoQuery, Route
@@ -28,7 +28,7 @@ async def create_chat_completion(
         output_estimate=openai_chat_answer.output_estimate,
         completion=openai_chat_answer.completion,
         condense=openai_chat_answer.condense,
-        new_filter=None if chat.wants_usage_event else UsageEventFilter,
+        new_sieve=None if chat.wants_usage_event else UsageSieve,
         tells_cost=bool(chat.stream) and wants_cost_event(request.headers),
     )
     model_request = ModelRequest(

@@ -197,7 +197,7 @@ def test_tokens_are_read_and_made_at_one_place() -> None:
 def test_only_one_module_calls_fetch_for_others() -> None:
     """What goes out goes through the transport, with its limits; a call to a model has its own way."""
     callers = {m.name for m in MODULES if "js.fetch" in m.calls()}
-    assert callers == {"lib.runtime.fetch_transport", "lib.runtime.upstream"}
+    assert callers == {"lib.runtime.fetch_transport"}
 
 
 def test_only_the_composition_names_a_store() -> None:

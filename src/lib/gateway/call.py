@@ -26,7 +26,7 @@ from lib.gateway.models import Cause, Completion, Earlier, Usage
 from lib.gateway.providers import Provider
 from lib.gateway.redaction import redact
 from lib.gateway.settlement import Call, Gates, Settlement
-from lib.gateway.sse_ending import error_ending
+from lib.gateway.sse_ending import error_ending, held_mark
 from lib.gateway.stream_text import StreamText
 from lib.gateway.telling import Charge
 from lib.gateway.upstream import (
@@ -36,8 +36,8 @@ from lib.gateway.upstream import (
     NeverAsked,
     Passage,
     Relay,
+    Sieve,
     StreamEnd,
-    StreamFilter,
     Upstream,
     UpstreamAnswer,
     UpstreamTimeout,
@@ -101,7 +101,7 @@ class StreamFormat:
     output_estimate: Callable[[bytes, Earlier], int]
     completion: Callable[[bytes, Earlier], Completion]
     condense: Callable[[Earlier, bytes], Earlier]
-    new_filter: Callable[[], StreamFilter] | None
+    new_sieve: Callable[[], Sieve] | None
     tells_cost: bool = False
 
 
@@ -239,7 +239,7 @@ async def _whole(
     body = await answer.hold(most)
     if body is None:
         share.keep(STREAM_BYTES + most)
-        passage = answer.passage(HidingFilter(provider.shown, events=False) if provider.shown else None)
+        passage = answer.passage(HidingFilter(provider.shown) if provider.shown else None)
         return _passed(request, settlement, answer, headers, passage)
     text = body.to_bytes()
     share.keep(STREAM_BYTES + 2 * len(text))
@@ -329,30 +329,26 @@ def _streamed(
     headers: dict[str, str],
     share: Share,
 ) -> Response:
-    stream_filter = stream.new_filter() if stream.new_filter else None
-    if shown:
-        stream_filter = HidingFilter(shown, stream_filter)
+    sieve = stream.new_sieve() if stream.new_sieve else None
     reading = _Reading(stream, settlement, lambda size: share.keep(STREAM_BYTES + size))
 
     def close(end: StreamEnd) -> Charge:
         cause, known, estimated = reading.ended(end)
         return settlement.close(cause, known, status=answer.status, estimated=estimated)
 
-    def ending(end: StreamEnd, unfinished: bytes) -> bytes:
+    def ending(end: StreamEnd, unfinished: bytes, held: bytes) -> bytes:
         charge = close(end)  # before the client has the last byte
         if end is StreamEnd.CLIENT_GONE:
             return b""
         completion = reading.completion()
         whole = not unfinished and _said_all(end, completion)
-        last = b"" if whole else error_ending(unfinished, _late_error(end))
+        last = held_mark(held) if whole else error_ending(unfinished, _late_error(end))
         # Behind the end mark alone: who reads on to the connection's end would take it for one more piece of text.
         if not stream.tells_cost or completion is not Completion.MARKED:
             return last
-        if whole and stream_filter:
-            last = stream_filter.end()
         return last + charge.event()
 
-    relay: Relay = answer.relay(reading.heard, ending, stream_filter)
+    relay: Relay = answer.relay(reading.heard, ending, sieve, HidingFilter(shown) if shown else None)
 
     async def settle() -> LogFacts:
         # Under load workerd may end the request of a client that has left, whatever it was asked to wait for: so what

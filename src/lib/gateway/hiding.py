@@ -1,7 +1,8 @@
 """Take the deployment's own key out of answers that are no refusals: a server that shows what it was sent, whole or in
 an event, would show it too. `redaction` is for refusals, where providers quote keys.
 
-A vendor at its own address does no such thing, and its streams are not looked at. Elsewhere a read costs one search.
+A vendor at its own address does no such thing, and its streams are not looked at. Elsewhere plane.mjs looks for the
+guard in each read, and few pass through here.
 """
 
 from __future__ import annotations
@@ -10,14 +11,13 @@ import re
 from collections.abc import Iterable
 from itertools import product
 
-from lib.gateway import sse
 from lib.gateway.redaction import KEY_LIKE, REDACTED, SHORTEST_SECRET
-from lib.gateway.upstream import StreamFilter
 
 # What encoders of JSON are known to write otherwise: PHP the slash; Go, .NET and Gson these, with either case of hex.
 _ESCAPED = "+=&<>'"
 # In an error of a provider's own, a key may be masked: that is looked for where such an event comes in one read.
 _ERROR_BEGIN = b'data: {"error"'
+_GUARD_BYTES = 12  # more of a key is hardly in a text by chance
 _ERROR_EVENT = re.compile(_ERROR_BEGIN + rb"[^\r\n]*")
 
 
@@ -28,6 +28,7 @@ class Hidden:
         found = {way for secret in secrets if len(secret) >= SHORTEST_SECRET for way in _ways(secret)}
         self._ways = sorted(found, key=len, reverse=True)
         self._longest = max(map(len, self._ways), default=0)
+        self.guard = _guard({way[:_GUARD_BYTES] for way in self._ways})
 
     def __bool__(self) -> bool:
         return bool(self._ways)
@@ -56,6 +57,19 @@ def _first_begin(way: bytes, text: bytes, place: int) -> int:
     return len(text)
 
 
+def _guard(begins: Iterable[bytes]) -> str:
+    """Return a regular expression of JavaScript's: what must pass through the filter. The begin of a way, or of such a
+    begin at the text's end; or an error of the provider's own. Everything, where one is not ASCII.
+    """
+    guards = [_ERROR_BEGIN.decode()]
+    for begin in begins:
+        if not begin.isascii():
+            return "[^]"
+        *first, last = (f"\\x{byte:02x}" for byte in begin)
+        guards.append("".join(f"{one}(?:$|" for one in first) + last + ")" * len(first))
+    return "|".join(guards)
+
+
 def _ways(secret: str) -> set[bytes]:
     """Return the ways in which encoders write a text into JSON: each writes a character always the same."""
     ways = set()
@@ -66,18 +80,15 @@ def _ways(secret: str) -> set[bytes]:
 
 
 class HidingFilter:
-    """A stream without what is hidden; then through another filter, where there is one.
+    """An answer without what is hidden.
 
     A secret may be split between two reads: so what may be the begin of one waits for the next read, and nothing else.
-    What has no `events` is a whole answer, of which nothing is kept.
+    A read in which `guard` finds nothing need not be fed, but where something `holds`.
     """
 
-    def __init__(self, hidden: Hidden, then: StreamFilter | None = None, *, events: bool = True) -> None:
+    def __init__(self, hidden: Hidden) -> None:
         self._hidden = hidden
-        self._then = then
         self._held = b""
-        self._events = events
-        self._event = b""  # what was sent of the event under way
 
     def feed(self, chunk: bytes) -> bytes:
         """Take the next bytes, return what may go out: `chunk` itself where nothing is to be changed."""
@@ -86,23 +97,19 @@ class HidingFilter:
             text = _ERROR_EVENT.sub(lambda event: KEY_LIKE.sub(REDACTED, event[0]), text)
         begun = self._hidden.begun(text)
         self._held = text[len(text) - begun :] if begun else b""
-        return self._pass(text[: len(text) - begun] if begun else text)
+        return text[: len(text) - begun] if begun else text
 
     def end(self) -> bytes:
         """Return what may still go out: of a secret that breaks off no more than what could be any word's begin."""
         held, self._held = self._held, b""
-        rest = self._pass(held if len(held) < SHORTEST_SECRET else REDACTED) if held else b""
-        return rest + (self._then.end() if self._then else b"")
+        return held if len(held) < SHORTEST_SECRET else REDACTED
 
     @property
-    def unfinished(self) -> bytes:
-        """What the client has got of the event under way."""
-        return self._then.unfinished if self._then else self._event
+    def guard(self) -> str:
+        """What tells the reads that have to pass through: a regular expression of JavaScript's."""
+        return self._hidden.guard
 
-    def _pass(self, text: bytes) -> bytes:
-        if self._then:
-            return self._then.feed(text)
-        if self._events:
-            event = self._event + text if self._event else text
-            self._event = event[sse.last_boundary(event) :][-sse.MOST_EVENT_BYTES :]
-        return text
+    @property
+    def holds(self) -> bool:
+        """Whether the last read's end waits for the next one."""
+        return bool(self._held)

@@ -6,6 +6,7 @@ from lib.gateway import partial_json, sse
 
 _FIELD = b"data: "
 _DONE = b"[DONE]"
+_MARK_BYTES = 64
 _MOST_BYTES = 256 * 1024  # finishing an event reads it byte by byte; one this long is no chat
 
 
@@ -28,6 +29,15 @@ def error_ending(tail: bytes, error: bytes) -> bytes:
         return event[len(line) :]
     # Nothing, a whole event, or a line that means nothing without data. Two line ends: a lone CR may be half of one.
     return b"\n\n" + event if tail else event
+
+
+def held_mark(held: bytes) -> bytes:
+    """Return what may still go out, at the end of a stream that is whole, of an event of which nothing has gone out: an
+    end mark whose blank line is missing, and nothing else.
+
+    Half an event is not sent on: the client would take it for the start of one.
+    """
+    return held + b"\n\n" if len(held) <= _MARK_BYTES and sse.data(held) == _DONE else b""
 
 
 def _to_data(line: bytes) -> bytes:

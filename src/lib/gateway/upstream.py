@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from lib.gateway.stream_text import StreamText
 from lib.http.request import Departure
 from lib.http.response import NativeBody
+
+if TYPE_CHECKING:
+    from lib.gateway.hiding import HidingFilter
 
 
 class ClientGone(Exception):
@@ -48,17 +51,33 @@ class BufferedBody(NativeBody, Protocol):
 
 
 class StreamFilter(Protocol):
-    """Changes a stream's bytes on their way; see `lib.gateway.usage_filter`."""
+    """Changes an answer's bytes on their way; see `lib.gateway.hiding`."""
 
     def feed(self, chunk: bytes) -> bytes: ...
     def end(self) -> bytes: ...
 
+
+class Sieve(Protocol):
+    """Takes out of a stream what only we asked for.
+
+    `marks` are the JSON of an object of three regular expressions, as JavaScript reads them. Until a read holds what
+    `begun` finds, all of it goes on as it comes. From then on whole events are looked at: each in which `member` is
+    found is sifted. Once `running` is true, only where `among` is not found.
+    """
+
     @property
-    def unfinished(self) -> bytes: ...
+    def marks(self) -> str: ...
+
+    @property
+    def running(self) -> bool: ...
+
+    def rest_of(self, event: bytes, already: int) -> bytes | None:
+        """Return what is to go out of an event of which so much has gone out already; None: all the rest of it."""
+        ...
 
 
-# Given how the stream ended, and what the client has of an unfinished event: the bytes to send last.
-Ending = Callable[[StreamEnd, bytes], bytes]
+# Given how the stream ended, what the client has of an unfinished event, and what it has not: the bytes to send last.
+Ending = Callable[[StreamEnd, bytes, bytes], bytes]
 
 
 class Relay(Protocol):
@@ -121,8 +140,8 @@ class UpstreamAnswer(Protocol):
         """Hand on as it comes what was too long to hold, through the filter."""
         ...
 
-    def relay(self, heard: StreamText, ending: Ending, stream_filter: StreamFilter | None) -> Relay:
-        """Hand the body on as it comes; with a filter each read passes through it, without one nothing touches it.
+    def relay(self, heard: StreamText, ending: Ending, sieve: Sieve | None, hiding: HidingFilter | None) -> Relay:
+        """Hand the body on as it comes, through the two where there are any.
 
         `heard` has the text before `ending` is asked.
         """

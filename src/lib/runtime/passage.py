@@ -10,8 +10,8 @@ import js
 from pyodide.ffi import JsException, create_proxy, to_js
 
 from lib.gateway.upstream import Ends, StreamEnd, StreamFilter
-from lib.runtime.relay import NativeStream, close, why
-from lib.runtime.request import byte_reader
+from lib.runtime.relay import ENDS, NativeStream
+from lib.runtime.request import byte_reader, rejection
 
 PIECE_BYTES = 256 * 1024
 FIRST_BYTES = 64 * 1024  # nearly all answers are shorter, so that one read has them whole
@@ -44,33 +44,35 @@ async def _read(reader: Any, size: int) -> tuple[Any, bool]:
 class JsPassage:
     """Implements `lib.gateway.upstream.Passage`. `pieces` were read before, and have to be sent first."""
 
-    def __init__(self, pieces: list[Any], reader: Any, lifeline: Any, stream_filter: StreamFilter | None) -> None:
+    def __init__(self, pieces: list[Any], reader: Any, call: Any, stream_filter: StreamFilter | None) -> None:
         pipe = js.IdentityTransformStream.new()
         self._pieces = pieces
         self._reader = reader
-        self._writer = pipe.writable.getWriter()
-        self._lifeline = lifeline
+        call.writer = self._writer = pipe.writable.getWriter()
+        self._call = call
         self._filter = stream_filter
         self._head, self._tail, self._size = b"", b"", 0
         self.body = NativeStream(pipe.readable)
 
     async def finished(self, cut: Callable[[Ends], None]) -> None:
         reason: Any = None
-        told = create_proxy(lambda _event: cut(self._ends(why(self._lifeline))))
-        self._lifeline.signal.addEventListener("abort", told)
+        call = self._call
+        told = create_proxy(lambda _event: cut(self._ends(ENDS[call.why])))
+        call.signal.addEventListener("abort", told)
         try:
             await self._hand_on()
             end = StreamEnd.PROVIDER_DONE
         except JsException as broken:
-            end, reason = why(self._lifeline), broken
+            end, reason = ENDS[call.why], broken
         finally:
-            self._lifeline.signal.removeEventListener("abort", told)
+            call.signal.removeEventListener("abort", told)
             told.destroy()
         cut(self._ends(end))  # before the client has the end
         if end is StreamEnd.PROVIDER_DONE:
-            await close(self._writer, self._filter.end() if self._filter else b"", self._lifeline)
+            last = self._filter.end() if self._filter else b""
+            await call.close(to_js(last) if last else None)
             return
-        self._lifeline.cut()
+        call.cut()
         if end is not StreamEnd.CLIENT_GONE:
             with suppress(JsException):  # the client must see that something is missing
                 await self._writer.abort(reason)
@@ -79,7 +81,7 @@ class JsPassage:
         return Ends(end, self._head, self._tail, self._size)
 
     async def _hand_on(self) -> None:
-        over = self._lifeline.over()
+        over = rejection(self._call.signal)
         for piece in self._pieces:
             await self._send(piece, over)
         self._pieces = []

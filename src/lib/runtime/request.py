@@ -165,10 +165,6 @@ class JsDeparture:
     def gone(self) -> bool:
         return bool(self.signal.aborted)
 
-    def departure(self) -> Any:
-        """Return a promise that rejects when the client leaves. No Python function is called for it."""
-        return rejection(self.signal)
-
 
 def rejection(signal: Any) -> Any:
     """Return a promise that rejects when a signal aborts."""

@@ -20,7 +20,7 @@ from lib.gateway.model_lists import ModelLists
 from lib.gateway.models import ModelRoute, Price, Rates, Tariff
 from lib.gateway.providers import Provider
 from lib.gateway.settlement import Call
-from lib.gateway.usage_filter import UsageEventFilter
+from lib.gateway.usage_sieve import UsageSieve
 from lib.http.errors import HeadgateError
 from lib.http.request import Validated
 from lib.http.response import Response
@@ -159,7 +159,7 @@ class Caller:
             openai_chat_answer.output_estimate,
             openai_chat_answer.completion,
             openai_chat_answer.condense,
-            None if self.wants_usage else UsageEventFilter,
+            None if self.wants_usage else UsageSieve,
             self.wants_cost,
         )
         return ModelRequest(

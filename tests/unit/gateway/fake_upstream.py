@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 
 import httpx
 
+from lib.gateway.hiding import HidingFilter
 from lib.gateway.stream_text import StreamText
-from lib.gateway.upstream import AnswerTooLarge, Ending, Ends, StreamEnd, StreamFilter
+from lib.gateway.upstream import AnswerTooLarge, Ending, Ends, Sieve, StreamEnd, StreamFilter
 from lib.http.request import Departure
+from tests.unit.gateway.passing import Passing
 
 JSON = {"content-type": "application/json"}
 END_BYTES = 64 * 1024
@@ -39,7 +41,8 @@ class FakeRelay:
     how: StreamEnd
     heard: StreamText
     ending: Ending
-    stream_filter: StreamFilter | None
+    sieve: Sieve | None
+    hiding: HidingFilter | None
     sent: bytes = b""
     last: bytes = b""  # what was to be sent at the end, whether there was still a client or not
     runs: int = 0
@@ -54,17 +57,15 @@ class FakeRelay:
 
     async def finished(self, cut: Callable[[StreamEnd], object]) -> None:
         self.runs += 1
+        passing = Passing(self.heard, self.sieve)
         for piece in self.pieces:
-            self.heard.add(piece)
-            self.sent += self.stream_filter.feed(piece) if self.stream_filter else piece
+            self.sent += passing.feed(self.hiding.feed(piece) if self.hiding else piece)
             await asyncio.sleep(0)
-        if self.how is StreamEnd.CLIENT_GONE and self.stream_filter:
+        self.heard.text = passing.text
+        if self.how is StreamEnd.CLIENT_GONE:
             cut(self.how)
             await asyncio.sleep(0)
-        unfinished = self.stream_filter.unfinished if self.stream_filter else self.heard.unfinished
-        self.last = self.ending(self.how, unfinished)
-        if not self.last and self.stream_filter and self.how is not StreamEnd.CLIENT_GONE:
-            self.last = self.stream_filter.end()
+        self.last = self.ending(self.how, *self.heard.split(passing.sent))
         if self.how is not StreamEnd.CLIENT_GONE:
             self.sent += self.last
 
@@ -126,8 +127,8 @@ class FakeAnswer:
     def passage(self, stream_filter: StreamFilter | None) -> FakePassage:
         return FakePassage(self.pieces, self.how, stream_filter)
 
-    def relay(self, heard: StreamText, ending: Ending, stream_filter: StreamFilter | None) -> FakeRelay:
-        self.relayed = FakeRelay(self.pieces, self.how, heard, ending, stream_filter)
+    def relay(self, heard: StreamText, ending: Ending, sieve: Sieve | None, hiding: HidingFilter | None) -> FakeRelay:
+        self.relayed = FakeRelay(self.pieces, self.how, heard, ending, sieve, hiding)
         return self.relayed
 
     async def discard(self) -> None:

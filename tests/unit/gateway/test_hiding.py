@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import string
 import time
 from dataclasses import replace
@@ -16,7 +17,6 @@ from lib.gateway.hiding import Hidden, HidingFilter
 from lib.gateway.providers import configured
 from lib.gateway.redaction import REDACTED
 from lib.gateway.upstream import StreamEnd
-from lib.gateway.usage_filter import UsageEventFilter
 from tests.unit.gateway.calls import SECRET, Caller
 from tests.unit.gateway.fake_upstream import EVENTS, FakeAnswer
 from tests.unit.strategies import PLACES
@@ -101,9 +101,9 @@ def test_openais_own_answers_are_not_looked_at() -> None:
 
 def test_of_a_whole_answer_nothing_is_kept() -> None:
     """It has no events: what were kept of one would grow to all of it, and be copied with each read."""
-    one = HidingFilter(Hidden([SECRET]), events=False)
+    one = HidingFilter(Hidden([SECRET]))
     assert [one.feed(piece) for piece in (b"{" * 1_000, b"x" * 1_000)] == [b"{" * 1_000, b"x" * 1_000]
-    assert one.unfinished == b""
+    assert not one.holds
 
 
 def test_looking_costs_next_to_nothing() -> None:
@@ -144,9 +144,23 @@ def test_a_whole_answer_shows_no_key_of_ours(large: bool) -> None:
     assert outcome.json == {**answer, "echo": {"authorization": "Bearer [redacted]"}}
 
 
-def test_the_usage_event_is_taken_out_behind_it() -> None:
-    """The two filters of a stream are one behind the other."""
+@pytest.mark.parametrize("wants_usage", [False, True])
+def test_the_usage_event_is_taken_out_behind_it(wants_usage: bool) -> None:
+    """What is sifted has no key in it any more."""
     usage = b'data: {"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2}}\n\n'
-    text = QUOTED + END[:-14] + usage + END[-14:]
-    sent = through(HidingFilter(Hidden([SECRET]), UsageEventFilter()), [text])
-    assert sent == QUOTED.replace(SECRET.encode(), REDACTED) + END
+    answer = FakeAnswer(headers=EVENTS, pieces=[QUOTED + END[:-14] + usage + END[-14:]])
+    sent = Caller(answer, streamed=True, wants_usage=wants_usage).call().sent
+    quiet = QUOTED.replace(SECRET.encode(), REDACTED) + END
+    assert sent == (quiet[:-14] + usage + END[-14:] if wants_usage else quiet)
+
+
+@given(secret=SECRETS, around=st.text(string.ascii_letters + "sk-{}\n", max_size=30), places=PLACES)
+def test_what_the_guard_lets_pass_is_not_changed(secret: str, around: str, places: list[int]) -> None:
+    """The filter need not be asked: JavaScript's `$` is Python's end of the text."""
+    one = HidingFilter(Hidden([secret]))
+    guard = re.compile(one.guard.replace("$", r"\Z").encode())
+    for piece in pieces_of((around + secret * 2 + around).encode(), places):
+        held = one.holds
+        assert held or guard.search(piece) or one.feed(piece) == piece
+        if held or guard.search(piece):
+            one.feed(piece)

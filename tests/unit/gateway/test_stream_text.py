@@ -12,6 +12,7 @@ from lib.gateway import sse
 from lib.gateway.formats.openai_chat_answer import completion, condense, output_estimate, usage_of_stream
 from lib.gateway.models import Completion, Usage
 from lib.gateway.stream_text import KEPT_BYTES, MOST_BYTES, StreamText
+from tests.unit.gateway.passing import Passing
 
 USAGE = {"prompt_tokens": 10, "completion_tokens": 20}
 DONE = b"data: [DONE]\n\n"
@@ -33,11 +34,14 @@ def held(size: int) -> None:
     assert size <= 2 * (sse.MOST_EVENT_BYTES + 10_000)
 
 
-def heard(text: bytes, size: int = 4_000) -> StreamText:
+def heard(text: bytes, size: int = 4_000, most: int = MOST_BYTES) -> StreamText:
+    """Return what is kept of a text that comes in pieces; at no time more than `most` and one of these."""
     kept = StreamText(condense, held)
+    passing = Passing(kept, None)
     for place in range(0, len(text), size):
-        kept.add(text[place : place + size])
-        assert len(kept.text) <= MOST_BYTES + size
+        passing.feed(text[place : place + size])
+        assert len(passing.text) <= most + size
+    kept.text = passing.text
     return kept
 
 
@@ -50,12 +54,10 @@ def read(kept: StreamText) -> tuple[Usage | None, Completion]:
 def test_a_long_streams_end_is_there_byte_for_byte(size: int, line_end: bytes) -> None:
     """From the begin of an event on, so that it can be read."""
     text = LONG.replace(b"\n", line_end) + b"data: {"
-    kept = StreamText(condense, held)
-    for place in range(0, len(text), size):
-        kept.add(text[place : place + size])
-    assert text.endswith(line_end * 2 + kept.text)
-    assert kept.unfinished == b"data: {"
-    assert KEPT_BYTES <= len(kept.text) <= MOST_BYTES
+    kept = heard(text, size)
+    assert text.endswith(line_end * 2 + kept.text) or size > len(text)
+    assert kept.split(len(kept.text)) == (b"data: {", b"")
+    assert KEPT_BYTES <= len(kept.text) <= MOST_BYTES + size
 
 
 def test_a_short_one_is_kept_whole() -> None:
@@ -119,12 +121,7 @@ def test_long_events_among_short_ones_do_not_stand_for_all() -> None:
 
 def test_an_event_without_an_end_is_not_held() -> None:
     """Past a megabyte its front goes: nobody will read it whole."""
-    kept = StreamText(condense, held)
-    kept.add(b"data: ")
-    for _ in range(400):
-        kept.add(b"x" * 10_000)
-        assert len(kept.text) <= 2 * sse.MOST_EVENT_BYTES + 10_000
-    kept.add(b"\n\n" + TOLD)
+    kept = heard(b"data: " + b"x" * 4_000_000 + b"\n\n" + TOLD, 10_000, 2 * sse.MOST_EVENT_BYTES)
     assert read(kept) == (Usage(input=10, output=20), Completion.TRUNCATED)
 
 

