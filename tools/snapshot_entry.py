@@ -1,4 +1,4 @@
-"""Headgate's entry with one path more, which hashes, and imports. tools/snapshot.py puts it beside entry.py; no deploy has it."""
+"""Headgate's entry with a path that hashes and imports. tools/snapshot.py puts it beside entry.py; no deploy has it."""
 
 from __future__ import annotations
 

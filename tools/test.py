@@ -28,7 +28,6 @@ STORE = "HEADGATE_TEST_STORE"  # tests/e2e reads it
 # What is run once more as in production (docs/production.md). Overload is left to the soak: its answer is a 503.
 IN_PRODUCTION = {"PRODUCTION": "1", "PRODUCTION_OVERLOAD_SECONDS": "0", STORE: "d1"}
 ORDINARY = "tests/e2e/ordinary/test_one_after_another.py::test_each_call_that_fits_is_let_in_and_no_other"
-NODE_TESTS = ("tests/sim/**/*.test.ts", "tests/plane/**/*.test.ts")
 CHOSEN = (
     f"{ORDINARY}[one at once, stream]",
     "tests/e2e/test_stream_bytes.py",
@@ -49,11 +48,16 @@ def pytest_of(*folders: str) -> list[str]:
     return [str(VENV_PYTHON), "-m", "pytest", "-q", *folders]
 
 
+def by_node(folder: str) -> list[str]:
+    return [str(node.find().node), "--test", f"{folder}/**/*.test.ts"]
+
+
 def suites() -> list[Suite]:
     return [
         Suite("tests/unit", pytest_of("tests/unit")),
-        Suite("tests/sim, tests/plane", [str(node.find().node), "--test", *NODE_TESTS]),
+        Suite("tests/sim", by_node("tests/sim")),
         Suite("tests/contract", pytest_of("tests/contract")),
+        Suite("tests/plane", by_node("tests/plane")),
         *(Suite(f"tests/e2e on {store}", pytest_of("tests/e2e"), {STORE: store}) for store in STORES),
         Suite("some of tests/e2e as in production", pytest_of(*CHOSEN), IN_PRODUCTION),
     ]

@@ -16,8 +16,9 @@ def test_every_folder_of_tests_is_run_and_the_real_runtime_once_with_each_store(
 
     assert [suite.name for suite in listed] == [
         "tests/unit",
-        "tests/sim, tests/plane",
+        "tests/sim",
         "tests/contract",
+        "tests/plane",
         "tests/e2e on d1",
         "tests/e2e on postgres",
         "some of tests/e2e as in production",
