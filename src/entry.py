@@ -11,7 +11,7 @@ from typing import Any
 from workers import WorkerEntrypoint
 
 from lib import failures
-from lib.runtime import event_loop, log
+from lib.runtime import event_loop, inside, log
 from lib.runtime.gate_object import Gate
 from lib.runtime.guard_object import Guard
 from lib.runtime.jobs import hourly, write_ledger
@@ -28,14 +28,18 @@ gc.freeze()
 class Default(WorkerEntrypoint):
     """The Worker's entrypoint. Every public method can be called over RPC, so there are only the platform's own."""
 
-    async def fetch(self, request: Any) -> Any:
+    # Not `async`: what it returns is awaited, and a coroutine around it would be one more to step through.
+    def fetch(self, request: Any) -> Any:
         """Answer an HTTP request."""
-        return await serve(self.env._env, self.ctx, request.js_object)
+        return serve(inside.plain_env(self.env), self.ctx, inside.plain_request(request))
 
     async def scheduled(self, _controller: Any, _env: Any, _ctx: Any) -> None:
         """Do the hourly work (wrangler.toml, `crons`)."""
-        await hourly(self.env._env)
+        await hourly(inside.plain_env(self.env))
 
     async def queue(self, batch: Any, _env: Any, _ctx: Any) -> None:
         """Write to the store what the gates have sent (wrangler.toml, `queues`)."""
-        await write_ledger(self.env._env, batch._binding)
+        await write_ledger(inside.plain_env(self.env), batch._binding)
+
+
+inside.pass_by(Default)

@@ -31,7 +31,7 @@ from lib.clock import SystemClock
 from lib.config import read_place
 from lib.failures import MOST_REASON, Failure
 from lib.http.errors import Unavailable
-from lib.runtime import log
+from lib.runtime import inside, log
 from lib.runtime.environment import variable_reader
 from lib.runtime.gate_calls import GateCalls
 from lib.runtime.leasing import Abroad, Home
@@ -84,6 +84,7 @@ class Gate(DurableObject):
 
     def __init__(self, ctx: Any, env: Any) -> None:
         super().__init__(ctx, env)
+        inside.take_over()
         # The SDK wraps storage so that every call converts its arguments and results; here they are plain already.
         self._storage = ctx._ctx.storage
         self._platform = ctx._ctx

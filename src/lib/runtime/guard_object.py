@@ -14,6 +14,7 @@ from lib.identity.guard import KNOWN, NETWORK
 from lib.identity.guessing import Attempts, rule_of
 from lib.identity.guessing_store import AttemptsTable
 from lib.identity.placement_store import first_told
+from lib.runtime import inside
 from lib.runtime.gate_object import JsSql
 
 FORGETTING_MS = 60_000  # when an object that has nothing to remember, but something on disk, forgets that
@@ -24,6 +25,7 @@ class Guard(DurableObject):
 
     def __init__(self, ctx: Any, env: Any) -> None:
         super().__init__(ctx, env)
+        inside.take_over()
         self._storage = ctx._ctx.storage
         self._sql = JsSql(self._storage)
         self._table = AttemptsTable(self._sql)

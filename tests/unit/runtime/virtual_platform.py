@@ -80,23 +80,27 @@ def load_gates() -> tuple[ModuleType, ModuleType, ModuleType]:
 
 def load(*names: str) -> list[ModuleType]:
     """Return modules of `lib.runtime` upon this platform, made for the caller alone."""
-    js, pyodide, ffi = ModuleType("js"), ModuleType("pyodide"), ModuleType("pyodide.ffi")
+    js, pyodide, ffi, webloop = map(ModuleType, ("js", "pyodide", "pyodide.ffi", "pyodide.webloop"))
+    vars(webloop)["WebLoop"] = type("WebLoop", (), {"call_later": None})
     vars(js).update(
         Object=SimpleNamespace(fromEntries=dict),
         Promise=SimpleNamespace(withResolvers=_with_resolvers),
         setTimeout=_set_timeout,
         clearTimeout=asyncio.TimerHandle.cancel,
+        console=SimpleNamespace(log=str, warn=str, error=str),
         scheduler=SimpleNamespace(wait=lambda ms: asyncio.sleep(ms / 1000)),
     )
     vars(ffi).update(
         JsException=JsException,
         create_once_callable=_OnceCallable,
+        create_proxy=lambda value: value,
         to_js=lambda value, dict_converter: dict_converter(value),
         jsnull=object(),
     )
     workers = ModuleType("workers")
-    vars(workers)["DurableObject"] = type("DurableObject", (), {"__init__": lambda *_: None})
-    platform = {"js": js, "pyodide": pyodide, "pyodide.ffi": ffi, "workers": workers}
+    for name in ("DurableObject", "Request", "WorkerEntrypoint"):
+        vars(workers)[name] = type(name, (), {"__init__": lambda *_: None})
+    platform = {"js": js, "pyodide": pyodide, "pyodide.ffi": ffi, "pyodide.webloop": webloop, "workers": workers}
     ours = {name: module for name, module in sys.modules.items() if not name.startswith("lib.runtime")}
     with mock.patch.dict(sys.modules, ours | platform, clear=True):
         loaded = [importlib.import_module(f"lib.runtime.{name}") for name in names]
