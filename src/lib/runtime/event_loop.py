@@ -21,7 +21,10 @@ from __future__ import annotations
 
 import asyncio
 import math
-from contextvars import Context
+import sys
+from asyncio import _get_running_loop
+from contextvars import Context, copy_context
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import js
@@ -34,14 +37,42 @@ if TYPE_CHECKING:
 _LONGEST_MS = 2**31 - 1  # the most that setTimeout takes
 
 _at_once = WebLoop.call_later
-_ready: list[asyncio.Handle] = []
-_run_ready_proxy: Any = None  # made at the first request: nothing of JavaScript may be kept from the import
+_ready: list[_Ready] = []
+_run_soon: Callable[[], object] | None = None  # made at the first request: no JavaScript may be kept from the import
 
 
 def install() -> None:
-    """Change the loop's `call_soon` and `call_later`. Called once, when the Worker is imported."""
+    """Change the loop's methods. Called once, when the Worker is imported."""
     WebLoop.call_soon = _call_soon
     WebLoop.call_later = _call_later
+    # Pyodide's count what is under way, for a program that wants to end: a callback, and so a handle, for each future.
+    # asyncio's own are written in C, and tell the loop as well of an exception that nobody has asked for.
+    WebLoop.create_future = _create_future
+    WebLoop.create_task = _create_task
+
+
+def _create_future(loop: Any) -> asyncio.Future[Any]:
+    return asyncio.Future(loop=loop)
+
+
+def _create_task(loop: Any, coroutine: Any, **options: Any) -> asyncio.Task[Any]:
+    return asyncio.Task(coroutine, loop=loop, **options)
+
+
+class _Ready(list[Any]):
+    """A callback, its arguments and its context. An `asyncio.Handle` is long to make and to run."""
+
+    __slots__ = ()
+
+    def cancel(self) -> None:
+        self[:2] = _nothing, ()
+
+    def cancelled(self) -> bool:
+        return self[0] is _nothing
+
+
+def _nothing() -> None:
+    """What a cancelled callback comes to."""
 
 
 class _Timer(asyncio.Handle):
@@ -79,26 +110,35 @@ def _call_later(
     return timer
 
 
-def _call_soon(
-    loop: Any, callback: Callable[..., object], *args: Any, context: Context | None = None
-) -> asyncio.Handle:
-    global _run_ready_proxy  # noqa: PLW0603 - see there
-    if _run_ready_proxy is None:
-        _run_ready_proxy = create_proxy(lambda: _run_ready(loop))
-    handle = asyncio.Handle(callback, args, loop, context)
+def _call_soon(loop: Any, callback: Callable[..., object], *args: Any, context: Context | None = None) -> _Ready:
+    ready = _Ready((callback, args, copy_context() if context is None else context))
     if not _ready:
-        js.queueMicrotask(_run_ready_proxy)
-    _ready.append(handle)
-    return handle
+        (_run_soon or _first(loop))()
+    _ready.append(ready)
+    return ready
+
+
+def _first(loop: Any) -> Callable[[], object]:
+    """Return what has all that is ready run when the turn ends."""
+    global _run_soon  # noqa: PLW0603 - see there
+    _run_soon = partial(js.queueMicrotask, create_proxy(partial(_run_ready, loop)))
+    return _run_soon
 
 
 def _run_ready(loop: Any) -> None:
     """Run what became ready in this turn. What becomes ready meanwhile gets a microtask of its own."""
-    handles = _ready.copy()
-    _ready.clear()
+    global _ready
+    now, _ready = iter(_ready), []  # one is filled while the other is run
     # As the loop does before each callback: the caller may have left another loop's mark, or none.
-    loop._install_running_loop()
-    loop._install_asyncgen_hooks()
-    for handle in handles:
-        if not handle.cancelled():
-            handle._run()  # reports an exception to the loop's handler, and raises none
+    if _get_running_loop() is not loop or sys.get_asyncgen_hooks().firstiter is None:
+        loop._install_running_loop()
+        loop._install_asyncgen_hooks()
+    while True:
+        try:
+            for callback, args, context in now:
+                context.run(callback, *args)
+            return
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # noqa: BLE001 - as asyncio's own handles: it is told, and the others go on
+            loop.call_exception_handler({"message": "Exception in callback", "exception": error})
