@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 from lib.admission.counters import Counted, Counter, Place, Remembered
 from lib.admission.decision import Ask, Refusal
+from lib.altered import altered
 from lib.audit.refusals import Refusals
 from lib.clock import Clock
 from lib.config import Config
@@ -72,7 +73,7 @@ class OrgGates(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: see `altered`
 class Services:
     """The application's parts. The requests of an isolate share all but `database` and `context`, which are one's own.
 
@@ -109,4 +110,4 @@ class Services:
 
     def for_request(self, bookmark: str | None = None, context: Context = NO_REQUEST) -> Services:
         """Return the same parts with a database and a context of its own, for one request. See `Store.open`."""
-        return replace(self, database=self.store.open(bookmark), context=context)
+        return altered(self, database=self.store.open(bookmark), context=context)

@@ -18,6 +18,7 @@ OUTER = ("lib.bootstrap", "entry")
 # Which of our own packages a package may use; what is not listed here is checked only by the general rules.
 INWARD = {
     "lib.clock": (),
+    "lib.altered": (),
     "lib.turns": ("lib.clock",),
     "lib.ids": (),
     "lib.config": (),
@@ -38,8 +39,8 @@ INWARD = {
         "lib.services", "lib.store",
     ),
     "lib.admission": (
-        "lib.admission", "lib.clock", "lib.failures", "lib.gateway.models", "lib.identity.org_store", "lib.ids",
-        "lib.store",
+        "lib.admission", "lib.altered", "lib.clock", "lib.failures", "lib.gateway.models", "lib.identity.org_store",
+        "lib.ids", "lib.store",
     ),
     "lib.audit.noting": ("lib.audit", "lib.identity.models", "lib.services", "lib.store.database", "lib.store.scope"),
     "lib.audit.refusals": (

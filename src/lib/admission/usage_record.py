@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from pydantic_core import to_json
 
+from lib.altered import altered
 from lib.gateway.models import Cause, Price, Usage
 
 # What the store can hold: nine million dollars in one call. Who gets there has been told nonsense by a provider.
 MOST_COST = 2**53 - 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: see `altered`
 class UsageRecord:
     """One row of `usage_records`, field by column. Durations are milliseconds, money is nano-dollars.
 
@@ -55,7 +56,7 @@ class UsageRecord:
         duration_ms: int,
     ) -> UsageRecord:
         """Return the record of the same request at its end."""
-        return replace(
+        return altered(
             self,
             cause=cause.value,
             status=status,

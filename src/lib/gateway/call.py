@@ -47,7 +47,7 @@ from lib.http import json_body
 from lib.http.errors import BadGateway, BadRequest, GatewayTimeout, HeadgateError, NotFound
 from lib.http.memory import STREAM_BYTES, Share
 from lib.http.request import Validated
-from lib.http.response import LogFacts, Response
+from lib.http.response import Finish, LogFacts, NativeBody, Response
 
 MOST_HELD_BYTES = 1024 * 1024  # a longer answer is handed on as it comes
 LEAST_HELD_BYTES = 64 * 1024  # so is one over this where memory is scarce
@@ -150,12 +150,11 @@ async def call_model(
             gateway.timeout_seconds,
         )
         settlement.first_byte()
-        response = await _respond(request, target, settlement, answer, incoming.share)
+        return await _respond(request, target, settlement, answer, incoming.share)
     except (*_FAILURES, asyncio.CancelledError) as failure:
         error = _failed(failure, settlement, request.call)
         error.headers.update(settlement.headers)
         raise error from failure
-    return replace(response, headers={**response.headers, **settlement.headers}) if settlement.headers else response
 
 
 def _body(request: ModelRequest, target: Target, output_tokens: int | None, incoming: Validated[Any, Any]) -> bytes:
@@ -211,12 +210,24 @@ async def _refused(target: Target, settlement: Settlement, answer: UpstreamAnswe
         failures.note(
             Failure.PROVIDER_REFUSED_KEY, f"{target.provider.name}, {answer.status}: {body.decode(errors='replace')}"
         )
-        return Response(502, _KEY_REFUSED_HEADERS, _KEY_REFUSED_BODY, settlement.facts(), settlement.closed)
+        return _answered(settlement, 502, _KEY_REFUSED_HEADERS, _KEY_REFUSED_BODY)
     # What is no JSON is a page of some proxy on the way, which may name its host.
     if "json" not in headers.get("content-type", "") or not _is_json(body):
         message = f"The provider answered with status {answer.status}."
         body, headers["content-type"] = _error(message, "upstream_error", "upstream_error"), "application/json"
-    return Response(answer.status, headers, body, settlement.facts(), settlement.closed)
+    return _answered(settlement, answer.status, headers, body)
+
+
+def _answered(
+    settlement: Settlement,
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes | NativeBody,
+    finish: Finish | None = None,
+) -> Response:
+    """Return an answer that tells as well where its caller stands, and what it is charged."""
+    headers = {**headers, **settlement.headers}
+    return Response(status, headers, body, settlement.facts(), finish or settlement.closed)
 
 
 def _is_json(body: bytes) -> bool:
@@ -250,7 +261,7 @@ async def _whole(
     # Before the client has the answer: its next call must not find this one under way.
     settlement.close(cause, known, status=answer.status, estimated=estimated)
     clean = redact(text, provider.secrets) if failed else provider.shown.taken_out(text)
-    return Response(answer.status, headers, body if clean is text else clean, settlement.facts(), settlement.closed)
+    return _answered(settlement, answer.status, headers, body if clean is text else clean)
 
 
 def _passed(
@@ -268,7 +279,7 @@ def _passed(
         await passage.finished(close)
         return await settlement.closed()
 
-    return Response(answer.status, headers, passage.body, settlement.facts(), settle)
+    return _answered(settlement, answer.status, headers, passage.body, settle)
 
 
 _PASSED = {
@@ -356,7 +367,7 @@ def _streamed(
         await relay.finished(close)
         return await settlement.closed()
 
-    return Response(answer.status, answer_headers.untransformed(headers), relay.body, settlement.facts(), settle)
+    return _answered(settlement, answer.status, answer_headers.untransformed(headers), relay.body, settle)
 
 
 def _said_all(end: StreamEnd, completion: Completion) -> bool:

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from lib.admission.decision import Ask, proved_for, reserved_for
 from lib.admission.usage_record import UsageRecord
+from lib.altered import altered
 from lib.clock import Clock
 from lib.gateway.account import Account
 from lib.gateway.admitting import Admitted, RequestsRefused
@@ -236,7 +237,7 @@ class Settlement:
         if estimated and self._asked:  # a guess, but where a bound is proved no more was used
             most = proved_for(self._asked, self._granted)
             if most is not None and (record.cost_nano_usd or 0) > most:
-                return replace(record, cost_nano_usd=most)
+                return altered(record, cost_nano_usd=most)
         return record
 
     @property

@@ -58,16 +58,11 @@ async def handle(services: Services, router: Router, raw: RawRequest) -> Respons
     finish = _closing(database, response.finish) if database.connected or response.finish else None
     if services.accounts.unpublished:
         finish = _publishing(services.accounts, finish)
-    return replace(
-        response,
-        headers={
-            **response.headers,
-            **({BOOKMARK: bookmark} if bookmark else {}),
-            **cors.headers(raw.headers.get("origin"), services.config.session.cors_origins),
-        },
-        facts={**facts, **response.facts, "db_queries": cost.queries, "db_ms": cost.milliseconds},
-        finish=finish,
-    )
+    headers = {**response.headers, **cors.headers(raw.headers.get("origin"), services.config.session.cors_origins)}
+    if bookmark:
+        headers[BOOKMARK] = bookmark
+    facts = {**facts, **response.facts, "db_queries": cost.queries, "db_ms": cost.milliseconds}
+    return Response(response.status, headers, response.body, facts, finish, response.cookies)
 
 
 async def _answer(services: Services, router: Router, raw: RawRequest, facts: dict[str, object]) -> Response:
