@@ -3,26 +3,37 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 
 import js
+from pydantic_core import PydanticSerializationError, to_json
+
+_METHODS = {"info": "log", "warning": "warn", "error": "error"}
+_writers: dict[str, Callable[[str], object]] = {}  # the console's own; made at the first line of each level
 
 
-def write(level: str, event: str, **facts: object) -> None:
-    """Write one line."""
-    line = json.dumps({"level": level, "event": event, **facts}, default=str)
-    getattr(js.console, {"info": "log", "warning": "warn", "error": "error"}[level])(line)
+def write(level: str, facts: Mapping[str, object]) -> None:
+    """Write one line: `level`, and then these facts, of which `event` should be the first."""
+    line = {"level": level, **facts}
+    try:
+        text = to_json(line, fallback=str, ensure_ascii=True).decode()
+    except PydanticSerializationError:  # half a character, in somebody's error
+        text = json.dumps(line, default=str)
+    if level not in _writers:
+        _writers[level] = getattr(js.console, _METHODS[level])
+    _writers[level](text)
 
 
 def info(event: str, **facts: object) -> None:
     """Write a line about normal work."""
-    write("info", event, **facts)
+    write("info", {"event": event, **facts})
 
 
 def warning(event: str, **facts: object) -> None:
     """Write a line about something that may need a person's eye."""
-    write("warning", event, **facts)
+    write("warning", {"event": event, **facts})
 
 
 def error(event: str, **facts: object) -> None:
     """Write a line about a defect or a failure."""
-    write("error", event, **facts)
+    write("error", {"event": event, **facts})

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import js
-from js import Object
+from pydantic_core import to_json
 from pyodide.ffi import JsException, to_js
 
 from lib.bootstrap import ROUTER, bootstrap
@@ -84,15 +84,15 @@ async def _finish(raw: RawRequest, response: Response, finish: Finish, started: 
 
 
 def _log(raw: RawRequest, response: Response, started: float, answered: float, facts: LogFacts) -> None:
-    log.info(
-        "request",
-        request_id=raw.id,
-        method=raw.method,
-        status=response.status,
-        answered_ms=round((answered - started) * 1000),
-        duration_ms=round((time.time() - started) * 1000),
-        **facts,
-    )
+    line = {
+        "event": "request",
+        "request_id": raw.id,
+        "method": raw.method,
+        "status": response.status,
+        "answered_ms": round((answered - started) * 1000),
+        "duration_ms": round((time.time() - started) * 1000),
+    }
+    log.write("info", {**line, **facts})
 
 
 def _to_js(raw: RawRequest, response: Response) -> Any:
@@ -104,7 +104,8 @@ def _to_js(raw: RawRequest, response: Response) -> Any:
         body = to_js(body)
     elif body is not None:
         body = _native(body)
-    options = to_js({"status": response.status, "headers": headers}, dict_converter=Object.fromEntries)
+    # One text that JavaScript parses: each header of an object that Python makes would be a crossing of its own.
+    options = js.JSON.parse(to_json({"status": response.status, "headers": headers}).decode())
     answer = js.Response.new(body, options)
     for cookie in response.cookies:
         answer.headers.append("set-cookie", cookie)

@@ -51,4 +51,4 @@ def line_of(stack: Stack, answer: httpx.Response) -> Json:
 
 def failures(stack: Stack) -> list[str]:
     """What has failed so far, by its name in `lib.failures`. Wrangler decorates warnings: these are no JSON lines."""
-    return re.findall(r'"event": "dependency_failed", "failure": "([a-z_]+)"', text(stack))
+    return re.findall(r'"event":"dependency_failed","failure":"([a-z_]+)"', text(stack))
