@@ -24,7 +24,15 @@ PROVIDER_KEY = "sk-e2e-ProviderKeyThatNobodyMaySee0123456789"
 LISTED = "https://listed.example"  # an origin whose pages may call the shared Headgate
 SPARE_ORGANISATIONS = 110
 # What the log must never say, whatever clients and providers do.
-DEFECTS = ["internal_error", "settlement_broke", "ledger_refused", "usage_record_rejected", "Uncaught", "Traceback"]
+DEFECTS = [
+    "internal_error",
+    "runtime_unknown",
+    "settlement_broke",
+    "ledger_refused",
+    "usage_record_rejected",
+    "Uncaught",
+    "Traceback",
+]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -122,7 +122,7 @@ def test_a_soft_budget_refuses_nobody_and_warns_once(own_headgate: Headgate, sta
 
     def told() -> list[int]:
         said = re.findall(r'^.*"budget_spent".*$', log.text(stack), re.MULTILINE)
-        return [int(re.findall(r'"percent": (\d+)', line)[0]) for line in said if budget_id in line]
+        return [int(re.findall(r'"percent":(\d+)', line)[0]) for line in said if budget_id in line]
 
     until(lambda: 100 in told(), "the last warning")
     assert told() == sorted(set(told()) & {50, 80, 100})
