@@ -27,13 +27,14 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 
 class FakeHeaders:
-    """Headers by name, whatever its case."""
+    """Headers by name. It must be asked for in lower case, as the platform has them."""
 
     def __init__(self, values: Mapping[str, str] | None = None) -> None:
         self._values = {name.lower(): value for name, value in (values or {}).items()}
 
     def get(self, name: str) -> str | None:
-        return self._values.get(name.lower())
+        assert name == name.lower()
+        return self._values.get(name)
 
 
 async def known() -> str:

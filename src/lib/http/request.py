@@ -14,7 +14,7 @@ Known = Callable[[], Awaitable[str]]
 
 
 class Headers(Protocol):
-    """Header look-up. Names are case-insensitive; a repeated header's values are joined by a comma and a space."""
+    """Header look-up. Names are in lower case; a repeated header's values are joined by a comma and a space."""
 
     def get(self, name: str) -> str | None: ...
 
