@@ -23,14 +23,6 @@ async def create_chat_completion(
 ) -> Response:
     """Make a chat completion, streamed or whole."""
     chat = request.body
-    stream = StreamFormat(
-        usage=openai_chat_answer.usage_of_stream,
-        output_estimate=openai_chat_answer.output_estimate,
-        completion=openai_chat_answer.completion,
-        condense=openai_chat_answer.condense,
-        new_sieve=None if chat.wants_usage_event else UsageSieve,
-        tells_cost=bool(chat.stream) and wants_cost_event(request.headers),
-    )
     model_request = ModelRequest(
         call=Call(
             request.id,
@@ -50,9 +42,20 @@ async def create_chat_completion(
         usage=openai_chat_answer.usage_of_answer,
         output_estimate=openai_chat_answer.answer_estimate,
         told_error=openai_errors.told_error,
-        stream=stream if chat.stream else None,
+        stream=_stream_format(request) if chat.stream else None,
     )
     return await call_model(services.gateway, model_request, account, request, services.database.close)
+
+
+def _stream_format(request: Validated[ChatRequest, NoQuery]) -> StreamFormat:
+    return StreamFormat(
+        usage=openai_chat_answer.usage_of_stream,
+        output_estimate=openai_chat_answer.output_estimate,
+        completion=openai_chat_answer.completion,
+        condense=openai_chat_answer.condense,
+        new_sieve=None if request.body.wants_usage_event else UsageSieve,
+        tells_cost=wants_cost_event(request.headers),
+    )
 
 
 ROUTES = [

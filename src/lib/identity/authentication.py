@@ -46,7 +46,8 @@ async def authenticate(
     async def find() -> Principal | Account | None:
         return await _find(services, route.freshness, credential)
 
-    return await look_up(services, network_of(headers.get(_ADDRESS)), credential.name, find, credential.refusal)
+    network = network_of(headers.get(_ADDRESS))
+    return await look_up(services, network, credential.name, find, credential.refusal())
 
 
 async def authorise(services: Services, route: Route, caller: Principal | Account, headers: Headers) -> None:

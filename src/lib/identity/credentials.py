@@ -44,13 +44,13 @@ class Kind(Enum):
 class Credential:
     """Something shown. `name` is a hash to remember it by, of which nobody can make the credential again.
 
-    `find` returns whom it speaks for, or None where it is wrong; `refusal` is what whoever shows a wrong one is told.
+    `find` returns whom it speaks for, or None where it is wrong; `refusal` makes the error for who shows a wrong one.
     """
 
     name: str
     kind: Kind
     find: Callable[[Services], Awaitable[Principal | None]]
-    refusal: Unauthorized
+    refusal: Callable[[], Unauthorized]
     older: tuple[str, ...] = ()  # the names of a key under earlier secrets of the deployment
 
 
@@ -66,14 +66,14 @@ def read(services: Services, raw: RawRequest) -> Credential:
     if scheme.lower() == "bearer" and text.count(".") == 2:
         return _of_token(services, text)
     if scheme.lower() != "bearer" or not api_keys.is_key(text):
-        raise Unauthorized(_WRONG_KEY)
+        raise _wrong_key()
     name = api_keys.key_hash(text, services.pepper)
     older = rotation.older_hashes(services, text) if services.older else ()
 
     async def find(services: Services) -> Principal | None:
         return await key_store.find_principal(services.database, name, older)
 
-    return Credential(name, Kind.KEY, find, Unauthorized(_WRONG_KEY), older)
+    return Credential(name, Kind.KEY, find, _wrong_key, older)
 
 
 def access_token(services: Services, headers: Headers) -> tuple[Token, AccessToken]:
@@ -89,12 +89,11 @@ def cookie_of(headers: Headers) -> Cookie | None:
 
 
 def _of_token(services: Services, text: str) -> Credential:
-    refusal = Unauthorized(_WRONG_TOKEN, code="invalid_token")
     name = _name(text)
     try:
         token, said = _taken_apart(services, text, name)
     except InvalidToken:
-        raise refusal from None
+        raise _wrong_token() from None
 
     async def find(services: Services) -> Principal | None:
         try:
@@ -103,7 +102,7 @@ def _of_token(services: Services, text: str) -> Credential:
             return None
         return await access_tokens.principal_of(services, said)
 
-    return Credential(name, Kind.TOKEN, find, refusal)
+    return Credential(name, Kind.TOKEN, find, _wrong_token)
 
 
 def _taken_apart(services: Services, text: str, name: str) -> tuple[Token, AccessToken]:
@@ -136,5 +135,16 @@ def _of_session(services: Services, raw: RawRequest) -> Credential:
         return await sessions.find(services, cookie)
 
     name = api_keys.key_hash(cookie.value, services.pepper)
-    refusal = Unauthorized(sessions.WRONG, code="invalid_session")
-    return Credential(name, Kind.SESSION, find, refusal)
+    return Credential(name, Kind.SESSION, find, _wrong_session)
+
+
+def _wrong_key() -> Unauthorized:
+    return Unauthorized(_WRONG_KEY)
+
+
+def _wrong_token() -> Unauthorized:
+    return Unauthorized(_WRONG_TOKEN, code="invalid_token")
+
+
+def _wrong_session() -> Unauthorized:
+    return Unauthorized(sessions.WRONG, code="invalid_session")

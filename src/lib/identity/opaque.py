@@ -30,9 +30,9 @@ def is_secret(prefix: str, text: str) -> bool:
 
 
 def _checksum(random: str) -> str:
-    value = zlib.crc32(random.encode())
-    digits = ""
-    for _ in range(CHECK_DIGITS):
-        value, digit = divmod(value, len(_ALPHABET))
-        digits = _ALPHABET[digit] + digits
-    return digits
+    high, low = divmod(zlib.crc32(random.encode()), 62**3)
+    return _three_digits(high) + _three_digits(low)
+
+
+def _three_digits(value: int) -> str:
+    return _ALPHABET[value // 62**2] + _ALPHABET[value // 62 % 62] + _ALPHABET[value % 62]
