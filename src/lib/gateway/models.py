@@ -90,6 +90,8 @@ class Price:
 
     def billed(self, tier: str | None, input_tokens: int) -> Rates:
         """Return what the tokens of a call cost that was billed at `tier`: at one without a price, the dearest."""
+        if not self.tiers and self.long is None:
+            return self._usual
         tariffs = [Tariff(self._usual, self.long)]
         if tier is not None and tier in self.tiers:
             tariffs = [self.tiers[tier]]
