@@ -47,7 +47,10 @@ class Account:
 
     def left(self, now: int) -> int:
         """Return what neither is spent nor may be by calls under way: below 0 where the amount has fallen."""
-        return self.budget.most_at(now) - self.used(now) - self.reserved(now)
+        if self._rolling is not None:  # what is reserved is among its slices
+            return self.budget.most_at(now) - self._rolling.used(now)
+        self._turn(now)
+        return self.budget.most_at(now) - self._spent - self._reserved.get(self._start, 0)
 
     def used(self, now: int) -> int:
         self._turn(now)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from pydantic_core import from_json, to_json
 
 from lib.admission.budget import Account
 from lib.admission.rules import Limit, Path, Unit
@@ -61,11 +62,11 @@ class Reservation:
 
     def to_json(self) -> str:
         parts = [self.since, self.bound, self.estimate, self.limits, self.budgets, self.granted, int(self.hard)]
-        return json.dumps(parts, separators=(",", ":"))
+        return to_json(parts).decode()
 
     @classmethod
     def from_json(cls, text: str) -> Reservation:
-        since, bound, estimate, limits, budgets, granted, *hard = json.loads(text)
+        since, bound, estimate, limits, budgets, granted, *hard = from_json(text)
         places = [tuple(place) for place in limits], [tuple(place) for place in budgets]
         return cls(since, bound, estimate, *places, granted, hard == [1])  # older ones do not say
 

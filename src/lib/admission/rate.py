@@ -154,10 +154,7 @@ class Sliding:
 
     def _drop(self, now: int) -> None:
         """Let go what has counted for the window, however late in its slice it came."""
-        while self._slices:
-            last = next(iter(self._slices))
-            if last + self._window > now:
-                break
+        while self._slices and (last := next(iter(self._slices))) + self._window <= now:
             self._set(last, 0)
 
     def _set(self, last: int, amount: int) -> None:
