@@ -63,7 +63,8 @@ def test_no_statement_reads_a_growing_table_from_end_to_end(plan: Explained) -> 
         "SELECT id FROM orgs LIMIT 2": "",  # the store's self test, which must see at most one
         "SELECT id FROM orgs WHERE id >": " > ",
         "SELECT id FROM users WHERE id >": " > ",
-        "SELECT org_id FROM usage_marks WHERE ": " < ",
+        "SELECT org_id, unsummed_at AS at FROM usage_marks WHERE ": " < ",
+        "SELECT org_id, oldest_at AS at FROM usage_marks WHERE ": " < ",
         # An operator who looks for a part of a name: page by page, by the primary key.
         "SELECT id, name, suspended_at, created_at FROM orgs WHERE id >": " > ",
         "SELECT id, email, name, suspended_at, deleted_at, created_at FROM users WHERE id >": " > ",

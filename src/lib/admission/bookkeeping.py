@@ -5,13 +5,13 @@ A run is bounded by time and by what it asks of the store. What is left, the nex
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from lib import failures
 from lib.admission.archive import Archive, ArchiveUnavailable
-from lib.admission.day_sums import SETTLED_AFTER, day_of, start_of, sum_days
+from lib.admission.day_sums import OVER_AFTER, SETTLED_AFTER, day_of, start_of, sum_days
 from lib.admission.filling import note_filling
 from lib.admission.retention import prune
 from lib.clock import Clock
@@ -55,7 +55,10 @@ async def keep_books(
     run = _Run(database, clock, failed)
     now = clock.now()
     run.share = SUMMING_SHARE if archive is not None else 1.0
-    await run.each(await _due(database, "unsummed_at", start_of(day_of(now - SETTLED_AFTER))), run.sum)
+    due = await _due(database, "unsummed_at", now - OVER_AFTER)
+    settled = [one for one in due if one.at < start_of(day_of(now - SETTLED_AFTER))]
+    await run.each(settled, run.sum)
+    await run.each(due[len(settled) :], run.sum)
     if archive is not None:
         run.archive, run.keep_days, run.share = archive, keep_days, 1.0
         await run.each(await _due(database, "oldest_at", start_of(day_of(now - timedelta(days=keep_days)))), run.prune)
@@ -84,8 +87,9 @@ class _Run:
         time, groups = RUN_TIME * self.share, MOST_GROUPS * self.share
         return self._clock.now() - self._begun < time and self._database.cost.queries < groups
 
-    async def each(self, orgs: list[str], work: Callable[[str], Awaitable[bool]]) -> None:
+    async def each(self, due: Sequence[_Due], work: Callable[[str], Awaitable[bool]]) -> None:
         """Do some work for each organisation, in rounds, until each says that it is done."""
+        orgs = [one.org_id for one in due]
         self.seen |= set(orgs)
         begin = int(self._begun.timestamp()) // 3600 * 7919 % len(orgs) if orgs else 0
         waiting, in_a_row = orgs[begin:] + orgs[:begin], 0
@@ -123,10 +127,12 @@ class _Run:
 @dataclass(frozen=True, slots=True)
 class _Due:
     org_id: str
+    at: datetime
 
 
-async def _due(database: Database, column: str, before: datetime) -> list[str]:
-    """Return who has records to work on, by one of the marks' columns. Others cost nothing, however many there are."""
-    sql = f"SELECT org_id FROM usage_marks WHERE {column} < ? ORDER BY {column}, org_id LIMIT ?"  # noqa: S608 - ours
-    rows = await database.query(EveryOrg("usage_marks"), _Due, sql, before, MOST_ORGS)
-    return [row.org_id for row in rows]
+async def _due(database: Database, column: str, before: datetime) -> Sequence[_Due]:
+    """Return who has records to work on, and since when, by one of the marks' columns, the oldest first. Others cost
+    nothing, however many there are.
+    """
+    sql = f"SELECT org_id, {column} AS at FROM usage_marks WHERE {column} < ? ORDER BY {column}, org_id LIMIT ?"  # noqa: S608
+    return await database.query(EveryOrg("usage_marks"), _Due, sql, before, MOST_ORGS)

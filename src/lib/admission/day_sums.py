@@ -2,8 +2,8 @@
 
 Days are UTC. `usage_marks` says how far the work on an organisation's records has come:
 
-    from `summed_until` on           the records alone tell what was used; of those of that day before `piece_ends_at`
-                                     the sums are made already, but not read before the day is whole
+    from `summed_until` on           the records alone tell what was used; but of that day, what began before
+                                     `piece_ends_at`, the sums alone are read
     `pruned_until` to `summed_until` usage_days has it too; a record that comes late sets `summed_until` back to its day
     before `pruned_until`            usage_days alone tells it: records may have been exported and deleted
                                      (`retention.py`), and one that comes late is added to its day's sum at once
@@ -16,13 +16,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
-from lib.admission.ledger_sums import mark
+from lib.admission.ledger_sums import behind, mark
 from lib.store.database import Database, Statement, Value
 from lib.store.dialect import Dialect
 from lib.store.scope import Org
 
 # What was used is corrected for a day at most (`gate.REMEMBERED_MS`), so a day is left alone for two.
 SETTLED_AFTER = timedelta(hours=48)
+# But what is more than a report should add up each time is summed sooner, piece by piece: no call is under way for so
+# long, so few records come later, or are corrected.
+OVER_AFTER = timedelta(hours=2)
 # What is summed in one group: some tenths of a second of the store, however much an organisation has used.
 PIECE_ROWS = 100_000
 FIRST_DAY = "1970-01-01"
@@ -47,16 +50,16 @@ _UNSUMMED = (
 
 
 @dataclass(frozen=True, slots=True)
-class _Started:
-    started_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class _Mark:
     """Up to where an organisation is summed: all days before `day`, and of that one what began before `piece`."""
 
     day: str
     piece: datetime | None
+
+    @classmethod
+    def at(cls, time: datetime) -> _Mark:
+        day = day_of(time)
+        return cls(day, None if time == start_of(day) else time)
 
     @property
     def time(self) -> datetime:
@@ -103,42 +106,33 @@ def always() -> bool:
 
 
 async def sum_days(database: Database, org_id: str, now: datetime, goes_on: Callable[[], bool] = always) -> int:
-    """Sum an organisation's days that are whole and settled and not summed yet; return how many sums were written.
+    """Sum an organisation's days that are whole and settled and not summed yet, and of later ones what makes a piece;
+    return how many sums were written.
 
     A piece is summed, and the mark moved, in one group: many days where little was used, or a part of one. Stops once
     `goes_on` says so, and where another run is at work; the next run goes on there.
     """
-    until = start_of(day_of(now - SETTLED_AFTER))
     marks = await mark(database, org_id)
     at = _Mark(marks.summed_until, marks.piece_ends_at) if marks else None
-    if at is not None and at.time >= until:
+    if at and marks and marks.unsummed_at is not None and marks.unsummed_at < at.time:
         await _look_again(database, org_id, at, now)
     written = 0
-    while at is not None and at.time < until and goes_on():
-        to = await _piece_end(database, org_id, at.time, until)
-        changed = await _sum(database, org_id, at, to, now)
+    while at is not None and goes_on():
+        to = await _piece_end(database, org_id, at.time, now)
+        changed = await _sum(database, org_id, at, to, now) if to else None
         written += changed or 0
         at = None if changed is None else to
     return written
 
 
-async def _piece_end(database: Database, org_id: str, start: datetime, until: datetime) -> _Mark:
-    """Return where a piece ends that begins at `start`: behind so many records, or at `until`."""
-    found = await database.one(
-        Org(org_id),
-        _Started,
-        "SELECT started_at FROM usage_records WHERE org_id = ?1 AND started_at >= ?2 AND started_at < ?3"
-        " ORDER BY started_at, id LIMIT 1 OFFSET ?4",
-        org_id,
-        start,
-        until,
-        PIECE_ROWS,
-    )
-    if found is None:
-        return _Mark(day_of(until), None)
-    # All of one moment are in one piece, and none is empty.
-    end = max(found.started_at, start + timedelta(microseconds=1))
-    return _Mark(day_of(end), None if end == start_of(day_of(end)) else end)
+async def _piece_end(database: Database, org_id: str, start: datetime, now: datetime) -> _Mark | None:
+    """Return where a piece ends that begins at `start`: behind so many records, or where settled days end. Of what is
+    later, only whole pieces: None where there is none.
+    """
+    settled = start_of(day_of(now - SETTLED_AFTER))
+    until = settled if start < settled else now - OVER_AFTER
+    end = await behind(database, org_id, start, until, PIECE_ROWS)
+    return None if end == until != settled else _Mark.at(end)
 
 
 async def _sum(database: Database, org_id: str, at: _Mark, to: _Mark, now: datetime) -> int | None:

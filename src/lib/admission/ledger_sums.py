@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from typing import Any, TypeVar
 
 from lib.store.database import Database, Value
 from lib.store.rows import columns
@@ -28,6 +29,8 @@ _EACH_LINE = (
     "(SELECT coalesce(line_key_id, id) FROM api_keys WHERE org_id = ?1 AND id = {}.key_id)",
     "(SELECT substr(maker_line_ids, 1, 36) FROM api_keys WHERE org_id = ?1 AND id = {}.key_id AND kind = 'browser')",
 )
+# Of records, or the day of sums.
+Moment = TypeVar("Moment", datetime, str)
 # The levels of which the sums of days know.
 OF_DAYS = ("org", "key", "model")
 # Records of a piece: some milliseconds of the store. Of each subject by itself a piece may give as many sums.
@@ -84,26 +87,28 @@ class Wanted:
 async def pieces(database: Database, org_id: str, wanted: Wanted) -> AsyncIterator[Wanted]:
     """Yield what is wanted in pieces of time, each of so few records that it is added up at once."""
     rows = PIECE_ROWS_EACH if wanted.who is None else PIECE_ROWS
-    start = wanted.start
-    while start < wanted.end:  # type: ignore[operator] # both are times, or both are days
+    start: Any = wanted.start  # a time or a day, as the end is
+    while start < wanted.end:
         end = await behind(database, org_id, start, wanted.end, rows)
         yield replace(wanted, start=start, end=end)
         start = end
 
 
 async def behind(
-    database: Database, org_id: str, start: datetime | str, end: datetime | str, rows: int
-) -> datetime | str:
-    """Return where a piece ends that begins at `start`: behind so many records, or where times are days so many sums.
+    database: Database, org_id: str, start: Moment, end: Moment, rows: int, key_id: str | None = None
+) -> Moment:
+    """Return where a piece ends that begins at `start`: behind so many records, or where times are days so many sums;
+    of one key, or of all.
 
     All of one moment (or day) are in one piece, and none is empty. `end` where there are no more.
     """
     kind, table, time = _of(start)
+    by_key = "" if not key_id else database.dialect.by_index(f"{table}_by_key")
     sql = (
-        f"SELECT {time} AS at FROM {table} WHERE org_id = ?1 AND {time} >= ?2 AND {time} < ?3"
-        f" ORDER BY {time} LIMIT 1 OFFSET ?4"
+        f"SELECT {time} AS at FROM {table}{by_key} WHERE org_id = ?1 AND {time} >= ?2 AND {time} < ?3"
+        f"{' AND key_id = ?5' if key_id else ''} ORDER BY {time} LIMIT 1 OFFSET ?4"
     )
-    found = await database.one(Org(org_id), kind, sql, org_id, start, end, rows)
+    found: Any = await database.one(Org(org_id), kind, sql, org_id, start, end, rows, *([key_id] if key_id else []))
     return end if found is None else max(found.at, _next(start))
 
 
@@ -177,7 +182,7 @@ def _of(time: datetime | str) -> tuple[type[_Time] | type[_Day], str, str]:
     return (_Day, "usage_days", "day") if isinstance(time, str) else (_Time, "usage_records", "started_at")
 
 
-def _next(time: datetime | str) -> datetime | str:
+def _next(time: Any) -> Any:
     if isinstance(time, str):
         return (date.fromisoformat(time) + timedelta(days=1)).isoformat()
     return time + timedelta(microseconds=1)

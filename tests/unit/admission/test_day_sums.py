@@ -78,6 +78,17 @@ def test_records_of_one_moment_are_one_piece(monkeypatch: pytest.MonkeyPatch) ->
     assert ledger.report() == ledger.expected()
 
 
+@pytest.mark.parametrize(("hours", "summed"), [(1, 0), (11, 4), (15, 6)])
+def test_of_later_days_only_whole_pieces_are_summed(monkeypatch: pytest.MonkeyPatch, hours: int, summed: int) -> None:
+    """Two hours after they began: what is left to a report is less than a piece, beside those hours."""
+    monkeypatch.setattr(day_sums, "PIECE_ROWS", 2)
+    ledger = Ledger()
+    for number in range(7):
+        ledger.deliver(ledger.record(0, started_at=time_text(TODAY + timedelta(hours=number * 2)), model=f"m{number}"))
+    assert ledger.sum(now=TODAY + timedelta(hours=hours)) == summed
+    assert ledger.report() == ledger.expected()
+
+
 @pytest.mark.parametrize("seconds", [-1, 0, 1])
 def test_a_late_record_of_a_day_that_is_half_summed_begins_it_anew(
     monkeypatch: pytest.MonkeyPatch, seconds: int

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
@@ -15,6 +16,7 @@ from lib.admission import day_sums, ledger, usage_report, usage_store
 from lib.admission.ledger import LedgerFilter
 from lib.admission.usage_record import UsageRecord
 from lib.admission.usage_report import ALL_GROUPS, COLUMNS, Group, UsageFilter, UsageSum
+from lib.http.errors import UnprocessableEntity
 from lib.store.dialect import time_text
 from lib.store.schema import UsageRecordRow
 from tests.unit.fakes import NOW, run
@@ -91,24 +93,53 @@ def expected(records: list[UsageRecord], groups: Sequence[Group]) -> list[UsageS
     ]
 
 
-@given(st.lists(ONE, max_size=12), st.sets(st.sampled_from(Group)), st.integers(1, 5), st.booleans())
+@given(
+    st.lists(ONE, max_size=12), st.sets(st.sampled_from(Group)), st.integers(1, 5), st.sampled_from([0, 4, 4.1, 9]),
+    st.integers(1, 9),
+)  # fmt: skip
 def test_a_report_is_the_sum_of_its_records(
-    rows: list[tuple[int, str, int, int | None]], groups: set[Group], limit: int, summed: bool
+    rows: list[tuple[int, str, int, int | None]], groups: set[Group], limit: int, summed: float, piece: int
 ) -> None:
-    """Whatever the groups, read in pages of any size, and from the sums of days as from single records."""
+    """Whatever the groups, read in pages of any size, and from the sums of days, or a part of one, as from records."""
     store = Store()
     for number, (day, model, key, cost) in enumerate(rows):
         whose = {"team_id": TEAMS[number % 2], "end_user": "é" if number % 3 else None, "provider": "ab"[key]}
         store.add(day, model, key, cost, estimated=cost == 0, **whose)
     store.deliver()
-    if summed:
-        run(day_sums.sum_days(store.database, store.org, START + timedelta(days=4)))
     lines: list[UsageSum] = []
     after: Sequence[str] | None = None
-    while page := store.report(sorted(groups), after=after, limit=limit):
-        lines += page
-        after = [getattr(page[-1], column) for column in COLUMNS.values()]
+    with patch.object(day_sums, "PIECE_ROWS", piece), patch.object(usage_report, "PIECE_SUMS", piece):
+        run(day_sums.sum_days(store.database, store.org, START + timedelta(days=summed)))
+        while page := store.report(sorted(groups), after=after, limit=limit):
+            lines += page
+            after = [getattr(page[-1], column) for column in COLUMNS.values()]
     assert lines == expected(store.written, sorted(groups))
+
+
+@pytest.mark.parametrize(
+    ("groups", "days", "refused"),
+    [
+        ([], 9, True), ([Group.MODEL], 9, True), ([Group.KEY, Group.END_USER], 9, True), ([Group.MODEL], 2, False),
+        ([Group.DAY], 9, False), ([Group.DAY, Group.END_USER], 9, False), ([Group.KEY], 9, False),
+    ],
+)  # fmt: skip
+def test_a_page_adds_up_so_much_and_no_more(
+    monkeypatch: pytest.MonkeyPatch, groups: list[Group], days: int, refused: bool
+) -> None:
+    """What no index has in order is refused beyond, unless it goes by day."""
+    monkeypatch.setattr(usage_report, "PIECE_SUMS", 1)
+    monkeypatch.setattr(usage_report, "MOST_PIECES", 2)
+    store = Store()
+    for day in range(4):
+        store.add(day)
+    store.deliver()
+    run(day_sums.sum_days(store.database, store.org, START + timedelta(days=9)))
+    wanted = replace(ALWAYS, end=START + timedelta(days=days))
+    if refused:
+        with pytest.raises(UnprocessableEntity, match="fewer days"):
+            store.report(groups, wanted)
+    else:
+        assert sum(line.requests for line in store.report(groups, wanted)) == min(days, 4)
 
 
 def test_nothing_used_is_no_line() -> None:

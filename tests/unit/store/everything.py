@@ -146,10 +146,10 @@ async def _usage(services: Services, key: SeededKey) -> None:
     database, org = services.database, key.principal.org_id
     await usage_store.deliver(database, org, f"[{usage_record(org, key.principal.key_id).to_json()}]", NOW)
     for wanted in (
-        UsageFilter(NOW, NOW),
-        UsageFilter(NOW, NOW, model="m"),
-        UsageFilter(NOW, NOW, key_id="k"),
-        UsageFilter(NOW, NOW, "m", "k"),
+        UsageFilter(NOW, NOW + timedelta(days=1)),
+        UsageFilter(NOW, NOW + timedelta(days=1), model="m"),
+        UsageFilter(NOW, NOW + timedelta(days=1), key_id="k"),
+        UsageFilter(NOW, NOW + timedelta(days=1), "m", "k"),
     ):
         for groups in (ALL_GROUPS, (Group.DAY,), ()):
             await usage_report.report(database, org, wanted, groups, None, 20)
@@ -230,11 +230,15 @@ async def _books(services: Services, key: SeededKey) -> None:
     database, archive, org = services.database, FakeArchive(), key.principal.org_id
     await day_sums.sum_days(database, org, NOW + timedelta(days=5))
     assert (await retention.prune(database, archive, org, NOW + timedelta(days=400), 7)).records
-    await day_sums.sum_days(database, org, NOW + timedelta(days=5))  # there is nothing to sum any longer
+    late = usage_record(
+        org, key.principal.key_id
+    )  # of a day whose records are gone: there is nothing to sum any longer
+    await usage_store.deliver(database, org, f"[{late.to_json()}]", NOW)
+    await day_sums.sum_days(database, org, NOW + timedelta(days=5))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(day_sums, "PIECE_ROWS", 1)
-        late = [usage_record(org, key.principal.key_id, started_at=time_text(NOW + timedelta(days=8))) for _ in "ab"]
-        await usage_store.deliver(database, org, f"[{','.join(record.to_json() for record in late)}]", NOW)
+        two = [usage_record(org, key.principal.key_id, started_at=time_text(NOW + timedelta(days=8))) for _ in "ab"]
+        await usage_store.deliver(database, org, f"[{','.join(record.to_json() for record in two)}]", NOW)
         await day_sums.sum_days(database, org, NOW + timedelta(days=20))
     early = FakeClock(NOW - timedelta(days=205))
     assert (await bookkeeping.keep_books(database, archive, early, 7, lambda *_: None)).left == 0
