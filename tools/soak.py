@@ -53,7 +53,7 @@ from tools.state import Store, store_named
 LATE_SECONDS = 60  # an alarm, as in production
 MOST_UNAVAILABLE = 0.001  # of all calls
 NARROW_CLIENTS, WIDE_CLIENTS = 4, 2
-CHANGERS = 4  # who change keys and rules
+CHANGERS = 30  # who change keys and rules: at production's distance each change takes some seconds
 UPSTREAM_503 = "sim/busy-err503"
 PROGRESS_SECONDS = 10.0
 # What the log must never say (as in tests/e2e/conftest.py).
@@ -108,6 +108,8 @@ class Soak:
     memory: Memory = field(default_factory=Memory)
     steady: list[Steady] = field(default_factory=list)
     kill_at: int = 0
+    changes: int = 0
+    up_seconds: float = 0.0  # of the load
     lasting: dict[str, float] = field(default_factory=dict)  # about how many seconds the latest calls of a model took
     due: asyncio.Event = field(default_factory=asyncio.Event)  # a kill
     up: asyncio.Event = field(default_factory=asyncio.Event)
@@ -140,7 +142,9 @@ class Soak:
         print(
             f"soak: requests={len(self.outcomes)} restarts={len(self.kills)} overshoot_nano_usd={overshoot}"
             f" ledger_difference_nano_usd={self.found.nano_usd} leaked_reservations={leaked}"
-            f" wrong_refusals={self.found.wrong_refusals}",
+            f" wrong_refusals={self.found.wrong_refusals} changes={self.changes}"
+            f" changes_per_second={self.changes / self.up_seconds:.1f}"
+            f" calls_per_second={len(self.outcomes) / self.up_seconds:.0f}",
             flush=True,
         )
         return not (overshoot or leaked or self.found.wrong)
@@ -148,7 +152,7 @@ class Soak:
     async def _load(self, manager: Client) -> None:
         """Make all calls, and kill the Worker meanwhile."""
         self.up.set()
-        changes = Changes(self.rules)
+        changes, began = Changes(self.rules), time.monotonic()
         spare = await self.rules.add_key(manager, 0)
         watching = [
             self.rules.watch(Client(self.stack.port)),
@@ -172,6 +176,7 @@ class Soak:
         finally:
             for task in watchers:
                 task.cancel()
+            self.changes, self.up_seconds = changes.made, self.up_seconds + time.monotonic() - began
             say(f"{changes.made} changes of keys and rules, {len(changes.failed)} failed: {changes.failed[:2]}")
             if not changes.made:
                 self.found.add("nobody could change a key or a rule")
@@ -241,6 +246,7 @@ class Soak:
             await self.owned(self.stack.start)
             say(f"kill {number} with {under_way} calls under way; back after {time.monotonic() - before:.1f} s")
             await self.rules.top_up(manager)
+            self.up_seconds -= time.monotonic() - before
             self.up.set()
 
     async def _watch_provider(self) -> None:

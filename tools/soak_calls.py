@@ -149,11 +149,12 @@ class Client:
         self._writer: asyncio.StreamWriter | None = None
 
     async def ask(self, method: str, path: str, key: str, body: Json | None = None, **headers: str) -> Json:
-        """One call of the management API. Raises OSError or ValueError when it does not end with a 2xx."""
+        """One call of the management API. Raises OSError or ValueError when it does not end with a 2xx, and in time."""
         content = json.dumps(body).encode() if body is not None else b""
         try:
-            status, head, reader = await self._begin(request_bytes(method, path, key, content, **headers))
-            text = b"".join([piece async for piece in _body(head, reader)])
+            async with asyncio.timeout(CALL_SECONDS):
+                status, head, reader = await self._begin(request_bytes(method, path, key, content, **headers))
+                text = b"".join([piece async for piece in _body(head, reader)])
         except BaseException:
             self.close()
             raise

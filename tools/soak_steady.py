@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import cycle
@@ -23,7 +24,7 @@ NARROW, WIDE = 150_000, 10**15
 ASKED = tuple(kind for kind in KINDS if kind.model in ("sim/whole-chunks8", "sim/told-chunks12-gap2"))
 PAUSE_SECONDS = 0.05
 PAGE = "https://app.example.com"
-CHANGE_SECONDS = 0.2  # between two changes
+CHANGES_PER_SECOND = 5  # while Headgate is up
 
 
 @dataclass
@@ -101,11 +102,12 @@ async def ask(
 
 @dataclass
 class Changes:
-    """Who changes keys and rules that no call is refused by: nobody else may notice."""
+    """Who changes keys and rules that no call is refused by: nobody else may notice. They take turns."""
 
     rules: Rules
     made: int = 0
     failed: list[str] = field(default_factory=list)
+    turn: float = 0.0  # the next one's, by the monotonic clock
 
     async def go_on(self, port: int, up: asyncio.Event, key_id: str, calls: list[Outcome]) -> None:
         """Change one thing after another, until we are cancelled. What the minted keys' calls came to is in `calls`."""
@@ -114,11 +116,10 @@ class Changes:
             await up.wait()
             try:
                 await change(client, key_id, calls)
-                self.made += 1
             except NEAR_A_KILL as error:
                 client.close()
                 self.failed.append(f"{type(error).__name__}: {error}"[:200])
-            await asyncio.sleep(CHANGE_SECONDS)
+                await asyncio.sleep(1 / CHANGES_PER_SECOND)
 
     async def _mint(self, client: Client, _key_id: str, calls: list[Outcome]) -> None:
         kind: Kind = ASKED[0]
@@ -148,9 +149,17 @@ class Changes:
         await self._end(client, f"/api/v1/keys/{made['id']}")
 
     async def _ask(self, client: Client, method: str, path: str, body: Json) -> Json:
+        await self._wait_for_turn()
         told: Json = (await client.ask(method, path, self.rules.admin, body))["data"]
+        self.made += 1
         return told
 
     async def _end(self, client: Client, path: str) -> None:
         etag = (await client.ask("GET", path, self.rules.admin))["etag"]
+        await self._wait_for_turn()
         await client.ask("DELETE", path, self.rules.admin, if_match=etag)
+        self.made += 1
+
+    async def _wait_for_turn(self) -> None:
+        mine = self.turn = max(self.turn + 1 / CHANGES_PER_SECOND, time.monotonic())
+        await asyncio.sleep(mine - time.monotonic())
