@@ -30,6 +30,7 @@ ENTRY = "bench_growth_entry.py"
 MIB = 2**20
 SETTLE_SECONDS = 1.5  # what has been answered is settled and delivered by then
 TIMEOUT_SECONDS = 300
+ROWS_A_CALL = ("rows that D1 reads a call", "rows that the gate reads a call")
 SUCCESS = 2  # the hundreds of a status
 
 
@@ -150,18 +151,19 @@ class Ground:
         in_gates = json.loads(ask(self.stage.ports.headgate, "/__bench/rows"))["gate"]
         return int(ask(self.stage.ports.d1, "/rows")), int(in_gates)
 
-    def rows_a_call(self, bodies: Sequence[str]) -> tuple[float, float]:
+    def rows_a_call(self, size: int, bodies: Sequence[str]) -> Iterator[Figure]:
         """Rows that D1 and the gate read for a call, what follows it included."""
         before = self.rows()
         self.load(bodies, connections=1, pause=20, requests=self.effort.calls)
         time.sleep(SETTLE_SECONDS)
         after = self.rows()
-        return (after[0] - before[0]) / self.effort.calls, (after[1] - before[1]) / self.effort.calls
+        for name, one, other in zip(ROWS_A_CALL, after, before, strict=True):
+            yield Figure(name, size, (one - other) / self.effort.calls)
 
     # What is there
 
-    def fill(self, *copies: Copies, gate: bool = False) -> None:
-        """Stop, put rows into D1's file or the gate's, start."""
+    def fill(self, *copies: Copies, gate: bool = False, then: Sequence[str] = ()) -> None:
+        """Stop, put rows into D1's file or the gate's, change there what else must be, start."""
 
         def fill() -> None:
             with closing(sqlite3.connect(self.database("Gate" if gate else "Database"), isolation_level=None)) as file:
@@ -171,6 +173,8 @@ class Ground:
                 for each in copies:
                     names = [str(row[1]) for row in file.execute(f"PRAGMA table_info({each.table})")]
                     file.execute(each.sql(names))
+                for sql in then:
+                    file.execute(sql)
                 file.execute("COMMIT")
 
         self.stage.restart(fill)

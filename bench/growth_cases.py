@@ -26,6 +26,7 @@ class Dimension:
     about: str
     sizes: tuple[int, ...]
     measure: Callable[[Ground, list[int]], Iterator[Figure]]
+    main: str  # the figure that stands for it
 
 
 def end_users(ground: Ground, sizes: list[int]) -> Iterator[Figure]:
@@ -46,8 +47,7 @@ def end_users(ground: Ground, sizes: list[int]) -> Iterator[Figure]:
         bodies = [chat(f"e{number}") for number in range(min(size, 1_500))]
         yield Figure("a call at 16 connections, CPU ms", size, ground.load(bodies).cpu_ms)
         yield Figure("a call, 9 a second, CPU ms", size, _slowly(ground, bodies))
-        _, in_gate = ground.rows_a_call(bodies)
-        yield Figure("rows that the gate reads a call", size, in_gate)
+        yield from ground.rows_a_call(size, bodies)
         change = {"limit_usd": str(1_000_000 + size)}
         yield Figure("a policy change, ms", size, ground.milliseconds("PATCH", path, change))
         time.sleep(SETTLE_SECONDS)
@@ -77,7 +77,7 @@ def remembered(ground: Ground, sizes: list[int]) -> Iterator[Figure]:
         yield Figure("first call after a restart, ms", size, ground.milliseconds("POST", PATH, _body()))
         yield Figure("a call at 16 connections, CPU ms", size, ground.load([chat()]).cpu_ms)
         yield Figure("a call, 9 a second, CPU ms", size, _slowly(ground, [chat()]))
-        yield Figure("rows that the gate reads a call", size, ground.rows_a_call([chat()])[1])
+        yield from ground.rows_a_call(size, [chat()])
         change = {"limit": 1_000_000 + size}
         yield Figure("a policy change, ms", size, ground.milliseconds("PATCH", path, change))
 
@@ -97,6 +97,7 @@ def rules(ground: Ground, sizes: list[int]) -> Iterator[Figure]:
         yield Figure("a call of one end user, 16 connections, CPU ms", size, ground.load([chat("e0")]).cpu_ms)
         many = [chat(f"e{number}") for number in range(1_500)]
         yield Figure("a call of 1,500 in turn, CPU ms", size, ground.load(many).cpu_ms)
+        yield from ground.rows_a_call(size, many)
         added = {"scope": {"type": "org"}, "unit": "requests", "limit": 1_000_000, "window_seconds": 3_600}
         took = ground.milliseconds("POST", "/api/v1/limits", added)
         yield Figure("a rule more, ms", size, took)
@@ -120,6 +121,7 @@ def models(ground: Ground, sizes: list[int]) -> Iterator[Figure]:
         held = (after["heap_bytes"] - before["heap_bytes"]) / MIB
         yield Figure(f"held for {PROBED_KEYS} keys, MiB", size, max(held, 0.0))
         yield Figure("a warm call, CPU ms", size, ground.load([chat()], connections=4).cpu_ms)
+        yield from ground.rows_a_call(size, [chat()])
 
 
 def keys(ground: Ground, sizes: list[int]) -> Iterator[Figure]:
@@ -132,9 +134,7 @@ def keys(ground: Ground, sizes: list[int]) -> Iterator[Figure]:
         yield Figure("a new key, ms", size, ground.milliseconds("POST", "/api/v1/keys", body, best_of=3))
         ground.load([chat()], requests=32)
         yield Figure("a call, CPU ms", size, ground.load([chat()]).cpu_ms)
-        in_d1, in_gate = ground.rows_a_call([chat()])
-        yield Figure("rows that D1 reads a call", size, in_d1)
-        yield Figure("rows that the gate reads a call", size, in_gate)
+        yield from ground.rows_a_call(size, [chat()])
         probed = min(size, PROBED_KEYS)
 
         def each(count: int = probed) -> None:
@@ -155,6 +155,7 @@ def members(ground: Ground, sizes: list[int]) -> Iterator[Figure]:
         yield Figure("first page of the list, ms", size, ground.milliseconds("GET", path, best_of=3))
         ground.load([chat()], requests=32)
         yield Figure("a call, CPU ms", size, ground.load([chat()]).cpu_ms)
+        yield from ground.rows_a_call(size, [chat()])
 
 
 def organisations(ground: Ground, sizes: list[int]) -> Iterator[Figure]:
@@ -163,12 +164,13 @@ def organisations(ground: Ground, sizes: list[int]) -> Iterator[Figure]:
         ground.fill(Copies("orgs", first, size, {"id": identifier("i", "0003")}))
         ground.load([chat()], requests=32)
         yield Figure("a call, CPU ms", size, ground.load([chat()]).cpu_ms)
+        yield from ground.rows_a_call(size, [chat()])
         yield Figure("the hourly job, ms", size, ground.milliseconds("GET", "/__bench/hourly"))
         yield Figure("WebAssembly.Memory then, MiB", size, ground.memory()["wasm_bytes"] / MIB)
 
 
 def ledger(ground: Ground, sizes: list[int]) -> Iterator[Figure]:
-    """Records of one organisation over 90 days, of 1,000 keys, not summed yet."""
+    """Records of one organisation over 90 days, of 1,000 keys, before and after the hourly work."""
     ground.load([chat("e0")], connections=1, requests=1)
     time.sleep(SETTLE_SECONDS)
     ground.call("GET", "/readyz")
@@ -189,8 +191,37 @@ def ledger(ground: Ground, sizes: list[int]) -> Iterator[Figure]:
             "created_at": moment,
             "updated_at": moment,
         }
-        ground.fill(Copies("usage_records", 0, largest, changed, step=step))
+        ground.fill(Copies("usage_records", 0, largest, changed, step=step), then=_UNSUMMED)
         yield from _ledger_figures(ground, size)
+        yield from _summed_figures(ground, size)
+        ground.load([chat()], requests=32)
+        yield Figure("a call, CPU ms", size, ground.load([chat()]).cpu_ms)
+        yield from ground.rows_a_call(size, [chat()])
+
+
+# What the marks say of records that came by the way that all come, and of which nothing has been summed.
+_OLDEST = "(SELECT min(started_at) FROM usage_records)"
+_UNSUMMED = (
+    "DELETE FROM usage_days",
+    "UPDATE usage_marks SET summed_until = '1970-01-01', pruned_until = '1970-01-01', piece_ends_at = NULL",
+    f"UPDATE usage_marks SET unsummed_at = {_OLDEST}, oldest_at = {_OLDEST}",
+)
+
+
+def _summed_figures(ground: Ground, size: int) -> Iterator[Figure]:
+    """The hourly work, and reports after it."""
+    yield Figure("the hourly work sums it, s", size, ground.milliseconds("GET", "/__bench/hourly") / 1000)
+    start = time.strftime("%Y-%m-%d", time.gmtime(time.time() - (DAYS - 1) * 86_400))
+    middle = time.strftime("%Y-%m-%d", time.gmtime(time.time() - DAYS // 2 * 86_400))
+    deep = encode_cursor([middle, "sim/m5", *[""] * 5])
+    for name, query in (
+        ("by day, ms", "group_by=day"),
+        ("by day, model and key, a page amid, ms", f"group_by=day,model,key&cursor={deep}"),
+        ("by day and end user, a page, ms", "group_by=day,end_user"),
+        ("by end user, a page, ms", "group_by=end_user"),
+    ):
+        took = ground.milliseconds("GET", f"/api/v1/usage?from={start}&{query}", best_of=2)
+        yield Figure(f"usage, summed, {name}", size, took)
 
 
 def _ledger_figures(ground: Ground, size: int) -> Iterator[Figure]:
@@ -229,6 +260,8 @@ def audit(ground: Ground, sizes: list[int]) -> Iterator[Figure]:
             yield Figure(name, size, ground.milliseconds("GET", f"/api/v1/audit{query}", best_of=2))
         took = ground.milliseconds("GET", "/api/v1/audit/export")
         yield Figure("the export, µs a row", size, took * 1000 / size)
+        ground.load([chat()], requests=32)
+        yield from ground.rows_a_call(size, [chat()])
         yield Figure("a new key (adds a row), ms", size, ground.milliseconds("POST", "/api/v1/keys", {"name": "x"}))
 
 
@@ -306,16 +339,52 @@ def _keys(first: int, last: int) -> Copies:
 TO_100_000 = (10, 1_000, 10_000, 100_000)
 TO_A_MILLION = (1_000, 10_000, 100_000, 1_000_000)
 DIMENSIONS = (
-    Dimension("End users", "end users counted under one monthly budget of each", TO_100_000, end_users),
-    Dimension("Calls of a day", "calls remembered (12 a second: a million)", TO_A_MILLION, remembered),
-    Dimension("Rules", "limits and budgets, half of them of each end user", (0, 8, 40, 100), rules),
-    Dimension("Models", "the organisation's own names for models", (10, 100, 1_000), models),
-    Dimension("Keys", "keys of one organisation", TO_100_000, keys),
-    Dimension("Members", "people in one organisation", TO_100_000, members),
-    Dimension("Organisations", "organisations in which nothing happens", (10, 100, 1_000, 10_000), organisations),
-    Dimension("Ledger", "records of 90 days, of 1,000 keys, on D1", TO_A_MILLION, ledger),
-    Dimension("Audit log", "rows of one organisation's log, on D1", TO_A_MILLION, audit),
-    Dimension("Open streams", "streams at once, 150 events 20 ms apart, filtered", (10, 50, 200, 500), open_streams),
-    Dimension("Stream length", "events of each of ten streams, filtered", (50, 500, 5_000, 20_000), stream_length),
-    Dimension("Body size", "kilobytes of text in one call", (1, 100, 1_000, 4_000, 8_000), body_size),
+    Dimension(
+        "End users",
+        "end users counted under one monthly budget of each",
+        TO_100_000,
+        end_users,
+        "a call, 9 a second, CPU ms",
+    ),
+    Dimension(
+        "Calls of a day",
+        "calls remembered (12 a second: a million)",
+        TO_A_MILLION,
+        remembered,
+        "a call, 9 a second, CPU ms",
+    ),
+    Dimension(
+        "Rules",
+        "limits and budgets, half of them of each end user",
+        (0, 8, 40, 100),
+        rules,
+        "a call of 1,500 in turn, CPU ms",
+    ),
+    Dimension("Models", "the organisation's own names for models", (10, 100, 1_000), models, "a warm call, CPU ms"),
+    Dimension("Keys", "keys of one organisation", TO_100_000, keys, "a call, CPU ms"),
+    Dimension("Members", "people in one organisation", TO_100_000, members, "a call, CPU ms"),
+    Dimension(
+        "Organisations",
+        "organisations in which nothing happens",
+        (10, 100, 1_000, 10_000),
+        organisations,
+        "a call, CPU ms",
+    ),
+    Dimension("Ledger", "records of 90 days, of 1,000 keys, on D1", TO_A_MILLION, ledger, "a call, CPU ms"),
+    Dimension("Audit log", "rows of one organisation's log, on D1", TO_A_MILLION, audit, "first page, ms"),
+    Dimension(
+        "Open streams",
+        "streams at once, 150 events 20 ms apart, filtered",
+        (10, 50, 200, 500),
+        open_streams,
+        "CPU ms a stream",
+    ),
+    Dimension(
+        "Stream length",
+        "events of each of ten streams, filtered",
+        (50, 500, 5_000, 20_000),
+        stream_length,
+        "CPU ms a stream",
+    ),
+    Dimension("Body size", "kilobytes of text in one call", (1, 100, 1_000, 4_000, 8_000), body_size, "CPU ms a call"),
 )

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-# A figure that stays within this factor over all sizes is called constant: two cores are not quieter.
+# A figure that stays within this factor over all sizes is called flat: two cores are not quieter.
 STEADY = 1.5
 # The laws that are tried, simplest first. Each is a fixed part and a part that grows so.
 LAWS: tuple[tuple[str, Callable[[float], float]], ...] = (
-    ("root", lambda n: n**0.5),
+    ("log", lambda n: math.log(n + 1)),
     ("linear", lambda n: n),
     ("**square**", lambda n: n * n),
 )
@@ -27,11 +28,11 @@ class Law:
 
 
 def law_of(values: Mapping[int, float]) -> Law:
-    """Return the law of figures by size. With fewer than three sizes there is none but constant or not."""
+    """Return the law of figures by size. With fewer than three sizes there is none but flat or not."""
     least, most = min(values.values()), max(values.values())
     first, last = values[min(values)], values[max(values)]
     if most <= 0 or most <= STEADY * least or last <= STEADY * first:
-        return Law("constant")
+        return Law("flat")
     if len(values) < FEWEST:
         return Law("grows")
     fits = [(name, *_fit(values, part)) for name, part in LAWS]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
-from bench.growth import Figure
+from bench.growth import ROWS_A_CALL, Figure
 from bench.growth_cases import Dimension
 from bench.growth_law import law_of
 from bench.speed_table import table
@@ -17,12 +18,16 @@ HEADING = "## How cost grows"
 TEXT = """\
 {heading}
 
-Written by `bench/run.py --only growth`{quick}. One dimension at a time, on bare workerd, with the tables filled by SQL
-while it is stopped (`bench/growth_cases.py`); D1 is SQLite behind a Durable Object in the same process, so **CPU** is
-that of the Worker, the gate and the database together. One run each, on two cores that did other things besides
-({load}): compare within a line. **Law** is what fits the figures: constant (within a factor of 1.5), root, linear with
-what a thousand more add, or square, which would be a defect. In brackets stands what the same was before the work on
-growth, where it was measured then. Rows read are money in production: SQLite itself counts them.
+Written by `bench/run.py --only growth`{quick} on {date}. One dimension at a time, on bare workerd, with the tables
+filled by SQL while it is stopped (`bench/growth_cases.py`); D1 is SQLite behind a Durable Object in the same process,
+so **CPU** is that of the Worker, the gate and the database together. One run each, on two cores that did other things
+besides ({load}): compare within a line. **Law** is what fits the figures: flat (within a factor of 1.5), log, linear
+with what a thousand more add, or square, which would be a defect. In brackets stands what the same was before the work
+on growth, where it was measured then. Rows read are money in production: SQLite itself counts them.
+
+In short, from the smallest to the largest of each:
+
+{summary}
 
 {dimensions}
 """
@@ -91,6 +96,8 @@ def growth_section(measured: Sequence[Measured], load: str, *, quick: bool) -> s
         heading=HEADING,
         quick=" --quick" if quick else "",
         load=load,
+        date=datetime.now(UTC).strftime("%Y-%m-%d"),
+        summary=_summary(measured),
         dimensions="\n\n".join(map(_dimension, measured)),
     )
 
@@ -112,12 +119,34 @@ def kept_section(page: Path) -> str:
     return section_of(page.read_text(encoding="utf-8")) if page.exists() else ""
 
 
+def _summary(measured: Sequence[Measured]) -> str:
+    """Return a line for each dimension: its reach, its main figure with the law, and the rows that a call reads."""
+    rows = []
+    for one in measured:
+        sizes = sorted({figure.size for figure in one.figures})
+        if sizes:
+            main = _values(one.figures, one.dimension.main)
+            law = law_of(main).name if main else ""
+            reach = f"{sizes[0]:,} … {sizes[-1]:,}"
+            rows.append([one.dimension.about, reach, one.dimension.main, _span(main), law]
+                        + [_span(_values(one.figures, name)) for name in ROWS_A_CALL])  # fmt: skip
+    return table(("", "from … to", "figure", "then", "law", "D1 rows a call", "gate rows a call"), rows)
+
+
+def _values(figures: Sequence[Figure], name: str) -> dict[int, float]:
+    return {figure.size: figure.value for figure in figures if figure.name == name}
+
+
+def _span(values: Mapping[int, float]) -> str:
+    return f"{_number(values[min(values)])} … {_number(values[max(values)])}" if values else ""
+
+
 def _dimension(measured: Measured) -> str:
     dimension, figures = measured.dimension, measured.figures
     sizes = sorted({figure.size for figure in figures})
     rows = []
     for name in dict.fromkeys(figure.name for figure in figures):
-        values = {figure.size: figure.value for figure in figures if figure.name == name}
+        values = _values(figures, name)
         before = BEFORE.get(dimension.name, {}).get(name, {})
         law = law_of(values)
         more = f", {_number(law.per_thousand)} a thousand" if law.per_thousand is not None else ""
