@@ -136,6 +136,11 @@ class Stack:
             self._worker.stop()
         self.start()
 
+    def set_variables(self, **variables: str) -> None:
+        """Change the Worker's environment, and start it again."""
+        self._variables |= variables
+        self.restart()
+
     def kill(self) -> None:
         """End the Worker's processes with SIGKILL, as a crash would. `start` brings them back.
 

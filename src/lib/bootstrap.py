@@ -11,7 +11,7 @@ from lib.audit.audited import AuditedStore
 from lib.audit.chain import chain_key
 from lib.audit.refusals import Refusals
 from lib.clock import SystemClock
-from lib.config import Config, MailKind, read_config
+from lib.config import Config, ConfigError, MailKind, Records, read_config
 from lib.failures import Failure
 from lib.gateway import model_lists
 from lib.gateway.accounts import Accounts
@@ -32,6 +32,7 @@ from lib.identity.passwords import Cost, Passwords
 from lib.identity.provider_settings import read_providers
 from lib.identity.shield import Shield
 from lib.identity.signing_keys import SigningKeys
+from lib.runtime.archive import archive_of
 from lib.runtime.argon2 import CtypesArgon2
 from lib.runtime.bell import JsBell
 from lib.runtime.environment import variable_reader
@@ -68,7 +69,9 @@ def bootstrap(env: Any) -> Services:
     config = read_config(variable)
     clock, signatures = SystemClock(), WebCryptoSignatures()
     store = AuditedStore(store_of(env), chain_key(config.secret), Turns(JsBell, clock))
-    cache = cache_of(env)
+    archive, cache = archive_of(env), cache_of(env)
+    if archive is None and config.ledger_records is Records.ARCHIVE:
+        raise ConfigError("LEDGER_RECORDS is archive, so wrangler.toml must bind ARCHIVE")
     mailer, outbox = mail_of(env, config.mail, clock)
     denials = Denials(cache)
     accounts = Accounts(cache, denials)
@@ -100,6 +103,7 @@ def bootstrap(env: Any) -> Services:
         clock=clock,
         store=store,
         database=store.open(),
+        archive=archive,
         pepper=derive(config.secret, "api-key-pepper"),
         accounts=accounts,
         shield=Shield(),

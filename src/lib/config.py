@@ -49,6 +49,13 @@ class SignUp(StrEnum):
     INVITATION = "invitation"
 
 
+class Records(StrEnum):
+    """Where single usage records stay: the variable LEDGER_RECORDS."""
+
+    STORE = "store"  # for LEDGER_RETENTION_DAYS, then in the archive
+    ARCHIVE = "archive"  # in the store until their day is settled and summed, then in the archive
+
+
 class MailKind(StrEnum):
     """Who takes our mails: the variable MAIL."""
 
@@ -135,7 +142,8 @@ class Config:
     upstream_timeout_seconds: UPSTREAM_TIMEOUT_SECONDS, how long one call to a provider may last, its stream included.
     output_floor_tokens: OUTPUT_FLOOR_TOKENS, the least output that a budget must cover where a client sets no maximum.
     default_output_tokens: DEFAULT_OUTPUT_TOKENS, the most that we ask for then of a model whose maximum nobody told.
-    ledger_retention_days: LEDGER_RETENTION_DAYS, how long single usage records stay in the store.
+    ledger_records: LEDGER_RECORDS, where single usage records stay.
+    ledger_retention_days: LEDGER_RETENTION_DAYS, how long in the store, where they stay there.
     account, session, mail, place: see there.
     """
 
@@ -148,6 +156,7 @@ class Config:
     output_floor_tokens: int
     default_output_tokens: int
     ledger_retention_days: int
+    ledger_records: Records = Records.STORE
     account: AccountConfig = AccountConfig()
     session: SessionConfig = SessionConfig()
     mail: MailConfig = MailConfig()
@@ -176,6 +185,7 @@ def read_config(variable: Callable[[str], str | None]) -> Config:
         output_floor_tokens=_whole("OUTPUT_FLOOR_TOKENS", variable, 64, 9999),
         default_output_tokens=_whole("DEFAULT_OUTPUT_TOKENS", variable, 4096, 99_999),
         ledger_retention_days=_whole("LEDGER_RETENTION_DAYS", variable, 30, 3650, least=7),
+        ledger_records=Records(_one_of("LEDGER_RECORDS", variable, tuple(Records)) or Records.STORE),
         account=(account := _account(variable)),
         session=_session(variable),
         mail=_mail(variable, account.public_url),

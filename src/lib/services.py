@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from lib.admission.archive import Archive
 from lib.admission.counters import Counted, Counter, Place, Remembered
 from lib.admission.decision import Ask, Refusal
 from lib.altered import altered
@@ -85,6 +86,7 @@ class Services:
     clock: Clock
     store: Store
     database: Database
+    archive: Archive | None
     pepper: bytes
     accounts: Accounts
     shield: Shield

@@ -9,7 +9,8 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from lib.admission import ledger, ledger_check
-from lib.admission.ledger import LedgerFilter, Place, Records
+from lib.admission.archived import Place
+from lib.admission.ledger import LedgerFilter, Records
 from lib.gateway.models import Cause
 from lib.http import ndjson, render
 from lib.http.errors import BadRequest, NotFound
@@ -117,7 +118,11 @@ async def get_entry(services: Services, request: Validated[None, NoQuery], princ
     """Show one call."""
     record_id = request.path["id"]
     await services.gates.flush(principal.org_id)
-    row = await ledger.find(services.database, principal.org_id, record_id) if is_id(record_id) else None
+    row = (
+        await ledger.find(services.database, services.archive, principal.org_id, record_id)
+        if is_id(record_id)
+        else None
+    )
     if row is None:
         raise NotFound("There is no such record.")
     return render.data(LedgerEntry.model_validate(row))
@@ -138,7 +143,7 @@ async def export_ledger(
     await services.gates.flush(principal.org_id)
 
     async def read(place: Place) -> Records:
-        return await ledger.oldest(database, principal.org_id, wanted, place, ledger.EXPORT_ROWS)
+        return await ledger.oldest(database, services.archive, principal.org_id, wanted, place, ledger.EXPORT_ROWS)
 
     # Before the answer begins: where the store is away, that is an error and no broken body.
     first = await read(after)
@@ -154,7 +159,7 @@ async def verify_ledger(services: Services, request: Validated[None, NoQuery], p
 async def _page(services: Services, principal: Principal, query: PageQuery, wanted: LedgerFilter) -> Response:
     before = _place(decode_cursor(query.cursor, ["", AFTER_ALL]), LAST_MOMENT)
     await services.gates.flush(principal.org_id)
-    found = await ledger.newest(services.database, principal.org_id, wanted, before, query.limit)
+    found = await ledger.newest(services.database, services.archive, principal.org_id, wanted, before, query.limit)
     cursor = encode_cursor(_texts(found.next)) if found.next else None
     return render.page([LedgerEntry.model_validate(row) for row in found.rows], cursor)
 

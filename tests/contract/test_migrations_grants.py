@@ -17,6 +17,7 @@ GRANTS = {
     "usage_records": {"SELECT", "INSERT", "UPDATE", "DELETE"},
     "usage_days": {"SELECT", "INSERT", "UPDATE", "DELETE"},
     "usage_marks": {"SELECT", "INSERT", "UPDATE"},
+    "usage_objects": {"SELECT", "INSERT", "DELETE"},
     "limits": {"SELECT", "INSERT", "UPDATE", "DELETE"},
     "budgets": {"SELECT", "INSERT", "UPDATE", "DELETE"},
     "budget_adjustments": {"SELECT", "INSERT", "DELETE"},

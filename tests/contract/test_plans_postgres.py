@@ -13,7 +13,7 @@ from tools.postgres_target import PostgresTarget
 
 GROWING = {
     "usage_records", "api_keys", "models", "model_prices", "idempotent_answers", "orgs", "users", "memberships",
-    "limits", "budgets", "usage_days", "usage_marks",
+    "limits", "budgets", "usage_days", "usage_marks", "usage_objects",
 }  # fmt: skip
 STATEMENTS = statements_on_d1()
 

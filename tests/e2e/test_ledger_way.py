@@ -9,12 +9,15 @@ import gzip
 import json
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
 
+from lib.ids import new_id
+from lib.store.dialect import time_text
 from tests.e2e.support.chosen import STORE
 from tests.e2e.support.headgate import Headgate, Json
 from tests.e2e.support.log import told
@@ -105,6 +108,7 @@ class History:
     old: list[str]
     models: tuple[str, str, str]
     reports: list[list[Json]]
+    ledger: list[Json]
 
 
 def reports(own: Headgate) -> list[list[Json]]:
@@ -116,10 +120,26 @@ def reports(own: Headgate) -> list[list[Json]]:
     ]
 
 
+def ledger_of(own: Headgate) -> list[Json]:
+    """All records: listed, each by itself, and as the export has them, which must be the same."""
+    listed = own.all_pages("/api/v1/ledger", limit=3)
+    assert [own.get(f"/api/v1/ledger/{entry['id']}").json()["data"] for entry in listed] == listed
+    *exported, end = map(json.loads, own.get("/api/v1/ledger/export").text.splitlines())
+    assert (exported, end) == (listed[::-1], {"meta": {"next_cursor": None}})
+    for model in {str(entry["model"]) for entry in listed}:
+        some = [entry for entry in listed if entry["model"] == model]
+        assert own.all_pages("/api/v1/ledger", limit=2, model=model, estimated="false") == some
+    return listed
+
+
 def move_back(stack: Stack, model: str, days: int) -> None:
     """Have a model's records begin so many days ago, and the job know of it as if they had come so."""
-    at = (datetime.now(UTC) - timedelta(days=days)).strftime("%Y-%m-%dT12:00:00.000000Z")
-    stack.target().execute(f"UPDATE usage_records SET started_at = '{at}' WHERE model = '{model}';")
+    noon = (datetime.now(UTC) - timedelta(days=days)).replace(hour=12, minute=0, second=0, microsecond=0)
+    at, made = time_text(noon), new_id(noon)[: len("01234567-0123")]
+    stack.target().execute(
+        f"UPDATE usage_records SET started_at = '{at}', id = '{made}' || substr(id, {len(made) + 1})"
+        f" WHERE model = '{model}';"
+    )
     stack.target().execute(f"UPDATE usage_marks SET unsummed_at = '{at}', oldest_at = '{at}' WHERE oldest_at > '{at}';")
 
 
@@ -128,13 +148,13 @@ def history(ledger_stack: Stack, own: Headgate) -> History:
     models = (sim_model(), sim_model(), sim_model())
     for model in models:
         call(own, model, 3)
-    old, recent, _ = (arrived(ledger_stack, model, 3) for model in models)
-    assert recent
+    for model in models:
+        arrived(ledger_stack, model, 3)
     move_back(ledger_stack, models[0], OLD)
     move_back(ledger_stack, models[1], RECENT)
-    before = reports(own)
+    history = History(stored_records(ledger_stack, models[0]), models, reports(own), ledger_of(own))
     ledger_stack.run_daily_work()
-    return History(old, models, before)
+    return history
 
 
 def test_a_report_is_the_same_after_days_are_summed_and_records_went(own: Headgate, history: History) -> None:
@@ -143,8 +163,11 @@ def test_a_report_is_the_same_after_days_are_summed_and_records_went(own: Headga
     assert sum(line["requests"] for line in history.reports[0] if line["model"] in history.models) == 9
 
 
-def test_old_records_are_gone_and_recent_ones_are_not(ledger_stack: Stack, history: History) -> None:
-    """Those of days older than LEDGER_RETENTION_DAYS."""
+def test_old_records_have_left_the_store_and_are_read_as_ever(
+    ledger_stack: Stack, own: Headgate, history: History
+) -> None:
+    """Those of days older than LEDGER_RETENTION_DAYS: in pages, by filters, one by one, and exported."""
+    assert ledger_of(own) == history.ledger
     assert [len(stored_records(ledger_stack, model)) for model in history.models] == [0, 3, 3]
 
 
@@ -165,3 +188,24 @@ def test_the_next_days_work_counts_nothing_twice(ledger_stack: Stack, own: Headg
     arrived(ledger_stack, history.models[1], 4)
     ledger_stack.run_daily_work()
     assert sum(line["requests"] for line in reports(own)[1] if line["model"] in history.models) == 10
+
+
+def test_records_may_live_in_the_archive(ledger_stack: Stack, own: Headgate, history: History) -> None:
+    """The setting is changed: what is settled leaves the store, and nobody sees a difference; nor a way back.
+
+    The Worker is killed while they move.
+    """
+    report, ledger = reports(own), ledger_of(own)
+    ledger_stack.set_variables(LEDGER_RECORDS="archive")
+    with ThreadPoolExecutor() as beside:
+        work = beside.submit(ledger_stack.run_daily_work)
+        day = (datetime.now(UTC) - timedelta(days=RECENT)).date().isoformat()
+        until(lambda: archived(ledger_stack, f"ledger/{ledger_stack.org_id}/{day}/"), "an object", SECONDS)
+        ledger_stack.kill()
+        work.exception()  # it may have been quicker
+    ledger_stack.start()
+    ledger_stack.run_daily_work()
+    assert [len(stored_records(ledger_stack, model)) for model in history.models] == [0, 1, 3]
+    assert (reports(own), ledger_of(own)) == (report, ledger)
+    ledger_stack.set_variables(LEDGER_RECORDS="store")
+    assert (reports(own), ledger_of(own)) == (report, ledger)

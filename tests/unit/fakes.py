@@ -182,7 +182,7 @@ class FakeStreams:
 
 @dataclass
 class FakeArchive:
-    """Implements `lib.admission.archive.Archive`. `failure` is what the next write ends with, before it is done."""
+    """Implements `lib.admission.archive.Archive`. `failure` is what each call ends with, before it is done."""
 
     objects: dict[str, bytes] = field(default_factory=dict)
     failure: str | None = None
@@ -191,6 +191,11 @@ class FakeArchive:
         if self.failure is not None:
             raise ArchiveUnavailable(self.failure)
         self.objects[name] = body
+
+    async def get(self, name: str) -> bytes | None:
+        if self.failure is not None:
+            raise ArchiveUnavailable(self.failure)
+        return self.objects.get(name)
 
 
 def raw_request(

@@ -96,6 +96,16 @@ def test_a_retention_that_is_one_is_taken(text: str | None, days: int) -> None:
     assert read({**REQUIRED, "LEDGER_RETENTION_DAYS": text}).ledger_retention_days == days
 
 
+@pytest.mark.parametrize(
+    ("text", "where"), [(None, "store"), ("", "store"), ("store", "store"), ("archive", "archive")]
+)
+def test_where_records_stay(text: str | None, where: str) -> None:
+    """In the store, unless somebody says otherwise; nothing else is taken."""
+    assert read({**REQUIRED, "LEDGER_RECORDS": text}).ledger_records == where
+    with pytest.raises(ConfigError, match="LEDGER_RECORDS must be one of store, archive"):
+        read({**REQUIRED, "LEDGER_RECORDS": "r2"})
+
+
 @pytest.mark.parametrize(("text", "most"), [(None, 4096), ("1", 1), ("99999", 99_999)])
 def test_the_most_output_where_nobody_told(text: str | None, most: int) -> None:
     """4,096 unless the deployment says otherwise."""

@@ -40,7 +40,7 @@ from lib.services import Services
 from lib.store.d1 import D1Store
 from tests.seen import DOCUMENT, ROUTER, SEEN
 from tests.unit.admission.sqlite_sql import SqliteSql
-from tests.unit.fakes import FakeClock, FakeKv, FakeSealer, FakeStreams, known, raw_request, run
+from tests.unit.fakes import FakeArchive, FakeClock, FakeKv, FakeSealer, FakeStreams, known, raw_request, run
 from tests.unit.gateway.fake_upstream import FakeUpstream
 from tests.unit.identity.counting_hasher import CountingHasher
 from tests.unit.identity.cpython_signatures import CPythonSignatures
@@ -298,6 +298,7 @@ async def _new_world(config: Config, kv: FakeKv) -> World:
         clock=clock,
         store=audited,
         database=audited.open(),
+        archive=FakeArchive(),
         pepper=PEPPER,
         accounts=accounts,
         shield=Shield(),

@@ -1,11 +1,17 @@
-"""The ledger of an organisation, read record by record: newest first in pages, or oldest first from end to end."""
+"""The ledger of an organisation, read record by record: newest first in pages, or oldest first from end to end.
+
+What has left the store is read in the archive, and answered together with what has not.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
+from lib.admission import archived
+from lib.admission.archive import Archive
+from lib.admission.archived import Place, Span
 from lib.store.database import Database, Value
 from lib.store.dialect import Dialect
 from lib.store.reading import MOST_LOOKED_AT, Found, cut
@@ -16,7 +22,6 @@ from lib.store.scope import Org
 EXPORT_ROWS = 2_500  # in memory at a time
 _COLUMNS = columns(UsageRecordRow)
 
-Place = tuple[datetime, str]  # a start time and an id: what the ledger is sorted by
 Records = Found[UsageRecordRow, Place]
 
 
@@ -33,6 +38,16 @@ class LedgerFilter:
     cause: str | None = None
     estimated: bool | None = None
 
+    @property
+    def named(self) -> Mapping[str, Value]:
+        """Return what records must have, by column. Of these an index knows `key_id` alone."""
+        columns = ("model", "key_id", "end_user", "provider", "cause", "estimated")
+        return {name: value for name in columns if (value := getattr(self, name)) is not None}
+
+    def matches(self, row: UsageRecordRow) -> bool:
+        """Tell whether a record has it all."""
+        return all(getattr(row, name) == value for name, value in self.named.items())
+
 
 @dataclass(frozen=True, slots=True)
 class _Order:
@@ -47,56 +62,75 @@ _NEWEST = _Order("<", ">=", "started_at DESC, id DESC")
 _OLDEST = _Order(">", "<=", "started_at ASC, id ASC")
 
 
-async def newest(database: Database, org_id: str, wanted: LedgerFilter, before: Place, limit: int) -> Records:
+async def newest(
+    database: Database, archive: Archive | None, org_id: str, wanted: LedgerFilter, before: Place, limit: int
+) -> Records:
     """Return records, newest first, older than the place `before`."""
-    before = min(before, (wanted.end, ""))
-    return await _page(database, org_id, wanted, (before, (wanted.start, "")), limit, _NEWEST)
+    span = Span(min(before, (wanted.end, "")), (wanted.start, ""), newest_first=True)
+    return await _everywhere(database, archive, org_id, wanted, span, limit)
 
 
-async def oldest(database: Database, org_id: str, wanted: LedgerFilter, after: Place, limit: int) -> Records:
+async def oldest(
+    database: Database, archive: Archive | None, org_id: str, wanted: LedgerFilter, after: Place, limit: int
+) -> Records:
     """Return records, oldest first, newer than the place `after`."""
-    after = max(after, (wanted.start, ""))
-    return await _page(database, org_id, wanted, (after, (wanted.end, "")), limit, _OLDEST)
+    span = Span(max(after, (wanted.start, "")), (wanted.end, ""), newest_first=False)
+    return await _everywhere(database, archive, org_id, wanted, span, limit)
 
 
-async def find(database: Database, org_id: str, record_id: str) -> UsageRecordRow | None:
+async def find(database: Database, archive: Archive | None, org_id: str, record_id: str) -> UsageRecordRow | None:
     """Return one record, or None when the organisation has none of this id."""
     sql = f"SELECT {_COLUMNS} FROM usage_records WHERE org_id = ? AND id = ?"
-    return await database.one(Org(org_id), UsageRecordRow, sql, org_id, record_id)
+    row = await database.one(Org(org_id), UsageRecordRow, sql, org_id, record_id)
+    return row or await archived.find(database, archive, org_id, record_id)
 
 
-async def _page(
-    database: Database, org_id: str, wanted: LedgerFilter, reach: tuple[Place, Place], limit: int, order: _Order
+async def _everywhere(
+    database: Database, archive: Archive | None, org_id: str, wanted: LedgerFilter, span: Span, limit: int
 ) -> Records:
-    """Read on from the first place of `reach` to the second.
+    """Read a span in the store, then in the archive, as far as the page may reach.
+
+    In this order: what moves meanwhile is in both, and never in neither.
+    """
+    stored = await _page(database, org_id, wanted, span, limit)
+    rest = replace(span, far=stored.next or span.far)
+    moved = await archived.page(database, archive, org_id, rest, wanted.matches, limit)
+    edge = moved.next or stored.next  # the archive was read up to the store's own edge
+    if not moved.rows and edge == stored.next:
+        return stored
+    rows = {(row.started_at, row.id): row for row in (*moved.rows, *stored.rows)}
+    whole = [(place, row) for place, row in rows.items() if edge is None or place == edge or span.beyond(edge, place)]
+    ordered = [row for _, row in sorted(whole, reverse=span.newest_first)]
+    return cut(ordered, limit, lambda row: (row.started_at, row.id), edge)
+
+
+async def _page(database: Database, org_id: str, wanted: LedgerFilter, span: Span, limit: int) -> Records:
+    """Read on in the store from where the span starts.
 
     Both ends are places, so that the index is searched for them: a page far back costs what the first one does. What
     no index knows is looked for among so many records at a time.
     """
-    place, far = reach
-    edge = await _edge(database, org_id, wanted, reach, order) if _unindexed(wanted) else None
-    bound: list[Value] = [org_id, *place, *(edge or far)]
-    named = _named(bound, {"key_id": wanted.key_id, **_unindexed(wanted)})
+    edge = await _edge(database, org_id, wanted, span) if wanted.named.keys() - {"key_id"} else None
+    bound: list[Value] = [org_id, *span.start, *(edge or span.far)]
+    named = _named(bound, wanted.named)
     rows = await database.query(
         Org(org_id),
         UsageRecordRow,
-        f"{_read(database.dialect, _COLUMNS, wanted, order, named)} LIMIT ?{len(bound) + 1}",
+        f"{_read(database.dialect, _COLUMNS, wanted, span, named)} LIMIT ?{len(bound) + 1}",
         *bound,
         limit + 1,
     )
     return cut(rows, limit, lambda row: (row.started_at, row.id), edge)
 
 
-async def _edge(
-    database: Database, org_id: str, wanted: LedgerFilter, reach: tuple[Place, Place], order: _Order
-) -> Place | None:
+async def _edge(database: Database, org_id: str, wanted: LedgerFilter, span: Span) -> Place | None:
     """Return the place up to which a page looks; None where that is all there is."""
-    bound: list[Value] = [org_id, *reach[0], *reach[1]]
-    named = _named(bound, {"key_id": wanted.key_id})
+    bound: list[Value] = [org_id, *span.start, *span.far]
+    named = _named(bound, {name: value for name, value in wanted.named.items() if name == "key_id"})
     found = await database.one(
         Org(org_id),
         _Edge,
-        f"{_read(database.dialect, 'started_at, id', wanted, order, named)} LIMIT 1 OFFSET ?{len(bound) + 1}",
+        f"{_read(database.dialect, 'started_at, id', wanted, span, named)} LIMIT 1 OFFSET ?{len(bound) + 1}",
         *bound,
         MOST_LOOKED_AT - 1,
     )
@@ -109,20 +143,9 @@ class _Edge:
     id: str
 
 
-def _unindexed(wanted: LedgerFilter) -> Mapping[str, Value]:
-    """Return the filters that no index knows, by column. An index more would be bytes for each record."""
-    named: dict[str, Value] = {
-        "model": wanted.model,
-        "end_user": wanted.end_user,
-        "provider": wanted.provider,
-        "cause": wanted.cause,
-        "estimated": wanted.estimated,
-    }
-    return {column: value for column, value in named.items() if value is not None}
-
-
-def _read(dialect: Dialect, selected: str, wanted: LedgerFilter, order: _Order, named: str) -> str:
+def _read(dialect: Dialect, selected: str, wanted: LedgerFilter, span: Span, named: str) -> str:
     """Return the SELECT of what lies between two places. Left alone, SQLite would read all keys' for one key."""
+    order = _NEWEST if span.newest_first else _OLDEST
     hint = dialect.by_index("usage_records_by_key") if wanted.key_id is not None else ""
     return (
         f"SELECT {selected} FROM usage_records{hint} WHERE org_id = ?1"
@@ -135,7 +158,6 @@ def _named(bound: list[Value], filters: Mapping[str, Value]) -> str:
     """Return the conditions of filters, and put what is bound to them behind what is in `bound`."""
     conditions = ""
     for column, value in filters.items():
-        if value is not None:
-            bound.append(value)
-            conditions += f" AND {column} = ?{len(bound)}"
+        bound.append(value)
+        conditions += f" AND {column} = ?{len(bound)}"
     return conditions

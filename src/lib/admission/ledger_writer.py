@@ -9,9 +9,11 @@ from datetime import datetime
 from typing import Protocol
 
 from lib import failures
+from lib.admission.archive import Archive
+from lib.admission.delivery import deliver_what_fits
 from lib.admission.ledger_messages import merged, org_of, unpacked, writes
 from lib.admission.outbox import Log
-from lib.admission.usage_store import Record, deliver_what_fits
+from lib.admission.usage_store import Record
 from lib.failures import Failure
 from lib.store.database import Database, StoreUnavailable
 
@@ -46,6 +48,7 @@ class Writer:
     """Writes one batch of messages."""
 
     database: Database
+    archive: Archive | None
     confirm: Confirm
     log: Log
     now: datetime
@@ -99,7 +102,7 @@ class Writer:
     async def _deliver(self, org_id: str, records: Sequence[Record]) -> None:
         if not records:
             return
-        refused = await deliver_what_fits(self.database, org_id, records, self.now)
+        refused = await deliver_what_fits(self.database, self.archive, org_id, records, self.now)
         for record, reason in refused:
             self.log.error("usage_record_rejected", record=_text(record), reason=str(reason))
         rejected = [record for record, _ in refused]

@@ -11,9 +11,11 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from lib import failures
+from lib.admission.archive import Archive
+from lib.admission.delivery import deliver_what_fits
 from lib.admission.gate import Gate
 from lib.admission.ledger_messages import UnderWay, ids_of
-from lib.admission.usage_store import Record, deliver_what_fits
+from lib.admission.usage_store import Record
 from lib.clock import Clock
 from lib.failures import Failure
 from lib.store.database import Store
@@ -45,10 +47,20 @@ class Log(Protocol):
 class Outbox:
     """The outbox of `gate`, which is one organisation's. Times are milliseconds since 1970."""
 
-    def __init__(self, gate: Gate, org_id: str, store: Store, queue: Queue | None, clock: Clock, log: Log) -> None:
+    def __init__(
+        self,
+        gate: Gate,
+        org_id: str,
+        store: Store,
+        archive: Archive | None,
+        queue: Queue | None,
+        clock: Clock,
+        log: Log,
+    ) -> None:
         self._gate = gate
         self._org_id = org_id
         self._store = store
+        self._archive = archive
         self._queue = queue
         self._clock = clock
         self._log = log
@@ -104,7 +116,7 @@ class Outbox:
     async def _write(self, records: Sequence[Record]) -> None:
         database = self._store.open()
         try:
-            refused = await deliver_what_fits(database, self._org_id, records, self._clock.now())
+            refused = await deliver_what_fits(database, self._archive, self._org_id, records, self._clock.now())
         finally:
             await database.close()
         for record, error in refused:

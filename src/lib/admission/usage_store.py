@@ -9,19 +9,19 @@ from datetime import datetime
 from functools import cache
 from typing import Any, get_args, get_type_hints
 
-from lib.admission.day_sums import COLUMNS, FIRST_DAY, GROUPED, PLACE, SUMS, subjects, summed
+from lib.admission.day_sums import FIRST_DAY
 from lib.admission.usage_record import UsageRecord
-from lib.store.database import Database, Statement, StoreError, StoreUnavailable
+from lib.store.database import Database, Statement
 from lib.store.dialect import Dialect
 from lib.store.schema import UsageRecordRow
 from lib.store.scope import Org
 
 Record = Mapping[str, Any]  # the members of a `UsageRecord`
 
-_CORRECTED = [
+CORRECTED = (
     "cause", "status", "estimated", "input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens",
-    "cost_nano_usd", "price_version", "first_byte_ms", "duration_ms", "updated_at",
-]  # fmt: skip
+    "cost_nano_usd", "price_version", "first_byte_ms", "duration_ms",
+)  # fmt: skip
 
 
 def _column_types() -> dict[str, type]:
@@ -35,23 +35,24 @@ _COLUMNS = _column_types()
 
 
 @cache
-def _insert(dialect: Dialect) -> str:
-    """Return the statement that writes records.
+def insert(dialect: Dialect, condition: str = "true") -> str:
+    """Return the statement that writes records, where a condition of ours holds.
 
     The batch is one parameter, so that a statement stays far below D1's limit of 100 however many rows it writes.
     A record that is there already is left alone, unless it was written for a request that had been given up.
     """
+    corrected = ", ".join(f"{name} = excluded.{name}" for name in (*CORRECTED, "updated_at"))
     return (
         f"INSERT INTO usage_records (org_id, {', '.join(_COLUMNS)}, created_at, updated_at)"
         f" SELECT ?2, {', '.join(f'sent.{name}' for name in _COLUMNS)}, ?3, ?3"
-        f" FROM {dialect.json_rows('?1', _COLUMNS)} AS sent WHERE true"
-        f" ON CONFLICT (id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _CORRECTED)}"
+        f" FROM {dialect.json_rows('?1', _COLUMNS)} AS sent WHERE {condition}"
+        f" ON CONFLICT (id) DO UPDATE SET {corrected}"
         " WHERE usage_records.org_id = excluded.org_id AND usage_records.cause = 'lost' AND excluded.cause <> 'lost'"
     )
 
 
 @cache
-def _touch_keys(dialect: Dialect) -> str:
+def touch_keys(dialect: Dialect) -> str:
     """Return the statement that notes when keys were last used."""
     sent = dialect.json_rows("?1", {name: _COLUMNS[name] for name in ("key_id", "started_at")})
     return (
@@ -63,26 +64,7 @@ def _touch_keys(dialect: Dialect) -> str:
 
 
 @cache
-def _add_to_pruned(dialect: Dialect) -> str:
-    """Return the statement that adds to the sums of days that are never summed again, for lack of their records.
-
-    It stands before the INSERT, and leaves out what is there already.
-    """
-    added = ", ".join(f"{name} = usage_days.{name} + excluded.{name}" for name in SUMS)
-    return (
-        f"INSERT INTO usage_days ({COLUMNS})"
-        f" SELECT ?2, {dialect.utc_day('sent.started_at')}, sent.model, sent.key_id, {subjects('sent')},"
-        f" {summed('sent')}, ?3, ?3"
-        f" FROM {dialect.json_rows('?1', _COLUMNS)} AS sent JOIN usage_marks ON usage_marks.org_id = ?2"
-        f" AND {dialect.utc_day('sent.started_at')} < usage_marks.pruned_until"
-        " WHERE NOT EXISTS (SELECT 1 FROM usage_records WHERE usage_records.org_id = ?2 AND usage_records.id = sent.id)"
-        f" GROUP BY {GROUPED} ON CONFLICT ({PLACE}) DO UPDATE SET {added},"
-        " updated_at = excluded.updated_at"
-    )
-
-
-@cache
-def _set_back(dialect: Dialect) -> str:
+def set_back(dialect: Dialect) -> str:
     """Return the statement that has the days of late records summed anew, from their begin."""
     sent, day = dialect.json_rows("?1", {"started_at": datetime}), dialect.utc_day("sent.started_at")
     return (
@@ -95,7 +77,7 @@ def _set_back(dialect: Dialect) -> str:
 
 
 @cache
-def _to_be_worked_on(dialect: Dialect) -> str:
+def to_be_worked_on(dialect: Dialect) -> str:
     """Return the statement that tells the job of these records, where it does not know of older ones."""
     sent = dialect.json_rows("?1", {"started_at": datetime})
     told = ", ".join(
@@ -111,41 +93,24 @@ def _to_be_worked_on(dialect: Dialect) -> str:
     )
 
 
+def json_text(records: Sequence[Record]) -> str:
+    """Return records as the statements above take them."""
+    return json.dumps(records, ensure_ascii=False)
+
+
 async def deliver(database: Database, org_id: str, records: str, now: datetime) -> None:
     """Write an organisation's records, a JSON array, all or none; note when their keys were last used.
 
-    No id may be in it twice. Writing a record again is harmless. Raises the store's errors; the caller keeps the
-    records and tries again.
+    They are of days that can still be summed; those that come later are `late_records.py`'s. No id may be in it twice.
+    Writing a record again is harmless. Raises the store's errors; the caller keeps the records and tries again.
     """
     dialect = database.dialect
     await database.batch(
         Org(org_id),
         [
-            Statement(_add_to_pruned(dialect), (records, org_id, now)),
-            Statement(_insert(dialect), (records, org_id, now)),
-            Statement(_set_back(dialect), (records, org_id, now)),
-            Statement(_to_be_worked_on(dialect), (records, org_id, now)),
-            Statement(_touch_keys(dialect), (records, org_id)),
+            Statement(insert(dialect), (records, org_id, now)),
+            Statement(set_back(dialect), (records, org_id, now)),
+            Statement(to_be_worked_on(dialect), (records, org_id, now)),
+            Statement(touch_keys(dialect), (records, org_id)),
         ],
     )
-
-
-async def deliver_what_fits(
-    database: Database, org_id: str, records: Sequence[Record], now: datetime
-) -> list[tuple[Record, StoreError]]:
-    """Write records; return those that the store refuses for good, with its reasons.
-
-    One that is refused must not hold up the others: what is refused together is tried in halves. Raises
-    StoreUnavailable; then some may have been written.
-    """
-    try:
-        await deliver(database, org_id, json.dumps(records, ensure_ascii=False), now)
-    except StoreUnavailable:
-        raise
-    except StoreError as error:
-        if len(records) == 1:
-            return [(records[0], error)]
-        middle = len(records) // 2
-        halves = records[:middle], records[middle:]
-        return [refused for half in halves for refused in await deliver_what_fits(database, org_id, half, now)]
-    return []

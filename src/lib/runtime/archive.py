@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pyodide.ffi import JsException, to_js
+from pyodide.ffi import JsException, jsnull, to_js
 
 from lib.admission.archive import ArchiveUnavailable
 
@@ -18,6 +18,13 @@ class R2Archive:
     async def put(self, name: str, body: bytes) -> None:
         try:
             await self._bucket.put(name, to_js(body))
+        except JsException as error:
+            raise ArchiveUnavailable(error.message or "") from None
+
+    async def get(self, name: str) -> bytes | None:
+        try:
+            found = await self._bucket.get(name)
+            return None if found is None or found is jsnull else (await found.arrayBuffer()).to_bytes()
         except JsException as error:
             raise ArchiveUnavailable(error.message or "") from None
 

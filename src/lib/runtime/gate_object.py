@@ -32,6 +32,7 @@ from lib.config import read_place
 from lib.failures import MOST_REASON, Failure
 from lib.http.errors import Unavailable
 from lib.runtime import inside, log
+from lib.runtime.archive import archive_of
 from lib.runtime.environment import variable_reader
 from lib.runtime.gate_calls import GateCalls
 from lib.runtime.leasing import Abroad, Home
@@ -107,7 +108,7 @@ class Gate(DurableObject):
         self._watch = Watch()
         # Who takes records from the queue tells the home that they have arrived: a region writes its own.
         queue = None if region else ledger_queue_of(env._env)
-        self._outbox = Outbox(self._gate, self._org_id, self._store, queue, SystemClock(), log)
+        self._outbox = Outbox(self._gate, self._org_id, self._store, archive_of(env._env), queue, SystemClock(), log)
         self._alarm_ms: int | None = None
         self._readings = self._newest_reading = self._reading = 0  # of the rules; the last are under way
         self._heard: list[str] = []  # single rules that were told while the rules are read

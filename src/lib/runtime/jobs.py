@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from lib.admission.bookkeeping import keep_books
+from lib.admission.day_sums import SETTLED_AFTER
 from lib.admission.ledger_messages import retry_seconds
 from lib.admission.ledger_writer import Writer
+from lib.config import Records
 from lib.http import idempotency
 from lib.http.errors import Unavailable
 from lib.identity import browser_keys, housekeeping
 from lib.runtime import log
-from lib.runtime.archive import archive_of
 from lib.runtime.gate_calls import GateCalls
 from lib.runtime.placement import Placement
 from lib.runtime.stores import store_of
@@ -43,16 +44,18 @@ async def _purge(services: Services, _env: Any) -> None:
 
 
 async def _keep_books(services: Services, env: Any) -> None:
-    archive = archive_of(env)
+    archive = services.archive
     if archive is None:
         log.warning("archive_missing", reason="wrangler.toml binds no ARCHIVE, so no usage record is ever deleted")
 
     def failed(org_id: str, error: Exception) -> None:
         log.error("books_failed", org_id=org_id, kind=type(error).__name__, reason=str(error))
 
+    in_archive = services.config.ledger_records is Records.ARCHIVE
+    kept_days = SETTLED_AFTER.days if in_archive else services.config.ledger_retention_days
     database = store_of(env, JOB_SECONDS).open()
     try:
-        books = await keep_books(database, archive, services.clock, services.config.ledger_retention_days, failed)
+        books = await keep_books(database, archive, services.clock, kept_days, failed)
     finally:
         await database.close()
     log.info(
@@ -77,7 +80,8 @@ async def write_ledger(env: Any, batch: Any) -> None:
             log.warning("gate_unreachable", org_id=org_id, reason=str(error))
 
     try:
-        await Writer(services.database, confirm, log, services.clock.now()).write([_Brought(m) for m in batch.messages])
+        writer = Writer(services.database, services.archive, confirm, log, services.clock.now())
+        await writer.write([_Brought(m) for m in batch.messages])
     finally:
         await services.database.close()
 

@@ -401,6 +401,23 @@ class UsageMarkRow:
     piece_ends_at: datetime | None
     unsummed_at: datetime | None
     oldest_at: datetime | None
+    moves: int
+
+
+@dataclass(frozen=True, slots=True)
+class UsageObjectRow:
+    """A row of `usage_objects`."""
+
+    org_id: str
+    day: str
+    name: str
+    first_at: datetime
+    last_at: datetime
+    low_id: str
+    high_id: str
+    records: int
+    created_at: datetime
+    updated_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -474,6 +491,7 @@ TENANT_COLUMNS: Mapping[str, str] = {
     "teams": "org_id",
     "usage_days": "org_id",
     "usage_marks": "org_id",
+    "usage_objects": "org_id",
     "usage_records": "org_id",
 }
 # The tables whose rows belong to a person, and the column that names it.

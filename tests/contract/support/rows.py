@@ -12,9 +12,9 @@ SECRET = "a-secret-for-tests-that-is-long-enough-0123456789"
 NOW = "2026-11-20T12:30:15.123456Z"
 TABLES = (
     "orgs", "users", "memberships", "api_keys", "model_prices", "models", "usage_records", "limits", "budgets",
-    "idempotent_answers", "usage_days", "usage_marks", "budget_adjustments", "roles", "teams", "team_members",
-    "invitations", "sessions", "refresh_tokens", "revoked_tokens", "mail_tokens", "recovery_codes", "logins",
-    "audit_events", "person_events", "signing_keys",
+    "idempotent_answers", "usage_days", "usage_marks", "usage_objects", "budget_adjustments", "roles", "teams",
+    "team_members", "invitations", "sessions", "refresh_tokens", "revoked_tokens", "mail_tokens", "recovery_codes",
+    "logins", "audit_events", "person_events", "signing_keys",
 )  # fmt: skip
 USAGE = (
     "id, org_id, key_id, endpoint, model, provider, upstream_model, streamed, cause, status, estimated, input_tokens,"
@@ -48,6 +48,7 @@ def rows_everywhere(email: str) -> tuple[Credentials, str]:
         ),
         "usage_marks (org_id, summed_until, pruned_until, created_at, updated_at)": f"'{org}', '2026-11-21',"
         " '1970-01-01'",
+        "usage_objects": f"'{org}', '2026-11-20', 'x.ndjson.gz', '{NOW}', '{NOW}', '{org}', '{org}', 1",
         "budget_adjustments": f"'{new_id(datetime.now(UTC))}', '{org}', '{budget}', 'top_up', 5, NULL, NULL",
         "idempotent_answers": f"'{org}', '{'a' * 64}', '{'b' * 64}', {quoted_json()}",
         **_of_people(org),

@@ -157,8 +157,8 @@ async def _everything(services: Services, key: SeededKey) -> None:
     database, org = services.database, key.principal.org_id
     for wanted in (wide, replace(wide, key_id="key-50".ljust(36, "-"))):
         records = LedgerFilter(wanted.start, wanted.end, key_id=wanted.key_id)
-        await ledger.newest(database, org, records, (wide.end, "~"), 20)
-        await ledger.oldest(database, org, records, (wide.start, ""), 500)
+        await ledger.newest(database, services.archive, org, records, (wide.end, "~"), 20)
+        await ledger.oldest(database, services.archive, org, records, (wide.start, ""), 500)
         for model in (None, "m"):
             of_key = Wanted("key", "key-50".ljust(36, "-"), model, wide.start, wide.end)
             await ledger_sums.sums(database, org, of_key)
@@ -221,6 +221,9 @@ INSERT INTO usage_records
   FROM generate_series(1, {ROWS}) AS i;
 INSERT INTO usage_days SELECT {_ORG_OR_FIRST}, to_char({_TIME} '1 day', 'YYYY-MM-DD'), 'm', {_id("key", "i")},
     1, 2, 3, 4, 5, 6, 0, 0, now(), now(), 'p', 't', 'u', 'e'
+  FROM generate_series(1, {ROWS}) AS i;
+INSERT INTO usage_objects SELECT {_ORG_OR_FIRST}, to_char({_TIME} '1 day', 'YYYY-MM-DD'), 'object-' || i,
+    {_TIME} '1 day', {_TIME} '1 day', {_id("use", "i")}, {_id("use", "i")}, 1, now(), now()
   FROM generate_series(1, {ROWS}) AS i;
 INSERT INTO idempotent_answers
   SELECT {_ORG}, rpad('key-' || i, 64, '-'), rpad('r', 64, 'r'), 'x', {_TIME} '1 minute', now()

@@ -9,14 +9,18 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from lib.admission import usage_report, usage_store
+from lib.admission import ledger, usage_report
+from lib.admission.archived import Place
 from lib.admission.day_sums import day_of, sum_days
+from lib.admission.delivery import deliver_what_fits
+from lib.admission.ledger import LedgerFilter
 from lib.admission.ledger_sums import mark
 from lib.admission.retention import prune
 from lib.admission.usage_record import UsageRecord
 from lib.admission.usage_report import DEFAULT_GROUPS, UsageFilter, UsageSum
 from lib.store.database import Database, Statement
 from lib.store.dialect import time_text
+from lib.store.schema import UsageRecordRow
 from lib.store.scope import Scope
 from tests.unit.fakes import FakeArchive, run
 from tests.unit.store.seeds import seed_key, seed_org, usage_record
@@ -24,6 +28,7 @@ from tests.unit.store.sqlite_binding import SqliteBinding, new_database
 
 TODAY = datetime(2026, 5, 4, tzinfo=UTC)
 NOW = TODAY + timedelta(hours=12, microseconds=1)
+EVERYTHING = LedgerFilter(TODAY - timedelta(days=1000), TODAY + timedelta(days=1000))
 ALWAYS = UsageFilter(TODAY - timedelta(days=1000), TODAY + timedelta(days=1000))
 
 
@@ -55,8 +60,8 @@ class Ledger:
         run(self.delivering(*records, now=now))
 
     async def delivering(self, *records: UsageRecord, now: datetime = NOW) -> None:
-        text = f"[{','.join(record.to_json() for record in records)}]"
-        await usage_store.deliver(self.database, self.org, text, now)
+        sent = [json.loads(record.to_json()) for record in records]
+        assert not await deliver_what_fits(self.database, self.archive, self.org, sent, now)
         for record in records:
             before = self.delivered.get(record.id)
             if before is None or (before.cause == "lost" and record.cause != "lost"):
@@ -91,6 +96,24 @@ class Ledger:
         bodies = [body for _, body in sorted(self.archive.objects.items())]
         return [json.loads(line) for body in bodies for line in gzip.decompress(body).decode().split("\n")[:-1]]
 
+    def read(self, *, newest: bool, wanted: LedgerFilter = EVERYTHING, limit: int = 3) -> list[UsageRecordRow]:
+        """All that the ledger has of what is wanted, page by page."""
+        place: Place | None = (wanted.end if newest else wanted.start, "")
+        found: list[UsageRecordRow] = []
+        read = ledger.newest if newest else ledger.oldest
+        while place is not None:
+            page = run(read(self.database, self.archive, self.org, wanted, place, limit))
+            assert len(page.rows) <= limit
+            found += page.rows
+            assert page.next != place
+            place = page.next
+        return found
+
+    def kept(self) -> list[dict[str, Any]]:
+        """What it must have, oldest first, in plain Python."""
+        records = sorted(self.delivered.values(), key=lambda record: (record.started_at, record.id))
+        return [json.loads(record.to_json()) for record in records]
+
     def report(self, wanted: UsageFilter = ALWAYS) -> list[UsageSum]:
         return run(usage_report.report(self.database, self.org, wanted, DEFAULT_GROUPS, None, 1000))
 
@@ -114,8 +137,8 @@ class Ledger:
             )
         return [line for _, line in sorted(lines.items())]
 
-    def before_write(self, sql: str, act: Callable[[], Awaitable[object]]) -> None:
-        """Have something happen just before the next group with such a statement runs."""
+    def before_write(self, sql: str, act: Callable[[], Awaitable[object]]) -> Callable[[], None]:
+        """Have something happen just before the next group with such a statement runs; return what calls it off."""
         write = self.database.batch
 
         async def batch(scope: Scope, statements: Sequence[Statement]) -> list[int]:
@@ -125,3 +148,4 @@ class Ledger:
             return await write(scope, statements)
 
         setattr(self.database, "batch", batch)  # noqa: B010
+        return lambda: setattr(self.database, "batch", write)

@@ -1,19 +1,20 @@
-"""One property over all histories: a report says what was delivered, and each record is in the store or the archive.
+"""One property over all histories: a report says what was delivered, and the ledger shows each record once.
 
 Whatever comes late or twice, is corrected, summed, exported and deleted, and wherever a run breaks off.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import timedelta
+from collections.abc import Awaitable
+from dataclasses import asdict, replace
+from datetime import datetime, timedelta
 from unittest.mock import patch
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
-from lib.admission import day_sums
+from lib.admission import archived, day_sums
 from lib.admission.archive import ArchiveUnavailable
 from lib.admission.day_sums import sum_days
 from lib.admission.retention import prune
@@ -21,7 +22,7 @@ from lib.admission.usage_record import UsageRecord
 from lib.admission.usage_report import UsageFilter
 from lib.store.database import StoreUnavailable
 from lib.store.dialect import time_text
-from tests.unit.admission.books import NOW, TODAY, Ledger
+from tests.unit.admission.books import EVERYTHING, NOW, TODAY, Ledger
 from tests.unit.fakes import run
 
 KEEP_DAYS = 7
@@ -50,16 +51,43 @@ class Books(RuleBasedStateMachine):
 
     @rule(record=records, cost=COST)
     def is_corrected(self, record: UsageRecord, cost: int | None) -> None:
-        """Within the time in which a gate remembers a call, and longer."""
-        if record.started_at > time_text(self.now - timedelta(days=KEEP_DAYS - 1)):
-            end = replace(record, cause="finished", estimated=False, cost_nano_usd=cost, output_tokens=99)
-            self.ledger.deliver(end, now=self.now)
+        """However late, and wherever it is by then."""
+        end = replace(record, cause="finished", estimated=False, cost_nano_usd=cost, output_tokens=99)
+        self.ledger.deliver(end, now=self.now)
 
     @rule(record=records)
     def comes_again(self, record: UsageRecord) -> None:
-        """A message that was brought twice."""
-        if record.id in self.ledger.stored:
-            self.ledger.deliver(record, now=self.now)
+        """A message that was brought twice, weeks apart or not."""
+        self.ledger.deliver(record, now=self.now)
+
+    @rule(record=records, cost=COST, after=st.booleans())
+    def a_delivery_breaks_off(self, record: UsageRecord, cost: int | None, after: bool) -> None:
+        """It is tried again, when the work on old records has gone on."""
+        sent = [replace(record, cause="finished", cost_nano_usd=cost, estimated=False), self.ledger.record(15)]
+        setattr(self.ledger.binding, "failure_after" if after else "failure", "Network connection lost.")
+        try:
+            self.ledger.deliver(*sent, now=self.now)
+        except StoreUnavailable:
+            pass
+        finally:
+            self.ledger.binding.failure = self.ledger.binding.failure_after = None
+        self.ledger.deliver(*sent, now=self.now)
+
+    @rule(record=records, days=st.integers(8, 20))
+    def old_records_come_while_old_records_go(self, record: UsageRecord, days: int) -> None:
+        """Between the archive and the deletion; and the other way round."""
+        ledger, late = self.ledger, [self.ledger.record(days), self.ledger.record(days)]
+        ledger.sum(self.now)
+        call_off = ledger.before_write("DELETE FROM usage_records", lambda: ledger.delivering(late[0], now=self.now))
+        ledger.prune(KEEP_DAYS, self.now)
+        call_off()
+
+        def go() -> Awaitable[object]:
+            return prune(ledger.database, ledger.archive, ledger.org, self.now, KEEP_DAYS)
+
+        call_off = ledger.before_write("INSERT INTO usage_days", go)
+        ledger.deliver(replace(record, cause="finished", estimated=False), late[1], now=self.now)
+        call_off()
 
     @rule(days=st.integers(0, 6))
     def time_passes(self, days: int) -> None:
@@ -139,14 +167,24 @@ class Books(RuleBasedStateMachine):
             assert unsummed is None or str(row["unsummed_at"])[:DAY] <= str(unsummed)[:DAY]
 
     @invariant()
-    def no_record_is_lost(self) -> None:
-        """Each is in the store, or its last state is in the archive, which may have it twice."""
-        archived = {entry["id"]: entry for entry in self.ledger.archived}
-        stored = set(self.ledger.stored)
-        assert stored | set(archived) == set(self.ledger.delivered)
-        for name in set(archived) - stored:
-            assert archived[name]["cost_nano_usd"] == self.ledger.delivered[name].cost_nano_usd
-            assert archived[name]["cause"] == self.ledger.delivered[name].cause
+    def the_ledger_shows_each_record_once(self) -> None:
+        """In its last state, from the store and the archive, in order; some of them too."""
+        with patch.object(archived, "MOST_RECORDS", 2):
+            shown = [asdict(row) for row in self.ledger.read(newest=False)]
+            back = [row.id for row in self.ledger.read(newest=True)]
+            wanted = replace(EVERYTHING, model="a", end=self.now - timedelta(days=6))
+            some = [row.id for row in self.ledger.read(newest=True, wanted=wanted)]
+        kept = self.ledger.kept()
+        assert [{name: _text(row[name]) for name in record} for row, record in zip(shown, kept, strict=True)] == kept
+        assert back == [record["id"] for record in reversed(kept)]
+        chosen = [
+            each for each in reversed(kept) if each["model"] == "a" and each["started_at"] < time_text(wanted.end)
+        ]
+        assert some == [record["id"] for record in chosen]
+
+
+def _text(value: object) -> object:
+    return time_text(value) if isinstance(value, datetime) else value
 
 
 TestBooks = Books.TestCase

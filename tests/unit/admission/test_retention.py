@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -88,14 +88,18 @@ def test_a_crash_between_the_archive_and_the_deletion_leaves_one_object(lost: st
 
 
 def test_other_records_never_overwrite_an_object() -> None:
-    """A record that was exported and is brought once more, by a gate that slept for weeks."""
+    """One that comes weeks late gets an object of its own; what was exported and is brought once more is known."""
     ledger, records = ready(30, 30, 30)
     ledger.prune(7)
     first = dict(ledger.archive.objects)
     ledger.deliver(records[0], records[2])
-    ledger.prune(7)
+    assert ledger.prune(7) == 0
+    assert ledger.archive.objects == first
+    ledger.deliver(records[1], ledger.record(days=30))
+    assert ledger.prune(7) == 1
     assert {name: ledger.archive.objects[name] for name in first} == first
     assert len(ledger.archive.objects) == 2
+    assert ledger.report() == ledger.expected()
 
 
 def test_large_days_go_in_several_objects(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,10 +139,11 @@ def test_a_late_record_that_sets_the_sums_back_puts_the_deletion_off() -> None:
 
 
 def test_a_record_that_comes_while_its_day_goes_is_counted_and_goes_too() -> None:
-    """Between the archive and the deletion: it is in no object yet, so it must stay."""
+    """Between the archive and the deletion: nothing is deleted then, and the next look takes both."""
     ledger, _ = ready(30)
     late = ledger.record(days=30)
     ledger.before_write("DELETE FROM usage_records", lambda: ledger.delivering(late))
+    assert ledger.prune(7) == 0
     assert ledger.prune(7) == 2
     assert {entry["id"] for entry in ledger.archived} == set(ledger.delivered)
     assert ledger.report() == ledger.expected()
@@ -168,12 +173,12 @@ def test_an_export_is_the_same_whenever_it_is_made(monkeypatch: pytest.MonkeyPat
     ledger, _ = ready(30, 30)
     seen: list[Sequence[UsageRecordRow]] = []
 
-    def noted(records: Sequence[UsageRecordRow]) -> Export:
+    def noted(records: Sequence[UsageRecordRow], now: datetime) -> Export:
         seen.append(records)
-        return export(records)
+        return export(records, now)
 
     monkeypatch.setattr(retention, "export", noted)
     ledger.prune(7)
     [body] = ledger.archive.objects.values()
-    assert export(seen[0]).body == body
+    assert export(seen[0], NOW + timedelta(days=1)).body == body
     assert body[4:8] == bytes(4)

@@ -66,7 +66,7 @@ class Store:
         self, wanted: UsageFilter = ALWAYS, before: tuple[datetime, str] = BEFORE_ALL, limit: int = 100
     ) -> list[UsageRecordRow]:
         records = LedgerFilter(wanted.start, wanted.end, wanted.model, wanted.key_id)
-        return list(run(ledger.newest(self.database, self.org, records, before, limit)).rows)
+        return list(run(ledger.newest(self.database, None, self.org, records, before, limit)).rows)
 
 
 def expected(records: list[UsageRecord], groups: Sequence[Group]) -> list[UsageSum]:

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lib.admission import usage_store
+from lib.admission.delivery import deliver_what_fits
 from lib.admission.usage_record import UsageRecord
 from lib.gateway.formats.openai_chat_answer import usage_of_answer
 from lib.gateway.formats.openai_usage import MOST_TOKENS
@@ -123,7 +124,7 @@ def test_what_fits_is_written_and_the_rest_is_named(fits: list[bool]) -> None:
     store = Store()
     records = [store.record() if good else replace(store.record(), key_id=new_id(NOW)) for good in fits]
     parsed = [json.loads(record.to_json()) for record in records]
-    refused = run(usage_store.deliver_what_fits(store.database, store.key.org_id, parsed, LATER))
+    refused = run(deliver_what_fits(store.database, None, store.key.org_id, parsed, LATER))
     assert [record for record, _ in refused] == [record for record, good in zip(parsed, fits, strict=True) if not good]
     assert all(isinstance(error, ForeignKeyViolation) for _, error in refused)
     assert {row["id"] for row in store.rows} == {record.id for record, good in zip(records, fits, strict=True) if good}
@@ -134,9 +135,7 @@ def test_a_store_that_is_away_refuses_nothing() -> None:
     store = Store()
     store.binding.failure = "D1_ERROR: Network connection lost."
     with pytest.raises(StoreUnavailable):
-        run(
-            usage_store.deliver_what_fits(store.database, store.key.org_id, [json.loads(store.record().to_json())], NOW)
-        )
+        run(deliver_what_fits(store.database, None, store.key.org_id, [json.loads(store.record().to_json())], NOW))
 
 
 def test_an_answer_that_is_lost_does_no_harm() -> None:

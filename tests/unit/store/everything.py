@@ -22,6 +22,7 @@ from lib.admission import (
     usage_report,
     usage_store,
 )
+from lib.admission.late_records import deliver_late
 from lib.admission.ledger import LedgerFilter
 from lib.admission.ledger_sums import Wanted
 from lib.admission.usage_report import ALL_GROUPS, Group, UsageFilter
@@ -200,9 +201,9 @@ async def _ledger(services: Services, key: SeededKey) -> None:
         LedgerFilter(NOW, NOW, key_id="k"),
         LedgerFilter(NOW, NOW, "m", "k", "e", "p", "lost", estimated=True),
     ):
-        await ledger.newest(database, org, wanted, (datetime.max.replace(tzinfo=UTC), "~"), 20)
-        await ledger.oldest(database, org, wanted, (NOW, ""), 20)
-    await ledger.find(database, org, new_id(NOW))
+        await ledger.newest(database, services.archive, org, wanted, (datetime.max.replace(tzinfo=UTC), "~"), 20)
+        await ledger.oldest(database, services.archive, org, wanted, (NOW, ""), 20)
+    await ledger.find(database, services.archive, org, new_id(NOW))
     await ledger_sums.organisations(database, "", 5)
     await ledger_sums.line_of(database, org, "x")
     for level in ("org", "team", "user", "key", "model", "end_user"):
@@ -228,13 +229,13 @@ async def _ledger(services: Services, key: SeededKey) -> None:
 async def _books(services: Services, key: SeededKey) -> None:
     """Sum the day of that record, export and delete it; then the daily work at a time when there is little to do."""
     database, archive, org = services.database, FakeArchive(), key.principal.org_id
+    lost = usage_record(org, key.principal.key_id, cause="lost")
+    await usage_store.deliver(database, org, f"[{lost.to_json()}]", NOW)
     await day_sums.sum_days(database, org, NOW + timedelta(days=5))
     assert (await retention.prune(database, archive, org, NOW + timedelta(days=400), 7)).records
-    late = usage_record(
-        org, key.principal.key_id
-    )  # of a day whose records are gone: there is nothing to sum any longer
-    await usage_store.deliver(database, org, f"[{late.to_json()}]", NOW)
-    await day_sums.sum_days(database, org, NOW + timedelta(days=5))
+    late = [replace(lost, cause="finished"), usage_record(org, key.principal.key_id)]
+    await deliver_late(database, archive, org, [json.loads(record.to_json()) for record in late], NOW)
+    await day_sums.sum_days(database, org, NOW + timedelta(days=5))  # there is nothing to sum any longer
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(day_sums, "PIECE_ROWS", 1)
         two = [usage_record(org, key.principal.key_id, started_at=time_text(NOW + timedelta(days=8))) for _ in "ab"]

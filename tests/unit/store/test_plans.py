@@ -15,9 +15,9 @@ from tests.unit.world import new_world
 
 GROWING = (
     "usage_records", "api_keys", "models", "model_prices", "idempotent_answers", "orgs", "users", "memberships",
-    "limits", "budgets", "budget_adjustments", "usage_days", "usage_marks", "roles", "teams", "team_members",
-    "invitations", "sessions", "refresh_tokens", "revoked_tokens", "mail_tokens", "recovery_codes", "logins",
-    "audit_events", "person_events",
+    "limits", "budgets", "budget_adjustments", "usage_days", "usage_marks", "usage_objects", "roles", "teams",
+    "team_members", "invitations", "sessions", "refresh_tokens", "revoked_tokens", "mail_tokens", "recovery_codes",
+    "logins", "audit_events", "person_events",
 )  # fmt: skip
 
 

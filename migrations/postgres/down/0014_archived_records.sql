@@ -1,0 +1,2 @@
+ALTER TABLE usage_marks DROP COLUMN moves;
+DROP TABLE usage_objects;
