@@ -67,7 +67,7 @@ class Failure(Enum):
         "queue", Mode.OPEN, "the gate writes its records to the store itself", "the queue only saves statements",
     )  # fmt: skip
     ARCHIVE_AWAY = (
-        "R2", Mode.STALE, "no usage record is deleted; the next run tries again",
+        "R2", Mode.STALE, "no usage record is deleted, the next run tries again; who reads old ones there gets 503",
         "what is not in the archive must stay in the store",
     )  # fmt: skip
     KV_READ = (
