@@ -13,7 +13,20 @@ from contextlib import contextmanager
 from math import isnan
 from pathlib import Path
 
-from bench import admission, cold_start, costs, growth, growth_table, identity, memory, peers, speed, store, streams
+from bench import (
+    admission,
+    cold_start,
+    costs,
+    growth,
+    growth_table,
+    identity,
+    memory,
+    peers,
+    python_lines,
+    speed,
+    store,
+    streams,
+)
 from bench.admission_table import admission_section
 from bench.cases import MEMORY_CASES, QUICK_CASES, SPEED_CASES, Case, Contestant
 from bench.costs_table import costs_section
@@ -188,6 +201,11 @@ def write(found: Findings) -> str:
     return page
 
 
+def only_lines(_effort: Effort) -> str:
+    with built() as (folder, url, generator):
+        return python_lines.lines_section(python_lines.measure(folder, url, generator))
+
+
 def only_memory(_effort: Effort) -> str:
     with built() as (folder, url, _), Stage(folder, url, main=memory.add_entry(folder)) as stage:
         return memory_table(memory.at_once(stage))
@@ -200,6 +218,7 @@ ONLY: Mapping[str, Callable[[Effort], str]] = {
     "admission": only_admission,
     "identity": only_identity,
     "memory": only_memory,
+    "lines": only_lines,
 }
 
 
