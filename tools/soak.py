@@ -57,7 +57,10 @@ CHANGERS = 30  # who change keys and rules: at production's distance each change
 UPSTREAM_503 = "sim/busy-err503"
 PROGRESS_SECONDS = 10.0
 # What the log must never say (as in tests/e2e/conftest.py).
-DEFECTS = ("internal_error", "settlement_broke", "ledger_refused", "usage_record_rejected", "Uncaught", "Traceback")
+DEFECTS = (
+    *("internal_error", "runtime_unknown", "settlement_broke", "ledger_refused", "usage_record_rejected"),
+    *("Uncaught", "Traceback"),
+)
 # What workerd says when it ends the request of a client that has left (docs/streaming.md). A call that hangs for one
 # who waits is found by that client.
 _TORN_DOWN = "had hung and would never generate a response"
