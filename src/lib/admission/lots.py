@@ -28,17 +28,47 @@ class Lot:
 Lots = dict[int, Lot]  # by epoch
 
 
-class Slice(Account):
-    """What a region may spend of a budget: the place of its counter in the region's book.
+class _Leased:
+    """A counter that counts on what is leased, which is kept in memory: `holds` says so."""
 
-    What is leased is kept in memory: `holds` says so, as it does of a `Share`.
-    """
-
-    def __init__(self, budget: Budget, lots: Lots, kept: Mapping[int, int]) -> None:  # not super's: it counts otherwise
-        self.budget = budget
+    def __init__(self, lots: Lots, kept: Mapping[int, int]) -> None:
         self._lots = lots
         self._changed: dict[int, int] = {}
-        _take(lots, kept)
+        for epoch, used in kept.items():
+            self._lot(epoch).used = used
+
+    @property
+    def holds(self) -> bool:
+        return bool(self._lots)
+
+    @property
+    def size(self) -> int:
+        return 1 + len(self._lots)
+
+    def changes(self) -> Mapping[int, int]:
+        changed, self._changed = self._changed, {}
+        return changed
+
+    def rebase(self, epoch: int, used: int) -> None:
+        """Take out what the home has taken over."""
+        self._use(epoch, -used)
+
+    def _use(self, epoch: int, amount: int) -> None:
+        lot = self._lot(epoch)
+        lot.used += amount
+        self._changed[epoch] = lot.used
+
+    def _lot(self, epoch: int) -> Lot:
+        """Return the lot of a window; an empty one where the home has taken it over: a correction has come late."""
+        return self._lots.setdefault(epoch, Lot(0, 0))
+
+
+class Slice(_Leased, Account):
+    """What a region may spend of a budget: the place of its counter in the region's book."""
+
+    def __init__(self, budget: Budget, lots: Lots, kept: Mapping[int, int]) -> None:
+        super().__init__(lots, kept)  # and not the account's: it counts otherwise
+        self.budget = budget
 
     def opened(self, now: int) -> bool:
         """Tell whether the window is known that it is now."""
@@ -66,53 +96,22 @@ class Slice(Account):
         self._lot(window).reserved += bound
 
     def charge(self, now: int, window: int, since: int, bound: int, cost: int) -> None:  # noqa: ARG002
-        lot = self._lot(window)
-        lot.reserved -= bound
-        lot.used += cost
-        self._changed[window] = lot.used
-
-    def changes(self) -> Mapping[int, int]:
-        changed, self._changed = self._changed, {}
-        return changed
+        self._lot(window).reserved -= bound
+        self._use(window, cost)
 
     def warning(self, now: int) -> int | None:  # noqa: ARG002
         return None  # the home tells
 
-    @property
-    def holds(self) -> bool:
-        return bool(self._lots)
 
-    @property
-    def size(self) -> int:
-        return 1 + len(self._lots)
-
-    def rebase(self, epoch: int, used: int) -> None:
-        """Take out what the home has taken over."""
-        lot = self._lot(epoch)
-        lot.used -= used
-        self._changed[epoch] = lot.used
-
-    def _lot(self, window: int) -> Lot:
-        """Return the lot of a window; an empty one where the home has taken it over: a correction has come late."""
-        return self._lots.setdefault(window, Lot(0, 0))
-
-
-class Share:
+class Share(_Leased):
     """What a region may let in under a limit of requests; takes the place of `lib.admission.rate.Sliding`."""
-
-    def __init__(self, lots: Lots, kept: Mapping[int, int]) -> None:
-        self._lots = lots
-        self._changed: dict[int, int] = {}
-        _take(lots, kept)
 
     def wait(self, now: int, amount: int) -> int:
         return 0 if any(lot.left >= amount for _, lot in self._usable(now)) else 1
 
     def add(self, now: int, amount: int) -> None:
         """Add an amount to the oldest lease that has room. There is one: `wait` was heeded."""
-        epoch, lot = next((epoch, lot) for epoch, lot in self._usable(now) if lot.left >= amount)
-        lot.used += amount
-        self._changed[epoch] = lot.used
+        self._use(next(epoch for epoch, lot in self._usable(now) if lot.left >= amount), amount)
 
     def correct(self, now: int, since: int, amount: int) -> None:
         """Nothing is corrected: a request is a request."""
@@ -126,30 +125,8 @@ class Share:
     def empties(self, now: int) -> int:
         return max((lot.ends_ms - now for _, lot in self._usable(now)), default=0)
 
-    def changes(self) -> Mapping[int, int]:
-        changed, self._changed = self._changed, {}
-        return changed
-
-    @property
-    def holds(self) -> bool:
-        return bool(self._lots)
-
-    @property
-    def size(self) -> int:
-        return 1 + len(self._lots)
-
-    def rebase(self, epoch: int, used: int) -> None:
-        """Take out what the home has taken over."""
-        self._lots[epoch].used -= used
-        self._changed[epoch] = self._lots[epoch].used
-
     def _usable(self, now: int) -> Iterator[tuple[int, Lot]]:
         return ((epoch, lot) for epoch, lot in sorted(self._lots.items()) if now < lot.ends_ms)
-
-
-def _take(lots: Lots, kept: Mapping[int, int]) -> None:
-    for epoch, used in kept.items():
-        lots.setdefault(epoch, Lot(0, 0)).used = used
 
 
 class Elsewhere:
