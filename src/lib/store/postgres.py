@@ -110,6 +110,11 @@ class PostgresDatabase(Session):
 
     async def check(self) -> None:
         """As the port says; and try the wall, with a real organisation where there is one. Raises ScopeLost too."""
+        if not await self._shows_own() and not await self._shows_own():  # the first may have been deleted meanwhile
+            raise ScopeLost("row level security shows other rows than the scope's: are all migrations applied?")
+
+    async def _shows_own(self) -> bool:
+        """Tell whether the scope of some organisation shows that one alone, or none where there is none."""
         found = await self.one(EveryOrg("orgs"), _AnyOrg, _ANY_ORG)
         if found is None or found.scope != "orgs":
             raise ScopeLost("the scope does not reach its statement: what is between takes transactions apart")
@@ -118,8 +123,7 @@ class PostgresDatabase(Session):
                 "row level security does not hold for the Worker's login: it owns the tables, or may bypass it"
             )
         shown = await self.query(Org(found.id) if found.id else NOBODY, _Shown, _ALL_SHOWN)
-        if [each.id for each in shown] != ([found.id] if found.id else []):
-            raise ScopeLost("row level security shows other rows than the scope's: are all migrations applied?")
+        return [each.id for each in shown] == ([found.id] if found.id else [])
 
     async def _run(self, scope: Scope, statements: Sequence[Bound], read: Read) -> list[Result]:  # noqa: ARG002 - see open
         group = self._group(scope, statements)

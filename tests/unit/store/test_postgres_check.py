@@ -43,6 +43,19 @@ def test_a_check_tries_whether_a_scope_shows_its_rows(
             run(open_on(server).check())
 
 
+def test_an_organisation_that_is_deleted_while_it_is_asked_for() -> None:
+    """It shows no row any more; the wall is as it was."""
+    left: list[list[str | None]] = [["o", "orgs", "t"], [None, "orgs", "t"]]
+
+    def answer(sql: str, _params: Params) -> Answer:
+        if "row_security_active" in sql:
+            return Rows(["id", "scope", "walled"], [left.pop(0)])
+        return Rows(["id"], []) if sql.startswith("SELECT id") else Rows(tag="BEGIN")
+
+    run(open_on(serving(answer)).check())
+    assert left == []
+
+
 def test_a_check_of_a_server_that_is_away() -> None:
     server = serving()
     server.unreachable = True
