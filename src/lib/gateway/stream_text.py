@@ -6,6 +6,7 @@ An isolate has 128 MB for all its requests, and a stream may have any length: th
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from lib.gateway import sse
 from lib.gateway.models import NOTHING_EARLIER, Earlier
@@ -29,9 +30,14 @@ class StreamText:
         self.earlier = NOTHING_EARLIER
 
     def let_go(self, events: bytes, most: int) -> None:
-        """Note what some whole events tell, which are kept no longer, and how much may be kept from now on."""
-        if events:
+        """Note what some whole events tell, which are kept no longer, and how much may be kept from now on.
+
+        Or the begin of one that nobody will read whole: it has said something.
+        """
+        if sse.last_boundary(events):
             self.earlier = self._condense(self.earlier, events)
+        else:
+            self.earlier = replace(self.earlier, said=self.earlier.said + len(events))
         self._held(most)
 
     def split(self, sent: int) -> tuple[bytes, bytes]:

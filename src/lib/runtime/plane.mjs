@@ -131,8 +131,8 @@ export class Passing {
   /** Keep only the last events. One without an end is cut: nobody will read it whole. */
   #letGo() {
     let begin = Math.min(this.sent, boundary(this.text, 0, this.#size - this.kept));
-    const events = this.#bytes.subarray(0, begin);
     if (!begin && this.#size > MOST_EVENT_BYTES) begin = this.#size - this.kept;
+    const events = this.#bytes.subarray(0, begin);
     // Where an event is that long, more of it has to come before it is looked at again.
     this.limit = Math.max(this.most, 2 * (this.#size - begin));
     this.tell(LET_GO, events, this.limit);

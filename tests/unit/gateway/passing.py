@@ -65,9 +65,9 @@ class Passing:
 
     def _let_go(self) -> None:
         begin = min(self.sent, sse.event_at(self.text, len(self.text) - self._kept))
-        events = self.text[:begin]
         if not begin and len(self.text) > sse.MOST_EVENT_BYTES:
             begin = len(self.text) - self._kept
+        events = self.text[:begin]
         self.text = self.text[begin:]
         self._limit = max(self._most, 2 * len(self.text))
         self._heard.let_go(events, self._limit)

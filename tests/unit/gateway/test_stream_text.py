@@ -119,6 +119,15 @@ def test_long_events_among_short_ones_do_not_stand_for_all() -> None:
     assert output_estimate(kept.text, kept.earlier) == pytest.approx(output_estimate(text), rel=0.2)
 
 
+@pytest.mark.parametrize(("size", "most"), [(10, 10), (2_000_000, 600_000)])
+def test_what_an_event_has_said_counts_though_it_is_too_long_to_be_read(size: int, most: int) -> None:
+    """The provider's error behind it is one in the middle: what was said until then is charged, and not nothing."""
+    text = delta("x" * size) + event({"error": {"message": "x"}})
+    kept = heard(text, 4_000, 2 * sse.MOST_EVENT_BYTES)
+    assert completion(kept.text, kept.earlier) is Completion.FAILED
+    assert size // 10 <= output_estimate(kept.text, kept.earlier) <= most
+
+
 def test_an_event_without_an_end_is_not_held() -> None:
     """Past a megabyte its front goes: nobody will read it whole."""
     kept = heard(b"data: " + b"x" * 4_000_000 + b"\n\n" + TOLD, 10_000, 2 * sse.MOST_EVENT_BYTES)

@@ -106,7 +106,7 @@ def completion(text: bytes, earlier: Earlier = NOTHING_EARLIER) -> Completion:
     end = sse.last_boundary(text)
     tail = text[sse.event_at(text, max(0, end - _TAIL_BYTES)) : end]
     if _ERROR in tail and _told_error(tail):
-        return Completion.FAILED if earlier.choices or _BEGUN.search(text) else Completion.REFUSED
+        return Completion.FAILED if earlier.choices or earlier.said or _BEGUN.search(text) else Completion.REFUSED
     if _DONE.search(text, max(0, len(text) - _MARK_BYTES)):
         return Completion.MARKED
     told = FINISH.search(text, 0, end) or any(earlier.choices.values())
