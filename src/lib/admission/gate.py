@@ -73,15 +73,15 @@ class Gate:
         gate_sql.prepare(sql)
         self._version = int(sql.run("SELECT version FROM meta")[0][0])
         self._now = 0
-        self._disk = Disk(sql)
-        self._book = book(self._disk.policy(), self._disk.load, self._disk.before(), most)
+        self.disk = Disk(sql)
+        self._book = book(self.disk.policy(), self.disk.load, self.disk.before(), most)
         self._held: dict[str, Reservation] = {}
         self._ended = Ended()
         self._journal = Journal(sql)
         self._corrected: dict[str, int] = {}  # costs that are not what the rows there say, by the call's id
         self._changed: dict[str, _Held] = {}  # rows of `reservations` to write
         self.warnings: list[tuple[str, str, int]] = []  # budgets of which so many percent are spent: for the log
-        self._held = self._disk.held()
+        self._held = self.disk.held()
         self._book.restore(self._held.values(), {rule.id for rule in self._book.policy.rules})
         self._replay()
 
@@ -169,9 +169,9 @@ class Gate:
         self.fold()
         self._keep()
         before, parsed = self._book.policy, parse_policy(policy)
-        self._disk.forget_rules(sorted({rule.id for rule in parsed.rules} - {rule.id for rule in before.rules}))
+        self.disk.forget_rules(sorted({rule.id for rule in parsed.rules} - {rule.id for rule in before.rules}))
         self._book.change(parsed, self._now, self._held.values())
-        self._disk.keep_policy(policy, self._book.shelf.before)
+        self.disk.keep_policy(policy, self._book.shelf.before)
         if parsed.covering - before.covering or (before.empty and not parsed.empty):
             self.bump()
         return self._version
@@ -179,7 +179,7 @@ class Gate:
     @whole
     def rule(self, change: str, now_ms: int) -> int:
         """Take up one rule that has come, changed or gone, and return the policy's version; see `rules.changed`."""
-        return self.rules(changed(self._disk.policy_text(), change, now_ms), now_ms)
+        return self.rules(changed(self.disk.policy_text(), change, now_ms), now_ms)
 
     def counters(self, now_ms: int) -> dict[str, Counter]:
         """Return how much of each rule is used, by its id."""
@@ -200,7 +200,7 @@ class Gate:
         shelf = self._book.shelf
         if rule not in shelf.budgets:
             return None
-        subjects, more = self._disk.subjects(rule, after, most, shelf.subjects(rule, after))
+        subjects, more = self.disk.subjects(rule, after, most, shelf.subjects(rule, after))
         return page_of(self._now, shelf, rule, subjects, more=more)
 
     @whole
@@ -258,7 +258,7 @@ class Gate:
             write(self._sql, gate_sql.GIVE_UP, [name for name, _ in overdue])
         forget_calls(self._sql, now_ms, self._held)
         self._keep()
-        self._disk.sweep(self._now, self._book.shelf)
+        self.disk.sweep(self._now, self._book.shelf)
 
     def fold(self) -> None:
         """Bring the tables up to date with what the journal has noted."""
@@ -390,7 +390,7 @@ class Gate:
 
     def _keep(self) -> None:
         """Write what has changed in memory, and put away what is not needed there."""
-        self._disk.keep_counts(self._book.shelf.changes())
+        self.disk.keep_counts(self._book.shelf.changes())
         self._book.shelf.make_room()
         rows = [
             (name, held.to_json(), charged, int(final), until)

@@ -48,6 +48,13 @@ class Disk:
         noted = {rule: [was.until, was.changed] for rule, was in before.items()}
         self._sql.run("INSERT OR REPLACE INTO about VALUES ('before', ?)", json.dumps(noted))
 
+    def event(self) -> int | None:
+        """Return the number of the last event of the audit log that is known here; None where none is."""
+        return next((int(seq) for [seq] in self._sql.run("SELECT value FROM about WHERE name = 'event'")), None)
+
+    def keep_event(self, seq: int) -> None:
+        self._sql.run("INSERT OR REPLACE INTO about VALUES ('event', ?)", str(seq))
+
     def before(self) -> dict[str, Before]:
         [[text]] = self._sql.run("SELECT coalesce(max(value), '{}') FROM about WHERE name = 'before'")
         return {rule: Before(*was) for rule, was in json.loads(text).items()}

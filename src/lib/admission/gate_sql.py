@@ -1,8 +1,9 @@
 """What a gate keeps in its SQLite, and the statements that change it.
 
 about         facts by name: the `format` of all of this, whose gate it is (`org`), what limits were before they were
-              changed (`before`), and where the alarm looks next for counts that are over (`swept`). Not columns
-              of `meta`: an older release writes that table whole, and has to work when one goes back to it
+              changed (`before`), where the alarm looks next for counts that are over (`swept`), and the last event
+              of the audit log that is known (`event`). Not columns of `meta`: an older release writes that table
+              whole, and has to work when one goes back to it
 meta          one row: the version of the organisation's policy (its keys, models, limits and budgets)
 policy        one row: the limits and budgets, as `rules.parse_policy` reads them
 journal       the calls of `Gate.handle` that are not in the tables below yet, as they came: when, whether their

@@ -81,7 +81,7 @@ class HomeGate(Gate):
         self._keep()
         if self.leased:
             self.leases.lend_policy(region, self._now)
-        text = self._disk.policy_text() if edition != self.leases.edition else None
+        text = self.disk.policy_text() if edition != self.leases.edition else None
         return to_json([self._version, self.leases.edition, self.leased, text, number, answer]).decode()
 
     def _answer(self, decided: Reservation | Refusal, ask: Ask) -> list[object]:

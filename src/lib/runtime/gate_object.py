@@ -27,6 +27,10 @@ from lib.admission.home_gate import HomeGate
 from lib.admission.outbox import Outbox
 from lib.admission.regional_gate import RegionalGate
 from lib.admission.watch import Watch
+from lib.audit import audit_store
+from lib.audit.audit_store import AuditFilter
+from lib.audit.chain import Log
+from lib.audit.events import OK
 from lib.clock import SystemClock
 from lib.config import read_place
 from lib.failures import MOST_REASON, Failure
@@ -42,6 +46,11 @@ from lib.runtime.stores import store_of
 from lib.store.database import StoreUnavailable
 
 RETRY_MS = 2_000
+# How often a gate with calls looks for changes in the store that nobody has told it.
+LOOK_MS = 60_000
+MOST_EVENTS = 100
+# What concerns nobody's account that may be known by now.
+_NEWS = {"key.created", "key.minted"}
 
 
 # So long a broken object refuses, until it is thrown away: its alarm must be on disk first.
@@ -111,6 +120,8 @@ class Gate(DurableObject):
         self._outbox = Outbox(self._gate, self._org_id, self._store, archive_of(env._env), queue, SystemClock(), log)
         self._alarm_ms: int | None = None
         self._readings = self._newest_reading = self._reading = 0  # of the rules; the last are under way
+        self._look_ms = 0
+        self._was_told = False  # of any change, since it looked
         self._heard: list[str] = []  # single rules that were told while the rules are read
 
     # Not `async`: nothing is awaited here, and a coroutine costs the platform a task. The same holds for the next two.
@@ -152,8 +163,13 @@ class Gate(DurableObject):
         return _leased(current) if home.gate.leased else current
 
     def bump(self) -> int | Awaitable[int]:
-        """Make all accounts of the organisation old: see `lib.admission.gate.Gate.bump`. Return the new version."""
+        """Make all accounts of the organisation old: see `lib.admission.gate.Gate.bump`. Return the new version.
+
+        An isolate of an earlier release may tell no more where rules have changed: the alarm looks for it.
+        """
         version = self._gate.bump()
+        self._was_told, self._look_ms = True, 0
+        self._wake(_now_ms() + FLUSH_AFTER_MS)
         return self._told(self._home) if self._home and not self._home.alone else version
 
     async def _told(self, home: Home) -> int:
@@ -189,6 +205,7 @@ class Gate(DurableObject):
         Of two that read side by side, the one that began later has seen more: the other's reading is dropped. A single
         rule that was told meanwhile may be missing in what is read. Where the newest fails, the alarm reads again.
         """
+        self._was_told = True
         self._readings += 1
         reading, heard = self._readings, len(self._heard)
         self._reading += 1
@@ -197,7 +214,8 @@ class Gate(DurableObject):
             policy = await policy_store.load_policy(database, self._org_id)
             if reading > self._newest_reading:
                 self._newest_reading = reading
-                self._gate.rules(policy, _now_ms())
+                if policy != self._gate.disk.policy_text():
+                    self._gate.rules(policy, _now_ms())
                 for change in self._heard[heard:]:
                     self._gate.rule(change, _now_ms())
         finally:
@@ -216,10 +234,37 @@ class Gate(DurableObject):
 
     def rule(self, change: str) -> int | Awaitable[int]:
         """Take up one rule that has come, changed or gone: a JSON object, see `lib.admission.rules.changed`."""
+        self._was_told = True
         if self._reading:
             self._heard.append(change)
         version = self._gate.rule(change, _now_ms())
         return self._told(self._home) if self._home and not self._home.alone else version
+
+    async def _look(self) -> None:
+        """Take up what has changed in the store and was not told: who made it may have died, or found this gate away.
+
+        The organisation's audit log says whether anything has: each change notes its event in its own group.
+        """
+        was_told, self._was_told = self._was_told, False
+        database, known = self._store.open(), self._gate.disk.event()
+        try:
+            if known is None:
+                newest, changes = (await audit_store.head(database, Log.ORG, self._org_id)).seq, _NEWS
+            else:
+                found = await audit_store.oldest(database, self._org_id, AuditFilter(), known, MOST_EVENTS)
+                newest = found.rows[-1].seq if found.rows else known
+                changes = {row.action for row in found.rows if row.result == OK}
+        except StoreUnavailable:
+            return  # the next time
+        finally:
+            await database.close()
+        if changes:
+            await self.rules()
+        if changes - _NEWS and not was_told:
+            self._gate.bump()
+        self._was_told = False
+        if newest != known:
+            self._gate.disk.keep_event(newest)
 
     async def counters(self) -> str:
         """Return how much of each rule is used: a JSON object of `[used, reserved, resets_at_ms]` by the rule's id.
@@ -283,14 +328,17 @@ class Gate(DurableObject):
             self._watch.rang(self._alarm_ms, now_ms)
             self._alarm_ms = None
             self._gate.expire(now_ms)
+            if self._abroad is not None and (due := await self._abroad.tick(_now_ms())) is not None:
+                self._wake(due)  # whether the store is there or not
             await self._outbox.send(_now_ms())
             if self._unread:
                 await self.rules()
             due = self._outbox.next_ms(_now_ms())
             if due is not None:
                 self._wake(due)
-            if self._abroad is not None and (due := await self._abroad.tick(_now_ms())) is not None:
-                self._wake(due)
+            if self._home is not None and now_ms >= self._look_ms:
+                self._look_ms = now_ms + LOOK_MS
+                await self._look()
         except StoreUnavailable as error:
             failures.note(Failure.STORE_LEDGER, str(error))
             self._wake(_now_ms() + RETRY_MS)

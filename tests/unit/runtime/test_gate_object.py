@@ -27,12 +27,16 @@ def _policy(*, most: int) -> str:
 class World:
     """An organisation's gate as the platform holds it, with a region that has asked it; `recalls` are calls to that."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, region: str = "") -> None:
         self.recalls: list[str] = []
         self.reads: list[
             tuple[float, str]
         ] = []  # of the rules: how long each takes, and what it finds; "": the store is away
         self.alarms: list[int] = []
+        self.events: list[tuple[str, str]] = []  # of the audit log: action and result
+        self.looks = 0
+        audit = SimpleNamespace(head=self._head, oldest=self._oldest)
+        monkeypatch.setattr(OBJECT, "audit_store", audit)
         self.meanwhile: Any = lambda: None  # what happens while a region is asked
         store = SimpleNamespace(open=lambda: SimpleNamespace(close=lambda: asyncio.sleep(0)))
         monkeypatch.setattr(OBJECT, "store_of", lambda _: store)
@@ -47,8 +51,10 @@ class World:
         storage = SimpleNamespace(
             sql=SimpleNamespace(exec=execute), transactionSync=sql.atomically, setAlarm=self.alarms.append
         )
-        platform = SimpleNamespace(storage=storage, id=SimpleNamespace(name=ORG_ID))
-        self.gate = OBJECT.Gate(SimpleNamespace(_ctx=platform), SimpleNamespace(_env=SimpleNamespace()))
+        name = f"{ORG_ID}@{region}" if region else ORG_ID
+        platform = SimpleNamespace(storage=storage, id=SimpleNamespace(name=name))
+        self.made = SimpleNamespace(_ctx=platform), SimpleNamespace(_env=SimpleNamespace())
+        self.gate = OBJECT.Gate(*self.made)
 
     def getByName(self, name: str, _location: str | None = None) -> World:  # noqa: N802 - the platform's name
         assert name == f"{ORG_ID}@{REGION}"
@@ -64,6 +70,22 @@ class World:
         self.reads = [(0, _policy(most=most))]
         await self.gate.rules()
         self.gate.exchange(REGION, json.dumps([1, [], [["b", "o", most]]]), 0)
+
+    async def _head(self, *_: object) -> Any:
+        return SimpleNamespace(seq=len(self.events))
+
+    async def _oldest(self, _database: object, _org_id: str, _wanted: object, after: int, _most: int) -> Any:
+        self.looks += 1
+        rows = [
+            SimpleNamespace(seq=place, action=action, result=result)
+            for place, (action, result) in enumerate(self.events, 1)
+            if place > after
+        ]
+        return SimpleNamespace(rows=rows)
+
+    def ruled(self) -> list[int]:
+        """Return the budgets by which the gate decides."""
+        return [budget.most for budget in self.gate._gate._book.policy.budgets]
 
     async def _load_policy(self, *_: object) -> str:
         seconds, found = self.reads.pop(0)
@@ -85,7 +107,7 @@ def test_rules_that_somebody_else_has_read_meanwhile_hold_in_all_regions_too(mon
         await first
         assert asyncio.get_running_loop().time() - began >= 0.3 + RECALL_SECONDS
         await second
-        assert [budget.most for budget in world.gate._gate._book.policy.budgets] == [40]
+        assert world.ruled() == [40]
 
     run_virtually(changes())
 
@@ -117,6 +139,7 @@ def test_rules_that_could_not_be_read_are_read_by_the_alarm(
 
     async def changes() -> None:
         world = World(monkeypatch)
+        world.gate._gate.disk.keep_event(0)  # it has looked what else there is
         world.reads = [*others, (0.3, ""), (0, ""), (0, _policy(most=40))]
         told = [world.gate.rules() for _ in range(len(others) + 1)]
         *_, failed = await asyncio.gather(*told, return_exceptions=True)
@@ -124,7 +147,69 @@ def test_rules_that_could_not_be_read_are_read_by_the_alarm(
         for _ in range(3):  # the last has nothing to read
             assert world.alarms
             await world.gate.alarm()
-        assert [budget.most for budget in world.gate._gate._book.policy.budgets] == [40]
+        assert world.ruled() == [40]
         assert world.reads == []
 
     run_virtually(changes())
+
+
+@pytest.mark.parametrize(
+    ("events", "told", "read", "bumped"),
+    [
+        ([("budget.updated", "ok")], None, True, True),
+        ([("key.revoked", "ok")], None, True, True),
+        ([("key.created", "ok")], None, True, False),
+        ([("key.revoked", "denied")], None, False, False),
+        ([], None, False, False),
+        ([("budget.updated", "ok")], "bump", True, False),
+    ],
+    ids=["rules", "a key", "nobody's yet", "refused", "nothing", "by an old isolate, which told the accounts only"],
+)
+def test_a_change_that_nobody_told_is_found(
+    monkeypatch: pytest.MonkeyPatch, events: list[tuple[str, str]], told: str | None, read: bool, bumped: bool
+) -> None:
+    """Who made it was answered 503, or has died: then a key that was revoked in the store would go on for ever."""
+
+    async def changes() -> None:
+        world = World(monkeypatch)
+        world.reads = [(0, _policy(most=50))]  # by a gate that has never looked
+        await world.gate.alarm()
+        world.events += events
+        world.reads = [(0, _policy(most=40))]
+        if told:
+            world.gate.bump()
+        else:
+            world.gate._look_ms = 0  # a minute later
+        version = world.gate._gate.version
+        await world.gate.alarm()
+        assert world.ruled() == [40 if read else 50]
+        assert (world.gate._gate.version > version) is bumped
+        looks = world.looks
+        await world.gate.alarm()
+        assert world.looks == looks, "not with each alarm"
+        assert OBJECT.Gate(*world.made)._gate.disk.event() == len(events)
+
+    run_virtually(changes())
+
+
+def test_a_region_asks_the_home_though_the_store_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it does not use goes back, and its spending is told: neither needs the store."""
+
+    async def alarm() -> None:
+        world = World(monkeypatch, region=REGION)
+        asked: list[int] = []
+
+        async def tick(now: int) -> int:
+            asked.append(now)
+            return now + 1_000
+
+        async def send(_: int) -> None:
+            raise StoreUnavailable("away")
+
+        monkeypatch.setattr(world.gate._abroad, "tick", tick)
+        monkeypatch.setattr(world.gate._outbox, "send", send)
+        await world.gate.alarm()
+        assert len(asked) == 1
+        assert world.alarms == [asked[0] + 1_000]
+
+    run_virtually(alarm())
