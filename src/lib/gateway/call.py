@@ -247,7 +247,7 @@ async def _whole(
     share: Share,
 ) -> Response:
     most = MOST_HELD_BYTES if share.has_room(3 * MOST_HELD_BYTES) else LEAST_HELD_BYTES
-    body = await answer.hold(most)
+    body = await answer.hold(most, lambda size: share.keep(STREAM_BYTES + size))
     if body is None:
         share.keep(STREAM_BYTES + most)
         passage = answer.passage(HidingFilter(provider.shown) if provider.shown else None)

@@ -129,8 +129,10 @@ class UpstreamAnswer(Protocol):
         """Read the body whole. Raises AnswerTooLarge, ClientGone, UpstreamTimeout or UpstreamUnreachable."""
         ...
 
-    async def hold(self, limit: int) -> BufferedBody | None:
+    async def hold(self, limit: int, held: Callable[[int], None]) -> BufferedBody | None:
         """Read the body whole, if it is no longer than `limit`. None: it is, and `passage` hands it on.
+
+        `held` is told how many bytes it comes to take in memory, where that is much.
 
         Raises ClientGone, UpstreamTimeout or UpstreamUnreachable.
         """

@@ -16,17 +16,20 @@ from lib.runtime.request import byte_reader, rejection
 PIECE_BYTES = 256 * 1024
 FIRST_BYTES = 64 * 1024  # nearly all answers are shorter, so that one read has them whole
 END_BYTES = 64 * 1024
+COPIES = 3  # of a whole answer: in pieces, as Python reads it, and as it is sent
 
 
-async def begin(stream: Any, hold: int) -> tuple[list[Any], Any]:
+async def begin(stream: Any, hold: int, held: Callable[[int], None]) -> tuple[list[Any], Any]:
     """Read a body of unknown length until it ends, or until more has come than is held.
 
-    Returns the pieces, and the reader where there are more.
+    Returns the pieces, and the reader where there are more. `held` is told what it comes to take, if that is much.
     """
     reader = byte_reader(stream)
     pieces: list[Any] = []
     size = 0
     while size <= hold:
+        if pieces:
+            held(COPIES * (size + PIECE_BYTES))
         piece, ended = await _read(reader, PIECE_BYTES if pieces else FIRST_BYTES)
         size += piece.byteLength
         pieces.append(piece)

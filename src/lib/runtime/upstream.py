@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pyodide.ffi import JsException, jsnull, to_js
@@ -24,7 +24,7 @@ from lib.gateway.upstream import (
 )
 from lib.http.request import Departure
 from lib.runtime import plane
-from lib.runtime.passage import JsPassage, begin
+from lib.runtime.passage import COPIES, FIRST_BYTES, JsPassage, begin
 from lib.runtime.relay import JsRelay
 from lib.runtime.request import JsDeparture, byte_reader
 
@@ -75,15 +75,17 @@ class JsAnswer:
             raise AnswerTooLarge
         return JsBuffer(buffer)
 
-    async def hold(self, limit: int) -> JsBuffer | None:
+    async def hold(self, limit: int, held: Callable[[int], None]) -> JsBuffer | None:
         length = self.headers.get("content-length", "")
         announced = length.isascii() and length.isdigit() and "content-encoding" not in self.headers
         response = self._call.response
         try:
             # Most are whole at once: the stream is not even looked at, which would be one more crossing.
             if (announced and int(length) <= limit) or (body := response.body) is jsnull or body is None:
+                if announced and int(length) > FIRST_BYTES:
+                    held(COPIES * int(length))
                 return JsBuffer(await response.arrayBuffer())
-            pieces, self._rest = ([], byte_reader(body)) if announced else await begin(body, limit)
+            pieces, self._rest = ([], byte_reader(body)) if announced else await begin(body, limit, held)
         except JsException:
             raise _REASONS[self._call.why]() from None
         if self._rest is not None:

@@ -107,6 +107,7 @@ class FakeAnswer:
     failure: BaseException | None = None
     how: StreamEnd = StreamEnd.PROVIDER_DONE
     discarded: int = 0
+    holds: int = 0  # while it is read whole
     relayed: FakeRelay | None = None
 
     async def read(self, limit: int) -> FakeBuffer:
@@ -118,7 +119,8 @@ class FakeAnswer:
             raise AnswerTooLarge
         return FakeBuffer(text)
 
-    async def hold(self, limit: int) -> FakeBuffer | None:
+    async def hold(self, limit: int, held: Callable[[int], None]) -> FakeBuffer | None:
+        held(self.holds)
         try:
             return await self.read(limit)
         except AnswerTooLarge:

@@ -11,7 +11,7 @@ import pytest
 from lib.http.memory import STREAM_BYTES, Memory
 from lib.http.request import Departure
 from tests.unit.gateway.calls import Caller
-from tests.unit.gateway.fake_upstream import EVENTS, FakeAnswer, FakeUpstream
+from tests.unit.gateway.fake_upstream import EVENTS, FakeAnswer, FakeBuffer, FakeUpstream
 
 USAGE = {"prompt_tokens": 10, "completion_tokens": 20}
 LONG = json.dumps({"choices": [], "pad": "x" * 100_000, "usage": USAGE}).encode()
@@ -60,6 +60,20 @@ def test_an_answer_is_held_where_there_is_room(others: int, held_whole: bool) ->
     assert (outcome.sent, "x-headgate-cost" in outcome.headers) == (LONG, held_whole)
     assert caller.record.output_tokens == 20
     assert memory.held - others == STREAM_BYTES + (2 * len(LONG) if held_whole else 64 * 1024)
+
+
+def test_an_answer_is_counted_while_it_is_read() -> None:
+    """It may come slowly: what has come of it is there."""
+    seen: list[int] = []
+
+    class Slow(FakeAnswer):
+        async def read(self, limit: int) -> FakeBuffer:
+            seen.append(memory.held)
+            return await super().read(limit)
+
+    caller, memory, _ = calling(Slow(pieces=[LONG], holds=300_000))
+    caller.call()
+    assert seen == [STREAM_BYTES + 300_000]
 
 
 def test_a_long_stream_is_counted_for_what_is_kept_of_it() -> None:
