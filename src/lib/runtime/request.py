@@ -54,19 +54,20 @@ class JsBody:
         size = int(self._length[:20]) if self._length and self._length.isascii() and self._length.isdigit() else None
         if size is not None and size > limit:
             raise _too_large(limit)
+        strangers = self._share.strangers()
         try:
-            if size is not None and self._is_small(size):
+            if size is not None and _is_small(size, strangers):
                 self._claim(size, limit, STRANGERS)
-                return await self._read_small()
+                return await self._read_small(alone=not strangers)
             return await self._read_pieces(size or 0, limit, known)
         except JsException:
             raise BadRequest("The body broke off.") from None
         except TimeoutError:
             raise RequestTimeout("The body comes too slowly. Try again.") from None
 
-    async def _read_small(self) -> bytes:
+    async def _read_small(self, *, alone: bool) -> bytes:
         """Read a body that is likely to be there at once. So only beside others a timer is set, which costs."""
-        if not self._share.strangers():
+        if alone:
             return bytes((await self._request.arrayBuffer()).to_bytes())
         async with asyncio.timeout(SMALL_SECONDS):
             return bytes((await self._request.arrayBuffer()).to_bytes())
@@ -83,7 +84,7 @@ class JsBody:
         while True:
             needed = max(announced, size)
             if needed > claimed:
-                if whose == STRANGERS and not self._is_small(needed):
+                if whose == STRANGERS and not _is_small(needed, self._share.strangers()):
                     whose = await known()
                 self._claim(needed, limit, whose)
                 claimed = needed
@@ -95,9 +96,6 @@ class JsBody:
             size += len(pieces[-1])
             if size > limit:
                 raise _too_large(limit)
-
-    def _is_small(self, size: int) -> bool:
-        return size <= LARGE_BYTES and self._share.strangers() + 2 * size <= STRANGERS_BYTES
 
     def _claim(self, size: int, limit: int, whose: str) -> None:
         """Claim the room for so much of it. Raises Unavailable.
@@ -134,6 +132,11 @@ class JsBody:
                 if read.done:
                     break
                 drained += read.value.byteLength
+
+
+def _is_small(size: int, strangers: int) -> bool:
+    """Tell whether a body may come before its caller is known, beside what the others hold of whom that is so."""
+    return size <= LARGE_BYTES and strangers + 2 * size <= STRANGERS_BYTES
 
 
 def _too_large(limit: int) -> PayloadTooLarge:
