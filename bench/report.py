@@ -191,8 +191,7 @@ def short_table(found: Findings) -> str:
     json, apart = (find(cells, case, SIXTEEN) for case in (JSON, APART))
     event, rows = event_ms(cells), found.rows
     late = max(each.p99 for each in found.streams.late if each.name.startswith(HEADGATE))
-    streams, taken = found.streams.late[0].streams, held.streams - held.refused
-    whole = held.wasm + held.scripts
+    streams, taken = found.streams.late[0].streams, held.taken
     lines = [
         ["adds to a call, JSON", f"{cpu_ms(json):.2f} ms of processor time"],
         [
@@ -204,7 +203,7 @@ def short_table(found: Findings) -> str:
             f"delivers an event late by, with {streams} streams, an event every 30 ms each",
             f"{late:.0f} ms at the 99th percentile",
         ],
-        [f"holds with {taken:,} open streams in one isolate", f"{whole:.0f} MiB of its 128 MB"],
+        [f"holds with {taken:,} open streams in one isolate", f"{held.whole:.0f} MiB of its 128 MB"],
         ["costs a month, with a million JSON calls", f"${month(rows, cpu_ms(json)):.2f}, the plan's $5 with it"],
     ]
     return table(("Headgate …", ""), lines)

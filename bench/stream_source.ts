@@ -1,8 +1,8 @@
 /**
  * The provider of the benchmark of many streams: each event tells when it was sent, by the machine's own clock.
  *
- * A model's name says how many events and how many milliseconds lie between two: `sim/clock-events300-gap30`; with a gap
- * of 0 they are sent as fast as they are taken. One timer serves all streams, and the sockets are written to directly:
+ * A model's name says how many events, how many milliseconds lie between two, and how long the text of each is:
+ * `sim/clock-events300-gap30-text16`; with a gap of 0 they are sent as fast as they are taken. One timer serves all streams, and the sockets are written to directly:
  * on two cores the provider may not be what is measured. `GET /sent` tells of all streams so far how many bytes went to
  * the kernel.
  */
@@ -11,6 +11,7 @@ import net from "node:net";
 interface Stream {
   readonly socket: net.Socket;
   readonly usage: boolean;
+  readonly pad: string;
   left: number;
 }
 
@@ -36,9 +37,9 @@ function event(data: string): string {
 }
 
 /** An event with the time of its sending: microseconds of CLOCK_MONOTONIC, which all processes of a machine share. */
-function stamped(): string {
+function stamped(pad: string): string {
   const stamp = String(process.hrtime.bigint() / 1000n).padStart(STAMP_DIGITS, "0");
-  return event(`${SHAPE},"choices":[{"index":0,"delta":{"content":"${stamp}"},"finish_reason":null}]}`);
+  return event(`${SHAPE},"choices":[{"index":0,"delta":{"content":"${stamp}${pad}"},"finish_reason":null}]}`);
 }
 
 function end({ socket, usage }: Stream): void {
@@ -50,7 +51,7 @@ function end({ socket, usage }: Stream): void {
 function tick(slot: Set<Stream>): void {
   for (const stream of slot) {
     if (stream.socket.destroyed) slot.delete(stream);
-    else if (stream.left-- > 0) stream.socket.write(stamped());
+    else if (stream.left-- > 0) stream.socket.write(stamped(stream.pad));
     else {
       slot.delete(stream);
       end(stream);
@@ -64,7 +65,7 @@ function pour(stream: Stream): void {
   while (stream.left > 0) {
     const count = Math.min(BURST, stream.left);
     stream.left -= count;
-    if (!socket.write(stamped().repeat(count))) {
+    if (!socket.write(stamped(stream.pad).repeat(count))) {
       socket.once("drain", () => pour(stream));
       return;
     }
@@ -77,8 +78,9 @@ function begin(socket: net.Socket, body: string): void {
     model: string;
     stream_options?: { include_usage?: boolean };
   };
-  const [, events = "10", gap = "0"] = /events(\d+)-gap(\d+)/.exec(model) ?? [];
-  const stream = { socket, usage: options?.include_usage === true, left: Number(events) };
+  const [, events = "10", gap = "0", text = "16"] = /events(\d+)-gap(\d+)-text(\d+)/.exec(model) ?? [];
+  const pad = "x".repeat(Number(text) - STAMP_DIGITS);
+  const stream = { socket, usage: options?.include_usage === true, pad, left: Number(events) };
   socket.write(HEAD + OPENING);
   if (gap === "0") return pour(stream);
   // Streams that begin one after another take their turns one after another: the provider has no bursts of its own.

@@ -31,8 +31,12 @@ from tools.project import ROOT
 
 MIB = 2**20
 GAP_MS, OPEN_GAP_MS = 30, 100
+# Characters of an event's text: as few as are sent, and so many that the end of a stream is full when it is looked at.
+TEXT, LONG_TEXT = 16, 2_000
 STALLED_SECONDS, STALL_MOST_SECONDS = 0.7, 15.0
 LOOK_SECONDS = 0.05
+# JavaScript tells what it holds every second. Of open streams the end is full after the least, and some time is left.
+LOOKS_SECONDS, LEAST_SECONDS, LEFT_SECONDS = 4.0, 3.0, 1.0
 SERVICE = "headgate"  # in the configuration of workerd
 # Columns of /proc/net/tcp: https://docs.kernel.org/networking/proc_net_tcp.html
 _LOCAL, _REMOTE, _STATE, _QUEUES = 1, 2, 3, 4
@@ -55,8 +59,8 @@ class Effort:
     seconds: float
 
 
-WHOLE = Effort(late=500, open=1_000, long=100, long_events=20_000, apart_ms=6, seconds=6)
-QUICK = Effort(late=100, open=100, long=20, long_events=2_000, apart_ms=3, seconds=2)
+WHOLE = Effort(late=500, open=1_000, long=100, long_events=20_000, apart_ms=6, seconds=8)
+QUICK = Effort(late=100, open=100, long=20, long_events=2_000, apart_ms=3, seconds=6)
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,10 @@ class Late:
 
 @dataclass(frozen=True)
 class Held:
-    """What the isolate held with so many streams open, less the `refused`; and before, with none. In MiB."""
+    """What the isolate held with so many streams open, less the `refused`; and before, with none. In MiB.
+
+    `scripts` is JavaScript's heap, of which much is code, and what V8 has not collected yet.
+    """
 
     streams: int
     refused: int
@@ -90,6 +97,15 @@ class Held:
     wasm_before: float
     scripts: float
     scripts_before: float
+
+    @property
+    def taken(self) -> int:
+        return self.streams - self.refused
+
+    @property
+    def whole(self) -> float:
+        """Python's memory, and what the streams hold of JavaScript's."""
+        return self.wasm + max(0.0, self.scripts - self.scripts_before)
 
 
 @dataclass(frozen=True)
@@ -146,14 +162,14 @@ class Ground:
         ]
 
     def run(
-        self, who: Contestant, streams: int, events: int, gap_ms: int, apart_ms: int, *, usage: bool
+        self, who: Contestant, streams: int, events: int, gap_ms: int, apart_ms: int, *, usage: bool, text: int = TEXT
     ) -> dict[str, float]:
         """Open streams, read them to their end, and return what the sink tells."""
         job = {
             "port": who.port,
             "key": who.key,
             "path": PATH,
-            "body": _body(events, gap_ms, usage=usage),
+            "body": _body(events, gap_ms, text, usage=usage),
             "streams": streams,
             "apart": apart_ms,
             "events": events,
@@ -246,28 +262,26 @@ def _wasm(ground: Ground) -> float:
 def _held(ground: Ground, scripts: list[int]) -> Held:
     """Open streams, as most clients ask for them, and look while they are open.
 
-    V8 collects when it likes: what JavaScript holds is the least of the looks.
+    V8 collects when it likes: what JavaScript holds is the least of some looks.
     """
-    streams = ground.effort.open
-    deadline = time.monotonic() + 5
-    while not scripts and time.monotonic() < deadline:
-        time.sleep(LOOK_SECONDS)
-    before, wasm_before = scripts[-1:], _wasm(ground)
+    streams, who = ground.effort.open, ground.stage.headgate
     opening = streams * ground.effort.apart_ms / 1000
     told: dict[str, float] = {}
-    who = ground.stage.headgate
+
+    def look(seconds: float) -> tuple[float, float]:
+        heard = len(scripts)
+        time.sleep(seconds)
+        return _wasm(ground), min(scripts[heard:], default=math.nan) / MIB
 
     def load() -> None:
-        events = ground.lasting(streams, OPEN_GAP_MS)
-        told.update(ground.run(who, streams, events, OPEN_GAP_MS, ground.effort.apart_ms, usage=False))
+        events, apart_ms = ground.lasting(streams, OPEN_GAP_MS), ground.effort.apart_ms
+        told.update(ground.run(who, streams, events, OPEN_GAP_MS, apart_ms, usage=False, text=LONG_TEXT))
 
+    wasm_before, before = look(LOOKS_SECONDS)
     with _beside(load):
-        time.sleep(opening + ground.effort.seconds * 0.2)
-        heard = len(scripts)
-        time.sleep(ground.effort.seconds * 0.6)
-        looks, wasm = scripts[heard:], _wasm(ground)
-    least = min(looks, default=math.nan) / MIB
-    return Held(streams, int(told["refused"]), wasm, wasm_before, least, min(before, default=math.nan) / MIB)
+        time.sleep(opening + LEAST_SECONDS)
+        wasm, least = look(ground.effort.seconds - LEAST_SECONDS - LEFT_SECONDS)
+    return Held(streams, int(told["refused"]), wasm, wasm_before, least, before)
 
 
 def _long(ground: Ground, name: str, *, usage: bool) -> Long:
@@ -306,7 +320,7 @@ def _slow(ground: Ground, name: str, who: Contestant, *, usage: bool) -> Slow:
         return int(json.loads(ask(int(url), "/sent"))["sent"])
 
     before, events = sent(), 200_000
-    body = _body(events, 0, usage=usage).encode()
+    body = _body(events, 0, TEXT, usage=usage).encode()
     head = (
         f"POST {PATH} HTTP/1.1\r\nhost: {HOST}:{who.port}\r\nauthorization: Bearer {who.key}\r\n"
         f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
@@ -334,7 +348,8 @@ def queued(ports: set[int]) -> int:
     return total
 
 
-def _body(events: int, gap_ms: int, *, usage: bool) -> str:
+def _body(events: int, gap_ms: int, text: int, *, usage: bool) -> str:
     asked = {"stream_options": {"include_usage": True}} if usage else {}
     messages = [{"role": "user", "content": "What time is it?"}]
-    return json.dumps({"model": f"sim/clock-events{events}-gap{gap_ms}", "stream": True, "messages": messages, **asked})
+    model = f"sim/clock-events{events}-gap{gap_ms}-text{text}"
+    return json.dumps({"model": model, "stream": True, "messages": messages, **asked})

@@ -78,7 +78,7 @@ def streams_targets(found: streams.Streams) -> Iterator[Target]:
     yield Target(name, max(each.p99 for each in by_headgate), 15, "ms")
     lost = sum(each.refused + each.failed + each.lost for each in by_headgate)
     yield Target("of these refused, failed, or without an event", lost, 0)
-    yield Target(f"{held.streams:,} open streams: memory of the isolate", held.wasm + held.scripts, 96, "MiB")
+    yield Target(f"{held.streams:,} open streams: memory of the isolate", held.whole, 96, "MiB")
     yield Target("of these refused", held.refused, 0)
 
 

@@ -16,7 +16,7 @@ from bench.suite import built, only_speed
 pytestmark = pytest.mark.real_runtime
 
 SHORT = Effort(rounds=1, milliseconds=60, warm_up=20, settling=0)
-FEW = streams.Effort(late=5, open=5, long=2, long_events=100, apart_ms=2, seconds=1.5)
+FEW = streams.Effort(late=5, open=5, long=2, long_events=100, apart_ms=2, seconds=6)
 
 Ground = tuple[Path, str, LoadGenerator]
 
