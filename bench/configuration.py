@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -22,6 +22,7 @@ STORAGE = "storage"  # a folder beside config.capnp
 TEMPLATE = """\
 using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
+  v8Flags = [{v8_flags}],
   services = [
     (name = "headgate", worker = .headgate),
     (name = "passthrough", worker = .passthrough),
@@ -94,7 +95,11 @@ class Ports:
 
 
 def write_configuration(
-    folder: Path, main: str, variables: Mapping[str, str], postgres_url: str | None = None
+    folder: Path,
+    main: str,
+    variables: Mapping[str, str],
+    postgres_url: str | None = None,
+    v8_flags: Sequence[str] = (),
 ) -> Ports:
     """Write `folder`/config.capnp over the modules in `folder`/out, of which `main` is the entry; return the ports.
 
@@ -108,6 +113,7 @@ def write_configuration(
     wrangler = wrangler_toml()
     store, postgres_service = _hyperdrive(postgres_url) if postgres_url else (D1, "")
     text = TEMPLATE.format(
+        v8_flags=", ".join(map(json.dumps, v8_flags)),
         host=HOST,
         headgate_port=ports.headgate,
         passthrough_port=ports.passthrough,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -28,8 +28,8 @@ def variables(simulator_url: str) -> dict[str, str]:
 class Stage:
     """Runs the modules in `folder`/out (see tools/build.py) over fresh data, with `main` as the entry.
 
-    `options` are workerd's, `more` is added to the Worker's variables. The store is D1, or `postgres`, which must run
-    and be new. Use it as a context: what it starts ends with it.
+    `options` are workerd's, `v8_flags` V8's, `more` is added to the Worker's variables. The store is D1, or `postgres`,
+    which must run and be new. Use it as a context: what it starts ends with it.
     """
 
     def __init__(
@@ -40,9 +40,11 @@ class Stage:
         main: str = ENTRY,
         postgres: Postgres | None = None,
         more: Mapping[str, str] | None = None,
+        v8_flags: Sequence[str] = (),
     ) -> None:
         environment = {**variables(simulator_url), **(more or {})}
-        self.ports = write_configuration(folder, main, environment, postgres.worker_url if postgres else None)
+        url = postgres.worker_url if postgres else None
+        self.ports = write_configuration(folder, main, environment, url, v8_flags)
         self._folder, self._options = folder, options
         self.workerd = Workerd(folder, *options)
         try:

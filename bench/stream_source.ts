@@ -1,8 +1,9 @@
 /**
  * The provider of the benchmark of many streams: each event tells when it was sent, by the machine's own clock.
  *
- * A model's name says how many events, how many milliseconds lie between two, and how long the text of each is:
- * `sim/clock-events300-gap30-text16`; with a gap of 0 they are sent as fast as they are taken. One timer serves all streams, and the sockets are written to directly:
+ * A model's name says how many events, how many milliseconds lie between two, how long the text of each is, and how long
+ * the stream stays open behind them: `sim/clock-events300-gap30-text16-hold0`; with a gap of 0 they are sent as fast as
+ * they are taken. One timer serves all streams, and the sockets are written to directly:
  * on two cores the provider may not be what is measured. `GET /sent` tells of all streams so far how many bytes went to
  * the kernel.
  */
@@ -12,6 +13,7 @@ interface Stream {
   readonly socket: net.Socket;
   readonly usage: boolean;
   readonly pad: string;
+  readonly hold: number;
   left: number;
 }
 
@@ -54,7 +56,7 @@ function tick(slot: Set<Stream>): void {
     else if (stream.left-- > 0) stream.socket.write(stamped(stream.pad));
     else {
       slot.delete(stream);
-      end(stream);
+      setTimeout(end, stream.hold, stream);
     }
   }
 }
@@ -78,13 +80,14 @@ function begin(socket: net.Socket, body: string): void {
     model: string;
     stream_options?: { include_usage?: boolean };
   };
-  const [, events = "10", gap = "0", text = "16"] = /events(\d+)-gap(\d+)-text(\d+)/.exec(model) ?? [];
-  const pad = "x".repeat(Number(text) - STAMP_DIGITS);
-  const stream = { socket, usage: options?.include_usage === true, pad, left: Number(events) };
+  const words = /events(\d+)-gap(\d+)-text(\d+)-hold(\d+)/.exec(model)?.slice(1).map(Number);
+  const [events = 10, gap = 0, text = STAMP_DIGITS, hold = 0] = words ?? [];
+  const pad = "x".repeat(text - STAMP_DIGITS);
+  const stream = { socket, usage: options?.include_usage === true, pad, hold, left: events };
   socket.write(HEAD + OPENING);
-  if (gap === "0") return pour(stream);
+  if (gap === 0) return pour(stream);
   // Streams that begin one after another take their turns one after another: the provider has no bursts of its own.
-  const turns = (slots[Number(gap)] ??= Array.from({ length: Number(gap) }, () => new Set<Stream>()));
+  const turns = (slots[gap] ??= Array.from({ length: gap }, () => new Set<Stream>()));
   turns[opened++ % turns.length]!.add(stream);
 }
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import socket
 import threading
 import time
@@ -15,8 +16,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
-from bench import memory
 from bench.cases import DIRECT, HEADGATE, PASSTHROUGH, PATH, Contestant
 from bench.cold_start import LOAD_SNAPSHOT
 from bench.load import NodeChild
@@ -31,12 +32,12 @@ from tools.project import ROOT
 
 MIB = 2**20
 GAP_MS, OPEN_GAP_MS = 30, 100
-# Characters of an event's text: as few as are sent, and so many that the end of a stream is full when it is looked at.
-TEXT, LONG_TEXT = 16, 2_000
+# So many events fill what is kept of a stream's end.
+FULL_EVENTS, FULL_TEXT = 40, 2_000
 STALLED_SECONDS, STALL_MOST_SECONDS = 0.7, 15.0
 LOOK_SECONDS = 0.05
-# JavaScript tells what it holds every second. Of open streams the end is full after the least, and some time is left.
-LOOKS_SECONDS, LEAST_SECONDS, LEFT_SECONDS = 4.0, 3.0, 1.0
+# JavaScript tells what it holds every second.
+COLLECT_SECONDS, LOOKS_SECONDS, MARGIN_SECONDS = 0.5, 3.0, 2.0
 SERVICE = "headgate"  # in the configuration of workerd
 # Columns of /proc/net/tcp: https://docs.kernel.org/networking/proc_net_tcp.html
 _LOCAL, _REMOTE, _STATE, _QUEUES = 1, 2, 3, 4
@@ -48,7 +49,7 @@ TCP = Path("/proc/net/tcp")
 class Effort:
     """How many streams there are: with late events looked for, open at once, and long ones with so many events each.
 
-    Streams are opened `apart_ms` one after another, and last `seconds` when all are open.
+    Streams are opened `apart_ms` one after another, and those of the first kind last `seconds` when all are open.
     """
 
     late: int
@@ -59,8 +60,8 @@ class Effort:
     seconds: float
 
 
-WHOLE = Effort(late=500, open=1_000, long=100, long_events=20_000, apart_ms=6, seconds=8)
-QUICK = Effort(late=100, open=100, long=20, long_events=2_000, apart_ms=3, seconds=6)
+WHOLE = Effort(late=500, open=1_000, long=100, long_events=20_000, apart_ms=6, seconds=6)
+QUICK = Effort(late=100, open=100, long=20, long_events=2_000, apart_ms=3, seconds=2)
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ class Late:
 class Held:
     """What the isolate held with so many streams open, less the `refused`; and before, with none. In MiB.
 
-    `scripts` is JavaScript's heap, of which much is code, and what V8 has not collected yet.
+    `scripts` is JavaScript's heap, of which much is code.
     """
 
     streams: int
@@ -142,6 +143,22 @@ class Streams:
     slow: Sequence[Slow]
 
 
+@dataclass(frozen=True)
+class Clock:
+    """A model of stream_source.ts."""
+
+    events: int
+    gap_ms: int
+    text: int = 16
+    hold_ms: int = 0
+
+    def body(self, *, usage: bool) -> str:
+        model = f"sim/clock-events{self.events}-gap{self.gap_ms}-text{self.text}-hold{self.hold_ms}"
+        asked = {"stream_options": {"include_usage": True}} if usage else {}
+        messages = [{"role": "user", "content": "What time is it?"}]
+        return json.dumps({"model": model, "stream": True, "messages": messages, **asked})
+
+
 @dataclass
 class Ground:
     """What a measurement needs: a Headgate, the provider behind it, and clients."""
@@ -161,24 +178,18 @@ class Ground:
             (f"{HEADGATE}, no usage", by_name[HEADGATE], False),
         ]
 
-    def run(
-        self, who: Contestant, streams: int, events: int, gap_ms: int, apart_ms: int, *, usage: bool, text: int = TEXT
-    ) -> dict[str, float]:
+    def run(self, who: Contestant, streams: int, clock: Clock, apart_ms: int, *, usage: bool) -> dict[str, float]:
         """Open streams, read them to their end, and return what the sink tells."""
         job = {
             "port": who.port,
             "key": who.key,
             "path": PATH,
-            "body": _body(events, gap_ms, text, usage=usage),
+            "body": clock.body(usage=usage),
             "streams": streams,
             "apart": apart_ms,
-            "events": events,
+            "events": clock.events,
         }
         return self.sink.ask(job)
-
-    def lasting(self, streams: int, gap_ms: int) -> int:
-        """Return how many events a stream has that lasts until all have been open long enough."""
-        return round((streams * self.effort.apart_ms + 1000 * self.effort.seconds) / gap_ms)
 
 
 def measure(folder: Path, effort: Effort) -> Streams:
@@ -194,7 +205,7 @@ def measure(folder: Path, effort: Effort) -> Streams:
                 late = list(_late(Ground(stage, source, sink, effort)))
             port = free_port()
             inspected = f"--inspector-addr={HOST}:{port}"
-            with Stage(folder, url, inspected, main=memory.add_entry(folder)) as stage:
+            with Stage(folder, url, inspected, main=_add_entry(folder), v8_flags=("--expose-gc",)) as stage:
                 ground = Ground(stage, source, sink, effort)
                 _warm(ground)
                 with _scripts(port) as scripts:
@@ -209,23 +220,23 @@ def measure(folder: Path, effort: Effort) -> Streams:
 def _warm(ground: Ground) -> None:
     """Let V8 compile what runs hot, and Python's memory grow to what some streams take."""
     for _name, who, usage in ground.ways():
-        ground.run(who, min(100, ground.effort.late), 60, GAP_MS, ground.effort.apart_ms, usage=usage)
+        ground.run(who, min(100, ground.effort.late), Clock(60, GAP_MS), ground.effort.apart_ms, usage=usage)
 
 
 def _late(ground: Ground) -> Iterator[Late]:
     _warm(ground)
-    streams = ground.effort.late
-    events = ground.lasting(streams, GAP_MS)
+    effort = ground.effort
+    clock = Clock(round((effort.late * effort.apart_ms + 1000 * effort.seconds) / GAP_MS), GAP_MS)
     for name, who, usage in ground.ways():
         own, source = ground.stage.cpu_seconds(), cpu_seconds(ground.source.pid)
         started = time.monotonic()
-        told = ground.run(who, streams, events, GAP_MS, ground.effort.apart_ms, usage=usage)
+        told = ground.run(who, effort.late, clock, effort.apart_ms, usage=usage)
         seconds = time.monotonic() - started
         # Nothing is told where no stream was open with all others.
         p50, p99, most = (told[what] if told["measured"] else math.nan for what in ("p50", "p99", "most"))
         yield Late(
             name,
-            streams,
+            effort.late,
             int(told["refused"]),
             int(told["failed"]),
             int(told["lost"]),
@@ -255,33 +266,43 @@ def _scripts(port: int) -> Iterator[list[int]]:
         process.stop(1)
 
 
+def _add_entry(folder: Path) -> str:
+    """Put the entry that collects garbage beside the modules in `folder`/out, and memory_entry.py; return its name."""
+    for source, name in (("streams_entry.py", "bench_streams_entry.py"), ("memory_entry.py", "memory_entry.py")):
+        shutil.copyfile(Path(__file__).with_name(source), folder / "out" / name)
+    return "bench_streams_entry.py"
+
+
 def _wasm(ground: Ground) -> float:
     return float(json.loads(ask(ground.stage.ports.headgate, "/__bench/memory"))["wasm_bytes"]) / MIB
 
 
 def _held(ground: Ground, scripts: list[int]) -> Held:
-    """Open streams, as most clients ask for them, and look while they are open.
+    """Open streams, as most clients ask for them, and look when they have sent much and stay open.
 
-    V8 collects when it likes: what JavaScript holds is the least of some looks.
+    V8 collects when it likes, so it is made to. What JavaScript holds is the median of some looks.
     """
-    streams, who = ground.effort.open, ground.stage.headgate
-    opening = streams * ground.effort.apart_ms / 1000
+    streams, apart_ms = ground.effort.open, ground.effort.apart_ms
+    filling = (streams * apart_ms + FULL_EVENTS * OPEN_GAP_MS) / 1000 + MARGIN_SECONDS
+    hold = filling + LOOKS_SECONDS + MARGIN_SECONDS
+    clock = Clock(FULL_EVENTS, OPEN_GAP_MS, FULL_TEXT, round(hold * 1000))
     told: dict[str, float] = {}
 
-    def look(seconds: float) -> tuple[float, float]:
-        heard = len(scripts)
-        time.sleep(seconds)
-        return _wasm(ground), min(scripts[heard:], default=math.nan) / MIB
+    def look() -> tuple[float, float]:
+        heard, until = len(scripts), time.monotonic() + LOOKS_SECONDS
+        while time.monotonic() < until:
+            ask(ground.stage.ports.headgate, "/__bench/collect")
+            time.sleep(COLLECT_SECONDS)
+        return _wasm(ground), median(scripts[heard:] or [math.nan]) / MIB
 
     def load() -> None:
-        events, apart_ms = ground.lasting(streams, OPEN_GAP_MS), ground.effort.apart_ms
-        told.update(ground.run(who, streams, events, OPEN_GAP_MS, apart_ms, usage=False, text=LONG_TEXT))
+        told.update(ground.run(ground.stage.headgate, streams, clock, apart_ms, usage=False))
 
-    wasm_before, before = look(LOOKS_SECONDS)
+    wasm_before, before = look()
     with _beside(load):
-        time.sleep(opening + LEAST_SECONDS)
-        wasm, least = look(ground.effort.seconds - LEAST_SECONDS - LEFT_SECONDS)
-    return Held(streams, int(told["refused"]), wasm, wasm_before, least, before)
+        time.sleep(filling)
+        wasm, held = look()
+    return Held(streams, int(told["refused"]), wasm, wasm_before, held, before)
 
 
 def _long(ground: Ground, name: str, *, usage: bool) -> Long:
@@ -290,7 +311,7 @@ def _long(ground: Ground, name: str, *, usage: bool) -> Long:
     told: dict[str, float] = {}
 
     def load() -> None:
-        told.update(ground.run(ground.stage.headgate, effort.long, effort.long_events, 0, 0, usage=usage))
+        told.update(ground.run(ground.stage.headgate, effort.long, Clock(effort.long_events, 0), 0, usage=usage))
 
     most = before
     with _beside(load) as running:
@@ -316,24 +337,29 @@ def _slow(ground: Ground, name: str, who: Contestant, *, usage: bool) -> Slow:
     url = ground.source.url.removeprefix(f"http://{HOST}:")
     ports = {int(url), who.port}
 
-    def sent() -> int:
-        return int(json.loads(ask(int(url), "/sent"))["sent"])
+    def stalled() -> tuple[int, bool]:
+        """Wait until no more is sent; return how much was, and whether that came to an end in time."""
+        last, since, deadline = -1, 0.0, time.monotonic() + STALL_MOST_SECONDS
+        while time.monotonic() < deadline:
+            sent = int(json.loads(ask(int(url), "/sent"))["sent"])
+            if sent != last:
+                last, since = sent, time.monotonic()
+            elif time.monotonic() - since > STALLED_SECONDS:
+                return last, True
+            time.sleep(LOOK_SECONDS)
+        return last, False
 
-    before, events = sent(), 200_000
-    body = _body(events, 0, TEXT, usage=usage).encode()
+    before, _ = stalled()  # what went before may still be on its way
+    body = Clock(200_000, 0).body(usage=usage).encode()
     head = (
         f"POST {PATH} HTTP/1.1\r\nhost: {HOST}:{who.port}\r\nauthorization: Bearer {who.key}\r\n"
         f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
     )
     with socket.create_connection((HOST, who.port)) as client:
         client.sendall(head.encode() + body)
-        last, since, deadline = sent(), time.monotonic(), time.monotonic() + STALL_MOST_SECONDS
-        while time.monotonic() < deadline and (last == before or time.monotonic() - since < STALLED_SECONDS):
-            time.sleep(LOOK_SECONDS)
-            if (now := sent()) != last:
-                last, since = now, time.monotonic()
+        time.sleep(STALLED_SECONDS)
+        last, stopped = stalled()
         held = last - before - queued(ports)
-        stopped = time.monotonic() < deadline
     return Slow(name, max(0, held), stopped)
 
 
@@ -346,10 +372,3 @@ def queued(ports: set[int]) -> int:
         if fields[_STATE] != _LISTENING and ends & ports:
             total += sum(int(queue, 16) for queue in fields[_QUEUES].split(":"))
     return total
-
-
-def _body(events: int, gap_ms: int, text: int, *, usage: bool) -> str:
-    asked = {"stream_options": {"include_usage": True}} if usage else {}
-    messages = [{"role": "user", "content": "What time is it?"}]
-    model = f"sim/clock-events{events}-gap{gap_ms}-text{text}"
-    return json.dumps({"model": model, "stream": True, "messages": messages, **asked})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from bench.speed_table import table
-from bench.streams import GAP_MS, LONG_TEXT, OPEN_GAP_MS, Effort, Late, Long, Slow, Streams
+from bench.streams import FULL_EVENTS, FULL_TEXT, GAP_MS, OPEN_GAP_MS, Effort, Late, Long, Slow, Streams
 
 KIB = 1024
 TEXT = """\
@@ -24,8 +24,8 @@ provider and the clients, which share the machine. Direct is what these two make
 ### What open streams hold
 
 {open_streams} streams with an event every {open_gap} ms, of which {refused} were refused: an isolate lets in as many as
-its budget for streams allows (`lib/http/memory.py`). Each event has {text:,} characters, so that what is kept of a
-stream's end is full. V8 collects when it likes: JavaScript's heap is the least of some looks.
+its budget for streams allows (`lib/http/memory.py`). They are looked at when each has sent {sent:.0f} KiB, so that what
+is kept of its end is full, and stays open; V8 is made to collect its garbage.
 
 {held}
 
@@ -60,7 +60,7 @@ def streams_section(found: Streams, effort: Effort) -> str:
         late=table(_LATE, [_late(each) for each in found.late]),
         open_streams=f"{held.streams:,}",
         open_gap=OPEN_GAP_MS,
-        text=LONG_TEXT,
+        sent=FULL_EVENTS * FULL_TEXT / KIB,
         refused=held.refused,
         held=table(("", "with none", "while open"), rows),
         long=table(

