@@ -151,7 +151,7 @@ test("a client that does not take the last bytes is not waited for", async () =>
 
 test("of a long stream no more is held than said, and all the rest is told", () => {
   const gone: Told[] = [];
-  const passing = new Passing(null, KEPT, MOST, (what, bytes, number) => {
+  const passing = new Passing("", KEPT, MOST, (what, bytes, number) => {
     gone.push([what, Buffer.from(bytes ?? []).toString(), number]);
     return null;
   });
@@ -164,12 +164,12 @@ test("of a long stream no more is held than said, and all the rest is told", () 
 });
 
 test("an event of a MiB in pieces of 200 bytes is not searched from its begin each time", () => {
-  const marks = { begun: /"finish"/, member: /"usage"/, among: /"choices"/ };
-  const passing = new Passing(marks, KEPT, MOST, () => new Uint8Array());
+  const marks = { begun: '"finish"', member: '"usage"', among: '"choices"' };
+  const passing = new Passing(JSON.stringify(marks), KEPT, MOST, () => new Uint8Array());
   const piece = new Uint8Array(200).fill(120);
   const began = performance.now();
   assert.ok(passing.feed(new TextEncoder().encode('data: "finish"\n\ndata: "usage"')));
-  for (let count = 0; count < 5_000; count++) assert.equal(passing.feed(piece), null);
-  assert.equal(passing.feed(new TextEncoder().encode("\n\n"))?.length, 0);
+  for (let count = 0; count < 5_000; count++) assert.equal(passing.feed(piece).length, 0);
+  assert.equal(passing.feed(new TextEncoder().encode("\n\n")).length, 0);
   assert.ok(performance.now() - began < 2_000);
 });

@@ -1,7 +1,7 @@
 /** Plays cases of tests/unit/gateway/test_plane.py to plane.mjs, and prints where it does otherwise, as JSON. */
 import assert from "node:assert/strict";
 import { text } from "node:stream/consumers";
-import { LET_GO, marks, Passing } from "../../src/lib/runtime/plane.mjs";
+import { LET_GO, Passing } from "../../src/lib/runtime/plane.mjs";
 
 type Case = {
   pieces: string[];
@@ -21,7 +21,7 @@ const said = (piece: Uint8Array | null) => Buffer.from(piece ?? []).toString("la
 function play(each: Case): void {
   let asked = 0;
   let gone = 0;
-  const passing = new Passing(each.marks ? marks(each.marks) : null, each.kept, each.most, (what, told, number) => {
+  const passing = new Passing(each.marks, each.kept, each.most, (what, told, number) => {
     if (what === LET_GO) {
       assert.deepEqual([said(told), number], each.gone[gone++]);
       return null;

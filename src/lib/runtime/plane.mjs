@@ -16,15 +16,7 @@ const SMALL_READ_BYTES = 4 * 1024; // where little comes at once: each open stre
 const LAST_BYTES_MS = 5_000;
 const latin1 = new TextDecoder("latin1"); // a character a byte; all that is looked for is ASCII
 
-/** The marks of `Sieve` in lib/gateway/upstream.py; and how Python is told.
- * @typedef {{ begun: RegExp, member: RegExp, among: RegExp }} Marks
- * @typedef {(what: number, bytes: Uint8Array | null, number: number) => Uint8Array | boolean | null | undefined} Tell */
-
-/** @param {string} json @returns {Marks} */
-export function marks(json) {
-  const { begun, member, among } = JSON.parse(json);
-  return { begun: new RegExp(begun), member: new RegExp(member), among: new RegExp(among) };
-}
+/** @typedef {(what: number, bytes: Uint8Array | null, number: number) => Uint8Array | boolean | null | void} Tell */
 
 /** The place behind the last event that is over before `end` (but the LF of its CR may stand there); 0 for none.
  * @param {Uint8Array} bytes @param {number} from where the two line ends may begin @param {number} end */
@@ -37,14 +29,7 @@ function boundary(bytes, from, end) {
   return 0;
 }
 
-/** @param {Uint8Array[]} parts @returns {Uint8Array} all of them, in memory of its own */
-function joined(parts) {
-  const whole = new Uint8Array(parts.reduce((size, part) => size + part.length, 0));
-  parts.reduce((at, part) => (whole.set(part, at), at + part.length), 0);
-  return whole;
-}
-
-/** A stream's text on its way. Its end is kept, and it is sifted where there are `marks`. */
+/** A stream's text on its way. Its end is kept, and it is sifted where there is a sieve. */
 export class Passing {
   sent = 0; // how much of the text the client has, or is not to have
   #bytes = new Uint8Array(SMALL_READ_BYTES);
@@ -55,9 +40,11 @@ export class Passing {
   #lastKept = true; // whether the last whole event went out
   #last = "";
 
-  /** @param {Marks | null} marks @param {number} kept @param {number} most @param {Tell} tell */
-  constructor(marks, kept, most, tell) {
-    this.marks = marks;
+  /** @param {string} sieve the JSON of its marks, or "" @param {number} kept @param {number} most @param {Tell} tell */
+  constructor(sieve, kept, most, tell) {
+    const { begun, member, among } = sieve ? JSON.parse(sieve) : { begun: "", member: "", among: "" };
+    this.sifts = sieve !== "";
+    this.marks = { begun: new RegExp(begun), member: new RegExp(member), among: new RegExp(among) };
     this.kept = kept;
     this.most = this.limit = most;
     this.tell = tell;
@@ -66,16 +53,19 @@ export class Passing {
   /** The end of the text, or all of it: until the next bytes come. */
   get text() { return this.#bytes.subarray(0, this.#size); }
 
-  /** @param {Uint8Array} piece @returns {Uint8Array | null} what goes out now: `piece` itself, where nothing changes */
+  /** @param {Uint8Array} piece @returns {Uint8Array} what goes out now: `piece` itself, where nothing changes */
   feed(piece) {
     if (this.#size > this.limit) this.#letGo();
     const before = this.#add(piece);
-    const out = this.marks === null ? [piece] : this.#sifted(this.marks, piece, before), changed = out[0] !== piece;
+    const out = this.sifts ? this.#sifted(piece, before) : [piece], changed = out[0] !== piece;
     if (!changed || this.#size - this.#event > MOST_EVENT_BYTES) {
       if (changed) out.push(this.#bytes.subarray(this.sent, this.#size));
       this.sent = this.#size;
     }
-    return changed ? (out.length ? joined(out) : null) : piece;
+    if (!changed) return piece;
+    const whole = new Uint8Array(out.reduce((size, part) => size + part.length, 0));
+    out.reduce((at, part) => (whole.set(part, at), at + part.length), 0);
+    return whole;
   }
 
   /** @param {Uint8Array} piece @returns {number} where it begins */
@@ -92,12 +82,12 @@ export class Passing {
   }
 
   /** Until the marks say so all goes on as it came, half events included, so that no byte waits. Then whole events.
-   * @param {Marks} marks @param {Uint8Array} piece @param {number} before @returns {Uint8Array[]} what goes out now */
-  #sifted(marks, piece, before) {
+   * @param {Uint8Array} piece @param {number} before @returns {Uint8Array[]} what goes out now */
+  #sifted(piece, before) {
     let from = Math.max(this.#event, before - 1); // what lies before was searched with what came earlier
     if (!this.#looking) {
       const seen = this.#last + latin1.decode(piece);
-      this.#looking = marks.begun.test(seen);
+      this.#looking = this.marks.begun.test(seen);
       this.#last = this.#looking ? "" : seen.slice(-OVERLAP);
       if (!this.#looking) return [piece];
       this.sent = before;
@@ -109,16 +99,16 @@ export class Passing {
       if (this.#lastKept) out.push(this.#bytes.subarray(this.sent, this.#event));
       this.sent = this.#event;
     }
-    if (boundary(this.text, from, this.#size)) this.#wholeEvents(marks, out);
+    if (boundary(this.text, from, this.#size)) this.#wholeEvents(out);
     return out;
   }
 
-  #wholeEvents(/** @type {Marks} */ marks, /** @type {Uint8Array[]} */ out) {
+  #wholeEvents(/** @type {Uint8Array[]} */ out) {
     const start = this.#event, text = latin1.decode(this.#bytes.subarray(start, this.#size));
     for (const end of text.matchAll(EVENT_END)) {
       const next = start + end.index + end[0].length, already = Math.max(0, this.sent - this.#event);
       const event = this.#bytes.subarray(this.#event, next), words = text.slice(this.#event - start, next - start);
-      const asked = marks.member.test(words) && !(this.#running && marks.among.test(words));
+      const asked = this.marks.member.test(words) && !(this.#running && this.marks.among.test(words));
       const rest = asked ? this.tell(SIFT, event, already) : null;
       if (rest === true) this.#running = true;
       out.push(rest instanceof Uint8Array ? rest : event.subarray(already));
@@ -175,11 +165,11 @@ class Call {
    * @param {string} sieve the marks' JSON, or "" @param {string} guard what Python must look at, or ""
    * @param {number} kept @param {number} most @param {Tell} tell */
   relay(sieve, guard, kept, most, tell) {
-    const pipe = new IdentityTransformStream();
-    this.writer = pipe.writable.getWriter();
-    this.passing = new Passing(sieve ? marks(sieve) : null, kept, most, tell);
+    const { readable, writable } = new IdentityTransformStream();
+    this.passing = new Passing(sieve, kept, most, tell);
+    this.writer = writable.getWriter();
     this.finished = this.#run(this.#handOn(this.writer, this.passing, guard ? new RegExp(guard) : null), tell);
-    return pipe.readable;
+    return readable;
   }
 
   async #run(/** @type {Promise<void>} */ handingOn, /** @type {Tell} */ tell) {
@@ -191,20 +181,18 @@ class Call {
       reject();
       tell(OVER, null, this.why);
     };
+    let end = DONE;
     if (this.signal.aborted) reject();
     else this.signal.addEventListener("abort", over);
     try {
       await Promise.race([handingOn, promise]);
-      return DONE;
     } catch {
-      const { why } = this;
-      this.signal.removeEventListener("abort", over);
-      this.cut(); // whatever broke, nobody reads the rest
-      return why;
-    } finally {
-      this.#over = true;
-      this.signal.removeEventListener("abort", over);
+      end = this.why;
     }
+    this.#over = true;
+    this.signal.removeEventListener("abort", over);
+    if (end !== DONE) this.cut(); // whatever broke, nobody reads the rest
+    return end;
   }
 
   /** One write at a time: a client that reads slowly stops its provider, and no more than one read waits for it.
@@ -216,7 +204,7 @@ class Call {
       if (done || this.#over) return;
       const look = guard !== null && (this.held || guard.test(latin1.decode(value)));
       const out = passing.feed(/** @type {Uint8Array} */ (look ? passing.tell(LOOK, value, 0) : value));
-      if (out !== null && out.length) await writer.write(out);
+      if (out.length) await writer.write(out);
       const wanted = value.length * 4 > SMALL_READ_BYTES ? READ_BYTES : SMALL_READ_BYTES;
       buffer = value.buffer.byteLength === wanted ? new Uint8Array(value.buffer) : new Uint8Array(wanted);
     }
