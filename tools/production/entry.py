@@ -9,7 +9,7 @@ import js
 import pyodide_js  # type: ignore[import-not-found]  # exists only in Pyodide
 
 import entry
-from lib.runtime import worker
+from lib.runtime import inside, worker
 from tools.production.environment import RequestContext, begin, environment_of, told_when_ended
 from tools.production.invocation import Invocation
 from tools.production.wrapped import in_production
@@ -31,7 +31,7 @@ class Default(entry.Default):
         if request.url.endswith(MEMORY):
             return js.Response.new(json.dumps({"wasm_bytes": pyodide_js._module.HEAP8.length}))
         invocation = self._begin()
-        self.ctx = RequestContext(self.ctx, self.env._env.settings.wait_until_ms)
+        self.ctx = RequestContext(self.ctx, self.env.settings.wait_until_ms)
         answer = await super().fetch(request)
         self.ctx.answered(invocation)
         return answer
@@ -45,15 +45,8 @@ class Default(entry.Default):
         await super().queue(batch, env, ctx)
 
     def _begin(self) -> Invocation:
-        self.env = _Holding(environment_of(self.env._env))
-        return begin(self.env._env)
-
-
-class _Holding:
-    """What the SDK makes of an `env`."""
-
-    def __init__(self, env: Any) -> None:
-        self._env = env
+        self.env = environment_of(inside.plain_env(self.env))
+        return begin(self.env)
 
 
 Gate = in_production(entry.Gate)
