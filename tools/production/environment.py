@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
+import _pyodide_entrypoint_helper
 import js
 from pyodide.ffi import JsException, to_js
 
@@ -80,6 +81,8 @@ class RequestContext:
     """A request's `ctx`, whose `waitUntil` ends some seconds after the answer."""
 
     def __init__(self, ctx: Any, most_ms: int) -> None:
+        # As the SDK does where its own way is taken: what races below is a future of Python's.
+        _pyodide_entrypoint_helper.patchWaitUntil(ctx)
         self._real = ctx
         self._most_ms = most_ms
         self._cut = js.Promise.withResolvers()
