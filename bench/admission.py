@@ -26,9 +26,9 @@ from bench.workerd import ask
 from tools.ports import HOST
 
 BENCH = Path(__file__).parent
-SETTLE_SECONDS = 1.2  # what has been answered is settled and delivered to the store by then: it belongs to its round
+SETTLE_SECONDS = 0.9  # what has been answered is settled and delivered to the store by then: it belongs to its round
 # Before each round, and not counted: the others' rounds have pushed this one's code and data out of all caches.
-LEAD_IN_MS = 500
+LEAD_IN_MS = 300
 LOADS = (ONE, SIXTEEN)
 BATCHES = (1, 10, 100)
 CALLERS = (1, 8)

@@ -21,7 +21,7 @@ Between these, parts are cut out: what a line takes more than the one above is w
 No call is let in before its record is safely on disk, and workerd waits for its disk with everything that it does. The
 disk here took {disk:.2f} ms for a synchronous write of 4 KiB. **Data in memory** shows what is left without it.
 
-{rounds} rounds of {seconds} s a line, each after half a second of the same load. Times are milliseconds, to the last
+{rounds} rounds of {seconds} s a line, each after 0.3 s of the same load. Times are milliseconds, to the last
 byte. `CPU` is workerd's processor time for one request; it is read after a rest, so that settlement and the delivery to
 the store are in it. {noise}
 

@@ -48,7 +48,7 @@ from tools.setup import set_up
 from tools.simulator import Simulator
 
 PAGE, README = ROOT / "docs" / "benchmarks.md", ROOT / "README.md"
-WHOLE = Effort(rounds=5, milliseconds=600, warm_up=200, settling=2_000)
+WHOLE = Effort(rounds=5, milliseconds=500, warm_up=200, settling=2_000)
 QUICK = Effort(rounds=2, milliseconds=300, warm_up=100, settling=400)
 STARTS = 3
 
