@@ -33,6 +33,7 @@ INWARD = {
     ),
     "lib.admission.ledger_check": ("lib.admission", "lib.services", "lib.store.schema"),
     "lib.admission.reconciliation": ("lib.admission", "lib.gateway.models", "lib.services", "lib.store"),
+    "lib.admission.usage_report": ("lib.admission", "lib.http.errors", "lib.store"),
     "lib.admission.verification": ("lib.admission.rate",),
     "lib.admission.adjustment_service": (
         "lib.admission", "lib.audit", "lib.http.errors", "lib.identity.org_service", "lib.identity.models", "lib.ids",

@@ -10,7 +10,7 @@ from lib.admission.archive import Archive
 from lib.admission.day_sums import SETTLED_AFTER
 from lib.admission.late_records import deliver_late
 from lib.admission.usage_store import Record, json_text
-from lib.store.database import Database, StoreError, StoreUnavailable
+from lib.store.database import Database, ForeignKeyViolation, StoreError, StoreUnavailable
 from lib.store.dialect import time_text
 
 # A day's records stay where they are for `SETTLED_AFTER`. By so much may clocks differ.
@@ -24,10 +24,14 @@ async def deliver_what_fits(
 ) -> Refused:
     """Write records; return those that the store refuses for good, with its reasons.
 
-    One that is refused must not hold up the others: what is refused together is tried in halves. No id may be in it
-    twice. Raises StoreUnavailable; then some may have been written.
+    One that is refused must not hold up the others: those whose key is not there, which a store that was put back may
+    have lost, are left out together; what is refused else is tried in halves. No id may be in it twice. Raises
+    StoreUnavailable; then some may have been written.
     """
     late = time_text(now - LATE_AFTER)
+
+    async def known(some: Sequence[Record]) -> set[str]:
+        return await usage_store.keys_of(database, org_id, some)
 
     async def in_time(some: Sequence[Record]) -> None:
         await usage_store.deliver(database, org_id, json_text(some), now)
@@ -36,12 +40,16 @@ async def deliver_what_fits(
         await deliver_late(database, archive, org_id, some, now)
 
     return [
-        *await _halves(in_time, [record for record in records if record["started_at"] >= late]),
-        *await _halves(too_late, [record for record in records if record["started_at"] < late]),
+        *await _halves(in_time, known, [record for record in records if record["started_at"] >= late]),
+        *await _halves(too_late, known, [record for record in records if record["started_at"] < late]),
     ]
 
 
-async def _halves(write: Callable[[Sequence[Record]], Awaitable[None]], records: Sequence[Record]) -> Refused:
+async def _halves(
+    write: Callable[[Sequence[Record]], Awaitable[None]],
+    known: Callable[[Sequence[Record]], Awaitable[set[str]]],
+    records: Sequence[Record],
+) -> Refused:
     if not records:
         return []
     try:
@@ -51,6 +59,13 @@ async def _halves(write: Callable[[Sequence[Record]], Awaitable[None]], records:
     except StoreError as error:
         if len(records) == 1:
             return [(records[0], error)]
+        refused: Refused = []
+        if isinstance(error, ForeignKeyViolation):
+            keys = await known(records)
+            refused = [(record, error) for record in records if record["key_id"] not in keys]
+            records = [record for record in records if record["key_id"] in keys]
         middle = len(records) // 2
-        return [*await _halves(write, records[:middle]), *await _halves(write, records[middle:])]
+        for part in (records,) if refused else (records[:middle], records[middle:]):
+            refused += await _halves(write, known, part)
+        return refused
     return []

@@ -106,7 +106,8 @@ class Writer:
         for record, reason in refused:
             self.log.error("usage_record_rejected", record=_text(record), reason=str(reason))
         rejected = [record for record, _ in refused]
-        written = [record for record in records if record not in rejected]
+        names = {record["id"] for record in rejected}
+        written = [record for record in records if record["id"] not in names]
         await self.confirm(org_id, _text(written), _text(rejected))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import cache
 from typing import Any, get_args, get_type_hints
@@ -114,3 +114,21 @@ async def deliver(database: Database, org_id: str, records: str, now: datetime) 
             Statement(touch_keys(dialect), (records, org_id)),
         ],
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    id: str
+
+
+async def keys_of(database: Database, org_id: str, records: Sequence[Record]) -> set[str]:
+    """Return which of the keys of some records the store knows."""
+    sent = database.dialect.json_rows("?2", {"key_id": str})
+    rows = await database.query(
+        Org(org_id),
+        _Key,
+        f"SELECT id FROM api_keys WHERE org_id = ?1 AND id IN (SELECT sent.key_id FROM {sent} AS sent)",
+        org_id,
+        json_text([{"key_id": record["key_id"]} for record in records]),
+    )
+    return {row.id for row in rows}

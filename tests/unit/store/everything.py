@@ -13,6 +13,7 @@ from lib.admission import (
     adjustment_store,
     bookkeeping,
     day_sums,
+    delivery,
     ledger,
     ledger_check,
     ledger_sums,
@@ -146,6 +147,10 @@ async def _rules(services: Services, org: str) -> None:
 async def _usage(services: Services, key: SeededKey) -> None:
     database, org = services.database, key.principal.org_id
     await usage_store.deliver(database, org, f"[{usage_record(org, key.principal.key_id).to_json()}]", NOW)
+    strange = json.loads(usage_record(org, new_id(NOW)).to_json())
+    assert (
+        len(await delivery.deliver_what_fits(database, None, org, [strange, {**strange, "id": new_id(NOW)}], NOW)) == 2
+    )
     for wanted in (
         UsageFilter(NOW, NOW + timedelta(days=1)),
         UsageFilter(NOW, NOW + timedelta(days=1), model="m"),
