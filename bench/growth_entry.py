@@ -12,7 +12,7 @@ import js
 from memory_entry import Default as WithMemory  # type: ignore[import-not-found] # it is put beside this one
 from memory_entry import Guard
 
-from lib.runtime import gate_object
+from lib.runtime import gate_object, inside
 from lib.runtime.gate_object import Gate
 from lib.runtime.jobs import hourly
 
@@ -56,6 +56,6 @@ class Default(WithMemory):  # type: ignore[misc]
         if request.url.endswith("/__bench/rows"):
             return js.Response.new(json.dumps({"gate": _READ}))
         if request.url.endswith("/__bench/hourly"):
-            await hourly(self.env._env)  # noqa: SLF001 - as entry.py does
+            await hourly(inside.plain_env(self.env))
             return js.Response.new("{}")
         return await super().fetch(request)
