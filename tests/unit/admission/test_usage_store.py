@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -122,7 +123,7 @@ def test_a_batch_is_written_whole_or_not_at_all() -> None:
 def test_what_fits_is_written_and_the_rest_is_named(faults: list[type[StoreError] | None]) -> None:
     """Wherever the bad ones stand, each with its own reason."""
     store = Store()
-    made = {
+    made: dict[type[StoreError] | None, Callable[[], UsageRecord]] = {
         None: store.record,
         ForeignKeyViolation: lambda: replace(store.record(), key_id=new_id(NOW)),
         CheckViolation: lambda: store.record(input_tokens=-1),
