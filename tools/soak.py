@@ -3,8 +3,8 @@
 Usage: python3 -m tools.soak      (what `make soak` runs)
 
 It reads from the environment REQUESTS (20000), RESTARTS (10), CLIENTS (200), SEED (a number that sets who calls what),
-STORE (d1, or postgres) and PRODUCTION (1: docs/production.md). docs/soak.md tells what it checks. The last line says
-what it found; the exit code is 1 unless all is well, and the data is then kept.
+STORE (d1, or postgres), LEDGER_RECORDS (store, or archive) and PRODUCTION (1: docs/production.md). docs/soak.md tells
+what it checks. The last line says what it found; the exit code is 1 unless all is well, and the data is then kept.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tools import soak_checks, soak_steady
+from tools import soak_archive, soak_checks, soak_steady
 from tools.arguments import flags
 from tools.project import ToolError
 from tools.setup import set_up
@@ -74,6 +74,7 @@ class Settings:
     clients: int
     seed: int
     store: Store
+    ledger_records: str
 
     @property
     def most_seconds(self) -> int:
@@ -91,7 +92,8 @@ def settings_of(environment: Mapping[str, str]) -> Settings:
         numbers[name.lower()] = int(text)
     if not numbers["requests"] or not 1 <= numbers["clients"] <= 1_000:
         raise ToolError("REQUESTS must be at least 1, and CLIENTS from 1 to 1000")
-    return Settings(**numbers, store=store_named(environment.get("STORE") or "d1"))
+    store, where = store_named(environment.get("STORE") or "d1"), environment.get("LEDGER_RECORDS") or "store"
+    return Settings(**numbers, store=store, ledger_records=where)
 
 
 @dataclass
@@ -131,6 +133,8 @@ class Soak:
         leaked = await self._wait_for_deadlines(manager)
         records, now_ms = await self._records(manager), int(time.time() * 1000)
         overshoot = self._check(records, now_ms, await self._served())
+        if self.settings.ledger_records == "archive":
+            await self._move(records, manager)
         manager.close()
         await self.owned(self.memory.stop)
         await self.owned(self.stack.stop)
@@ -321,6 +325,13 @@ class Soak:
         soak_checks.check_provider(rows, served["by_model"], found)
         return overshoot + sum(budget.overshoot + budget.served_above for budget in self.rules.budgets.values())
 
+    async def _move(self, records: dict[str, Json], manager: Client) -> None:
+        left = await self.owned(lambda: soak_archive.let_days_pass(self.stack, self.settings.store))
+        differing = soak_archive.differing(records, await self._records(manager))
+        say(f"days later {left} records are in the store, the others in the archive; {differing} of all differ")
+        if left or differing:
+            self.found.add(f"{left} records have not moved to the archive; {differing} differ")
+
     def _gates(self) -> list[Path]:
         folder = self.stack.state.wrangler_data(self.settings.store) / "v3" / "do" / "headgate-Gate"
         return [path for path in folder.glob("*.sqlite") if path.name != "metadata.sqlite"]
@@ -403,7 +414,8 @@ def say(words: str) -> None:
 
 
 async def soak(settings: Settings, folder: Path) -> bool:
-    stack = Stack(folder, store=settings.store, variables={"UPSTREAM_TIMEOUT_SECONDS": str(TIMEOUT_SECONDS)})
+    variables = {"UPSTREAM_TIMEOUT_SECONDS": str(TIMEOUT_SECONDS), "LEDGER_RECORDS": settings.ledger_records}
+    stack = Stack(folder, store=settings.store, variables=variables)
     with ThreadPoolExecutor(1) as owner:
         loop = asyncio.get_running_loop()
         try:
