@@ -261,11 +261,12 @@ class _Comparison:
 
     async def _read_days(self, covered: Reach, ledger: _Ledger) -> None:
         """Add what is in the sums of days only. The first day belongs to the window in part: that leaves a range."""
-        if self._row.scope_type not in ledger_sums.OF_DAYS:
-            raise _CantTell("records of its window are deleted, and the sums of days do not tell its subjects apart")
         begin, end = _time(covered.begin_ms), self._limits.pruned.date().isoformat()
         whole = (begin if begin == _midnight(begin.date().isoformat()) else begin + _DAY).date().isoformat()
         touched = _time(covered.possible_ms).date().isoformat()
+        row, database = self._row, self._services.database
+        if not await ledger_sums.tell_apart(database, row.org_id, row.scope_type, touched, end):
+            raise _CantTell("records of its window are deleted, and the sums of days do not tell its subjects apart")
         await self._add(ledger, min(whole, end), end)
         await self._add(ledger, touched, min(whole, end), surely=False, loose=True)
 

@@ -31,8 +31,8 @@ _EACH_LINE = (
 )
 # Of records, or the day of sums.
 Moment = TypeVar("Moment", datetime, str)
-# The levels of which the sums of days know.
-OF_DAYS = ("org", "key", "model")
+# The levels of which all sums of days know.
+_OF_ALL_DAYS = ("org", "key", "model")
 # Records of a piece: some milliseconds of the store. Of each subject by itself a piece may give as many sums.
 PIECE_ROWS, PIECE_ROWS_EACH = 20_000, 5_000
 
@@ -66,6 +66,11 @@ class _Id:
 class _Line:
     id: str
     line_key_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    provider: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +127,26 @@ async def sums(database: Database, org_id: str, wanted: Wanted) -> list[SubjectS
         f"SELECT subject, CAST(coalesce(sum(cost_nano_usd), 0) AS TEXT) AS cost FROM {parts} GROUP BY 1",
         *bound,
     )
+
+
+async def tell_apart(database: Database, org_id: str, level: str, start: str, end: str) -> bool:
+    """Tell whether the sums of days know the subjects of a level.
+
+    The oldest do not know of teams, people and end users, nor of providers, which every call has: their records were
+    gone when that was added. So the first day tells it for those behind it.
+    """
+    if level in _OF_ALL_DAYS:
+        return True
+    first = await database.one(
+        Org(org_id),
+        _Named,
+        "SELECT min(provider) AS provider FROM usage_days WHERE org_id = ?1 AND day = (SELECT min(day) FROM usage_days"
+        " WHERE usage_days.org_id = ?1 AND usage_days.day >= ?2 AND usage_days.day < ?3)",
+        org_id,
+        start,
+        end,
+    )
+    return first is None or first.provider != ""
 
 
 async def unclear(database: Database, org_id: str, wanted: Wanted, limit: int) -> list[UnclearRow]:

@@ -224,12 +224,14 @@ def test_calls_meanwhile_are_no_difference(
     assert subject.check().verdict is verdict
 
 
-def prune(subject: Subject, until: str) -> None:
+def prune(
+    subject: Subject, until: str, whose: str = "provider, coalesce(team_id, ''), '', coalesce(end_user, '')"
+) -> None:
     """Sum the days before `until` as the daily work does, and delete their records."""
     subject.sql(
         "INSERT INTO usage_days SELECT org_id, substr(started_at, 1, 10), model, key_id, count(*), 0, 0, 0, 0,"
-        " coalesce(sum(cost_nano_usd), 0), 0, 0, started_at, started_at, '', '', '', '' FROM usage_records"
-        f" WHERE started_at < '{until}' GROUP BY 1, 2, 3, 4"
+        f" coalesce(sum(cost_nano_usd), 0), 0, 0, started_at, started_at, {whose} FROM usage_records"
+        f" WHERE started_at < '{until}' GROUP BY 1, 2, 3, 4, 13, 14, 15, 16"
     )
     subject.sql(f"DELETE FROM usage_records WHERE started_at < '{until}'")
     subject.sql(
@@ -271,13 +273,27 @@ def test_a_first_day_that_is_deleted_leaves_a_range(subject: Subject) -> None:
     assert subject.only().verdict is Verdict.DIFFERS
 
 
-def test_sums_of_days_do_not_know_end_users(subject: Subject) -> None:
+@pytest.mark.parametrize("scope", [{"type": "end_user", "id": "*"}, {"type": "end_user", "id": "v"}])
+def test_sums_of_days_know_end_users(subject: Subject, scope: dict[str, str]) -> None:
+    """Of whole days exactly, of each and of one."""
+    subject.budget(scope)
+    for user in ("u", "v", "v"):
+        subject.world.clock.advance(days=1)
+        subject.call(user=user)
+    prune(subject, "2026-05-07")
+    spent = (2 if scope["id"] == "v" else 3) * COST
+    assert numbers(subject.only()) == (Verdict.AGREES, spent, spent, spent)
+    subject.sql("UPDATE usage_days SET cost_nano_usd = cost_nano_usd + 1")
+    assert subject.only().verdict is Verdict.DIFFERS
+
+
+def test_the_oldest_sums_of_days_do_not_know_end_users(subject: Subject) -> None:
     """So a budget of theirs that reaches back so far can't be compared, which is said."""
     subject.budget({"type": "end_user", "id": "*"})
     subject.call()
     subject.world.clock.advance(days=1)
     subject.call()
-    prune(subject, "2026-05-05")
+    prune(subject, "2026-05-05", whose="'', '', '', ''")
     check = subject.only()
     assert check.verdict is Verdict.UNVERIFIABLE
     assert "deleted" in (check.reason or "")

@@ -54,6 +54,7 @@ PROJECTIONS = {
 # Types that are no rows of tables, and why no column stands behind their fields.
 AGGREGATES = {
     "lib.admission.usage_report.UsageSum": "sums and counts over the records of a group, and the group's own names",
+    "lib.admission.ledger_sums._Named": "the least of a day's providers; none where there is no day",
     "lib.admission.ledger_sums.SubjectSum": "a sum over the records or days of one subject",
     "lib.admission.ledger_sums.UnclearRow": "a column whose name is the level's stands behind `subject`",
     "lib.gateway.model_store._Count": "count(*)",
