@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable
 from typing import Any
 
 from pyodide.ffi import JsException, jsnull, to_js
 
 from lib.admission.archive import ArchiveUnavailable
+
+SECONDS = 10  # for one step: an object is a few hundred kilobytes
 
 
 class R2Archive:
@@ -16,17 +20,24 @@ class R2Archive:
         self._bucket = bucket
 
     async def put(self, name: str, body: bytes) -> None:
-        try:
-            await self._bucket.put(name, to_js(body))
-        except JsException as error:
-            raise ArchiveUnavailable(error.message or "") from None
+        await _answer(self._bucket.put(name, to_js(body)))
 
     async def get(self, name: str) -> bytes | None:
-        try:
-            found = await self._bucket.get(name)
-            return None if found is None or found is jsnull else (await found.arrayBuffer()).to_bytes()
-        except JsException as error:
-            raise ArchiveUnavailable(error.message or "") from None
+        found = await _answer(self._bucket.get(name))
+        if found is None or found is jsnull:
+            return None
+        body: bytes = (await _answer(found.arrayBuffer())).to_bytes()
+        return body
+
+
+async def _answer(asked: Awaitable[Any]) -> Any:
+    try:
+        async with asyncio.timeout(SECONDS):
+            return await asked
+    except TimeoutError:
+        raise ArchiveUnavailable(f"no answer within {SECONDS} s") from None
+    except JsException as error:
+        raise ArchiveUnavailable(error.message or "") from None
 
 
 def archive_of(env: Any) -> R2Archive | None:
