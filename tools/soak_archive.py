@@ -21,9 +21,10 @@ _EARLIER = {
 def let_days_pass(stack: Stack, store: Store) -> int:
     """Have all records begin some days earlier, and the hourly work be done; return how many are left in the store."""
     made, target = new_id(datetime.now(UTC) - timedelta(days=DAYS))[:_KEPT], stack.target()
+    long_ago = "1970-01-02T00:00:00.000000Z"
     target.execute(
         f"UPDATE usage_records SET started_at = {_EARLIER[store]}, id = '{made}' || substr(id, {_KEPT + 1});"
-        " UPDATE usage_marks SET unsummed_at = '1970-01-02T00:00:00.000000Z', oldest_at = '1970-01-02T00:00:00.000000Z';"
+        f" UPDATE usage_marks SET unsummed_at = '{long_ago}', oldest_at = '{long_ago}';"
     )
     stack.run_daily_work()
     return int(str(target.rows("SELECT count(*) AS rows FROM usage_records")[0]["rows"]))
