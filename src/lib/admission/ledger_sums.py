@@ -107,19 +107,24 @@ async def behind(
 
     All of one moment (or day) are in one piece, and none is empty. `end` where there are no more.
     """
-    kind, table, time = _of(start)
+    table, time = _of(start)
     by_key = "" if not key_id else database.dialect.by_index(f"{table}_by_key")
     sql = (
         f"SELECT {time} AS at FROM {table}{by_key} WHERE org_id = ?1 AND {time} >= ?2 AND {time} < ?3"
         f"{' AND key_id = ?5' if key_id else ''} ORDER BY {time} LIMIT 1 OFFSET ?4"
     )
-    found: Any = await database.one(Org(org_id), kind, sql, org_id, start, end, rows, *([key_id] if key_id else []))
+    bound: list[Value] = [org_id, start, end, rows, *([key_id] if key_id else [])]
+    found: Any = (
+        await database.one(Org(org_id), _Day, sql, *bound)
+        if table == "usage_days"
+        else await database.one(Org(org_id), _Time, sql, *bound)
+    )
     return end if found is None else max(found.at, _next(start))
 
 
 async def sums(database: Database, org_id: str, wanted: Wanted) -> list[SubjectSum]:
     """Return the sums of a piece by subject, in no order: of single records, or of days where its times are days."""
-    _, table, time = _of(wanted.start)
+    table, time = _of(wanted.start)
     parts, bound = _source(org_id, wanted, table, time)
     return await database.query(
         Org(org_id),
@@ -203,8 +208,8 @@ class _Day:
     at: str
 
 
-def _of(time: datetime | str) -> tuple[type[_Time] | type[_Day], str, str]:
-    return (_Day, "usage_days", "day") if isinstance(time, str) else (_Time, "usage_records", "started_at")
+def _of(time: datetime | str) -> tuple[str, str]:
+    return ("usage_days", "day") if isinstance(time, str) else ("usage_records", "started_at")
 
 
 def _next(time: Any) -> Any:
