@@ -27,6 +27,7 @@ from lib.gateway.account import Account
 from lib.gateway.admitting import Admitted
 from lib.http import json_body
 from lib.runtime import inside, worker
+from lib.runtime.gate_calls import GateCalls
 from lib.runtime.gates import JsGates
 from lib.services import Services
 
@@ -78,7 +79,7 @@ def _with_gates(env: Any) -> Services:
     chosen = _GATES.get(env.BENCH_VARIANT)
     if chosen is None:
         return services
-    gates = chosen(env.GATE, services.accounts)
+    gates = chosen(GateCalls(env.GATE, None), services.accounts)
     if isinstance(gates, OpenGates):
         gates.asked = env.BENCH_VARIANT == ASKED
     return replace(services, gates=gates, gateway=replace(services.gateway, gates=gates))
