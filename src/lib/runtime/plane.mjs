@@ -12,7 +12,7 @@ const EVENT_END = /(?:\r\n|\n|\r(?!\n)){2}/g;
 const MOST_EVENT_BYTES = 1024 * 1024; // one event is held no further: what stands in a longer one goes on unread
 const OVERLAP = 64; // longer than what `begun` finds, which may be split between two reads
 const READ_BYTES = 16 * 1024;
-const SMALL_READ_BYTES = 4 * 1024; // where little comes at once: each open stream has such a buffer waiting
+const SMALL_READ_BYTES = 4 * 1024; // until more comes at once: each open stream has such a buffer waiting
 const LAST_BYTES_MS = 5_000;
 const latin1 = new TextDecoder("latin1"); // a character a byte; all that is looked for is ASCII
 
@@ -199,14 +199,14 @@ class Call {
    * @param {WritableStreamDefaultWriter} writer @param {Passing} passing @param {RegExp | null} guard */
   async #handOn(writer, passing, guard) {
     const reader = this.response?.body?.getReader({ mode: "byob" });
-    for (let buffer = new Uint8Array(READ_BYTES); reader;) {
+    for (let buffer = new Uint8Array(SMALL_READ_BYTES); reader;) {
       const { done, value } = await reader.read(buffer);
       if (done || this.#over) return;
       const look = guard !== null && (this.held || guard.test(latin1.decode(value)));
       const out = passing.feed(/** @type {Uint8Array} */ (look ? passing.tell(LOOK, value, 0) : value));
       if (out.length) await writer.write(out);
-      const wanted = value.length * 4 > SMALL_READ_BYTES ? READ_BYTES : SMALL_READ_BYTES;
-      buffer = value.buffer.byteLength === wanted ? new Uint8Array(value.buffer) : new Uint8Array(wanted);
+      const isFull = value.length === value.buffer.byteLength && value.length < READ_BYTES;
+      buffer = isFull ? new Uint8Array(READ_BYTES) : new Uint8Array(value.buffer);
     }
   }
 
