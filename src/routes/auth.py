@@ -169,7 +169,7 @@ ROUTES = [
         responses={303: None},
         permission=None,
         query=StartQuery,
-        errors=(403, 404, 502),
+        errors=(403, 404, 502, 503),
     ),
     Route(
         method="POST",
@@ -197,7 +197,7 @@ ROUTES = [
         responses={303: None},
         permission=None,
         query=CallbackQuery,
-        errors=(401, 403, 404, 409, 422, 429, 502),
+        errors=(401, 403, 404, 409, 422, 429, 502, 503),
     ),
     Route(
         method="POST",

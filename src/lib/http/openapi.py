@@ -202,9 +202,11 @@ def _error_responses(route: Route, references: References) -> Document:
 def _possible_errors(route: Route) -> Iterable[int]:
     yield from (400, 414)
     if route.permission:
-        yield from (401, 403, 429, 503)
+        yield from (401, 403, 429)
     if route.operator:
-        yield from (401, 503)
+        yield 401
+    if route.permission or route.operator or route.method != "GET":
+        yield 503  # the store, a gate or a guard is away
     if route.body:
         yield from (408, 413, 415)
     if "{" in route.path:
