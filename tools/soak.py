@@ -29,6 +29,7 @@ from typing import Any, TypeVar
 
 from tools import soak_archive, soak_checks, soak_steady
 from tools.arguments import flags
+from tools.defects import defects
 from tools.project import ToolError
 from tools.setup import set_up
 from tools.soak_calls import (
@@ -56,14 +57,6 @@ NARROW_CLIENTS, WIDE_CLIENTS = 4, 2
 CHANGERS = 30  # who change keys and rules: at production's distance each change takes some seconds
 UPSTREAM_503 = "sim/busy-err503"
 PROGRESS_SECONDS = 10.0
-# What the log must never say (as in tests/e2e/conftest.py).
-DEFECTS = (
-    *("internal_error", "runtime_unknown", "settlement_broke", "ledger_refused", "usage_record_rejected"),
-    *("Uncaught", "Traceback"),
-)
-# What workerd says when it ends the request of a client that has left (docs/streaming.md). A call that hangs for one
-# who waits is found by that client.
-_TORN_DOWN = "had hung and would never generate a response"
 Made = TypeVar("Made")
 
 
@@ -384,12 +377,8 @@ class Soak:
             self.found.add(self.memory.wrong())
 
     def _check_log(self) -> None:
-        log = self.stack.log_path.read_text(encoding="utf-8")
-        lines = [line for line in log.splitlines() if _TORN_DOWN not in line]
-        for sign in DEFECTS:
-            met = [line for line in lines if sign in line]
-            if met:
-                self.found.add(f"the log says {sign} {len(met)} times: {met[0][:300]}")
+        for sign, met in defects(self.stack.log_path.read_text(encoding="utf-8")).items():
+            self.found.add(f"the log says {sign} {len(met)} times: {met[0][:300]}")
 
 
 def _is_providers(outcome: Outcome) -> bool:

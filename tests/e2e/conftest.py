@@ -16,6 +16,7 @@ from tests.e2e.support.scripted import ScriptedUpstream
 from tests.e2e.support.sim import SimulatedProvider
 from tests.e2e.support.store import add_organisations
 from tests.seen import LAST, SEEN
+from tools.defects import defects
 from tools.seed import Credentials
 from tools.stack import Stack
 
@@ -23,16 +24,6 @@ from tools.stack import Stack
 PROVIDER_KEY = "sk-e2e-ProviderKeyThatNobodyMaySee0123456789"
 LISTED = "https://listed.example"  # an origin whose pages may call the shared Headgate
 SPARE_ORGANISATIONS = 110
-# What the log must never say, whatever clients and providers do.
-DEFECTS = [
-    "internal_error",
-    "runtime_unknown",
-    "settlement_broke",
-    "ledger_refused",
-    "usage_record_rejected",
-    "Uncaught",
-    "Traceback",
-]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -87,8 +78,7 @@ def stack(unstarted: Stack, spare_organisations: list[Credentials]) -> Iterator[
     assert spare_organisations
     with unstarted as stack:
         yield stack
-    log = stack.log_path.read_text()
-    assert [sign for sign in DEFECTS if sign in log] == [], f"a defect of ours was met: see {stack.log_path}"
+    assert defects(stack.log_path.read_text()) == {}, f"a defect of ours was met: see {stack.log_path}"
 
 
 @pytest.fixture(scope="session")

@@ -7,8 +7,7 @@ from typing import Any
 import js
 
 from tools.production.database import ObjectSql
-from tools.production.objects import RESET
-from tools.production.rules import Settings
+from tools.production.rules import RESET, Settings
 
 LATE_SHARE = 0.25  # of the alarms; the others ring in time
 TWICE_SHARE = 0.25

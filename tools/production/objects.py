@@ -12,9 +12,8 @@ from pyodide.ffi import JsException, to_js
 
 from tools.production import clock
 from tools.production.invocation import INVOCATION, travel
-from tools.production.rules import Settings
+from tools.production.rules import RESET, Settings
 
-RESET = "Durable Object reset because its code was updated."
 OVERLOADED = "Durable Object is overloaded. Too many requests queued."
 
 

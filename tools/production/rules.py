@@ -44,6 +44,7 @@ KV_WRITE_SECONDS = Rule(1, KV)  # between two writes of one name
 KV_STALE_SECONDS = Rule(60, KV_READS)  # also what is told of a name that is not there
 KV_BULK_NAMES = Rule(100, "https://developers.cloudflare.com/kv/api/read-key-value-pairs/")
 RESET_SECONDS = Rule(30, ERRORS)
+RESET = "Durable Object reset because its code was updated."  # what the platform says of it
 OVERLOAD_SECONDS = Rule(300, ERRORS)
 ALARM_LATE_SECONDS = Rule(60, ALARMS)
 MESSAGE_BYTES = Rule(128_000, QUEUES)
