@@ -71,7 +71,7 @@ def test_a_flood_of_wrong_keys(flooded: Stack, own: Headgate) -> None:
     refused = next(answer for answer in answers if answer.status_code == 429)
     assert refused.json()["error"]["code"] == "too_many_wrong_keys"
     assert refused.headers["retry-after"] == "1"
-    assert len(served) > 20
+    assert len(served) > 10
     assert set(served) == {200}
 
     ids = {answer.headers["x-headgate-request-id"] for answer in answers}
