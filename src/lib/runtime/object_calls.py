@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,7 +68,8 @@ async def _in_time(promised: Awaitable[Any], most_ms: float) -> Any:
         raise
     finally:
         js.clearTimeout(timer)
-        late.destroy()
+        with suppress(JsException):  # it has run, which has destroyed it
+            late.destroy()
 
 
 def _may_pass(error: JsException) -> bool:

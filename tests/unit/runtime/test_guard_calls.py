@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from types import SimpleNamespace
 from typing import Any
@@ -52,3 +53,12 @@ def test_a_guard_that_was_reset_is_asked_once_more(method: str, failures: Any, t
         with pytest.raises(GuardFailure):
             run_virtually(ask())
     assert guards.calls == [("sign_in:account:a", method, "net")] * tries
+
+
+def test_a_guard_that_never_answers_is_given_up_and_the_log_says_that() -> None:
+    async def ask() -> None:
+        never = SimpleNamespace(attempt=lambda _network: asyncio.sleep(3_600))
+        await GUARD.JsGuardObjects(SimpleNamespace(getByName=lambda _name: never)).attempt("sign_in:account:a", "net")
+
+    with pytest.raises(GuardFailure, match="no answer in time"):
+        run_virtually(ask())

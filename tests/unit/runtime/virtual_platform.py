@@ -56,7 +56,7 @@ def _set_timeout(call: Callable[[], None], ms: float) -> asyncio.TimerHandle:
 
 
 class _OnceCallable:
-    """A callable that JavaScript may call once, until it is destroyed."""
+    """A callable that JavaScript may call once, until it is destroyed. A call destroys it: nobody else may then."""
 
     def __init__(self, call: Callable[[], None]) -> None:
         self._call: Callable[[], None] | None = call
@@ -67,6 +67,8 @@ class _OnceCallable:
         call()
 
     def destroy(self) -> None:
+        if self._call is None:
+            raise JsException("OnceProxy has already been destroyed")
         self._call = None
 
 
