@@ -82,7 +82,7 @@ class JsBody:
         size = claimed = 0
         whose = STRANGERS
         while True:
-            needed = max(announced, size)
+            needed = max(announced, size, BUFFER_BYTES // 2)  # the buffer is there before the first byte
             if needed > claimed:
                 if whose == STRANGERS and not _is_small(needed, self._share.strangers()):
                     whose = await known()

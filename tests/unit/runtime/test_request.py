@@ -150,6 +150,7 @@ A_WHILE: Sequence[Any] = [
     pytest.param([(NEVER, 1)], FEW, lambda: full(1, STRANGERS), True, 408, 0, 30, 31, id="small silence beside others"),
     pytest.param(at_once(FEW), FEW, lambda: full(STRANGERS_BYTES, STRANGERS), True, 401, 1, 0, 1, id="beside many"),
     pytest.param(at_once(FEW), FEW, lambda: full(STRANGERS_BYTES, STRANGERS), False, 200, 1, 0, 1, id="known of many"),
+    pytest.param([(NEVER, 1)], None, lambda: full(STRANGERS_BYTES, STRANGERS), True, 401, 1, 0, 1, id="chunked"),
     pytest.param(at_once(FEW), FEW, lambda: full(BUDGET_BYTES), False, 503, 0, 0, 1, id="no room"),
     pytest.param(at_once(MANY), MANY, lambda: full(BUDGET_BYTES), True, 401, 1, 0, 1, id="no room, nor known"),
     pytest.param(at_once(LIMIT), LIMIT, lambda: full(4 * MIB, "org"), False, 503, 1, 0, 1, id="over its half"),
