@@ -33,7 +33,7 @@ _told = False
 
 def pass_by(entrypoint: type[Any], init: Callable[..., None] = WorkerEntrypoint.__init__) -> None:
     """Have an entrypoint keep `ctx` and `env` as the platform gives them. Called once, when the Worker is imported."""
-    if set(init.__code__.co_names) == _INIT:
+    if _asks_for(init) == _INIT:
         entrypoint.__init__ = _keep
 
 
@@ -47,7 +47,7 @@ def take_over() -> None:
     _looks_left -= 1
     for name, module in list(sys.modules.items()):
         theirs = vars(module).get("wrapper_func") if name.startswith(_PACKAGE) else None
-        if theirs is not None and set(theirs.__code__.co_names) == _WRAPPER:
+        if _asks_for(theirs) == _WRAPPER:
             vars(module)["wrapper_func"] = _straight
             _looks_left = 0
             return
@@ -80,6 +80,11 @@ def _straight(relaxed: bool, instance: Any, name: str, *arguments: Any) -> Any:
     What is to be awaited is awaited by the runtime: a coroutine of ours would be one more task.
     """
     return getattr(instance, name)(*(arguments[:1] if relaxed else arguments))
+
+
+def _asks_for(function: Any) -> set[str]:
+    """Return the names that a function asks for; none where it is none of Python's, or there is none."""
+    return set(getattr(getattr(function, "__code__", None), "co_names", ()))
 
 
 def _tell_unknown() -> None:

@@ -19,6 +19,7 @@ def wrapper_func(relaxed, inst, prop, *args, **kwargs):
 OTHERS = {
     "asks for more": KNOWN + "    check_cpu_limit()\n",
     "asks for less": KNOWN.replace(" relaxed_call,", ""),
+    "is no function": "from functools import partial\nwrapper_func = partial(print)",
     "is called otherwise": KNOWN.replace("wrapper_func", "call_method"),
 }
 INIT = """
@@ -70,11 +71,12 @@ def test_what_is_not_known_stays_as_it_is_and_the_log_says_so_once(runtime: Any,
     assert (vars(module)["wrapper_func"], lines) == (before, ["runtime_unknown"])
 
 
-def test_an_instance_of_another_sdk_is_made_its_way(runtime: Any) -> None:
+@pytest.mark.parametrize("init", [made(INIT.replace("issubclass", "isinstance"), "init"), object.__init__])
+def test_an_instance_of_another_sdk_is_made_its_way(runtime: Any, init: Any) -> None:
     """What it has wrapped is taken out again."""
     inside, _, lines = runtime(KNOWN)
     entrypoint = type("Entrypoint", (), {})
-    inside.pass_by(entrypoint, made(INIT.replace("issubclass", "isinstance"), "init"))
+    inside.pass_by(entrypoint, init)
     assert "__init__" not in vars(entrypoint)
     wrapped = type("_EnvWrapper", (), {"_env": "env"})()
     request = inside.Request()
