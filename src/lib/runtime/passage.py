@@ -11,7 +11,7 @@ from pyodide.ffi import JsException, create_proxy, to_js
 
 from lib.gateway.upstream import Ends, StreamEnd, StreamFilter
 from lib.runtime.relay import ENDS, NativeStream
-from lib.runtime.request import byte_reader, rejection
+from lib.runtime.request import byte_reader
 
 PIECE_BYTES = 256 * 1024
 FIRST_BYTES = 64 * 1024  # nearly all answers are shorter, so that one read has them whole
@@ -84,14 +84,17 @@ class JsPassage:
         return Ends(end, self._head, self._tail, self._size)
 
     async def _hand_on(self) -> None:
-        over = rejection(self._call.signal)
+        signal, over = self._call.signal, js.Promise.withResolvers()
+        # It resolves: Python waits for ever for what rejects with an event, which is no error.
+        signal.addEventListener("abort", over.resolve)
+        signal.throwIfAborted()
         for piece in self._pieces:
-            await self._send(piece, over)
+            await self._send(piece, over.promise)
         self._pieces = []
         ended = False
         while not ended:
             piece, ended = await _read(self._reader, PIECE_BYTES)
-            await self._send(piece, over)
+            await self._send(piece, over.promise)
 
     async def _send(self, piece: Any, over: Any) -> None:
         text = bytes(piece.to_bytes())
@@ -102,3 +105,4 @@ class JsPassage:
         if out:
             writing = self._writer.write(piece if out is text else to_js(out))
             await js.Promise.race(to_js([writing, over]))
+            self._call.signal.throwIfAborted()

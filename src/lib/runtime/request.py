@@ -159,16 +159,6 @@ class JsDeparture:
         return bool(self.signal.aborted)
 
 
-def rejection(signal: Any) -> Any:
-    """Return a promise that rejects when a signal aborts."""
-    aborted = js.Promise.withResolvers()
-    if signal.aborted:
-        aborted.reject(signal.reason)
-    else:
-        signal.addEventListener("abort", aborted.reject)
-    return aborted.promise
-
-
 def raw_request(request: Any, request_id: str, share: Share) -> RawRequest:
     """Return the pipeline's view of a JavaScript Request."""
     address = urlsplit(request.url)

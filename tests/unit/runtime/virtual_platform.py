@@ -48,7 +48,11 @@ def _with_resolvers() -> SimpleNamespace:
         if not promise.done():
             promise.set_result(value)
 
-    return SimpleNamespace(promise=promise, resolve=resolve)
+    def reject(reason: object) -> None:
+        if isinstance(reason, Exception) and not promise.done():  # Pyodide waits for ever where it is no error
+            promise.set_exception(reason)
+
+    return SimpleNamespace(promise=promise, resolve=resolve, reject=reject)
 
 
 def _set_timeout(call: Callable[[], None], ms: float) -> asyncio.TimerHandle:
