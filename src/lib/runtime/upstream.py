@@ -63,17 +63,11 @@ class JsAnswer:
         self.headers = headers
 
     async def read(self, limit: int) -> JsBuffer:
-        length = self.headers.get("content-length", "")
-        if length.isascii() and length.isdigit() and int(length) > limit:
+        body = await self.hold(limit, lambda _size: None)
+        if body is None:
             self._call.cut()
             raise AnswerTooLarge
-        try:
-            buffer = await self._call.response.arrayBuffer()
-        except JsException:
-            raise _REASONS[self._call.why]() from None
-        if buffer.byteLength > limit:
-            raise AnswerTooLarge
-        return JsBuffer(buffer)
+        return body
 
     async def hold(self, limit: int, held: Callable[[int], None]) -> JsBuffer | None:
         length = self.headers.get("content-length", "")

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from lib.gateway.upstream import Ends
+from lib.gateway.upstream import AnswerTooLarge, Ends
 from tests.unit.runtime.virtual_platform import JsException, load, run_virtually
 
-[PASSAGE] = load("passage")
+PASSAGE, UPSTREAM = load("passage", "upstream")
 FIRST, PIECE = PASSAGE.FIRST_BYTES, PASSAGE.PIECE_BYTES
 
 
@@ -43,6 +43,26 @@ def test_what_is_held_is_counted_before_it_is_read(
     assert (reader is None) is whole
     assert told == [PASSAGE.COPIES * one for one in held]
     assert sum(piece.byteLength for piece in pieces) == min(size, FIRST + 2 * PIECE)
+
+
+@pytest.mark.parametrize("headers", [{}, {"content-length": str(10**9)}, {"content-encoding": "gzip"}], ids=str)
+def test_a_refusal_that_is_too_long_is_read_no_further(
+    monkeypatch: pytest.MonkeyPatch, headers: dict[str, str]
+) -> None:
+    """Nobody need have said how long it is, and it may have no end: an isolate has 128 MB."""
+    read: list[int] = []
+    cut: list[bool] = []
+
+    async def read_at_least(most: int, _view: object) -> Any:
+        read.append(most)
+        return SimpleNamespace(value=SimpleNamespace(byteLength=most), done=False)
+
+    monkeypatch.setattr(PASSAGE.js, "Uint8Array", SimpleNamespace(new=lambda size: size), raising=False)
+    body = SimpleNamespace(getReader=lambda _: SimpleNamespace(readAtLeast=read_at_least))
+    call = SimpleNamespace(response=SimpleNamespace(body=body), cut=lambda: cut.append(True))
+    with pytest.raises(AnswerTooLarge):
+        run_virtually(UPSTREAM.JsAnswer(call, 500, headers).read(PIECE))
+    assert (sum(read) <= FIRST + PIECE, cut) == (True, [True])
 
 
 class Signal:

@@ -106,7 +106,8 @@ def load(*names: str) -> list[ModuleType]:
     workers = ModuleType("workers")
     for name in ("DurableObject", "Request", "WorkerEntrypoint"):
         vars(workers)[name] = type(name, (), {"__init__": lambda *_: None})
-    platform = {"js": js, "pyodide": pyodide, "pyodide.ffi": ffi, "pyodide.webloop": webloop, "workers": workers}
+    helper = ModuleType("_pyodide_entrypoint_helper")
+    platform = {module.__name__: module for module in (js, pyodide, ffi, webloop, workers, helper)}
     ours = {name: module for name, module in sys.modules.items() if not name.startswith("lib.runtime")}
     with mock.patch.dict(sys.modules, ours | platform, clear=True):
         loaded = [importlib.import_module(f"lib.runtime.{name}") for name in names]
