@@ -18,7 +18,7 @@ from lib.http.memory import STRANGERS, STRANGERS_BYTES, Share
 from lib.http.request import Known, RawRequest
 from lib.http.validate import LARGE_BYTES
 
-BUFFER_BYTES = 256 * 1024
+BUFFER_BYTES, SMALL_BUFFER_BYTES = 256 * 1024, 16 * 1024
 # A small body has so long to come; of a large one so much must come in so long: 8 MiB at 4.3 KiB/s, in half an hour.
 SMALL_SECONDS = 30.0
 PACE_BYTES, PACE_SECONDS = 64 * 1024, 15.0
@@ -124,14 +124,16 @@ class JsBody:
         """
         if self._request.headers.has("expect"):
             return
-        drained, until = 0, time.time() + DRAINING_SECONDS
+        drained, until, most = 0, time.time() + DRAINING_SECONDS, SMALL_BUFFER_BYTES
         with suppress(JsException, TimeoutError):  # it has left, or waits for our answer
             reader = self._open()
             while reader and drained < MOST_DRAINED_BYTES and time.time() < until:
-                read = await asyncio.wait_for(reader.read(js.Uint8Array.new(BUFFER_BYTES)), SILENCE_SECONDS)
+                read = await asyncio.wait_for(reader.read(js.Uint8Array.new(most)), SILENCE_SECONDS)
                 if read.done:
                     break
                 drained += read.value.byteLength
+                # Nobody counts this buffer, so one that trickles has a small one.
+                most = BUFFER_BYTES if read.value.byteLength == most else SMALL_BUFFER_BYTES
 
 
 def _is_small(size: int, strangers: int) -> bool:
