@@ -64,7 +64,7 @@ class Placement:
         try:
             first = str(await object_calls.call(self._guard, _PLACED, "placed", self._jurisdiction or NONE))
         except (JsException, TimeoutError) as error:
-            failures.note(Failure.GATE_UNREACHABLE, str(error))
+            failures.note(Failure.GATE_UNREACHABLE, str(error) or "no answer in time")
             raise Unavailable("The gates can't be reached. Try again.", code="gate_unavailable") from None
         if first != (self._jurisdiction or NONE):
             failures.note(Failure.JURISDICTION_CHANGED, f"objects are in {first}")

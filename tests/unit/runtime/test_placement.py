@@ -16,7 +16,7 @@ from lib.gateway.accounts import Accounts
 from lib.http.errors import Unavailable
 from lib.identity.placement_store import first_told
 from tests.unit.admission.sqlite_sql import SqliteSql
-from tests.unit.runtime.virtual_platform import JsException, load
+from tests.unit.runtime.virtual_platform import JsException, load, run_virtually
 
 GATES, PLACEMENT = load("gates", "placement")
 
@@ -28,6 +28,7 @@ class Binding:
         self.asked: list[tuple[Any, ...]] = []
         self.sql = SqliteSql()
         self.away = False
+        self.silent_seconds: float | None = None
         self._within: tuple[str, ...] = ()
 
     def jurisdiction(self, name: str) -> Binding:
@@ -40,6 +41,8 @@ class Binding:
         return SimpleNamespace(placed=self._placed, explain=self._explain)
 
     async def _placed(self, jurisdiction: str) -> str:
+        if self.silent_seconds:
+            await asyncio.sleep(self.silent_seconds)
         if self.away:
             raise JsException("away")
         assert not self._within
@@ -101,9 +104,13 @@ def test_another_jurisdiction_is_refused(first: dict[str, str], then: dict[str, 
     assert len(env.GUARD.asked) == 1 + (2 if told else 1)
 
 
-def test_where_nobody_can_say_no_gate_is_called() -> None:
-    """It may be the wrong one."""
+@pytest.mark.parametrize("away", [None, 3_600.0], ids=["fails", "never answers"])
+def test_where_nobody_can_say_no_gate_is_called(monkeypatch: pytest.MonkeyPatch, away: float | None) -> None:
+    """It may be the wrong one. The log says why."""
     env = SimpleNamespace(GATE=Binding(), GUARD=Binding())
-    env.GUARD.away = True
+    env.GUARD.away, env.GUARD.silent_seconds = True, away
+    reasons: list[str] = []
+    monkeypatch.setattr(failures, "note", lambda _, reason: reasons.append(reason))
     with pytest.raises(Unavailable):
-        asyncio.run(placed(env, jurisdiction="eu").check())
+        run_virtually(placed(env, jurisdiction="eu").check())
+    assert reasons == ["away" if away is None else "no answer in time"]
