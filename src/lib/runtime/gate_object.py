@@ -49,8 +49,8 @@ RETRY_MS = 2_000
 # How often a gate with calls looks for changes in the store that nobody has told it.
 LOOK_MS = 60_000
 MOST_EVENTS = 100
-# What concerns nobody's account that may be known by now.
-_NEWS = {"key.created", "key.minted"}
+# What concerns nobody's account that may be known by now: new keys; and rules, which `Gate.rules` tells by itself.
+_NEWS = ("key.created", "key.minted", "limit.", "budget.")
 
 
 # So long a broken object refuses, until it is thrown away: its alarm must be on disk first.
@@ -121,7 +121,7 @@ class Gate(DurableObject):
         self._alarm_ms: int | None = None
         self._readings = self._newest_reading = self._reading = 0  # of the rules; the last are under way
         self._look_ms = 0
-        self._was_told = False  # of any change, since it looked
+        self._was_told = False  # of a change of accounts, since it looked
         self._heard: list[str] = []  # single rules that were told while the rules are read
 
     # Not `async`: nothing is awaited here, and a coroutine costs the platform a task. The same holds for the next two.
@@ -205,7 +205,6 @@ class Gate(DurableObject):
         Of two that read side by side, the one that began later has seen more: the other's reading is dropped. A single
         rule that was told meanwhile may be missing in what is read. Where the newest fails, the alarm reads again.
         """
-        self._was_told = True
         self._readings += 1
         reading, heard = self._readings, len(self._heard)
         self._reading += 1
@@ -234,7 +233,6 @@ class Gate(DurableObject):
 
     def rule(self, change: str) -> int | Awaitable[int]:
         """Take up one rule that has come, changed or gone: a JSON object, see `lib.admission.rules.changed`."""
-        self._was_told = True
         if self._reading:
             self._heard.append(change)
         version = self._gate.rule(change, _now_ms())
@@ -249,18 +247,19 @@ class Gate(DurableObject):
         database, known = self._store.open(), self._gate.disk.event()
         try:
             if known is None:
-                newest, changes = (await audit_store.head(database, Log.ORG, self._org_id)).seq, _NEWS
+                newest, changes = (await audit_store.head(database, Log.ORG, self._org_id)).seq, set(_NEWS)
             else:
                 found = await audit_store.oldest(database, self._org_id, AuditFilter(), known, MOST_EVENTS)
                 newest = found.rows[-1].seq if found.rows else known
                 changes = {row.action for row in found.rows if row.result == OK}
+                self._look_ms = self._look_ms if found.next is None else 0  # there are more
         except StoreUnavailable:
             return  # the next time
         finally:
             await database.close()
         if changes:
             await self.rules()
-        if changes - _NEWS and not was_told:
+        if not was_told and not all(action.startswith(_NEWS) for action in changes):
             self._gate.bump()
         self._was_told = False
         if newest != known:

@@ -74,14 +74,14 @@ class World:
     async def _head(self, *_: object) -> Any:
         return SimpleNamespace(seq=len(self.events))
 
-    async def _oldest(self, _database: object, _org_id: str, _wanted: object, after: int, _most: int) -> Any:
+    async def _oldest(self, _database: object, _org_id: str, _wanted: object, after: int, most: int) -> Any:
         self.looks += 1
         rows = [
             SimpleNamespace(seq=place, action=action, result=result)
             for place, (action, result) in enumerate(self.events, 1)
             if place > after
         ]
-        return SimpleNamespace(rows=rows)
+        return SimpleNamespace(rows=rows[:most], next=rows[most - 1].seq if len(rows) > most else None)
 
     def ruled(self) -> list[int]:
         """Return the budgets by which the gate decides."""
@@ -156,14 +156,25 @@ def test_rules_that_could_not_be_read_are_read_by_the_alarm(
 @pytest.mark.parametrize(
     ("events", "told", "read", "bumped"),
     [
-        ([("budget.updated", "ok")], None, True, True),
+        ([("budget.updated", "ok")], None, True, False),
         ([("key.revoked", "ok")], None, True, True),
+        ([("limit.created", "ok"), ("key.revoked", "ok")], "rules", True, True),
+        ([("key.minted", "ok"), ("key.revoked", "ok")], "rule", True, True),
         ([("key.created", "ok")], None, True, False),
         ([("key.revoked", "denied")], None, False, False),
         ([], None, False, False),
         ([("budget.updated", "ok")], "bump", True, False),
     ],
-    ids=["rules", "a key", "nobody's yet", "refused", "nothing", "by an old isolate, which told the accounts only"],
+    ids=[
+        "rules",
+        "a key",
+        "a key beside rules that were told",
+        "a key beside one rule that was told",
+        "nobody's yet",
+        "refused",
+        "nothing",
+        "by an old isolate, which told the accounts only",
+    ],
 )
 def test_a_change_that_nobody_told_is_found(
     monkeypatch: pytest.MonkeyPatch, events: list[tuple[str, str]], told: str | None, read: bool, bumped: bool
@@ -176,10 +187,14 @@ def test_a_change_that_nobody_told_is_found(
         await world.gate.alarm()
         world.events += events
         world.reads = [(0, _policy(most=40))]
-        if told:
+        if told == "bump":
             world.gate.bump()
-        else:
-            world.gate._look_ms = 0  # a minute later
+        elif told == "rules":
+            world.reads = [(0, _policy(most=45)), *world.reads]
+            await world.gate.rules()
+        elif told == "rule":
+            world.gate.rule(json.dumps({"gone": "no such"}))
+        world.gate._look_ms = 0  # a minute later
         version = world.gate._gate.version
         await world.gate.alarm()
         assert world.ruled() == [40 if read else 50]
@@ -188,6 +203,22 @@ def test_a_change_that_nobody_told_is_found(
         await world.gate.alarm()
         assert world.looks == looks, "not with each alarm"
         assert OBJECT.Gate(*world.made)._gate.disk.event() == len(events)
+
+    run_virtually(changes())
+
+
+def test_of_many_changes_the_last_is_found_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others change more in a minute than one look reads."""
+
+    async def changes() -> None:
+        world = World(monkeypatch)
+        world.gate._gate.disk.keep_event(0)
+        world.events = [*[("limit.updated", "ok")] * OBJECT.MOST_EVENTS, ("key.revoked", "ok")]
+        world.reads = [(0, _policy(most=40))] * 2
+        version = world.gate._gate.version
+        for _ in range(2):
+            await world.gate.alarm()
+        assert world.gate._gate.version > version + 1  # the first rules are one, too
 
     run_virtually(changes())
 
