@@ -131,14 +131,18 @@ class _Counters:
 
 async def check_organisation(services: Services, org_id: str) -> OrgCheck:
     """Compare all of an organisation's budgets. Raises Unavailable and the store's errors."""
+    limits = await _limits(services, org_id)
+    refused = await services.gates.refused(org_id)
+    rows = await ledger_sums.budgets(services.database, org_id)
+    return OrgCheck(org_id, refused, [await _Comparison(services, row, limits).run() for row in rows])
+
+
+async def _limits(services: Services, org_id: str) -> _Limits:
     database = services.database
     org, mark = await ledger_sums.organisation(database, org_id), await ledger_sums.mark(database, org_id)
-    limits = _Limits(
+    return _Limits(
         _midnight(mark.pruned_until) if mark else datetime(2000, 1, 1, tzinfo=UTC), _ms(org.updated_at) if org else 0
     )
-    refused = await services.gates.refused(org_id)
-    rows = await ledger_sums.budgets(database, org_id)
-    return OrgCheck(org_id, refused, [await _Comparison(services, row, limits).run() for row in rows])
 
 
 class _Comparison:
@@ -191,9 +195,9 @@ class _Comparison:
         return found
 
     async def _pass(self, after: str) -> _Pass | None:
-        """Compare the subjects behind `after` once; return them, and behind whom there are more. None: it was too slow.
+        """Compare the subjects behind `after` once; return them, and behind whom there are more.
 
-        Raises _CantTell.
+        None: it was too slow, or records have left the store meanwhile. Raises _CantTell.
         """
         first = await self._counters(after, None)
         await self._services.gates.flush(self._row.org_id)
@@ -201,6 +205,9 @@ class _Comparison:
         await self._read(first.told, ledger)
         ledger.cut()
         last = await self._counters(after, ledger.last)
+        known, self._limits = self._limits, await _limits(self._services, self._row.org_id)
+        if known != self._limits:
+            return None  # records have left the store that were to be read there
         window = self._row.spend_window
         if (
             last.told.begin_ms != first.told.begin_ms

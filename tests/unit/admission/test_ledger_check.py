@@ -225,20 +225,35 @@ def test_calls_meanwhile_are_no_difference(
 
 
 def prune(
-    subject: Subject, until: str, whose: str = "provider, coalesce(team_id, ''), '', coalesce(end_user, '')"
+    do: Callable[[str], object], until: str, whose: str = "provider, coalesce(team_id, ''), '', coalesce(end_user, '')"
 ) -> None:
     """Sum the days before `until` as the daily work does, and delete their records."""
-    subject.sql(
+    do(
         "INSERT INTO usage_days SELECT org_id, substr(started_at, 1, 10), model, key_id, count(*), 0, 0, 0, 0,"
         f" coalesce(sum(cost_nano_usd), 0), 0, 0, started_at, started_at, {whose} FROM usage_records"
         f" WHERE started_at < '{until}' GROUP BY 1, 2, 3, 4, 13, 14, 15, 16"
     )
-    subject.sql(f"DELETE FROM usage_records WHERE started_at < '{until}'")
-    subject.sql(
+    do(f"DELETE FROM usage_records WHERE started_at < '{until}'")
+    do(
         f"INSERT INTO usage_marks (org_id, summed_until, pruned_until, created_at, updated_at)"
         f" SELECT id, '{until}', '{until}', created_at, updated_at FROM orgs WHERE true"
         " ON CONFLICT DO UPDATE SET summed_until = excluded.summed_until, pruned_until = excluded.pruned_until"
     )
+
+
+def test_records_that_leave_meanwhile_are_no_difference(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
+    subject.budget()
+    subject.world.clock.advance(days=1)
+    subject.call()
+    read, left = ledger_sums.sums, ["2026-05-06"]
+
+    async def reading(*arguments: Any) -> list[ledger_sums.SubjectSum]:
+        if left:
+            prune(subject.world.binding.connection.execute, left.pop())
+        return await read(*arguments)
+
+    monkeypatch.setattr(ledger_sums, "sums", reading)
+    assert numbers(subject.only()) == (Verdict.AGREES, COST, COST, COST)
 
 
 def test_whole_days_take_the_place_of_deleted_records(subject: Subject) -> None:
@@ -249,7 +264,7 @@ def test_whole_days_take_the_place_of_deleted_records(subject: Subject) -> None:
     for model in ("sim/a", "sim/b"):
         subject.world.clock.advance(days=1)
         subject.call(model)
-    prune(subject, "2026-05-06")
+    prune(subject.sql, "2026-05-06")
     found = {check.row.scope_type: numbers(check) for check in subject.check().budgets}
     assert found == {
         level: (Verdict.AGREES, calls * COST, calls * COST, calls * COST)
@@ -267,7 +282,7 @@ def test_a_first_day_that_is_deleted_leaves_a_range(subject: Subject) -> None:
     subject.call()
     subject.world.clock.advance(days=1)
     subject.call()
-    prune(subject, "2026-05-05")
+    prune(subject.sql, "2026-05-05")
     assert numbers(subject.only()) == (Verdict.UNVERIFIABLE, 2 * COST, COST, 3 * COST)
     subject.sql("UPDATE usage_records SET cost_nano_usd = 5 * cost_nano_usd")
     assert subject.only().verdict is Verdict.DIFFERS
@@ -280,7 +295,7 @@ def test_sums_of_days_know_end_users(subject: Subject, scope: dict[str, str]) ->
     for user in ("u", "v", "v"):
         subject.world.clock.advance(days=1)
         subject.call(user=user)
-    prune(subject, "2026-05-07")
+    prune(subject.sql, "2026-05-07")
     spent = (2 if scope["id"] == "v" else 3) * COST
     assert numbers(subject.only()) == (Verdict.AGREES, spent, spent, spent)
     subject.sql("UPDATE usage_days SET cost_nano_usd = cost_nano_usd + 1")
@@ -293,7 +308,7 @@ def test_the_oldest_sums_of_days_do_not_know_end_users(subject: Subject) -> None
     subject.call()
     subject.world.clock.advance(days=1)
     subject.call()
-    prune(subject, "2026-05-05", whose="'', '', '', ''")
+    prune(subject.sql, "2026-05-05", whose="'', '', '', ''")
     check = subject.only()
     assert check.verdict is Verdict.UNVERIFIABLE
     assert "deleted" in (check.reason or "")
@@ -320,7 +335,7 @@ def test_sums_of_days_are_read_piece_by_piece(subject: Subject, monkeypatch: pyt
         subject.world.clock.advance(days=1)
         for model in ("sim/a", "sim/b"):
             subject.call(model)
-    prune(subject, "2026-05-07")
+    prune(subject.sql, "2026-05-07")
     assert [numbers(check) for check in subject.check().budgets] == [(Verdict.AGREES, *[6 * COST] * 3)] * 2
 
 
