@@ -11,7 +11,7 @@ from lib.audit.audited import AuditedStore
 from lib.audit.chain import chain_key
 from lib.audit.refusals import Refusals
 from lib.clock import SystemClock
-from lib.config import Config, ConfigError, MailKind, Records, read_config
+from lib.config import Config, MailKind, read_config
 from lib.failures import Failure
 from lib.gateway import model_lists
 from lib.gateway.accounts import Accounts
@@ -69,9 +69,7 @@ def bootstrap(env: Any) -> Services:
     config = read_config(variable)
     clock, signatures = SystemClock(), WebCryptoSignatures()
     store = AuditedStore(store_of(env), chain_key(config.secret), Turns(JsBell, clock))
-    archive, cache = archive_of(env), cache_of(env)
-    if archive is None and config.ledger_records is Records.ARCHIVE:
-        raise ConfigError("LEDGER_RECORDS is archive, so wrangler.toml must bind ARCHIVE")
+    archive, cache = archive_of(env, config.ledger_records), cache_of(env)
     mailer, outbox = mail_of(env, config.mail, clock)
     denials = Denials(cache)
     accounts = Accounts(cache, denials)

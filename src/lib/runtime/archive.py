@@ -9,6 +9,7 @@ from typing import Any
 from pyodide.ffi import JsException, jsnull, to_js
 
 from lib.admission.archive import ArchiveUnavailable
+from lib.config import ConfigError, Records
 
 SECONDS = 10  # for one step: an object is a few hundred kilobytes
 
@@ -40,7 +41,11 @@ async def _answer(asked: Awaitable[Any]) -> Any:
         raise ArchiveUnavailable(error.message or "") from None
 
 
-def archive_of(env: Any) -> R2Archive | None:
-    """Return the deployment's archive; None where wrangler.toml binds none."""
+def archive_of(env: Any, records: Records = Records.STORE) -> R2Archive | None:
+    """Return the deployment's archive; None where wrangler.toml binds none. Raises ConfigError where records are to be
+    there.
+    """
     bucket = getattr(env, "ARCHIVE", None)
+    if bucket is None and records is Records.ARCHIVE:
+        raise ConfigError("LEDGER_RECORDS is archive, so wrangler.toml must bind ARCHIVE")
     return None if bucket is None else R2Archive(bucket)
