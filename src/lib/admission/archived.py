@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -85,17 +85,29 @@ async def page(
     return cut(sorted(whole, key=_place, reverse=span.newest_first), limit, _place, edge)
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An object: all of its lines, and by id those of its records that were asked for."""
+
+    row: UsageObjectRow
+    text: Sequence[str]
+    records: Mapping[str, UsageRecordRow]
+
+
 async def find(database: Database, archive: Archive | None, org_id: str, record_id: str) -> UsageRecordRow | None:
     """Return one record; None where no object has it. Its id tells on which day it began, but for a day."""
     at = datetime.fromtimestamp(min((milliseconds_of(record_id) or 0) // 1000, _FAR_FUTURE), UTC)
     found = await named(database, archive, org_id, (day_of(at - _DAY), day_of(at + _DAY)), {record_id})
-    return next((record for _, records in found for record in records if record.id == record_id), None)
+    return next((held.records[record_id] for held in found), None)
 
 
 async def named(
     database: Database, archive: Archive | None, org_id: str, days: tuple[str, str], ids: set[str]
-) -> list[tuple[UsageObjectRow, list[UsageRecordRow]]]:
-    """Return the objects of some days that hold records with one of these ids, with all their records."""
+) -> list[Held]:
+    """Return the objects of some days that hold records with one of these ids.
+
+    Only those records are parsed: all of an object take three times the memory of its text, and there may be several.
+    """
     listed = await database.query(
         Org(org_id),
         UsageObjectRow,
@@ -106,12 +118,14 @@ async def named(
         max(ids),
         min(ids),
     )
-    held: list[tuple[UsageObjectRow, list[UsageRecordRow]]] = []
+    names = sorted(ids)
+    held: list[Held] = []
     for row in listed:
-        if any(row.low_id <= name <= row.high_id for name in ids):
+        if bisect_left(names, row.low_id) < bisect_right(names, row.high_id):
             text = await _read(archive, row)
-            if any(json.loads(line)["id"] in ids for line in text):
-                held.append((row, [record_of(line) for line in text]))
+            records = {name: record_of(line) for line in text if (name := json.loads(line)["id"]) in ids}
+            if records:
+                held.append(Held(row, text, records))
     return held
 
 

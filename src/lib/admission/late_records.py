@@ -16,7 +16,7 @@ from functools import cache
 from typing import Any
 
 from lib.admission import archived
-from lib.admission.archive import Archive, ArchiveUnavailable, Export, export
+from lib.admission.archive import Archive, ArchiveUnavailable, Export, export, record_of
 from lib.admission.day_sums import COLUMNS, PLACE, SUBJECTS, SUMS, TOKENS
 from lib.admission.ledger_sums import mark
 from lib.admission.usage_store import CORRECTED, Record, insert, json_text, set_back, to_be_worked_on, touch_keys
@@ -66,7 +66,7 @@ async def deliver_late(
         change = await _change(database, archive, org_id, gone, now)
         if archive is not None:
             await _put(archive, [exported for _, exported in change.objects])
-        change.written += [record for record in records if record not in gone]
+        change.written += [record for record in records if _day(record) >= marks.pruned_until]
         if not (change.written or change.corrected) or await _commit(database, org_id, change, marks.moves, now):
             return
     raise StoreUnavailable("others are at work on records of the same days")
@@ -90,7 +90,7 @@ async def _change(
     missing = {record["id"] for record in records} - before.keys()
     days = sorted(map(_day, records))
     held = await archived.named(database, archive, org_id, (days[0], days[-1]), missing) if missing else []
-    moved = {record.id: record for _, others in held for record in others if record.id in missing}
+    moved = {name: record for one in held for name, record in one.records.items()}
     replaced: dict[str, UsageRecordRow] = {}
     for record in records:
         known = before.get(record["id"]) or moved.get(record["id"])
@@ -105,9 +105,9 @@ async def _change(
             else:
                 replaced[known.id] = replace(known, updated_at=now, **{name: record[name] for name in CORRECTED})
     change.objects = [
-        (row, export([replaced.get(other.id, other) for other in others], now))
-        for row, others in held
-        if replaced.keys() & {other.id for other in others}
+        (one.row, export([replaced.get(other.id, other) for other in map(record_of, one.text)], now))
+        for one in held
+        if replaced.keys() & one.records.keys()
     ]
     return change
 

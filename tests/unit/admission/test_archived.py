@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from unittest.mock import patch
+from unittest.mock import Mock, patch
 
 import pytest
 
 from lib.admission import archived, ledger, retention
+from lib.admission.archive import record_of
 from lib.admission.usage_record import UsageRecord
 from lib.ids import new_id
 from lib.store.database import StoreUnavailable
@@ -79,6 +80,20 @@ def test_who_deletes_an_object_deletes_its_records() -> None:
     kept, records = moved(9, 8)
     del kept.archive.objects[min(kept.archive.objects, key=lambda name: name.split("/")[2])]
     assert [row.id for row in kept.read(newest=False)] == [records[1].id]
+    assert kept.report() == kept.expected()
+
+
+def test_of_an_object_only_what_is_asked_for_is_parsed() -> None:
+    """It may hold thousands, and a message may bring again what is in several."""
+    kept = Ledger()
+    records = [kept.record(days=9, id=new_id(TODAY - timedelta(days=9))) for _ in range(20)]
+    kept.deliver(*records)
+    kept.sum()
+    assert kept.prune(2) == len(records)
+    with patch.object(archived, "record_of", Mock(wraps=record_of)) as parsed:
+        kept.deliver(records[3], records[7])
+        assert found(kept, records[3].id, kept.archive) is not None
+    assert parsed.call_count == 3
     assert kept.report() == kept.expected()
 
 
