@@ -67,7 +67,9 @@ async def page(
     limit: int,
 ) -> Found[UsageRecordRow, Place]:
     """Return records of a span, in its order. Raises the store's errors, also where the archive is away."""
-    listed = await _listed(database, org_id, span)
+    most = _MOST_LISTED
+    while _stands(listed := await _listed(database, org_id, span, most), most, span):
+        most *= 2
     rows: list[UsageRecordRow] = []
     edge: Place | None = None
     looked = 0
@@ -80,7 +82,7 @@ async def page(
         rows += _matching(await _read(archive, found), span, wanted, limit + 1)
         looked += found.records
     else:
-        edge = _edge(listed[-1], span) if len(listed) == _MOST_LISTED else None
+        edge = _edge(listed[-1], span) if len(listed) == most else None
     whole = [row for row in rows if edge is None or span.beyond(edge, _place(row))]
     return cut(sorted(whole, key=_place, reverse=span.newest_first), limit, _place, edge)
 
@@ -150,19 +152,25 @@ def untold(row: UsageObjectRow, moves: int) -> Statement:
     )
 
 
-async def _listed(database: Database, org_id: str, span: Span) -> Sequence[UsageObjectRow]:
+def _stands(listed: Sequence[UsageObjectRow], most: int, span: Span) -> bool:
+    """Tell whether a page of these could not go on from where it starts: all may have records there, and more too."""
+    return len(listed) == most and not span.beyond(_edge(listed[-1], span), span.start)
+
+
+async def _listed(database: Database, org_id: str, span: Span, most: int) -> Sequence[UsageObjectRow]:
     low, high = span.ends
     order = "day DESC, last_at DESC" if span.newest_first else "day ASC, first_at ASC"
     return await database.query(
         Org(org_id),
         UsageObjectRow,
         f"SELECT {_COLUMNS} FROM usage_objects WHERE org_id = ?1 AND day >= ?2 AND day <= ?3"
-        f" AND last_at >= ?4 AND first_at <= ?5 ORDER BY {order} LIMIT {_MOST_LISTED}",
+        f" AND last_at >= ?4 AND first_at <= ?5 ORDER BY {order} LIMIT ?6",
         org_id,
         day_of(low[0]),
         day_of(high[0]),
         low[0],
         high[0],
+        most,
     )
 
 

@@ -12,6 +12,7 @@ from lib.admission.archive import record_of
 from lib.admission.usage_record import UsageRecord
 from lib.ids import new_id
 from lib.store.database import StoreUnavailable
+from lib.store.dialect import time_text
 from lib.store.schema import UsageRecordRow
 from tests.unit.admission.books import EVERYTHING, NOW, TODAY, Ledger
 from tests.unit.fakes import FakeArchive, run
@@ -81,6 +82,19 @@ def test_who_deletes_an_object_deletes_its_records() -> None:
     del kept.archive.objects[min(kept.archive.objects, key=lambda name: name.split("/")[2])]
     assert [row.id for row in kept.read(newest=False)] == [records[1].id]
     assert kept.report() == kept.expected()
+
+
+@pytest.mark.parametrize("newest", [True, False])
+def test_of_many_objects_at_one_moment_each_is_read(newest: bool) -> None:
+    """More than one looks at to choose from: a page goes on all the same."""
+    kept = Ledger()
+    at = time_text(TODAY - timedelta(days=9))
+    kept.deliver(*[kept.record(days=9, started_at=at) for _ in range(5)])
+    kept.sum()
+    with patch.object(retention, "CHUNK_ROWS", 1):
+        assert kept.prune(2) == 5
+    with patch.object(archived, "_MOST_LISTED", 2):
+        assert {row.id for row in kept.read(newest=newest)} == set(kept.delivered)
 
 
 def test_of_an_object_only_what_is_asked_for_is_parsed() -> None:
