@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
-from lib.admission import ledger_check, ledger_sums, restored_store
+from lib.admission import archived, ledger_check, ledger_sums, restored_store
 from lib.admission.counters import Remembered
+from lib.admission.day_sums import day_of
 from lib.admission.ledger_check import OrgCheck
 from lib.admission.usage_record import UsageRecord
 from lib.admission.usage_store import deliver
@@ -60,8 +61,18 @@ async def reconcile(services: Services, org_id: str) -> Reconciled:
 
 
 async def _lost(services: Services, org_id: str, calls: Sequence[Remembered]) -> list[Remembered]:
+    """Return the calls that the ledger does not know.
+
+    A gate without calls forgets none: those that it remembers may have left the store.
+    """
     known = await restored_store.known(services.database, org_id, [call.id for call in calls]) if calls else set()
-    return [call for call in calls if call.id not in known]
+    lost = [call for call in calls if call.id not in known]
+    if not lost:
+        return []
+    began = [datetime.fromtimestamp(call.since_ms / 1000, UTC) for call in lost]
+    days = (day_of(min(began) - timedelta(days=1)), day_of(max(began)))  # one began before it was let in
+    held = await archived.named(services.database, services.archive, org_id, days, {call.id for call in lost})
+    return [call for call in lost if not any(call.id in one.records for one in held)]
 
 
 async def _write(services: Services, org_id: str, lost: Sequence[Remembered], budgets: Mapping[str, BudgetRow]) -> None:

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from lib.admission.day_sums import sum_days
 from lib.admission.reconciliation import PAGE_CALLS, Reconciled, reconcile
+from lib.admission.retention import prune
 from lib.admission.verification import Verdict
 from tests.unit.admission.test_ledger_check import COST, ORG, Subject
 from tests.unit.fakes import run
@@ -59,6 +61,19 @@ def test_counter_and_ledger_agree_again(subject: Restored, scopes: list[dict[str
     assert [check.spent for check in done.check.budgets] == before
     again = subject.reconcile()
     assert (again.records, again.cost, again.check.verdict) == (0, 0, Verdict.AGREES)
+
+
+def test_what_is_in_the_archive_is_not_lost(subject: Restored) -> None:
+    """A gate that nobody has called since remembers the last calls for ever."""
+    subject.budget(ORG)
+    subject.call()
+    subject.check()
+    subject.world.clock.advance(days=5)
+    services, org_id, now = subject.world.services, subject.world.org_id, subject.world.clock.now()
+    assert services.archive is not None
+    run(sum_days(services.database, org_id, now))
+    assert run(prune(services.database, services.archive, org_id, now, 2)).records == 1
+    assert (subject.reconcile().records, subject.rows("SELECT id FROM usage_records")) == (0, [])
 
 
 def test_what_is_written_again_says_what_is_known_and_no_more(subject: Restored) -> None:
