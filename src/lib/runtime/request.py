@@ -77,18 +77,20 @@ class JsBody:
         reader = self._open()
         if reader is None:
             return b""
-        buffer = js.ArrayBuffer.new(BUFFER_BYTES)
+        room = min(announced or PACE_BYTES, BUFFER_BYTES)
+        buffer = js.ArrayBuffer.new(room)
         pieces: list[bytes] = []
         size = claimed = 0
         whose = STRANGERS
         while True:
-            needed = max(announced, size, BUFFER_BYTES // 2)  # the buffer is there before the first byte
+            needed = max(announced, size, room // 2)  # the buffer is there before the first byte
             if needed > claimed:
                 if whose == STRANGERS and not _is_small(needed, self._share.strangers()):
                     whose = await known()
                 self._claim(needed, limit, whose)
                 claimed = needed
-            read = await asyncio.wait_for(reader.readAtLeast(PACE_BYTES, js.Uint8Array.new(buffer)), PACE_SECONDS)
+            reading = reader.readAtLeast(min(PACE_BYTES, room), js.Uint8Array.new(buffer))
+            read = await asyncio.wait_for(reading, PACE_SECONDS)
             if read.done:
                 return b"".join(pieces)
             pieces.append(read.value.to_bytes())

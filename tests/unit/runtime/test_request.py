@@ -52,11 +52,14 @@ class Sent:
     async def arrayBuffer(self) -> View:  # noqa: N802 - JavaScript's name
         return View(b"".join([await self._next() for _ in range(10)]))
 
-    async def readAtLeast(self, least: int, _view: View) -> Any:  # noqa: N802 - JavaScript's name
+    async def readAtLeast(self, least: int, view: View) -> Any:  # noqa: N802 - JavaScript's name
+        assert least <= view.byteLength
         data = b""
         while len(data) < least and (piece := await self._next()):
             data += piece
-        return SimpleNamespace(done=not data, value=View(data))
+        value = View(data)
+        value.buffer = view.byteLength  # the whole of it goes to and fro
+        return SimpleNamespace(done=not data, value=value)
 
     async def read(self, view: View) -> Any:
         self.buffers += view.byteLength
@@ -180,6 +183,21 @@ def test_what_is_refused_is_drained(length: int | None) -> None:
     """Else a client that sends all of it before it listens would see a broken connection, and no 401."""
     told = send(at_once(MANY), length, unknown=True)
     assert (told.status, told.read) == (401, MANY)
+
+
+@pytest.mark.parametrize("length", [KIB, None])
+def test_a_burst_of_small_bodies_beside_many_strangers_has_room(length: int | None) -> None:
+    """None holds more than its buffer: 200 of one organisation may come at once."""
+    memory = full(STRANGERS_BYTES, STRANGERS)
+
+    async def burst() -> list[int]:
+        async def known() -> str:
+            return "org"
+
+        bodies = [REQUEST.JsBody(Sent([(1, KIB)]), length and str(length), memory.share()) for _ in range(200)]
+        return [len(body) for body in await asyncio.gather(*(body.read(LIMIT, known) for body in bodies))]
+
+    assert run_virtually(burst()) == [KIB] * 200
 
 
 def test_what_is_drained_slowly_holds_no_large_buffer() -> None:
