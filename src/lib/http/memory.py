@@ -67,7 +67,8 @@ class Memory:
         if self._fits(number, size, coming):
             return True
         oldest = self._now() - LOST_SECONDS
-        for lost in [other for other, (_, since, _) in self._held.items() if since < oldest]:
+        held = list(self._held.items())  # a share that the collector finds meanwhile is let go of
+        for lost in [other for other, (_, since, _) in held if since < oldest]:
             self.set(lost, 0)
         return self._fits(number, size, coming)
 
