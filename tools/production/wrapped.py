@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
-from tools.production.environment import begin, environment_of
+from tools.production.environment import Environment, begin, environment_of
 from tools.production.object_side import ObjectContext
 
 
@@ -44,7 +44,8 @@ def _invoked(method: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(method)
     def called(self: Any, *arguments: Any) -> Any:
         begin(self._environment)
-        return method(self, *arguments)
+        told = method(self, *arguments)
+        return _within(self._environment, told) if inspect.iscoroutine(told) else told
 
     @functools.wraps(method)
     async def awaited(self: Any, *arguments: Any) -> Any:
@@ -52,3 +53,9 @@ def _invoked(method: Callable[..., Any]) -> Callable[..., Any]:
         return await method(self, *arguments)
 
     return awaited if inspect.iscoroutinefunction(method) else called
+
+
+async def _within(environment: Environment, work: Coroutine[Any, Any, Any]) -> Any:
+    """Do what a method has only begun: the platform awaits it where nothing is known of the invocation."""
+    begin(environment)
+    return await work
