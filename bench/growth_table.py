@@ -70,7 +70,7 @@ BEFORE: Mapping[str, Mapping[str, Mapping[int, float]]] = {
         "of one key, ms": {10_000: 11, 100_000: 37, 1_000_000: 39},
         "a filter without a match, ms": {10_000: 10, 100_000: 35, 1_000_000: 260},
         "usage by day, 90 days, ms": {10_000: 13, 100_000: 71, 1_000_000: 680},
-        "the whole export, s": {10_000: 0.45, 100_000: 5.4, 1_000_000: 123},
+        "a body of the export, s": {10_000: 0.45, 100_000: 5.4, 1_000_000: 123},
         "the export, µs a row": {10_000: 45, 100_000: 54, 1_000_000: 123},
         "a new key, ms": {10_000: 8, 100_000: 7, 1_000_000: 7},
     },
