@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.admission import SETTLE_SECONDS, set_rules
-from bench.cases import JSON, PATH
-from bench.load import Job, LoadGenerator
+from bench.cases import JSON
+from bench.load import LoadGenerator
 from bench.stage import Stage
 from bench.workerd import ask
 
@@ -95,10 +95,10 @@ def measure(folder: Path, simulator_url: str, generator: LoadGenerator) -> Rows:
     shutil.copyfile(Path(__file__).with_name("cost_entry.py"), own / "out" / "bench_entry.py")
     with Stage(own, simulator_url, main="bench_entry.py") as stage:
         set_rules(stage)
-        generator.run(_job(stage, 2))
+        generator.run(stage.job(JSON, 2, pause=PAUSE_MS))
         time.sleep(SETTLE_SECONDS)
         before = _counts(stage)
-        generator.run(_job(stage, CALLS))
+        generator.run(stage.job(JSON, CALLS, pause=PAUSE_MS))
         time.sleep(SETTLE_SECONDS)
         return Rows(*((after - first) / CALLS for after, first in zip(_counts(stage), before, strict=True)))
 
@@ -116,17 +116,3 @@ def costs(rows: Rows, cpu_ms: float) -> Sequence[Cost]:
 def _counts(stage: Stage) -> tuple[float, ...]:
     gate = json.loads(ask(stage.ports.headgate, "/__bench/gate"))
     return (gate["read"], gate["written"], *(int(ask(stage.ports.d1, path)) for path in ("/rows", "/written")))
-
-
-def _job(stage: Stage, requests: int) -> Job:
-    return Job(
-        port=stage.headgate.port,
-        path=PATH,
-        key=stage.headgate.key,
-        body=JSON.body,
-        connections=1,
-        milliseconds=0,
-        requests=requests,
-        pause=PAUSE_MS,
-        expected=JSON.expected,
-    )

@@ -12,7 +12,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 from bench.cases import PATH, Case
-from bench.load import Job, LoadGenerator
+from bench.load import LoadGenerator
 from bench.stage import Stage
 from bench.workerd import ask
 from tools.ports import HOST
@@ -54,7 +54,7 @@ def measure(generator: LoadGenerator, stage: Stage, cases: Sequence[Case], steps
     done = 0
     for step in steps:
         for index, case in enumerate(cases):
-            generator.run(_job(stage, case, len(range(done + index, step, len(cases)))))
+            generator.run(stage.job(case, len(range(done + index, step, len(cases))), connections=CONNECTIONS))
         done = step
         time.sleep(SETTLE_SECONDS)
         samples.append(_sample(stage, step))
@@ -100,17 +100,3 @@ def _answered(stage: Stage, fields: Mapping[str, object]) -> int:
 def _sample(stage: Stage, requests: int) -> Memory:
     answer = json.loads(ask(stage.ports.headgate, "/__bench/memory"))
     return Memory(requests=requests, resident_mib=stage.workerd.resident_mib(), **answer)
-
-
-def _job(stage: Stage, case: Case, requests: int) -> Job:
-    return Job(
-        port=stage.headgate.port,
-        path=PATH,
-        key=stage.headgate.key,
-        body=case.body,
-        connections=CONNECTIONS,
-        milliseconds=0,
-        requests=requests,
-        pause=0,
-        expected=case.expected,
-    )

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.admission import set_rules
-from bench.cases import JSON, PATH, STREAM, Case
-from bench.load import Job, LoadGenerator
+from bench.cases import JSON, STREAM, Case
+from bench.load import LoadGenerator
 from bench.speed_table import table
 from bench.stage import Stage
 from bench.workerd import ask
@@ -56,9 +56,9 @@ def measure(folder: Path, simulator_url: str, generator: LoadGenerator) -> list[
         with Stage(folder, simulator_url, main=ENTRY) as stage:
             if kind.rules:
                 set_rules(stage)
-            generator.run(_job(stage, kind.case, WARM))
+            generator.run(stage.job(kind.case, WARM, pause=PAUSE_MS))
             ask(stage.ports.headgate, "/__bench/lines/begin")
-            generator.run(_job(stage, kind.case, CALLS))
+            generator.run(stage.job(kind.case, CALLS, pause=PAUSE_MS))
             told = json.loads(ask(stage.ports.headgate, "/__bench/lines/end"))
         lines, starts = Counter[str](), Counter[str]()
         for name, (ran, began) in told.items():
@@ -82,17 +82,3 @@ def lines_section(counted: Sequence[Counted]) -> str:
 def _shown(counted: Counted, names: Sequence[str] | Counter[str]) -> str:
     ran, began = (sum(kind[name] for name in names) / CALLS for kind in (counted.lines, counted.starts))
     return f"{ran:,.0f} ({began:,.0f})"
-
-
-def _job(stage: Stage, case: Case, requests: int) -> Job:
-    return Job(
-        port=stage.headgate.port,
-        path=PATH,
-        key=stage.headgate.key,
-        body=case.body,
-        connections=1,
-        milliseconds=0,
-        requests=requests,
-        pause=PAUSE_MS,
-        expected=case.expected,
-    )

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
-from bench.cases import DIRECT, HEADGATE, PASSTHROUGH, Contestant
+from bench.cases import DIRECT, HEADGATE, PASSTHROUGH, PATH, Case, Contestant
 from bench.configuration import write_configuration
+from bench.load import Job
 from bench.workerd import Workerd, ask
 from tools.postgres import Postgres
 from tools.postgres_target import PostgresTarget
@@ -84,6 +85,20 @@ class Stage:
         between()
         self.workerd = Workerd(self._folder, *self._options)
         self.workerd.first_answer(self.ports.headgate)
+
+    def job(self, case: Case, requests: int, connections: int = 1, pause: int = 0) -> Job:
+        """Return so many requests of one case to Headgate. `pause` is between two of a connection, in ms."""
+        return Job(
+            port=self.headgate.port,
+            path=PATH,
+            key=self.headgate.key,
+            body=case.body,
+            connections=connections,
+            milliseconds=0,
+            requests=requests,
+            pause=pause,
+            expected=case.expected,
+        )
 
     def cpu_seconds(self) -> float:
         """What workerd has used since it was started last."""
