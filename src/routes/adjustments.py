@@ -14,7 +14,7 @@ from lib.http import render
 from lib.http.paging import PageQuery, cut, decode_cursor
 from lib.http.request import Validated
 from lib.http.response import Response
-from lib.http.route import NoQuery, Route
+from lib.http.route import NoQuery, make, read, remove
 from lib.identity.models import Principal, Scope
 from lib.services import Services
 from lib.store.schema import BudgetAdjustmentRow
@@ -106,46 +106,36 @@ def _adjustment(row: BudgetAdjustmentRow) -> Adjustment:
 
 
 ROUTES = [
-    Route(
-        method="GET",
-        path="/api/v1/budgets/{id}/adjustments",
-        handler=list_adjustments,
-        summary="List a budget's adjustments",
-        description=f"Those that have expired are not among them. {RECENT}",
-        responses={200: Page[Adjustment]},
-        permission=Scope.BUDGETS_READ,
-        query=PageQuery,
+    read(
+        "/api/v1/budgets/{id}/adjustments",
+        Scope.BUDGETS_READ,
+        list_adjustments,
+        Page[Adjustment],
+        "List a budget's adjustments",
+        f"Those that have expired are not among them. {RECENT}",
     ),
-    Route(
-        method="POST",
-        path="/api/v1/budgets/{id}/adjustments",
-        handler=create_adjustment,
-        summary="Top a budget up, or override its amount, for a while",
-        description=(
-            "It holds from the answer on. All top-ups that hold are added; of overrides the newest that holds counts."
-            " A budget has at most 50 adjustments that have not expired, and comes to at most 2^53."
-        ),
-        responses={201: One[Adjustment]},
-        permission=Scope.BUDGETS_WRITE,
-        body=CreateAdjustment,
-        idempotent=True,
-        errors=(404, 422),
+    make(
+        "/api/v1/budgets/{id}/adjustments",
+        Scope.BUDGETS_WRITE,
+        create_adjustment,
+        One[Adjustment],
+        "Top a budget up, or override its amount, for a while",
+        "It holds from the answer on. All top-ups that hold are added; of overrides the newest that holds counts."
+        " A budget has at most 50 adjustments that have not expired, and comes to at most 2^53.",
     ),
-    Route(
-        method="GET",
-        path="/api/v1/budgets/{id}/adjustments/{adjustment_id}",
-        handler=get_adjustment,
-        summary="Show an adjustment of a budget",
-        responses={200: One[Adjustment]},
-        permission=Scope.BUDGETS_READ,
+    read(
+        "/api/v1/budgets/{id}/adjustments/{adjustment_id}",
+        Scope.BUDGETS_READ,
+        get_adjustment,
+        One[Adjustment],
+        "Show an adjustment of a budget",
     ),
-    Route(
-        method="DELETE",
-        path="/api/v1/budgets/{id}/adjustments/{adjustment_id}",
-        handler=delete_adjustment,
-        summary="Delete an adjustment of a budget",
-        description="It no longer holds from the answer on. Calls that it let in go on.",
-        responses={204: None},
-        permission=Scope.BUDGETS_WRITE,
+    remove(
+        "/api/v1/budgets/{id}/adjustments/{adjustment_id}",
+        Scope.BUDGETS_WRITE,
+        delete_adjustment,
+        None,
+        "Delete an adjustment of a budget",
+        "It no longer holds from the answer on. Calls that it let in go on.",
     ),
 ]

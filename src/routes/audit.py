@@ -17,7 +17,7 @@ from lib.http.paging import CursorQuery, PageQuery, cut, decode_cursor, encode_c
 from lib.http.periods import Moment, span
 from lib.http.request import Validated
 from lib.http.response import Response
-from lib.http.route import Route
+from lib.http.route import read
 from lib.identity.models import SELF, Principal, Scope
 from lib.services import Services
 from lib.store.reading import following
@@ -142,38 +142,24 @@ async def _parts(found: AsyncIterator[Events]) -> AsyncIterator[ndjson.Part]:
 
 
 ROUTES = [
-    Route(
-        method="GET",
-        path="/api/v1/audit",
-        handler=list_audit,
-        summary="List what was done in the organisation",
-        description=f"Newest first; all time where nothing is said. `Accept: {ndjson.MEDIA_TYPE}` asks for the export.",
-        responses={200: Page[Event]},
-        permission=Scope.AUDIT_READ,
-        query=AuditQuery,
+    read(
+        "/api/v1/audit",
+        Scope.AUDIT_READ,
+        list_audit,
+        Page[Event],
+        "List what was done in the organisation",
+        f"Newest first; all time where nothing is said. `Accept: {ndjson.MEDIA_TYPE}` asks for the export.",
     ),
-    Route(
-        method="GET",
-        path="/api/v1/audit/export",
-        handler=export_audit,
-        summary="Export what was done in the organisation",
-        description=(
-            "What matches, oldest first, one JSON object a line (NDJSON). The last line is"
-            ' `{"meta": {"next_cursor": …}}`: null where the export is whole, else ask again with `cursor`. A body'
-            " without that line broke off: ask again."
-        ),
-        responses={200: EventLine},
+    read(
+        "/api/v1/audit/export",
+        Scope.AUDIT_READ,
+        export_audit,
+        EventLine,
+        "Export what was done in the organisation",
+        "What matches, oldest first, one JSON object a line (NDJSON). The last line is"
+        ' `{"meta": {"next_cursor": …}}`: null where the export is whole, else ask again with `cursor`. A body'
+        " without that line broke off: ask again.",
         media_type=ndjson.MEDIA_TYPE,
-        permission=Scope.AUDIT_READ,
-        query=AuditExportQuery,
     ),
-    Route(
-        method="GET",
-        path="/api/v1/me/events",
-        handler=list_own_events,
-        summary="List what was done by oneself, or in one's name",
-        responses={200: Page[Event]},
-        permission=SELF,
-        query=PageQuery,
-    ),
+    read("/api/v1/me/events", SELF, list_own_events, Page[Event], "List what was done by oneself, or in one's name"),
 ]

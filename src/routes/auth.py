@@ -11,7 +11,7 @@ from lib.http import cookies, render
 from lib.http.errors import BadRequest, Forbidden, HeadgateError
 from lib.http.request import Validated
 from lib.http.response import Response
-from lib.http.route import KIB, NoQuery, Route
+from lib.http.route import KIB, NoQuery, act, read
 from lib.identity import csrf, sign_in_cookies, sign_in_with
 from lib.identity.context import context_of
 from lib.identity.identity_provider import Attempt, Returned
@@ -148,78 +148,58 @@ async def _come_back(
 
 
 ROUTES = [
-    Route(
-        method="GET",
-        path="/api/v1/auth",
-        handler=list_providers,
-        summary="List whom one may sign in with",
-        responses={200: One[Providers]},
-        permission=None,
+    read("/api/v1/auth", None, list_providers, One[Providers], "List whom one may sign in with"),
+    read(
+        "/api/v1/auth/{provider}/start",
+        None,
+        start,
+        None,
+        "Go to a provider to sign in",
+        "For a browser to be led to by a person: all but the navigation of a whole page is refused."
+        " It comes back within ten minutes, signed in, to `return_to`; where the account asks for a code, with"
+        " `sign_in=totp_required` in the query: `/api/v1/auth/actions/show_code` goes on.",
+        status=303,
+        errors=(403, 502, 503),
     ),
-    Route(
-        method="GET",
-        path="/api/v1/auth/{provider}/start",
-        handler=start,
-        summary="Go to a provider to sign in",
-        description=(
-            "For a browser to be led to by a person: all but the navigation of a whole page is refused."
-            " It comes back within ten minutes, signed in, to `return_to`; where the account asks for a code, with"
-            " `sign_in=totp_required` in the query: `/api/v1/auth/actions/show_code` goes on."
-        ),
-        responses={303: None},
-        permission=None,
-        query=StartQuery,
-        errors=(403, 404, 502, 503),
+    act(
+        "/api/v1/auth/{provider}/start",
+        None,
+        start_by_page,
+        One[GoThere],
+        "Begin to sign in from a page of yours",
+        "For a page of this origin or of `CORS_ORIGINS`: it sends the browser to `authorization_url`. Takes an"
+        " invitation, which lets its person sign up.",
+        errors=(403, 502),
     ),
-    Route(
-        method="POST",
-        path="/api/v1/auth/{provider}/start",
-        handler=start_by_page,
-        summary="Begin to sign in from a page of yours",
-        description=(
-            "For a page of this origin or of `CORS_ORIGINS`: it sends the browser to `authorization_url`. Takes an"
-            " invitation, which lets its person sign up."
-        ),
-        responses={200: One[GoThere]},
-        permission=None,
-        body=Start,
-        errors=(403, 404, 502),
+    read(
+        "/api/v1/auth/{provider}/callback",
+        None,
+        callback,
+        None,
+        "Come back from a provider",
+        "Only the provider sends a browser here. An address opens an existing account when both the provider and"
+        " the account have verified it.",
+        status=303,
+        errors=(401, 403, 409, 422, 429, 502, 503),
     ),
-    Route(
-        method="GET",
-        path="/api/v1/auth/{provider}/callback",
-        handler=callback,
-        summary="Come back from a provider",
-        description=(
-            "Only the provider sends a browser here. An address opens an existing account when both the provider and"
-            " the account have verified it."
-        ),
-        responses={303: None},
-        permission=None,
-        query=CallbackQuery,
-        errors=(401, 403, 404, 409, 422, 429, 502, 503),
-    ),
-    Route(
-        method="POST",
-        path="/api/v1/auth/{provider}/callback",
-        handler=callback_by_form,
-        summary="Come back from a provider that posts its answer",
-        description="It leads on to the same address by GET, with the answer sealed in a cookie: no address holds it.",
-        responses={303: None},
-        permission=None,
-        body=CallbackForm,
-        form=True,
+    act(
+        "/api/v1/auth/{provider}/callback",
+        None,
+        callback_by_form,
+        None,
+        "Come back from a provider that posts its answer",
+        "It leads on to the same address by GET, with the answer sealed in a cookie: no address holds it.",
+        status=303,
         max_body_bytes=16 * KIB,
+        form=True,
     ),
-    Route(
-        method="POST",
-        path="/api/v1/auth/actions/show_code",
-        handler=show_code,
-        summary="Go on to sign in with a code",
-        description="Sets the session's cookie.",
-        responses={204: None},
-        permission=None,
-        body=ShowCode,
+    act(
+        "/api/v1/auth/actions/show_code",
+        None,
+        show_code,
+        None,
+        "Go on to sign in with a code",
+        "Sets the session's cookie.",
         errors=(401, 403, 409, 429),
     ),
 ]

@@ -17,7 +17,7 @@ from lib.http import etag, render
 from lib.http.paging import PageQuery, cut, decode_cursor
 from lib.http.request import Validated
 from lib.http.response import Response
-from lib.http.route import NoQuery, Route
+from lib.http.route import NoQuery, change, make, read, remove
 from lib.identity.models import Principal, Scope
 from lib.services import Services
 from lib.store.schema import BudgetRow
@@ -217,55 +217,16 @@ async def _shown(
 
 
 ROUTES = [
-    Route(
-        method="GET",
-        path="/api/v1/budgets",
-        handler=list_budgets,
-        summary="List budgets",
-        description=RECENT,
-        responses={200: Page[Budget]},
-        permission=Scope.BUDGETS_READ,
-        query=PageQuery,
+    read("/api/v1/budgets", Scope.BUDGETS_READ, list_budgets, Page[Budget], "List budgets", RECENT),
+    make("/api/v1/budgets", Scope.BUDGETS_WRITE, create_budget, One[Budget], "Make a budget", NEW_RULE),
+    read("/api/v1/budgets/{id}", Scope.BUDGETS_READ, get_budget, One[Budget], "Show a budget", RULE_TAG),
+    change(
+        "/api/v1/budgets/{id}",
+        Scope.BUDGETS_WRITE,
+        update_budget,
+        One[Budget],
+        "Change a budget",
+        "Needs `If-Match` with the budget's ETag. Its scope and window stay: others are another budget.",
     ),
-    Route(
-        method="POST",
-        path="/api/v1/budgets",
-        handler=create_budget,
-        summary="Make a budget",
-        description=NEW_RULE,
-        responses={201: One[Budget]},
-        permission=Scope.BUDGETS_WRITE,
-        body=CreateBudget,
-        idempotent=True,
-        errors=(422,),
-    ),
-    Route(
-        method="GET",
-        path="/api/v1/budgets/{id}",
-        handler=get_budget,
-        summary="Show a budget",
-        description=RULE_TAG,
-        responses={200: One[Budget]},
-        permission=Scope.BUDGETS_READ,
-    ),
-    Route(
-        method="PATCH",
-        path="/api/v1/budgets/{id}",
-        handler=update_budget,
-        summary="Change a budget",
-        description="Needs `If-Match` with the budget's ETag. Its scope and window stay: others are another budget.",
-        responses={200: One[Budget]},
-        permission=Scope.BUDGETS_WRITE,
-        body=UpdateBudget,
-        errors=(412, 428),
-    ),
-    Route(
-        method="DELETE",
-        path="/api/v1/budgets/{id}",
-        handler=delete_budget,
-        summary="Delete a budget",
-        responses={204: None},
-        permission=Scope.BUDGETS_WRITE,
-        errors=(412,),
-    ),
+    remove("/api/v1/budgets/{id}", Scope.BUDGETS_WRITE, delete_budget, None, "Delete a budget", errors=(412,)),
 ]

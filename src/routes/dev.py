@@ -8,7 +8,7 @@ from lib.http import render
 from lib.http.errors import NotFound
 from lib.http.request import Validated
 from lib.http.response import Response
-from lib.http.route import NoQuery, Route
+from lib.http.route import NoQuery, read
 from lib.mail.outbox import CONTENT_SECURITY_POLICY, MOST_SHOWN, outbox_page
 from lib.services import Services
 from routes.schemas import One
@@ -50,18 +50,15 @@ async def show_outbox(services: Services, request: Validated[None, NoQuery], _ca
 
 
 ROUTES = [
-    Route(
-        method="GET",
-        path="/dev/outbox",
-        handler=show_outbox,
-        summary="Show the mails that were kept instead of sent",
-        description=(
-            "Only where `MAIL` is `outbox`, as in `make dev`, and by a name of the machine itself, such as `localhost`."
-            " A page; with `Accept: application/json` data."
-        ),
-        responses={200: One[Mails]},
+    read(
+        "/dev/outbox",
+        None,
+        show_outbox,
+        One[Mails],
+        "Show the mails that were kept instead of sent",
+        "Only where `MAIL` is `outbox`, as in `make dev`, and by a name of the machine itself, such as `localhost`."
+        " A page; with `Accept: application/json` data.",
         errors=(404,),
-        permission=None,
         local=True,
     ),
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from lib.http.docs_page import CONTENT_SECURITY_POLICY
 from lib.http.request import Validated
 from lib.http.response import Response
-from lib.http.route import NoQuery, Route
+from lib.http.route import NoQuery, read
 from lib.services import Services
 
 _CACHED = "public, max-age=300"
@@ -30,20 +30,6 @@ async def docs(services: Services, _request: Validated[None, NoQuery], _caller: 
 
 
 ROUTES = [
-    Route(
-        method="GET",
-        path="/openapi.json",
-        handler=openapi,
-        summary="Describe this API (OpenAPI 3.1)",
-        responses={200: None},
-        permission=None,
-    ),
-    Route(
-        method="GET",
-        path="/docs",
-        handler=docs,
-        summary="Show this API to a person",
-        responses={200: None},
-        permission=None,
-    ),
+    read("/openapi.json", None, openapi, None, "Describe this API (OpenAPI 3.1)", status=200),
+    read("/docs", None, docs, None, "Show this API to a person", status=200),
 ]

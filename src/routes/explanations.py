@@ -14,7 +14,7 @@ from lib.gateway.formats.openai_user import MOST_CHARACTERS
 from lib.http import render
 from lib.http.request import Validated
 from lib.http.response import Response
-from lib.http.route import NoQuery, Route
+from lib.http.route import NoQuery, act
 from lib.identity import key_service, key_store, person_store
 from lib.identity.models import Principal, Scope
 from lib.services import Services
@@ -78,16 +78,13 @@ async def explain(services: Services, request: Validated[ExplainCall, NoQuery], 
 
 
 ROUTES = [
-    Route(
-        method="POST",
-        path="/api/v1/budgets/actions/explain",
-        handler=explain,
-        summary="Tell what would be decided for a call, and why",
-        description="Nothing is counted and no provider is asked. Limits and budgets are looked at as they are now.",
-        responses={200: One[Explanation]},
-        permission=Scope.BUDGETS_READ,
-        body=ExplainCall,
-        idempotent=True,
-        errors=(404, 422),
-    )
+    act(
+        "/api/v1/budgets/actions/explain",
+        Scope.BUDGETS_READ,
+        explain,
+        One[Explanation],
+        "Tell what would be decided for a call, and why",
+        "Nothing is counted and no provider is asked. Limits and budgets are looked at as they are now.",
+        errors=(404,),
+    ),
 ]

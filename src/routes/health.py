@@ -13,7 +13,7 @@ from lib.failures import Failure
 from lib.http import render
 from lib.http.request import Validated
 from lib.http.response import Response
-from lib.http.route import NoQuery, Route
+from lib.http.route import NoQuery, Route, read
 from lib.services import Services
 from lib.store.database import ScopeLost
 
@@ -89,14 +89,7 @@ async def _result(services: Services, check: Callable[[Services], Awaitable[None
 
 
 ROUTES = [
-    Route(
-        method="GET",
-        path="/livez",
-        handler=live,
-        summary="Tell whether this isolate runs",
-        responses={200: Live},
-        permission=None,
-    ),
+    read("/livez", None, live, Live, "Tell whether this isolate runs"),
     Route(
         method="GET",
         path="/readyz",

@@ -11,7 +11,7 @@ from lib.http import render
 from lib.http.paging import PageQuery, cut, decode_cursor
 from lib.http.request import Validated
 from lib.http.response import Response
-from lib.http.route import NoQuery, Route
+from lib.http.route import NoQuery, act, make, read, remove
 from lib.identity import access, invitation_service, invitation_store, member_service
 from lib.identity.context import context_of
 from lib.identity.invitation_service import Wanted
@@ -134,59 +134,34 @@ def _shown(row: InvitationRow) -> Response:
 _ALL, _ONE = "/api/v1/orgs/{id}/invitations", "/api/v1/orgs/{id}/invitations/{invitation_id}"
 
 ROUTES = [
-    Route(
-        method="GET",
-        path=_ALL,
-        handler=list_invitations,
-        summary="List invitations",
-        description=RECENT,
-        responses={200: Page[Invitation]},
-        permission=Scope.INVITATIONS_READ,
-        query=PageQuery,
+    read(_ALL, Scope.INVITATIONS_READ, list_invitations, Page[Invitation], "List invitations", RECENT),
+    make(
+        _ALL,
+        Scope.INVITATIONS_WRITE,
+        create_invitation,
+        One[NewInvitation],
+        "Invite somebody",
+        "By mail, before the answer; with `send: false` the answer has the link. An invitation to the same address"
+        " that is still open ends with it, so it can be sent again. Nobody invites to more than it may do itself."
+        " It can be accepted while whoever has sent it may still do so. A link that was not sent by mail proves no"
+        " address: it is confirmed by another mail, or, without mail (`MAIL=none`), believed.",
     ),
-    Route(
-        method="POST",
-        path=_ALL,
-        handler=create_invitation,
-        summary="Invite somebody",
-        description=(
-            "By mail, before the answer; with `send: false` the answer has the link. An invitation to the same address"
-            " that is still open ends with it, so it can be sent again. Nobody invites to more than it may do itself."
-            " It can be accepted while whoever has sent it may still do so. A link that was not sent by mail proves no"
-            " address: it is confirmed by another mail, or, without mail (`MAIL=none`), believed."
-        ),
-        responses={201: One[NewInvitation]},
-        permission=Scope.INVITATIONS_WRITE,
-        body=CreateInvitation,
-        idempotent=True,
+    read(_ONE, Scope.INVITATIONS_READ, get_invitation, One[Invitation], "Show an invitation"),
+    remove(
+        _ONE,
+        Scope.INVITATIONS_WRITE,
+        revoke_invitation,
+        None,
+        "Take an invitation back",
+        "Its link is of no use from the answer on. Nobody takes back what gives more than it has itself.",
     ),
-    Route(
-        method="GET",
-        path=_ONE,
-        handler=get_invitation,
-        summary="Show an invitation",
-        responses={200: One[Invitation]},
-        permission=Scope.INVITATIONS_READ,
-    ),
-    Route(
-        method="DELETE",
-        path=_ONE,
-        handler=revoke_invitation,
-        summary="Take an invitation back",
-        description="Its link is of no use from the answer on. Nobody takes back what gives more than it has itself.",
-        responses={204: None},
-        permission=Scope.INVITATIONS_WRITE,
-    ),
-    Route(
-        method="POST",
-        path="/api/v1/invitations/actions/accept",
-        handler=accept_invitation,
-        summary="Accept an invitation",
-        description="By who has signed in with the address to which it was sent. Who is a member stays what it is.",
-        responses={200: One[Joined]},
-        permission=SELF,
-        body=AcceptInvitation,
-        idempotent=True,
+    act(
+        "/api/v1/invitations/actions/accept",
+        SELF,
+        accept_invitation,
+        One[Joined],
+        "Accept an invitation",
+        "By who has signed in with the address to which it was sent. Who is a member stays what it is.",
         errors=(404,),
     ),
 ]

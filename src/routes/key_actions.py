@@ -12,7 +12,7 @@ from lib.gateway.formats.openai_user import MOST_CHARACTERS
 from lib.http import render
 from lib.http.request import Validated
 from lib.http.response import Response
-from lib.http.route import NoQuery, Route
+from lib.http.route import NoQuery, act, make
 from lib.identity import browser_keys, leaks
 from lib.identity.browser_keys import LONGEST_MINUTES, Wanted
 from lib.identity.context import context_of
@@ -80,29 +80,23 @@ async def report_leak(services: Services, request: Validated[ReportLeak, NoQuery
 
 
 ROUTES = [
-    Route(
-        method="POST",
-        path="/api/v1/keys/actions/mint",
-        handler=mint_key,
-        summary="Mint an API key for a browser",
-        description="The answer's `data.secret` is the key. It ends after `minutes`, and can't be changed or rotated."
+    make(
+        "/api/v1/keys/actions/mint",
+        Scope.KEYS_MINT,
+        mint_key,
+        One[KeyWithSecret],
+        "Mint an API key for a browser",
+        "The answer's `data.secret` is the key. It ends after `minutes`, and can't be changed or rotated."
         f" Its budget is one of `/api/v1/budgets`. An organisation has at most {MOST_MINTED} such keys at a time.",
-        responses={201: One[KeyWithSecret]},
-        permission=Scope.KEYS_MINT,
-        body=MintKey,
-        idempotent=True,
-        errors=(422,),
     ),
-    Route(
-        method="POST",
-        path="/api/v1/keys/actions/report_leak",
-        handler=report_leak,
-        summary="Report a leaked API key",
-        description="Anybody who holds a key may. It is revoked at once, with all that was made or minted with it, and"
+    act(
+        "/api/v1/keys/actions/report_leak",
+        None,
+        report_leak,
+        None,
+        "Report a leaked API key",
+        "Anybody who holds a key may. It is revoked at once, with all that was made or minted with it, and"
         " its organisation finds that in its audit log. Nobody is told whether there was such a key.",
-        responses={204: None},
-        permission=None,
-        body=ReportLeak,
         errors=(429,),
     ),
 ]

@@ -11,7 +11,7 @@ from lib.http import etag, render
 from lib.http.paging import PageQuery, cut, decode_cursor
 from lib.http.request import Validated
 from lib.http.response import Response
-from lib.http.route import NoQuery, Route
+from lib.http.route import NoQuery, change, make, read, remove
 from lib.identity import key_service, key_store
 from lib.identity.bounds import Bounds
 from lib.identity.key_store import Descendants
@@ -140,68 +140,41 @@ def _set(texts: list[str] | None) -> frozenset[str] | None:
 
 
 ROUTES = [
-    Route(
-        method="GET",
-        path="/api/v1/keys",
-        handler=list_keys,
-        summary="List API keys of one kind",
-        description=RECENT,
-        responses={200: Page[Key]},
-        permission=Scope.KEYS_READ,
-        query=KeysQuery,
+    read("/api/v1/keys", Scope.KEYS_READ, list_keys, Page[Key], "List API keys of one kind", RECENT),
+    make(
+        "/api/v1/keys",
+        Scope.KEYS_WRITE,
+        create_key,
+        One[KeyWithSecret],
+        "Make an API key",
+        "The answer's `data.secret` is the key. It is told this once and not stored.",
     ),
-    Route(
-        method="POST",
-        path="/api/v1/keys",
-        handler=create_key,
-        summary="Make an API key",
-        description="The answer's `data.secret` is the key. It is told this once and not stored.",
-        responses={201: One[KeyWithSecret]},
-        permission=Scope.KEYS_WRITE,
-        body=CreateKey,
-        idempotent=True,
-        errors=(422,),
+    read("/api/v1/keys/{id}", Scope.KEYS_READ, get_key, One[Key], "Show an API key", cached=True),
+    change(
+        "/api/v1/keys/{id}",
+        Scope.KEYS_WRITE,
+        update_key,
+        One[Key],
+        "Change an API key",
+        "Needs `If-Match` with the key's ETag.",
+        errors=(409, 422),
     ),
-    Route(
-        method="GET",
-        path="/api/v1/keys/{id}",
-        handler=get_key,
-        summary="Show an API key",
-        responses={200: One[Key], 304: None},
-        permission=Scope.KEYS_READ,
-    ),
-    Route(
-        method="PATCH",
-        path="/api/v1/keys/{id}",
-        handler=update_key,
-        summary="Change an API key",
-        description="Needs `If-Match` with the key's ETag.",
-        responses={200: One[Key]},
-        permission=Scope.KEYS_WRITE,
-        body=UpdateKey,
-        errors=(409, 412, 422, 428),
-    ),
-    Route(
-        method="DELETE",
-        path="/api/v1/keys/{id}",
-        handler=revoke_key,
-        summary="Revoke an API key",
-        description="It is refused from the answer on, everywhere. A member's own key ends with the membership.",
-        responses={204: None},
-        permission=Scope.KEYS_WRITE,
-        query=RevokeQuery,
+    remove(
+        "/api/v1/keys/{id}",
+        Scope.KEYS_WRITE,
+        revoke_key,
+        None,
+        "Revoke an API key",
+        "It is refused from the answer on, everywhere. A member's own key ends with the membership.",
         errors=(409, 412),
     ),
-    Route(
-        method="POST",
-        path="/api/v1/keys/{id}/actions/rotate",
-        handler=rotate_key,
-        summary="Rotate an API key",
-        description="Makes a key with the same name, scopes and bounds. The old one works for `overlap_seconds` more.",
-        responses={201: One[KeyWithSecret]},
-        permission=Scope.KEYS_WRITE,
-        body=RotateKey,
-        idempotent=True,
+    make(
+        "/api/v1/keys/{id}/actions/rotate",
+        Scope.KEYS_WRITE,
+        rotate_key,
+        One[KeyWithSecret],
+        "Rotate an API key",
+        "Makes a key with the same name, scopes and bounds. The old one works for `overlap_seconds` more.",
         errors=(412,),
     ),
 ]

@@ -18,7 +18,7 @@ from lib.http.paging import CursorQuery, PageQuery, decode_cursor, encode_cursor
 from lib.http.periods import FIRST_MOMENT, LAST_MOMENT, Moment, days, span
 from lib.http.request import Validated
 from lib.http.response import Response
-from lib.http.route import NoQuery, Route
+from lib.http.route import NoQuery, act, read
 from lib.identity.models import Principal, Scope
 from lib.ids import is_id
 from lib.services import Services
@@ -184,57 +184,40 @@ def _place(cursor: Sequence[str], otherwise: datetime) -> Place:
 
 
 ROUTES = [
-    Route(
-        method="GET",
-        path="/api/v1/ledger",
-        handler=list_ledger,
-        summary="List calls to models",
-        description=f"Newest first; all time where nothing is said. `Accept: {ndjson.MEDIA_TYPE}` asks for the export.",
-        responses={200: Page[LedgerEntry]},
-        permission=Scope.LEDGER_READ,
-        query=LedgerQuery,
+    read(
+        "/api/v1/ledger",
+        Scope.LEDGER_READ,
+        list_ledger,
+        Page[LedgerEntry],
+        "List calls to models",
+        f"Newest first; all time where nothing is said. `Accept: {ndjson.MEDIA_TYPE}` asks for the export.",
     ),
-    Route(
-        method="GET",
-        path="/api/v1/ledger/export",
-        handler=export_ledger,
-        summary="Export calls to models",
-        description=(
-            "What matches, oldest first, one JSON object a line (NDJSON). The last line is"
-            ' `{"meta": {"next_cursor": …}}`: null where the export is whole, else ask again with `cursor`. A body'
-            " without that line broke off: ask again."
-        ),
-        responses={200: LedgerLine},
+    read(
+        "/api/v1/ledger/export",
+        Scope.LEDGER_READ,
+        export_ledger,
+        LedgerLine,
+        "Export calls to models",
+        "What matches, oldest first, one JSON object a line (NDJSON). The last line is"
+        ' `{"meta": {"next_cursor": …}}`: null where the export is whole, else ask again with `cursor`. A body'
+        " without that line broke off: ask again.",
         media_type=ndjson.MEDIA_TYPE,
-        permission=Scope.LEDGER_READ,
-        query=LedgerExportQuery,
     ),
-    Route(
-        method="GET",
-        path="/api/v1/ledger/{id}",
-        handler=get_entry,
-        summary="Show a call to a model",
-        responses={200: One[LedgerEntry]},
-        permission=Scope.LEDGER_READ,
+    read("/api/v1/ledger/{id}", Scope.LEDGER_READ, get_entry, One[LedgerEntry], "Show a call to a model"),
+    act(
+        "/api/v1/ledger/actions/verify",
+        Scope.LEDGER_READ,
+        verify_ledger,
+        One[LedgerCheck],
+        "Compare the budgets' counters with the ledger",
+        "Nothing is changed. `docs/ledger.md` says what is compared, and what each verdict means.",
     ),
-    Route(
-        method="POST",
-        path="/api/v1/ledger/actions/verify",
-        handler=verify_ledger,
-        summary="Compare the budgets' counters with the ledger",
-        description="Nothing is changed. `docs/ledger.md` says what is compared, and what each verdict means.",
-        responses={200: One[LedgerCheck]},
-        permission=Scope.LEDGER_READ,
-        idempotent=True,
-    ),
-    Route(
-        method="GET",
-        path="/api/v1/usage/records",
-        handler=list_records,
-        summary="List calls to models of some days",
-        description="The same records as `/api/v1/ledger`; the last 30 days where nothing is said.",
-        responses={200: Page[LedgerEntry]},
-        permission=Scope.USAGE_READ,
-        query=DaysQuery,
+    read(
+        "/api/v1/usage/records",
+        Scope.USAGE_READ,
+        list_records,
+        Page[LedgerEntry],
+        "List calls to models of some days",
+        "The same records as `/api/v1/ledger`; the last 30 days where nothing is said.",
     ),
 ]

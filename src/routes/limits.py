@@ -16,7 +16,7 @@ from lib.http import etag, render
 from lib.http.paging import PageQuery, cut, decode_cursor
 from lib.http.request import Validated
 from lib.http.response import Response
-from lib.http.route import NoQuery, Route
+from lib.http.route import NoQuery, change, make, read, remove
 from lib.identity.models import Principal, Scope
 from lib.services import Services
 from lib.store.schema import LimitRow
@@ -165,55 +165,17 @@ async def _shown(
 
 
 ROUTES = [
-    Route(
-        method="GET",
-        path="/api/v1/limits",
-        handler=list_limits,
-        summary="List limits",
-        description=RECENT,
-        responses={200: Page[Limit]},
-        permission=Scope.LIMITS_READ,
-        query=PageQuery,
-    ),
-    Route(
-        method="POST",
-        path="/api/v1/limits",
-        handler=create_limit,
-        summary="Make a limit",
-        description=NEW_RULE,
-        responses={201: One[Limit]},
-        permission=Scope.LIMITS_WRITE,
-        body=CreateLimit,
-        idempotent=True,
+    read("/api/v1/limits", Scope.LIMITS_READ, list_limits, Page[Limit], "List limits", RECENT),
+    make("/api/v1/limits", Scope.LIMITS_WRITE, create_limit, One[Limit], "Make a limit", NEW_RULE),
+    read("/api/v1/limits/{id}", Scope.LIMITS_READ, get_limit, One[Limit], "Show a limit", RULE_TAG),
+    change(
+        "/api/v1/limits/{id}",
+        Scope.LIMITS_WRITE,
+        update_limit,
+        One[Limit],
+        "Change a limit",
+        "Needs `If-Match` with the limit's ETag. Its scope and unit stay: others are another limit.",
         errors=(422,),
     ),
-    Route(
-        method="GET",
-        path="/api/v1/limits/{id}",
-        handler=get_limit,
-        summary="Show a limit",
-        description=RULE_TAG,
-        responses={200: One[Limit]},
-        permission=Scope.LIMITS_READ,
-    ),
-    Route(
-        method="PATCH",
-        path="/api/v1/limits/{id}",
-        handler=update_limit,
-        summary="Change a limit",
-        description="Needs `If-Match` with the limit's ETag. Its scope and unit stay: others are another limit.",
-        responses={200: One[Limit]},
-        permission=Scope.LIMITS_WRITE,
-        body=UpdateLimit,
-        errors=(412, 422, 428),
-    ),
-    Route(
-        method="DELETE",
-        path="/api/v1/limits/{id}",
-        handler=delete_limit,
-        summary="Delete a limit",
-        responses={204: None},
-        permission=Scope.LIMITS_WRITE,
-        errors=(412,),
-    ),
+    remove("/api/v1/limits/{id}", Scope.LIMITS_WRITE, delete_limit, None, "Delete a limit", errors=(412,)),
 ]

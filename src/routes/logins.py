@@ -11,7 +11,7 @@ from lib.http import render
 from lib.http.paging import PageQuery, cut, decode_cursor
 from lib.http.request import Validated
 from lib.http.response import Response
-from lib.http.route import NoQuery, Route
+from lib.http.route import NoQuery, act, read, remove
 from lib.identity import accounts, login_store, logins, sign_in_with
 from lib.identity.context import context_of
 from lib.identity.models import SELF, Principal
@@ -67,39 +67,24 @@ _AGAIN = (
 )
 
 ROUTES = [
-    Route(
-        method="GET",
-        path=PATH,
-        handler=list_logins,
-        summary="List your ways in at other providers",
-        responses={200: Page[Login]},
-        permission=SELF,
-        query=PageQuery,
+    read(PATH, SELF, list_logins, Page[Login], "List your ways in at other providers"),
+    act(
+        PATH,
+        SELF,
+        add_login,
+        One[GoThere],
+        "Add a way in at another provider",
+        f"From a browser that is signed in. {_AGAIN} Send the browser to `authorization_url`: it comes back to"
+        " `return_to`.",
+        errors=(404, 502),
     ),
-    Route(
-        method="POST",
-        path=PATH,
-        handler=add_login,
-        summary="Add a way in at another provider",
-        description=(
-            f"From a browser that is signed in. {_AGAIN} Send the browser to `authorization_url`: it comes back to"
-            " `return_to`."
-        ),
-        responses={200: One[GoThere]},
-        permission=SELF,
-        body=AddLogin,
-        idempotent=True,
-        errors=(404, 422, 429, 502),
-    ),
-    Route(
-        method="DELETE",
-        path=f"{PATH}/{{id}}",
-        handler=remove_login,
-        summary="Remove a way in",
-        description=f"{_AGAIN} The last one stays: 409 where the account has no password either.",
-        responses={204: None},
-        permission=SELF,
-        body=Again,
-        errors=(404, 409, 422, 429),
+    remove(
+        f"{PATH}/{{id}}",
+        SELF,
+        remove_login,
+        None,
+        "Remove a way in",
+        f"{_AGAIN} The last one stays: 409 where the account has no password either.",
+        errors=(409, 422),
     ),
 ]

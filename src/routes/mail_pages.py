@@ -6,7 +6,7 @@ from typing import Any
 
 from lib.http.request import Validated
 from lib.http.response import Response
-from lib.http.route import Handler, NoQuery, Route
+from lib.http.route import Handler, NoQuery, Route, read
 from lib.mail.pages import CONTENT_SECURITY_POLICY, PAGES
 from lib.services import Services
 
@@ -46,21 +46,14 @@ def _shown(path: str) -> Response:
     return Response(200, _HEADERS, _HTML[path])
 
 
-def _route(path: str, handler: Handler) -> Route:
-    return Route(
-        method="GET",
-        path=path,
-        handler=handler,
-        summary=f"The page of a mail: {_TITLES[path].lower()}",
-        description="Its script sends what the link carries behind `#`, once a person presses the button.",
-        responses={200: None},
-        permission=None,
-    )
+def _page(path: str, handler: Handler) -> Route:
+    about = "Its script sends what the link carries behind `#`, once a person presses the button."
+    return read(path, None, handler, None, f"The page of a mail: {_TITLES[path].lower()}", about, status=200)
 
 
 ROUTES = [
-    _route("/verify-email", show_verify_email),
-    _route("/stop-email-change", show_stop_email_change),
-    _route("/reset-password", show_reset_password),
-    _route("/accept-invitation", show_accept_invitation),
+    _page("/verify-email", show_verify_email),
+    _page("/stop-email-change", show_stop_email_change),
+    _page("/reset-password", show_reset_password),
+    _page("/accept-invitation", show_accept_invitation),
 ]

@@ -11,7 +11,7 @@ from lib.http import etag, render
 from lib.http.errors import PreconditionFailed
 from lib.http.request import Validated
 from lib.http.response import Response
-from lib.http.route import NoQuery, Route
+from lib.http.route import NoQuery, act, change, read, remove
 from lib.identity import account_store, accounts, deletion, email_change, home_store, password_change
 from lib.identity.context import context_of
 from lib.identity.models import SELF, Principal
@@ -157,61 +157,35 @@ def _me(user: UserRow, principal: Principal, memberships: list[MembershipRow]) -
 
 
 ROUTES = [
-    Route(
-        method="GET",
-        path=PATH,
-        handler=get_me,
-        summary="Show who you are",
-        responses={200: One[Me], 304: None},
-        permission=SELF,
+    read(PATH, SELF, get_me, One[Me], "Show who you are", cached=True),
+    change(PATH, SELF, update_me, One[Me], "Change your name", "Needs `If-Match` with the account's ETag."),
+    remove(
+        PATH,
+        SELF,
+        delete_me,
+        None,
+        "Delete your account",
+        "For good: name, address, sessions and ways in go; what was used stays on the ledger, without a name. An"
+        " organisation where you are alone ends too, with its keys. Where others have no owner but you, 409.",
+        errors=(409, 412, 422),
     ),
-    Route(
-        method="PATCH",
-        path=PATH,
-        handler=update_me,
-        summary="Change your name",
-        description="Needs `If-Match` with the account's ETag.",
-        responses={200: One[Me]},
-        permission=SELF,
-        body=UpdateMe,
-        errors=(412, 428),
+    act(
+        f"{PATH}/actions/change_password",
+        SELF,
+        change_password,
+        None,
+        "Change your password",
+        "Ends all sessions and refresh tokens, this one too: sign in with the new one.",
+        errors=(412,),
     ),
-    Route(
-        method="DELETE",
-        path=PATH,
-        handler=delete_me,
-        summary="Delete your account",
-        description=(
-            "For good: name, address, sessions and ways in go; what was used stays on the ledger, without a name. An"
-            " organisation where you are alone ends too, with its keys. Where others have no owner but you, 409."
-        ),
-        responses={204: None},
-        permission=SELF,
-        body=DeleteMe,
-        errors=(409, 412, 422, 429),
-    ),
-    Route(
-        method="POST",
-        path=f"{PATH}/actions/change_password",
-        handler=change_password,
-        summary="Change your password",
-        description="Ends all sessions and refresh tokens, this one too: sign in with the new one.",
-        responses={204: None},
-        permission=SELF,
-        body=ChangePassword,
-        idempotent=True,
-        errors=(409, 412, 422, 429),
-    ),
-    Route(
-        method="POST",
-        path=f"{PATH}/actions/change_email",
-        handler=change_email,
-        summary="Change your address",
-        description="Sends a mail to the new one, which holds once `/api/v1/users/actions/verify_email` has its token.",
-        responses={202: One[Mailed]},
-        permission=SELF,
-        body=ChangeEmail,
-        idempotent=True,
-        errors=(412, 422, 429),
+    act(
+        f"{PATH}/actions/change_email",
+        SELF,
+        change_email,
+        One[Mailed],
+        "Change your address",
+        "Sends a mail to the new one, which holds once `/api/v1/users/actions/verify_email` has its token.",
+        status=202,
+        errors=(412,),
     ),
 ]

@@ -10,7 +10,7 @@ from lib.http import etag, render
 from lib.http.paging import PageQuery, cut, decode_cursor
 from lib.http.request import Validated
 from lib.http.response import Response
-from lib.http.route import NoQuery, Route
+from lib.http.route import NoQuery, change, read, remove
 from lib.identity import access, member_service, member_store
 from lib.identity.context import context_of
 from lib.identity.member_store import MemberRow
@@ -79,43 +79,24 @@ _MORE = "Nobody gives or takes more than it has itself, and only owners change o
 _ALL, _ONE = "/api/v1/orgs/{id}/members", "/api/v1/orgs/{id}/members/{member_id}"
 
 ROUTES = [
-    Route(
-        method="GET",
-        path=_ALL,
-        handler=list_members,
-        summary="List members",
-        description=RECENT,
-        responses={200: Page[Member]},
-        permission=Scope.MEMBERS_READ,
-        query=PageQuery,
+    read(_ALL, Scope.MEMBERS_READ, list_members, Page[Member], "List members", RECENT),
+    read(_ONE, Scope.MEMBERS_READ, get_member, One[Member], "Show a member"),
+    change(
+        _ONE,
+        Scope.MEMBERS_WRITE,
+        update_member,
+        One[Member],
+        "Change what a member is",
+        f"Needs `If-Match` with the member's ETag. It holds from the answer on. {_MORE}",
+        errors=(409,),
     ),
-    Route(
-        method="GET",
-        path=_ONE,
-        handler=get_member,
-        summary="Show a member",
-        responses={200: One[Member]},
-        permission=Scope.MEMBERS_READ,
-    ),
-    Route(
-        method="PATCH",
-        path=_ONE,
-        handler=update_member,
-        summary="Change what a member is",
-        description=f"Needs `If-Match` with the member's ETag. It holds from the answer on. {_MORE}",
-        responses={200: One[Member]},
-        permission=Scope.MEMBERS_WRITE,
-        body=UpdateMember,
-        errors=(409, 412, 428),
-    ),
-    Route(
-        method="DELETE",
-        path=_ONE,
-        handler=remove_member,
-        summary="Remove a member",
-        description=f"It holds from the answer on. Keys that the member has made stay the organisation's. {_MORE}",
-        responses={204: None},
-        permission=Scope.MEMBERS_WRITE,
+    remove(
+        _ONE,
+        Scope.MEMBERS_WRITE,
+        remove_member,
+        None,
+        "Remove a member",
+        f"It holds from the answer on. Keys that the member has made stay the organisation's. {_MORE}",
         errors=(409, 412),
     ),
 ]

@@ -11,7 +11,7 @@ from lib.http import render
 from lib.http.paging import PageQuery, cut, decode_cursor
 from lib.http.request import Validated
 from lib.http.response import Response
-from lib.http.route import NoQuery, Route
+from lib.http.route import NoQuery, act, read
 from lib.identity import ended_by_operator
 from lib.identity.context import context_of
 from lib.services import Services
@@ -91,51 +91,43 @@ async def end_all_sessions(services: Services, request: Validated[None, PageQuer
 
 
 ROUTES = [
-    Route(
-        method="GET",
-        path="/api/v1/operator/ledger-checks",
-        handler=list_ledger_checks,
-        summary="Compare all organisations' budgets with the ledger",
-        description="What `./headgate verify-ledger` asks, with a token that it makes from HEADGATE_SECRET.",
-        responses={200: Page[LedgerCheck]},
-        permission=None,
+    read(
+        "/api/v1/operator/ledger-checks",
+        None,
+        list_ledger_checks,
+        Page[LedgerCheck],
+        "Compare all organisations' budgets with the ledger",
+        "What `./headgate verify-ledger` asks, with a token that it makes from HEADGATE_SECRET.",
         operator=True,
-        query=ChecksQuery,
     ),
-    Route(
-        method="POST",
-        path="/api/v1/operator/gates/actions/reconcile",
-        handler=reconcile,
-        summary="Make the gates and a restored store say the same",
-        description="What `./headgate reconcile` asks, some organisations at a time: ask again with `cursor` set to"
+    act(
+        "/api/v1/operator/gates/actions/reconcile",
+        None,
+        reconcile,
+        Page[Reconciled],
+        "Make the gates and a restored store say the same",
+        "What `./headgate reconcile` asks, some organisations at a time: ask again with `cursor` set to"
         " `meta.next_cursor` until that is null. The store's rules hold; counters stay; calls that the ledger has lost"
         " are written into it again as far as their gate remembers them. Doing it again changes nothing.",
-        responses={200: Page[Reconciled]},
-        permission=None,
         operator=True,
-        query=ChecksQuery,
     ),
-    Route(
-        method="POST",
-        path="/api/v1/operator/users/actions/end_sessions",
-        handler=end_sessions,
-        summary="Sign a person out everywhere",
-        description="Ends all its sessions and all its apps' tokens, at once. It can sign in again.",
-        responses={200: One[Ended]},
-        permission=None,
-        operator=True,
-        body=EndSessions,
+    act(
+        "/api/v1/operator/users/actions/end_sessions",
+        None,
+        end_sessions,
+        One[Ended],
+        "Sign a person out everywhere",
+        "Ends all its sessions and all its apps' tokens, at once. It can sign in again.",
         errors=(404,),
-    ),
-    Route(
-        method="POST",
-        path="/api/v1/operator/users/actions/end_all_sessions",
-        handler=end_all_sessions,
-        summary="Sign everybody out everywhere",
-        description="Some people at a time: ask again with `cursor` set to `meta.next_cursor` until that is null.",
-        responses={200: Page[Ended]},
-        permission=None,
         operator=True,
-        query=PageQuery,
+    ),
+    act(
+        "/api/v1/operator/users/actions/end_all_sessions",
+        None,
+        end_all_sessions,
+        Page[Ended],
+        "Sign everybody out everywhere",
+        "Some people at a time: ask again with `cursor` set to `meta.next_cursor` until that is null.",
+        operator=True,
     ),
 ]

@@ -15,7 +15,7 @@ from lib.http.paging import PageQuery, cut, decode_cursor
 from lib.http.periods import Day, days
 from lib.http.request import Validated
 from lib.http.response import Response
-from lib.http.route import NoQuery, Route
+from lib.http.route import NoQuery, act, read
 from lib.identity import suspension, suspension_store
 from lib.identity.suspension_store import OperatorsOrg, OperatorsPerson
 from lib.ids import is_id
@@ -140,78 +140,51 @@ def _person(row: OperatorsPerson) -> PersonSeen:
 _SUSPENDED = "From the answer on every call is refused: 403 `{}_suspended`. It can be taken back. Twice is harmless."
 
 ROUTES = [
-    Route(
-        method="GET",
-        path=ORGS,
-        handler=list_all_orgs,
-        summary="List organisations, and what they spend",
-        description="What has come to the store is summed: a call that has just ended follows within seconds.",
-        responses={200: Page[OrgWithSpend]},
-        permission=None,
+    read(
+        ORGS,
+        None,
+        list_all_orgs,
+        Page[OrgWithSpend],
+        "List organisations, and what they spend",
+        "What has come to the store is summed: a call that has just ended follows within seconds.",
         operator=True,
-        query=OrgsQuery,
     ),
-    Route(
-        method="GET",
-        path=f"{ORGS}/{{id}}/usage",
-        handler=report_org,
-        summary="Sum what one organisation has used",
-        responses={200: Page[UsageLine]},
-        permission=None,
-        operator=True,
-        query=ReportQuery,
-        errors=(404,),
+    read(
+        f"{ORGS}/{{id}}/usage", None, report_org, Page[UsageLine], "Sum what one organisation has used", operator=True
     ),
-    Route(
-        method="POST",
-        path=f"{ORGS}/{{id}}/actions/suspend",
-        handler=suspend_org,
-        summary="Suspend an organisation",
-        description=_SUSPENDED.format("organisation"),
-        responses={200: One[OrgSeen]},
-        permission=None,
+    act(
+        f"{ORGS}/{{id}}/actions/suspend",
+        None,
+        suspend_org,
+        One[OrgSeen],
+        "Suspend an organisation",
+        _SUSPENDED.format("organisation"),
         operator=True,
-        errors=(404,),
     ),
-    Route(
-        method="POST",
-        path=f"{ORGS}/{{id}}/actions/reinstate",
-        handler=reinstate_org,
-        summary="Let an organisation call again",
-        responses={200: One[OrgSeen]},
-        permission=None,
+    act(
+        f"{ORGS}/{{id}}/actions/reinstate",
+        None,
+        reinstate_org,
+        One[OrgSeen],
+        "Let an organisation call again",
         operator=True,
-        errors=(404,),
     ),
-    Route(
-        method="GET",
-        path=PEOPLE,
-        handler=list_all_people,
-        summary="List people",
-        responses={200: Page[PersonSeen]},
-        permission=None,
+    read(PEOPLE, None, list_all_people, Page[PersonSeen], "List people", operator=True),
+    act(
+        f"{PEOPLE}/{{id}}/actions/suspend",
+        None,
+        suspend_person,
+        One[PersonSeen],
+        "Suspend a person",
+        f"{_SUSPENDED.format('account')} It can't sign in, and the keys that it holds are refused.",
         operator=True,
-        query=PeopleQuery,
     ),
-    Route(
-        method="POST",
-        path=f"{PEOPLE}/{{id}}/actions/suspend",
-        handler=suspend_person,
-        summary="Suspend a person",
-        description=f"{_SUSPENDED.format('account')} It can't sign in, and the keys that it holds are refused.",
-        responses={200: One[PersonSeen]},
-        permission=None,
+    act(
+        f"{PEOPLE}/{{id}}/actions/reinstate",
+        None,
+        reinstate_person,
+        One[PersonSeen],
+        "Let a person sign in again",
         operator=True,
-        errors=(404,),
-    ),
-    Route(
-        method="POST",
-        path=f"{PEOPLE}/{{id}}/actions/reinstate",
-        handler=reinstate_person,
-        summary="Let a person sign in again",
-        responses={200: One[PersonSeen]},
-        permission=None,
-        operator=True,
-        errors=(404,),
     ),
 ]

@@ -18,7 +18,7 @@ from lib.http.errors import BadRequest, NotFound, PreconditionFailed, Unprocessa
 from lib.http.paging import PageQuery, cut, decode_cursor
 from lib.http.request import Validated
 from lib.http.response import Response
-from lib.http.route import NoQuery, Route
+from lib.http.route import NoQuery, Route, read, remove
 from lib.identity.models import Principal, Scope
 from lib.ids import new_id
 from lib.services import Services
@@ -229,24 +229,10 @@ def _shown(row: ModelRow, status: int) -> Response:
 
 
 ROUTES = [
-    Route(
-        method="GET",
-        path="/api/v1/models",
-        handler=list_org_models,
-        summary="List the organisation's models",
-        description=RECENT,
-        responses={200: Page[OrgModel]},
-        permission=Scope.MODELS_READ,
-        query=PageQuery,
+    read(
+        "/api/v1/models", Scope.MODELS_READ, list_org_models, Page[OrgModel], "List the organisation's models", RECENT
     ),
-    Route(
-        method="GET",
-        path="/api/v1/models/{id:path}",
-        handler=get_org_model,
-        summary="Show a model",
-        responses={200: One[OrgModel], 304: None},
-        permission=Scope.MODELS_READ,
-    ),
+    read("/api/v1/models/{id:path}", Scope.MODELS_READ, get_org_model, One[OrgModel], "Show a model", cached=True),
     Route(
         method="PUT",
         path="/api/v1/models/{id:path}",
@@ -258,13 +244,5 @@ ROUTES = [
         body=PutModel,
         errors=(412, 422),
     ),
-    Route(
-        method="DELETE",
-        path="/api/v1/models/{id:path}",
-        handler=delete_org_model,
-        summary="Delete a model",
-        responses={204: None},
-        permission=Scope.MODELS_WRITE,
-        errors=(412,),
-    ),
+    remove("/api/v1/models/{id:path}", Scope.MODELS_WRITE, delete_org_model, None, "Delete a model", errors=(412,)),
 ]

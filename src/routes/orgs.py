@@ -11,7 +11,7 @@ from lib.http import etag, render
 from lib.http.paging import PageQuery, cut, decode_cursor
 from lib.http.request import Validated
 from lib.http.response import Response
-from lib.http.route import NoQuery, Route
+from lib.http.route import NoQuery, act, change, make, read
 from lib.identity import member_service, member_store, org_service
 from lib.identity.context import context_of
 from lib.identity.models import SELF, Principal, Scope
@@ -134,62 +134,43 @@ def _shown(row: OrgRow, status: int = 200) -> Response:
 _OWN = "The organisation in which you are active, by its id or as `current`. There are no others to you."
 
 ROUTES = [
-    Route(
-        method="GET",
-        path="/api/v1/orgs",
-        handler=list_orgs,
-        summary="List your organisations",
-        description="To act in another than the active one, switch the session or ask for tokens with its `org_id`.",
-        responses={200: Page[OwnOrg]},
-        permission=SELF,
-        query=PageQuery,
+    read(
+        "/api/v1/orgs",
+        SELF,
+        list_orgs,
+        Page[OwnOrg],
+        "List your organisations",
+        "To act in another than the active one, switch the session or ask for tokens with its `org_id`.",
     ),
-    Route(
-        method="POST",
-        path="/api/v1/orgs",
-        handler=create_org,
-        summary="Make an organisation",
-        description="You are its owner. The active organisation stays what it is.",
-        responses={201: One[Org]},
-        permission=SELF,
-        body=CreateOrg,
-        idempotent=True,
+    make(
+        "/api/v1/orgs",
+        SELF,
+        create_org,
+        One[Org],
+        "Make an organisation",
+        "You are its owner. The active organisation stays what it is.",
     ),
-    Route(
-        method="POST",
-        path="/api/v1/orgs/{id}/actions/leave",
-        handler=leave_org,
-        summary="Leave the organisation",
-        description="At once. The last owner can't.",
-        responses={204: None},
-        permission=SELF,
-        idempotent=True,
+    act(
+        "/api/v1/orgs/{id}/actions/leave",
+        SELF,
+        leave_org,
+        None,
+        "Leave the organisation",
+        "At once. The last owner can't.",
         errors=(412,),
     ),
-    Route(
-        method="GET",
-        path="/api/v1/orgs/{id}",
-        handler=get_org,
-        summary="Show the organisation",
-        description=_OWN,
-        responses={200: One[Org]},
-        permission=Scope.ORGS_READ,
-    ),
-    Route(
-        method="PATCH",
-        path="/api/v1/orgs/{id}",
-        handler=update_org,
-        summary="Change the organisation",
-        description=(
-            f"{_OWN} Needs `If-Match` with its ETag. When the time zone changes, the windows of budgets that run keep"
-            " what is spent. They end when they would have, or when their last day is over in the new zone too."
-            " With `admission: leased`, gates near the callers decide under leases of its limits and budgets. No cap is"
-            " passed by that. Switched off, what they hold comes back within seconds, or counts until it does."
-            " Whoever asks members for codes at sign-in has them itself: else 409 `totp_not_enabled`."
-        ),
-        responses={200: One[Org]},
-        permission=Scope.ORGS_WRITE,
-        body=UpdateOrg,
-        errors=(409, 412, 422, 428),
+    read("/api/v1/orgs/{id}", Scope.ORGS_READ, get_org, One[Org], "Show the organisation", _OWN),
+    change(
+        "/api/v1/orgs/{id}",
+        Scope.ORGS_WRITE,
+        update_org,
+        One[Org],
+        "Change the organisation",
+        f"{_OWN} Needs `If-Match` with its ETag. When the time zone changes, the windows of budgets that run keep"
+        " what is spent. They end when they would have, or when their last day is over in the new zone too."
+        " With `admission: leased`, gates near the callers decide under leases of its limits and budgets. No cap is"
+        " passed by that. Switched off, what they hold comes back within seconds, or counts until it does."
+        " Whoever asks members for codes at sign-in has them itself: else 409 `totp_not_enabled`.",
+        errors=(409, 422),
     ),
 ]

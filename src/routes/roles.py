@@ -11,7 +11,7 @@ from lib.http import etag, render
 from lib.http.paging import PageQuery, cut, decode_cursor
 from lib.http.request import Validated
 from lib.http.response import Response
-from lib.http.route import NoQuery, Route
+from lib.http.route import NoQuery, change, make, read, remove
 from lib.identity import access, member_service, role_service, role_store
 from lib.identity.context import context_of
 from lib.identity.models import Principal, Scope
@@ -109,54 +109,32 @@ _MORE = "Nobody gives or takes more than it has itself."
 _ALL, _ONE = "/api/v1/orgs/{id}/roles", "/api/v1/orgs/{id}/roles/{role_id}"
 
 ROUTES = [
-    Route(
-        method="GET",
-        path=_ALL,
-        handler=list_roles,
-        summary="List custom roles",
-        description=RECENT,
-        responses={200: Page[OwnRole]},
-        permission=Scope.ROLES_READ,
-        query=PageQuery,
+    read(_ALL, Scope.ROLES_READ, list_roles, Page[OwnRole], "List custom roles", RECENT),
+    make(
+        _ALL,
+        Scope.ROLES_WRITE,
+        create_role,
+        One[OwnRole],
+        "Make a custom role",
+        f"{_MORE} An organisation has at most {role_store.MOST_ROLES} of them.",
     ),
-    Route(
-        method="POST",
-        path=_ALL,
-        handler=create_role,
-        summary="Make a custom role",
-        description=f"{_MORE} An organisation has at most {role_store.MOST_ROLES} of them.",
-        responses={201: One[OwnRole]},
-        permission=Scope.ROLES_WRITE,
-        body=CreateRole,
-        idempotent=True,
+    read(_ONE, Scope.ROLES_READ, get_role, One[OwnRole], "Show a custom role"),
+    change(
+        _ONE,
+        Scope.ROLES_WRITE,
+        update_role,
+        One[OwnRole],
+        "Change a custom role",
+        f"Needs `If-Match` with its ETag. It holds for all who have it from the answer on. {_MORE}",
+        errors=(409,),
     ),
-    Route(
-        method="GET",
-        path=_ONE,
-        handler=get_role,
-        summary="Show a custom role",
-        responses={200: One[OwnRole]},
-        permission=Scope.ROLES_READ,
-    ),
-    Route(
-        method="PATCH",
-        path=_ONE,
-        handler=update_role,
-        summary="Change a custom role",
-        description=f"Needs `If-Match` with its ETag. It holds for all who have it from the answer on. {_MORE}",
-        responses={200: One[OwnRole]},
-        permission=Scope.ROLES_WRITE,
-        body=UpdateRole,
-        errors=(409, 412, 428),
-    ),
-    Route(
-        method="DELETE",
-        path=_ONE,
-        handler=delete_role,
-        summary="Delete a custom role",
-        description="One that a member has is kept. Invitations to it go with it.",
-        responses={204: None},
-        permission=Scope.ROLES_WRITE,
+    remove(
+        _ONE,
+        Scope.ROLES_WRITE,
+        delete_role,
+        None,
+        "Delete a custom role",
+        "One that a member has is kept. Invitations to it go with it.",
         errors=(409, 412),
     ),
 ]

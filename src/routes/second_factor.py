@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 from lib.http import render
 from lib.http.request import Validated
 from lib.http.response import Response
-from lib.http.route import NoQuery, Route
+from lib.http.route import NoQuery, act
 from lib.identity import accounts, enrolment
 from lib.identity.context import context_of
 from lib.identity.models import SELF, Principal
@@ -77,39 +77,23 @@ async def end_totp(services: Services, request: Validated[EndTotp, NoQuery], pri
 
 
 ROUTES = [
-    Route(
-        method="POST",
-        path="/api/v1/me/actions/begin_totp",
-        handler=begin_totp,
-        summary="Begin with codes at sign-in",
-        description="The secret counts when it is confirmed. Beginning again makes another.",
-        responses={200: One[TotpSecret]},
-        permission=SELF,
-        body=BeginTotp,
-        idempotent=True,
-        errors=(409, 412, 429),
+    act(
+        "/api/v1/me/actions/begin_totp",
+        SELF,
+        begin_totp,
+        One[TotpSecret],
+        "Begin with codes at sign-in",
+        "The secret counts when it is confirmed. Beginning again makes another.",
+        errors=(412,),
     ),
-    Route(
-        method="POST",
-        path="/api/v1/me/actions/confirm_totp",
-        handler=confirm_totp,
-        summary="Switch codes at sign-in on",
-        description="From then on signing in needs a code. The answer's recovery codes are told this once.",
-        responses={200: One[RecoveryCodes]},
-        permission=SELF,
-        body=ConfirmTotp,
-        idempotent=True,
-        errors=(409, 412, 422, 429),
+    act(
+        "/api/v1/me/actions/confirm_totp",
+        SELF,
+        confirm_totp,
+        One[RecoveryCodes],
+        "Switch codes at sign-in on",
+        "From then on signing in needs a code. The answer's recovery codes are told this once.",
+        errors=(412,),
     ),
-    Route(
-        method="POST",
-        path="/api/v1/me/actions/disable_totp",
-        handler=end_totp,
-        summary="Switch codes at sign-in off",
-        responses={204: None},
-        permission=SELF,
-        body=EndTotp,
-        idempotent=True,
-        errors=(409, 412, 422, 429),
-    ),
+    act("/api/v1/me/actions/disable_totp", SELF, end_totp, None, "Switch codes at sign-in off", errors=(412,)),
 ]

@@ -11,7 +11,7 @@ from lib.http import cookies, render
 from lib.http.paging import PageQuery, cut, decode_cursor
 from lib.http.request import Validated
 from lib.http.response import Response
-from lib.http.route import NoQuery, Route
+from lib.http.route import NoQuery, Route, make, read, remove
 from lib.identity import accounts, credentials, csrf, people, reauthentication, sessions
 from lib.identity.context import context_of
 from lib.identity.models import SELF, Principal
@@ -147,33 +147,22 @@ def _fields(row: ShownSession, own_id: str | None) -> dict[str, Any]:
 
 
 ROUTES = [
-    Route(
-        method="POST",
-        path="/api/v1/sessions",
-        handler=create_session,
-        summary="Sign a browser in",
-        description="Sets the cookie `__Host-headgate`. A session that the browser had before ends.",
-        responses={201: One[OwnSession]},
-        permission=None,
-        body=SignIn,
-        errors=(401, 403, 404, 429, 503),
+    make(
+        "/api/v1/sessions",
+        None,
+        create_session,
+        One[OwnSession],
+        "Sign a browser in",
+        "Sets the cookie `__Host-headgate`. A session that the browser had before ends.",
+        errors=(401, 403, 404, 429),
     ),
-    Route(
-        method="GET",
-        path="/api/v1/sessions",
-        handler=list_sessions,
-        summary="List your sessions",
-        responses={200: Page[Session]},
-        permission=SELF,
-        query=PageQuery,
-    ),
-    Route(
-        method="GET",
-        path="/api/v1/sessions/current",
-        handler=get_session,
-        summary="Show your session, with its CSRF token",
-        responses={200: One[OwnSession]},
-        permission=SELF,
+    read("/api/v1/sessions", SELF, list_sessions, Page[Session], "List your sessions"),
+    read(
+        "/api/v1/sessions/current",
+        SELF,
+        get_session,
+        One[OwnSession],
+        "Show your session, with its CSRF token",
         errors=(404,),
     ),
     Route(
@@ -187,29 +176,24 @@ ROUTES = [
         body=SwitchOrg,
         errors=(404,),
     ),
-    Route(
-        method="DELETE",
-        path="/api/v1/sessions/current",
-        handler=end_current_session,
-        summary="Sign out",
-        description="It holds from the answer on.",
-        responses={204: None},
-        permission=SELF,
+    remove(
+        "/api/v1/sessions/current",
+        SELF,
+        end_current_session,
+        None,
+        "Sign out",
+        "It holds from the answer on.",
         errors=(404,),
     ),
-    Route(
-        method="DELETE",
-        path="/api/v1/sessions/{id}",
-        handler=end_session,
-        summary="Sign out elsewhere, or everywhere",
-        description=(
-            "`all` ends every session and every app's tokens, at once. Asks for the password, and for a code where the"
-            " account has them, unless the caller's own session was begun within ten minutes. An account without a"
-            " password signs in again."
-        ),
-        responses={204: None},
-        permission=SELF,
-        body=Again,
-        errors=(404, 422, 429),
+    remove(
+        "/api/v1/sessions/{id}",
+        SELF,
+        end_session,
+        None,
+        "Sign out elsewhere, or everywhere",
+        "`all` ends every session and every app's tokens, at once. Asks for the password, and for a code where the"
+        " account has them, unless the caller's own session was begun within ten minutes. An account without a"
+        " password signs in again.",
+        errors=(422,),
     ),
 ]

@@ -11,7 +11,7 @@ from lib.http import etag, render
 from lib.http.paging import PageQuery, cut, decode_cursor
 from lib.http.request import Validated
 from lib.http.response import Response
-from lib.http.route import NoQuery, Route
+from lib.http.route import NoQuery, act, change, make, read, remove
 from lib.identity import access, team_service, team_store
 from lib.identity.context import context_of
 from lib.identity.models import Principal, Scope
@@ -140,79 +140,50 @@ _TAG = "The ETag is of the team's name: who is in it changes without a new one."
 _ALL, _ONE = "/api/v1/orgs/{id}/teams", "/api/v1/orgs/{id}/teams/{team_id}"
 
 ROUTES = [
-    Route(
-        method="GET",
-        path=_ALL,
-        handler=list_teams,
-        summary="List teams",
-        description=RECENT,
-        responses={200: Page[Team]},
-        permission=Scope.TEAMS_READ,
-        query=PageQuery,
+    read(_ALL, Scope.TEAMS_READ, list_teams, Page[Team], "List teams", RECENT),
+    make(
+        _ALL,
+        Scope.TEAMS_WRITE,
+        create_team,
+        One[FullTeam],
+        "Make a team",
+        f"An organisation has at most {team_store.MOST_TEAMS} of them.",
     ),
-    Route(
-        method="POST",
-        path=_ALL,
-        handler=create_team,
-        summary="Make a team",
-        description=f"An organisation has at most {team_store.MOST_TEAMS} of them.",
-        responses={201: One[FullTeam]},
-        permission=Scope.TEAMS_WRITE,
-        body=CreateTeam,
-        idempotent=True,
+    read(_ONE, Scope.TEAMS_READ, get_team, One[FullTeam], "Show a team", _TAG),
+    change(
+        _ONE,
+        Scope.TEAMS_WRITE,
+        update_team,
+        One[FullTeam],
+        "Rename a team",
+        f"Needs `If-Match` with its ETag. {_TAG}",
+        errors=(409,),
     ),
-    Route(
-        method="GET",
-        path=_ONE,
-        handler=get_team,
-        summary="Show a team",
-        description=_TAG,
-        responses={200: One[FullTeam]},
-        permission=Scope.TEAMS_READ,
-    ),
-    Route(
-        method="PATCH",
-        path=_ONE,
-        handler=update_team,
-        summary="Rename a team",
-        description=f"Needs `If-Match` with its ETag. {_TAG}",
-        responses={200: One[FullTeam]},
-        permission=Scope.TEAMS_WRITE,
-        body=UpdateTeam,
-        errors=(409, 412, 428),
-    ),
-    Route(
-        method="DELETE",
-        path=_ONE,
-        handler=delete_team,
-        summary="Delete a team",
-        description="Its members stay the organisation's.",
-        responses={204: None},
-        permission=Scope.TEAMS_WRITE,
+    remove(
+        _ONE,
+        Scope.TEAMS_WRITE,
+        delete_team,
+        None,
+        "Delete a team",
+        "Its members stay the organisation's.",
         errors=(412,),
     ),
-    Route(
-        method="POST",
-        path=f"{_ONE}/actions/add",
-        handler=add_to_team,
-        summary="Put a member into a team",
-        description=f"Doing it twice is harmless. A team has at most {team_store.MOST_MEMBERS} members.",
-        responses={200: One[FullTeam]},
-        permission=Scope.TEAMS_WRITE,
-        body=TeamMemberId,
-        idempotent=True,
+    act(
+        f"{_ONE}/actions/add",
+        Scope.TEAMS_WRITE,
+        add_to_team,
+        One[FullTeam],
+        "Put a member into a team",
+        f"Doing it twice is harmless. A team has at most {team_store.MOST_MEMBERS} members.",
         errors=(412,),
     ),
-    Route(
-        method="POST",
-        path=f"{_ONE}/actions/remove",
-        handler=take_from_team,
-        summary="Take a member out of a team",
-        description="Doing it twice is harmless.",
-        responses={200: One[FullTeam]},
-        permission=Scope.TEAMS_WRITE,
-        body=TeamMemberId,
-        idempotent=True,
+    act(
+        f"{_ONE}/actions/remove",
+        Scope.TEAMS_WRITE,
+        take_from_team,
+        One[FullTeam],
+        "Take a member out of a team",
+        "Doing it twice is harmless.",
         errors=(412,),
     ),
 ]

@@ -11,7 +11,7 @@ from lib.http import render
 from lib.http.errors import NotFound
 from lib.http.request import Validated
 from lib.http.response import Response
-from lib.http.route import NoQuery, Route
+from lib.http.route import NoQuery, act, read, remove
 from lib.identity import access_tokens, accounts, credentials, grants, people, signing_keys
 from lib.identity.context import context_of
 from lib.identity.grants import Grant
@@ -108,35 +108,24 @@ def _granted(grant: Grant) -> Response:
 
 
 ROUTES = [
-    Route(
-        method="POST",
-        path="/api/v1/tokens",
-        handler=create_token,
-        summary="Get an access token and a refresh token",
-        description="The access token is a JWT of 15 minutes: send it as `Authorization: Bearer …`. A refresh token"
+    act(
+        "/api/v1/tokens",
+        None,
+        create_token,
+        One[Tokens],
+        "Get an access token and a refresh token",
+        "The access token is a JWT of 15 minutes: send it as `Authorization: Bearer …`. A refresh token"
         " works once; when one comes a second time, all that came of the same sign-in ends.",
-        responses={200: One[Tokens]},
-        permission=None,
-        body=NewTokens,
-        errors=(401, 403, 404, 429, 503),
+        errors=(401, 403, 404, 429),
     ),
-    Route(
-        method="DELETE",
-        path="/api/v1/tokens/current",
-        handler=revoke_token,
-        summary="End an access token and its refresh token",
-        description="They are refused from the answer on, everywhere.",
-        responses={204: None},
-        permission=SELF,
+    remove(
+        "/api/v1/tokens/current",
+        SELF,
+        revoke_token,
+        None,
+        "End an access token and its refresh token",
+        "They are refused from the answer on, everywhere.",
         errors=(404,),
     ),
-    Route(
-        method="GET",
-        path="/.well-known/jwks.json",
-        handler=show_keys,
-        summary="The public keys of access tokens",
-        responses={200: KeySet},
-        permission=None,
-        errors=(503,),
-    ),
+    read("/.well-known/jwks.json", None, show_keys, KeySet, "The public keys of access tokens", errors=(503,)),
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lib.http.request import Validated
 from lib.http.response import Response
-from lib.http.route import Route
+from lib.http.route import read
 from lib.identity.models import Principal, Scope
 from lib.services import Services
 from routes.schemas import Page
@@ -17,13 +17,11 @@ async def report_usage(services: Services, request: Validated[None, ReportQuery]
 
 
 ROUTES = [
-    Route(
-        method="GET",
-        path="/api/v1/usage",
-        handler=report_usage,
-        summary="Sum what was used, by day, model, key, and whom it was for",
-        responses={200: Page[UsageLine]},
-        permission=Scope.USAGE_READ,
-        query=ReportQuery,
+    read(
+        "/api/v1/usage",
+        Scope.USAGE_READ,
+        report_usage,
+        Page[UsageLine],
+        "Sum what was used, by day, model, key, and whom it was for",
     ),
 ]

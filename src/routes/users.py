@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 from lib.http import render
 from lib.http.request import Validated
 from lib.http.response import Response
-from lib.http.route import NoQuery, Route
+from lib.http.route import NoQuery, act
 from lib.identity import email_change, password_change, sign_up
 from lib.identity.context import context_of
 from lib.services import Services
@@ -83,62 +83,52 @@ async def reset_password(
 
 
 ROUTES = [
-    Route(
-        method="POST",
-        path="/api/v1/users",
-        handler=create_user,
-        summary="Sign up",
-        description=f"Sends a mail to confirm the address with. {_SAME}",
-        responses={202: One[Mailed]},
-        permission=None,
-        body=SignUpForm,
+    act(
+        "/api/v1/users",
+        None,
+        create_user,
+        One[Mailed],
+        "Sign up",
+        f"Sends a mail to confirm the address with. {_SAME}",
+        status=202,
         errors=(403, 422, 429),
     ),
-    Route(
-        method="POST",
-        path="/api/v1/users/actions/verify_email",
-        handler=verify_email,
-        summary="Confirm an address",
-        description="With the token that was sent there: for a new account, or for an account's new address.",
-        responses={204: None},
-        permission=None,
-        body=MailedToken,
+    act(
+        "/api/v1/users/actions/verify_email",
+        None,
+        verify_email,
+        None,
+        "Confirm an address",
+        "With the token that was sent there: for a new account, or for an account's new address.",
         errors=(409, 422),
     ),
-    Route(
-        method="POST",
-        path="/api/v1/users/actions/stop_email_change",
-        handler=stop_email_change,
-        summary="Stop a change of address",
-        description=(
-            "With the token that the old address was sent when it was asked for. It voids all that is pending of the"
-            " account: choose a new password next."
-        ),
-        responses={204: None},
-        permission=None,
-        body=MailedToken,
+    act(
+        "/api/v1/users/actions/stop_email_change",
+        None,
+        stop_email_change,
+        None,
+        "Stop a change of address",
+        "With the token that the old address was sent when it was asked for. It voids all that is pending of the"
+        " account: choose a new password next.",
         errors=(422,),
     ),
-    Route(
-        method="POST",
-        path="/api/v1/users/actions/request_password_reset",
-        handler=request_password_reset,
-        summary="Ask for a new password",
-        description=f"Sends a mail to choose it with. {_SAME}",
-        responses={202: One[Mailed]},
-        permission=None,
-        body=Address,
+    act(
+        "/api/v1/users/actions/request_password_reset",
+        None,
+        request_password_reset,
+        One[Mailed],
+        "Ask for a new password",
+        f"Sends a mail to choose it with. {_SAME}",
+        status=202,
         errors=(429,),
     ),
-    Route(
-        method="POST",
-        path="/api/v1/users/actions/reset_password",
-        handler=reset_password,
-        summary="Choose a new password",
-        description="With the token that was sent by mail. Ends all sessions and refresh tokens.",
-        responses={204: None},
-        permission=None,
-        body=NewPasswordWithToken,
+    act(
+        "/api/v1/users/actions/reset_password",
+        None,
+        reset_password,
+        None,
+        "Choose a new password",
+        "With the token that was sent by mail. Ends all sessions and refresh tokens.",
         errors=(422,),
     ),
 ]

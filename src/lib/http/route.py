@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from types import NoneType
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel
 
+from lib.http.request import Validated
 from lib.http.response import Response
 
 if TYPE_CHECKING:
@@ -46,7 +48,7 @@ Handler = Callable[["Services", Any, Any], Awaitable[Response]]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One method on one path.
+    """One method on one path. Most of the management API's are declared by a `Kind`: see below.
 
     `path` may hold `{name}` segments; `{name:path}` as the last one takes the rest, slashes included.
     `permission` is the scope that a caller's key must hold; None makes the route public.
@@ -76,3 +78,79 @@ class Route:
     operator: bool = False
     form: bool = False
     local: bool = False
+
+
+class Rare(TypedDict, total=False):
+    """What only some routes say: see `Route`. `status` is that of the success.
+
+    `cached`: who has the current version already, by its ETag, is answered 304.
+    """
+
+    status: int
+    cached: bool
+    errors: tuple[int, ...]
+    max_body_bytes: int
+    media_type: str
+    operator: bool
+    form: bool
+    local: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of route, which is called to declare one of the management API with the house's defaults.
+
+    The success is `status`, or else 200, or 204 where nothing is told; the body and the query are what the handler
+    takes; and a POST of a known caller is idempotent.
+    """
+
+    method: str
+    status: int | None = None
+    errors: tuple[int, ...] = ()
+
+    def __call__(
+        self,
+        path: str,
+        permission: str | None,
+        handler: Handler,
+        returns: type[BaseModel] | None,
+        summary: str,
+        description: str = "",
+        **rare: Unpack[Rare],
+    ) -> Route:
+        body, query = _taken_by(handler)
+        more: dict[str, Any] = {**rare, "errors": (*self.errors, *rare.get("errors", ()))}
+        responses = {more.pop("status", self.status) or (200 if returns else 204): returns}
+        if more.pop("cached", False):
+            responses[304] = None
+        return Route(
+            self.method,
+            path,
+            handler,
+            summary,
+            responses,
+            permission,
+            body=body,
+            query=query,
+            idempotent=self.method == "POST" and permission is not None,
+            description=description,
+            **more,
+        )
+
+
+read = Kind("GET")
+make = Kind("POST", 201)
+act = Kind("POST")
+change = Kind("PATCH", errors=(412, 428))  # of a version that the caller has seen: see `etag.required_match`
+remove = Kind("DELETE")
+
+
+def _taken_by(handler: Handler) -> tuple[type[BaseModel] | None, type[BaseModel]]:
+    """Return the models of the body and the query of a handler's `request: Validated[body, query]`, of the first such
+    where it takes several.
+    """
+    _, request, *_ = get_type_hints(handler).values()
+    while get_origin(request) is not Validated:
+        request = get_args(request)[0]
+    body, query = get_args(request)
+    return (None if body is NoneType else body), query
