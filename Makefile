@@ -24,10 +24,9 @@ fix: setup ## make generated files anew, format, and mend what the linter can
 	@$(VENV_PYTHON) -m ruff check --fix-only --quiet .
 	@$(VENV_PYTHON) -m ruff format --quiet .
 
-types: setup ## row types from the migrations; the OpenAPI document, TypeScript types and the table of permissions
+types: setup ## row types from the migrations; TypeScript types and the table of permissions from the routes
 	@$(VENV_PYTHON) -m tools.row_types
-	@PYTHONPATH=src:. $(VENV_PYTHON) -m tools.openapi
-	@$(VENV_PYTHON) -m tools.client_types
+	@PYTHONPATH=src:. $(VENV_PYTHON) -m tools.client_types
 	@PYTHONPATH=src:. $(VENV_PYTHON) -m tools.permissions
 
 bench: setup ## the benchmarks; PEERS=1 measures other gateways beside it

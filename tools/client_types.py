@@ -1,4 +1,4 @@
-"""Write clients/typescript/headgate.d.ts from docs/openapi.json: what browsers call, typed.
+"""Write clients/typescript/headgate.d.ts from the OpenAPI document that `GET /openapi.json` answers: the API, typed.
 
 Usage: python -m tools.client_types [--check]      (--check only tells whether the file is fresh)
 
@@ -7,15 +7,18 @@ openapi-typescript does the work, from node_modules, without the network. Its ve
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
-from pathlib import Path
+from collections.abc import Sequence
 
+from lib.http.openapi import Document, document
+from lib.http.route import Route
+from routes import ROUTES
 from tools import node
 from tools.arguments import is_check
 from tools.project import NODE_MODULES, ROOT, ToolError, toolchain
 
-DOCUMENT = ROOT / "docs" / "openapi.json"
 OUTPUT = ROOT / "clients" / "typescript" / "headgate.d.ts"
 
 OPTIONS = (
@@ -25,26 +28,29 @@ OPTIONS = (
 )
 HEADER = """\
 // The API of Headgate as TypeScript types; README.md, beside this file, shows how to use them.
-// Made by `make types` from docs/openapi.json with openapi-typescript {version}; don't edit.
+// Made by `make types` from the routes' declarations with openapi-typescript {version}; don't edit.
 // `make check` fails when it is stale.
 
 """
 
 
-def render(document: Path) -> str:
+def render(described: Document) -> str:
     """Return the definitions for an OpenAPI document. Raises ToolError where it is not a valid one."""
     program = NODE_MODULES / "openapi-typescript" / "bin" / "cli.js"
-    command = [str(node.find().node), str(program), str(document), *OPTIONS]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", check=False, timeout=120)
+    command = [str(node.find().node), str(program), *OPTIONS]
+    text = json.dumps(described)
+    done = subprocess.run(
+        command, cwd=ROOT, input=text, capture_output=True, encoding="utf-8", check=False, timeout=120
+    )
     if done.returncode != 0 or "export interface paths" not in done.stdout:
-        raise ToolError(f"openapi-typescript refused {document.name}: {(done.stderr or done.stdout).strip()[-2000:]}")
+        raise ToolError(f"openapi-typescript refused the document: {(done.stderr or done.stdout).strip()[-2000:]}")
     return HEADER.format(version=toolchain().npm["openapi-typescript"]) + done.stdout.rstrip() + "\n"
 
 
-def main() -> None:
+def main(routes: Sequence[Route] = ROUTES) -> None:
     check = is_check(__doc__)
     try:
-        fresh = render(DOCUMENT)
+        fresh = render(document(routes))
     except ToolError as error:
         sys.exit(f"client types: {error}")
     if not check:

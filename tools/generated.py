@@ -13,10 +13,9 @@ from tools.arguments import is_check
 from tools.project import ROOT
 
 # Each is a script that writes its file, and with `--check` exits with 1 when the file is not what it would write.
-# In this order: the client's types come from the OpenAPI document.
 GENERATORS = (
-    *("tools/openapi.py", "tools/client_types.py", "tools/row_types.py", "tools/make_prices.py"),
-    *("tools/make_common_passwords.py", "tools/permissions.py"),
+    *("tools/client_types.py", "tools/row_types.py", "tools/make_prices.py", "tools/make_common_passwords.py"),
+    "tools/permissions.py",
 )
 
 

@@ -1,5 +1,5 @@
 // The API of Headgate as TypeScript types; README.md, beside this file, shows how to use them.
-// Made by `make types` from docs/openapi.json with openapi-typescript 7.13.0; don't edit.
+// Made by `make types` from the routes' declarations with openapi-typescript 7.13.0; don't edit.
 // `make check` fails when it is stale.
 
 /**

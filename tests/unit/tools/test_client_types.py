@@ -2,60 +2,55 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from lib.http.openapi import Document
+from routes import docs, health
 from tools import client_types, node
 from tools.project import NODE_MODULES, ROOT, ToolError
 
 CLIENT = ROOT / "clients" / "typescript"
 
 
-def document(tmp_path: Path, **schema: object) -> Path:
-    """Write a small OpenAPI document that answers with `schema`."""
+def described(**schema: object) -> Document:
+    """Return a small OpenAPI document that answers with `schema`."""
     content = {"application/json": {"schema": schema}}
     answer = {"200": {"description": "Done.", "content": content}}
-    path = tmp_path / "openapi.json"
     paths = {"/x": {"get": {"operationId": "x", "responses": answer}}}
-    path.write_text(
-        json.dumps({"openapi": "3.1.0", "info": {"title": "x", "version": "1"}, "paths": paths}), encoding="utf-8"
-    )
-    return path
+    return {"openapi": "3.1.0", "info": {"title": "x", "version": "1"}, "paths": paths}
 
 
-def test_a_changed_document_gives_other_types(tmp_path: Path) -> None:
+def test_a_changed_document_gives_other_types() -> None:
     """So that the comparison of `make check` finds them stale."""
     name = {"properties": {"name": {"type": "string"}}, "required": ["name"]}
     age = {"properties": {"age": {"type": "integer", "default": 1}}}
-    first = client_types.render(document(tmp_path, type="object", **name))
-    second = client_types.render(document(tmp_path, type="object", **age))
+    first = client_types.render(described(type="object", **name))
+    second = client_types.render(described(type="object", **age))
     assert "name: string;" in first
     assert "age?: number;" in second  # what has a default may be left out
 
 
-def test_a_document_that_leads_nowhere_is_refused(tmp_path: Path) -> None:
+def test_a_document_that_leads_nowhere_is_refused() -> None:
     """Instead of types that are `unknown`."""
     with pytest.raises(ToolError, match="refused"):
-        client_types.render(document(tmp_path, **{"$ref": "#/components/schemas/Nothing"}))
+        client_types.render(described(**{"$ref": "#/components/schemas/Nothing"}))
 
 
 def test_a_stale_file_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`--check` ends with an error until the file is made anew."""
     monkeypatch.setattr(client_types, "OUTPUT", tmp_path / "clients" / "headgate.d.ts")
-    monkeypatch.setattr(client_types, "DOCUMENT", document(tmp_path, type="string"))
     monkeypatch.setattr("sys.argv", ["client_types", "--check"])
     with pytest.raises(SystemExit, match="stale"):
-        client_types.main()
+        client_types.main(docs.ROUTES)
     monkeypatch.setattr("sys.argv", ["client_types"])
-    client_types.main()
+    client_types.main(docs.ROUTES)
     monkeypatch.setattr("sys.argv", ["client_types", "--check"])
-    client_types.main()
-    monkeypatch.setattr(client_types, "DOCUMENT", document(tmp_path, type="integer"))
+    client_types.main(docs.ROUTES)
     with pytest.raises(SystemExit, match="stale"):
-        client_types.main()
+        client_types.main(health.ROUTES)
 
 
 def test_the_client_compiles_for_a_browser_and_the_mistakes_do_not() -> None:
