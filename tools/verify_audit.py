@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from lib.audit.chain import Event, Finding, Flaw, Head, Link, Log, chain_key, flaws
+from lib.audit.chain import Entry, Finding, Flaw, Head, Link, Log, chain_key, flaws
 from lib.store.dialect import time_text
 from tools.migrations import Target, quoted
 from tools.project import ToolError
@@ -96,7 +96,7 @@ def read_heads(file: Path) -> Heads:
 def _noting(report: Report, log: Log, links: Iterator[Link]) -> Iterator[Link]:
     for link in links:
         report.rows += 1
-        report.heads[log.value][link.event.owner] = Head(link.seq, link.hash)
+        report.heads[log.value][link.entry.owner] = Head(link.seq, link.hash)
         yield link
 
 
@@ -137,7 +137,7 @@ def _as_text(column: str) -> str:
 
 
 def _link(log: Log, row: Mapping[str, Any]) -> Link:
-    event = Event(
+    entry = Entry(
         log=log,
         owner=row["owner"],
         id=row["id"],
@@ -151,8 +151,8 @@ def _link(log: Log, row: Mapping[str, Any]) -> Link:
         at=_time(row["at"]),
     )
     # As it is stored: another text of the same moment sorts elsewhere, and would hide a row from who asks for its day.
-    intact = row["touched"] == row["at"] == time_text(event.at)
-    return Link(event, int(row["seq"]), row["previous_hash"], row["hash"], intact=intact)
+    intact = row["touched"] == row["at"] == time_text(entry.at)
+    return Link(entry, int(row["seq"]), row["previous_hash"], row["hash"], intact=intact)
 
 
 def _time(text: str) -> datetime:

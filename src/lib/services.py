@@ -17,33 +17,21 @@ from lib.gateway.accounts import Accounts
 from lib.gateway.call import Gateway
 from lib.http.idempotency import Sealer
 from lib.http.streaming import Streams
+from lib.identity import person_store
 from lib.identity.context import NO_REQUEST, Context
 from lib.identity.identity_provider import IdentityProvider
 from lib.identity.passwords import Passwords
 from lib.identity.ports import Audit, Guard, Invitations
 from lib.identity.shield import Shield
 from lib.identity.signing_keys import SigningKeys
+from lib.kernel.work import PolicyGates, Work
 from lib.mail.outbox import Outbox
 from lib.mail.port import Mailer
 from lib.store.database import Database, Store
 
 
-class OrgGates(Protocol):
+class OrgGates(PolicyGates, Protocol):
     """The management side of the gates. All raise `Unavailable`."""
-
-    async def accounts_changed(self, org_id: str) -> None:
-        """Tell the gate that who may call, or with which models, has changed in the store: a key that ended or has
-        other bounds, a member, a role, a team, a suspension, a model. Not of a new key: nobody has an old copy of it.
-        """
-        ...
-
-    async def rules_changed(self, org_id: str) -> None:
-        """Tell the gate that limits, budgets or adjustments have changed in the store. Accounts stay as they are."""
-        ...
-
-    async def rule_changed(self, org_id: str, change: str) -> None:
-        """Tell the gate of one rule that has come, changed or gone: see `lib.admission.rules.changed`."""
-        ...
 
     async def flush(self, org_id: str) -> None:
         """Have the store brought up to date with what the gate has settled."""
@@ -113,3 +101,7 @@ class Services:
     def for_request(self, bookmark: str | None = None, context: Context = NO_REQUEST) -> Services:
         """Return the same parts with a database and a context of its own, for one request. See `Store.open`."""
         return altered(self, database=self.store.open(bookmark), context=context)
+
+    def work(self, actor: str) -> Work:
+        """Return what writes an actor's changes (`key:<id>`, `user:<id>`, `operator`, `system` or `nobody`)."""
+        return Work(self.database, self.gates, person_store.orgs_of, self.clock.now(), actor, self.context)

@@ -17,6 +17,7 @@ from lib.identity.context import context_of
 from lib.identity.models import SELF, Principal
 from lib.identity.reauthentication import Proof
 from lib.services import Services
+from lib.store.conditions import found_owner
 from lib.store.schema import MembershipRow, UserRow
 from routes.schemas import Code, Email, GivenPassword, Mailed, Name, NewPassword, One, mailed
 
@@ -102,7 +103,7 @@ async def update_me(services: Services, request: Validated[UpdateMe, NoQuery], p
         "user.renamed",
         context_of(request),
         details=personal("name"),
-        only_if=account_store.is_at(user.id, user.version),
+        only_if=found_owner("users", user.id, user.version),
     )
     if not changed:
         raise PreconditionFailed()

@@ -12,7 +12,6 @@ from lib.http.request import Validated
 from lib.http.response import Response
 from lib.http.route import NoQuery, change, read, remove
 from lib.identity import access, member_service, member_store
-from lib.identity.context import context_of
 from lib.identity.member_store import MemberRow
 from lib.identity.models import Principal, Scope
 from lib.services import Services
@@ -59,7 +58,7 @@ async def update_member(
     row = await member_service.get(services, org_id, request.path["member_id"])
     etag.required_match(request.headers, row.version)
     wanted = await member_service.wanted_role(services, principal, request.body.role, request.body.custom_role_id)
-    return _shown(await member_service.change(services, principal, row, wanted, context_of(request)))
+    return _shown(await member_service.change(services, principal, row, wanted))
 
 
 async def remove_member(services: Services, request: Validated[None, NoQuery], principal: Principal) -> Response:
@@ -67,7 +66,7 @@ async def remove_member(services: Services, request: Validated[None, NoQuery], p
     org_id = access.own_org(principal, Scope.MEMBERS_WRITE, request.path["id"])
     row = await member_service.get(services, org_id, request.path["member_id"])
     etag.check_match(request.headers, row.version)
-    await member_service.remove(services, principal, row, context_of(request))
+    await member_service.remove(services, principal, row)
     return render.no_content()
 
 

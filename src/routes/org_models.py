@@ -7,7 +7,6 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from lib.audit.audit_store import found, missing
 from lib.audit.differences import differences
 from lib.audit.noting import noting
 from lib.gateway import model_store
@@ -22,6 +21,7 @@ from lib.http.route import NoQuery, Route, read, remove
 from lib.identity.models import Principal, Scope
 from lib.ids import new_id
 from lib.services import Services
+from lib.store.conditions import found, missing
 from lib.store.database import Statement
 from lib.text import PRINTABLE
 from routes.money import InDollars, Usd, UsdPerMillion, either, one_of

@@ -94,7 +94,7 @@ async def leave_org(services: Services, request: Validated[None, NoQuery], princ
     """Leave the organisation."""
     row = await org_service.get(services, principal, request.path["id"])
     etag.check_match(request.headers, row.version)
-    await member_service.leave(services, principal, request.path["id"], context_of(request))
+    await member_service.leave(services, principal, request.path["id"])
     return render.no_content()
 
 

@@ -13,7 +13,6 @@ from lib.http.request import Validated
 from lib.http.response import Response
 from lib.http.route import NoQuery, change, make, read, remove
 from lib.identity import access, member_service, role_service, role_store
-from lib.identity.context import context_of
 from lib.identity.models import Principal, Scope
 from lib.services import Services
 from lib.store.schema import RoleRow
@@ -61,7 +60,7 @@ async def create_role(services: Services, request: Validated[CreateRole, NoQuery
     """Make a role."""
     access.own_org(principal, Scope.ROLES_WRITE, request.path["id"])
     permissions = frozenset(request.body.permissions)
-    row = await role_service.create(services, principal, request.body.name, permissions, context_of(request))
+    row = await role_service.create(services, principal, request.body.name, permissions)
     return _shown(row, 201)
 
 
@@ -77,14 +76,14 @@ async def update_role(services: Services, request: Validated[UpdateRole, NoQuery
     body = request.body
     permissions = row.permissions if body.permissions is None else frozenset(body.permissions)
     name = body.name or row.name
-    return _shown(await role_service.update(services, principal, row, name, permissions, context_of(request)))
+    return _shown(await role_service.update(services, principal, row, name, permissions))
 
 
 async def delete_role(services: Services, request: Validated[None, NoQuery], principal: Principal) -> Response:
     """Delete a role that nobody has."""
     row = await _wanted(services, request, principal, Scope.ROLES_WRITE)
     etag.check_match(request.headers, row.version)
-    await role_service.delete(services, principal, row, context_of(request))
+    await role_service.delete(services, principal, row)
     return render.no_content()
 
 

@@ -13,7 +13,6 @@ from lib.http.request import Validated
 from lib.http.response import Response
 from lib.http.route import NoQuery, act, change, make, read, remove
 from lib.identity import access, team_service, team_store
-from lib.identity.context import context_of
 from lib.identity.models import Principal, Scope
 from lib.services import Services
 from lib.store.schema import TeamRow
@@ -75,7 +74,7 @@ async def list_teams(services: Services, request: Validated[None, PageQuery], pr
 async def create_team(services: Services, request: Validated[CreateTeam, NoQuery], principal: Principal) -> Response:
     """Make a team."""
     access.own_org(principal, Scope.TEAMS_WRITE, request.path["id"])
-    row = await team_service.create(services, principal, request.body.name, context_of(request))
+    row = await team_service.create(services, principal, request.body.name)
     return await _shown(services, row, 201)
 
 
@@ -88,7 +87,7 @@ async def update_team(services: Services, request: Validated[UpdateTeam, NoQuery
     """Give a team another name."""
     row = await _wanted(services, request, principal, Scope.TEAMS_WRITE)
     etag.required_match(request.headers, row.version)
-    renamed = await team_service.rename(services, principal, row, request.body.name, context_of(request))
+    renamed = await team_service.rename(services, principal, row, request.body.name)
     return await _shown(services, renamed)
 
 
@@ -96,7 +95,7 @@ async def delete_team(services: Services, request: Validated[None, NoQuery], pri
     """Delete a team."""
     row = await _wanted(services, request, principal, Scope.TEAMS_WRITE)
     etag.check_match(request.headers, row.version)
-    await team_service.delete(services, principal, row, context_of(request))
+    await team_service.delete(services, principal, row)
     return render.no_content()
 
 
@@ -104,7 +103,7 @@ async def add_to_team(services: Services, request: Validated[TeamMemberId, NoQue
     """Put a member into a team."""
     row = await _wanted(services, request, principal, Scope.TEAMS_WRITE)
     etag.check_match(request.headers, row.version)
-    await team_service.add(services, principal, row, request.body.user_id, context_of(request))
+    await team_service.add(services, principal, row, request.body.user_id)
     return await _shown(services, row)
 
 
@@ -114,7 +113,7 @@ async def take_from_team(
     """Take somebody out of a team."""
     row = await _wanted(services, request, principal, Scope.TEAMS_WRITE)
     etag.check_match(request.headers, row.version)
-    await team_service.take_out(services, principal, row, request.body.user_id, context_of(request))
+    await team_service.take_out(services, principal, row, request.body.user_id)
     return await _shown(services, row)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lib.audit import audit_store
-from lib.audit.chain import EMPTY, Event, Head, Link, Log, chain_key, linked
+from lib.audit.chain import EMPTY, Entry, Head, Link, Log, chain_key, linked
 from lib.ids import new_id
 from lib.store.database import Statement
 from lib.store.dialect import time_text
@@ -21,10 +21,10 @@ from tools.verify_audit import examine, verify
 LENGTH = 5
 
 
-def event(log: Log, owner: str, number: int) -> Event:
+def event(log: Log, owner: str, number: int) -> Entry:
     details = '{"name":"Zoë \\"x\\" 名"}'
     action = f"act{number}" if number else log.birth
-    return Event(log, owner, new_id(NOW), action, "user:u", None, "ok", "::1", "r", details, NOW)
+    return Entry(log, owner, new_id(NOW), action, "user:u", None, "ok", "::1", "r", details, NOW)
 
 
 def chain(log: Log, owner: str) -> list[Link]:

@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from lib.admission import adjustment_store
 from lib.admission.adjustment_store import EPOCH, MOST_ADJUSTMENTS, TOP_UP, milliseconds
 from lib.admission.windows import CALENDAR, window_of
-from lib.audit.audit_store import found
 from lib.audit.differences import differences
 from lib.audit.noting import noting
 from lib.http.errors import NotFound, UnprocessableEntity
@@ -15,6 +14,7 @@ from lib.identity import org_service
 from lib.identity.models import Principal
 from lib.ids import is_id, new_id
 from lib.services import Services
+from lib.store.conditions import found
 from lib.store.database import ForeignKeyViolation
 from lib.store.schema import BudgetAdjustmentRow, BudgetRow
 

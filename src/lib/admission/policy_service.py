@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 
 from lib.admission import policy_store
 from lib.admission.rules import EACH, Unit
-from lib.audit.audit_store import found
 from lib.audit.differences import differences
 from lib.audit.noting import noting
 from lib.http.errors import NotFound, PreconditionFailed, UnprocessableEntity
@@ -14,6 +13,7 @@ from lib.identity import key_store, owner_store
 from lib.identity.models import Principal
 from lib.ids import is_id, new_id
 from lib.services import Services
+from lib.store.conditions import found
 from lib.store.database import Database
 from lib.store.schema import BudgetRow, LimitRow
 

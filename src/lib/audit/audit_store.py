@@ -16,8 +16,6 @@ from lib.store.scope import Org, Person, Scope
 
 EXPORT_ROWS = 1_000  # in memory at a time
 BEYOND_ALL = 2**53  # above every `seq`
-# What an event is before it has its place: no store runs it.
-UNPLACED = "an event without its place"
 
 Row = TypeVar("Row", AuditEventRow, PersonEventRow)
 _ORG_COLUMNS = columns(AuditEventRow)
@@ -56,40 +54,20 @@ def insert(link: Link, only_if: Statement | None) -> Statement:
     row = row_of(link)
     listed, places, values = ", ".join(row), ", ".join("?" * len(row)), tuple(row.values())
     if only_if is None:
-        return Statement(f"INSERT INTO {link.event.log} ({listed}) VALUES ({places})", values)
-    sql = f"INSERT INTO {link.event.log} ({listed}) SELECT {places} WHERE EXISTS ({only_if.sql})"
+        return Statement(f"INSERT INTO {link.entry.log} ({listed}) VALUES ({places})", values)
+    sql = f"INSERT INTO {link.entry.log} ({listed}) SELECT {places} WHERE EXISTS ({only_if.sql})"
     return Statement(sql, values + only_if.values)
 
 
 def row_of(link: Link) -> dict[str, Value]:
     """Return a row as it is stored, by column."""
-    event = link.event
-    listed = _ORG_COLUMNS if event.log is Log.ORG else _PERSON_COLUMNS
+    entry = link.entry
+    listed = _ORG_COLUMNS if entry.log is Log.ORG else _PERSON_COLUMNS
     values: tuple[Value, ...] = (
-        event.owner, link.seq, event.id, event.action, event.actor, event.target, event.result, event.address,
-        event.request_id, event.details, link.previous_hash, link.hash, event.at, event.at,
+        entry.owner, link.seq, entry.id, entry.action, entry.actor, entry.target, entry.result, entry.address,
+        entry.request_id, entry.details, link.previous_hash, link.hash, entry.at, entry.at,
     )  # fmt: skip
     return dict(zip(listed.split(", "), values, strict=True))
-
-
-def found(table: str, org_id: str, row_id: str, version: int | None = None, *, active: bool = False) -> Statement:
-    """Return what finds an organisation's row: with `version`, at that one only; with `active`, one not revoked."""
-    conditions, values = "org_id = ? AND id = ?", (org_id, row_id)
-    if active:
-        conditions += " AND revoked_at IS NULL"
-    if version is None:
-        return Statement(f"SELECT 1 FROM {table} WHERE {conditions}", values)
-    return Statement(f"SELECT 1 FROM {table} WHERE {conditions} AND version = ?", (*values, version))
-
-
-def missing(table: str, org_id: str, row_id: str) -> Statement:
-    """Return what finds something exactly where there is no such row."""
-    return Statement(f"SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM {table} WHERE org_id = ? AND id = ?)", (org_id, row_id))
-
-
-def found_org(org_id: str, version: int) -> Statement:
-    """Return what finds an organisation at this version."""
-    return Statement("SELECT 1 FROM orgs WHERE id = ? AND version = ?", (org_id, version))
 
 
 async def newest(database: Database, org_id: str, wanted: AuditFilter, before: int, limit: int) -> Events:

@@ -19,7 +19,8 @@ from typing import TypeVar
 
 from lib.audit import audit_store
 from lib.audit.chain import Head, Log, linked
-from lib.audit.events import EventStatement
+from lib.audit.events import entry_of, log_of
+from lib.kernel.event import EventStatement
 from lib.store.database import (
     Cost,
     Database,
@@ -144,8 +145,9 @@ class AuditedDatabase(DatabaseAround):
         placed = []
         for statement in statements:
             if isinstance(statement, EventStatement):
-                chain = (statement.event.log, statement.event.owner)
-                link = linked(self._key, statement.event, heads[chain])
+                entry = entry_of(statement)
+                chain = (entry.log, entry.owner)
+                link = linked(self._key, entry, heads[chain])
                 heads[chain] = Head(link.seq, link.hash)
                 placed.append(audit_store.insert(link, statement.only_if))
             else:
@@ -158,4 +160,4 @@ def _chains(statements: Sequence[Statement]) -> list[Chain]:
     events = [each for each in statements if isinstance(each, EventStatement)]
     if len(events) > 1 and any(each.only_if for each in events):
         raise ValueError("an event with a condition is its group's only one")
-    return list(dict.fromkeys((each.event.log, each.event.owner) for each in events))
+    return list(dict.fromkeys((log_of(each.event.owner), each.event.owner.id) for each in events))

@@ -47,7 +47,7 @@ class Log(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class Entry:
     """What one row says, but for its place. `owner` is the organisation or the person; `details` is JSON text."""
 
     log: Log
@@ -76,9 +76,9 @@ EMPTY = Head(0, FIRST_PREVIOUS)
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A row: an event at its place in a chain. `intact`: all columns that the hash does not cover are as they were."""
+    """A row: an entry at its place in a chain. `intact`: all columns that the hash does not cover are as they were."""
 
-    event: Event
+    entry: Entry
     seq: int
     previous_hash: str
     hash: str
@@ -113,17 +113,17 @@ def chain_key(secret: str) -> bytes:
 def link_of(row: AuditEventRow | PersonEventRow) -> Link:
     """Return a stored row as a link."""
     log, owner = (Log.ORG, row.org_id) if isinstance(row, AuditEventRow) else (Log.PERSON, row.user_id)
-    event = Event(
+    entry = Entry(
         log, owner, row.id, row.action, row.actor, row.target, row.result, row.address, row.request_id, row.details,
         row.created_at,
     )  # fmt: skip
-    return Link(event, row.seq, row.previous_hash, row.hash, intact=row.updated_at == row.created_at)
+    return Link(entry, row.seq, row.previous_hash, row.hash, intact=row.updated_at == row.created_at)
 
 
-def linked(key: bytes, event: Event, head: Head) -> Link:
-    """Return the row that carries an event on from a head."""
+def linked(key: bytes, entry: Entry, head: Head) -> Link:
+    """Return the row that carries an entry on from a head."""
     seq = head.seq + 1
-    return Link(event, seq, head.hash, _hash(key, event, seq, head.hash))
+    return Link(entry, seq, head.hash, _hash(key, entry, seq, head.hash))
 
 
 def flaws(
@@ -144,10 +144,10 @@ def flaws(
     unborn = set(owners)
     missed = {owner: head for owner, head in (noted or {}).items() if head != EMPTY}
     for link in links:
-        owner = link.event.owner
+        owner = link.entry.owner
         of[owner], found = _flaws(of.get(owner, keys), link, heads.get(owner, EMPTY))
         yield from found
-        if owner not in heads and (link.event.action == log.birth or link.seq > 1):
+        if owner not in heads and (link.entry.action == log.birth or link.seq > 1):
             unborn.discard(owner)  # one that begins later has been told of already: rows before it are missing
         heads[owner] = Head(link.seq, link.hash)
         if missed.get(owner) == heads[owner]:
@@ -163,7 +163,7 @@ def _flaws(keys: Sequence[bytes], link: Link, before: Head) -> tuple[Sequence[by
 
     Returns also the keys that the next row may have.
     """
-    event, findings = link.event, []
+    entry, findings = link.entry, []
     made_with = next((at for at, key in enumerate(keys) if _is_of(key, link)), None)
     if not link.intact or made_with is None:
         findings.append(Finding.CHANGED)
@@ -172,17 +172,17 @@ def _flaws(keys: Sequence[bytes], link: Link, before: Head) -> tuple[Sequence[by
     elif link.seq != before.seq + 1 or link.previous_hash != before.hash:
         findings.append(Finding.MISPLACED)
     still = keys if made_with is None else keys[: made_with + 1]
-    return still, [Flaw(event.log, event.owner, link.seq, finding) for finding in findings]
+    return still, [Flaw(entry.log, entry.owner, link.seq, finding) for finding in findings]
 
 
 def _is_of(key: bytes, link: Link) -> bool:
-    return hmac.compare_digest(link.hash, _hash(key, link.event, link.seq, link.previous_hash))
+    return hmac.compare_digest(link.hash, _hash(key, link.entry, link.seq, link.previous_hash))
 
 
-def _hash(key: bytes, event: Event, seq: int, previous_hash: str) -> str:
+def _hash(key: bytes, entry: Entry, seq: int, previous_hash: str) -> str:
     """JSON keeps apart what stands side by side: two different rows never give one text."""
     parts = [
-        event.log, event.owner, seq, event.id, event.action, event.actor, event.target, event.result, event.address,
-        event.request_id, event.details, time_text(event.at), previous_hash,
+        entry.log, entry.owner, seq, entry.id, entry.action, entry.actor, entry.target, entry.result, entry.address,
+        entry.request_id, entry.details, time_text(entry.at), previous_hash,
     ]  # fmt: skip
     return hmac.new(key, json.dumps(parts).encode(), hashlib.sha256).hexdigest()

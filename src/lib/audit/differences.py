@@ -14,11 +14,8 @@ from dataclasses import fields, is_dataclass
 from datetime import datetime
 from typing import Any
 
+from lib.kernel.event import Detail, Plain
 from lib.store.dialect import time_text
-
-Plain = str | int | bool | None
-Changes = Mapping[str, Mapping[str, Plain]]
-Detail = Plain | Changes  # one of an event's `details`
 
 PERSONAL = "[personal]"
 # Whose last word is one of these says nothing that a reader of the log may know.

@@ -11,20 +11,17 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from lib.audit import audit_store
-from lib.audit.chain import Event, Log
-from lib.audit.differences import Detail, Plain
-from lib.ids import new_id
+from lib.audit.chain import Entry, Log
+from lib.kernel.event import OK, Detail, Event, EventStatement, Plain, noted
 from lib.store.database import Statement
+from lib.store.scope import Org, Person
 
 if TYPE_CHECKING:
     from lib.identity.context import Context
 
-OK, DENIED, FAILED = "ok", "denied", "failed"
 MOST_DETAILS = 16
 MOST_FIELDS = 20  # of what was changed
 MOST_DETAIL = 200  # characters
@@ -34,17 +31,6 @@ MOST_TEXT = 4_000
 _SECRET = re.compile(r"hg[a-z]?_[0-9A-Za-z]{20,}")
 _HIDDEN = "[secret]"
 _FORBIDDEN_NAMES = ("password", "secret", "token", "code", "cookie")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EventStatement(Statement):
-    """An event that has no place in its chain yet: `AuditedDatabase` gives it one when its group runs.
-
-    Without that it can't run: its places are not bound. `only_if` is a SELECT with places without numbers.
-    """
-
-    event: Event
-    only_if: Statement | None = None
 
 
 def org_event(
@@ -60,7 +46,7 @@ def org_event(
     only_if: Statement | None = None,
 ) -> list[Statement]:
     """Note what was done in an organisation. `actor` is `key:<id>`, `user:<id>`, `operator`, `system` or `nobody`."""
-    return [_statement(Log.ORG, org_id, action, actor, context, now, target, result, details, only_if)]
+    return [noted(Event(action, Org(org_id), target, details or {}, result), actor, context, now, only_if)]
 
 
 def person_event(
@@ -76,8 +62,31 @@ def person_event(
     only_if: Statement | None = None,
 ) -> list[Statement]:
     """Note what a person has done, or what was tried in its name. Without an `actor`, the person is it."""
-    actor = actor or f"user:{user_id}"
-    return [_statement(Log.PERSON, user_id, action, actor, context, now, target, result, details, only_if)]
+    event = Event(action, Person(user_id), target, details or {}, result)
+    return [noted(event, actor or f"user:{user_id}", context, now, only_if)]
+
+
+def log_of(owner: Org | Person) -> Log:
+    """Return the log in which somebody's events stand."""
+    return Log.ORG if isinstance(owner, Org) else Log.PERSON
+
+
+def entry_of(statement: EventStatement) -> Entry:
+    """Return an event as it is stored, but for its place."""
+    event, context = statement.event, statement.context
+    return Entry(
+        log=log_of(event.owner),
+        owner=event.owner.id,
+        id=statement.id,
+        action=event.name,
+        actor=statement.actor,
+        target=_cut(event.target, 300),
+        result=event.result,
+        address=context.address,
+        request_id=context.request_id,
+        details=details_text(event.details),
+        at=statement.at,
+    )
 
 
 def details_text(details: Mapping[str, Detail]) -> str:
@@ -110,31 +119,3 @@ def _plain(value: Plain, most: int) -> Plain:
 
 def _cut(text: str | None, most: int) -> str | None:
     return _SECRET.sub(_HIDDEN, text)[:most] if text else None
-
-
-def _statement(
-    log: Log,
-    owner: str,
-    action: str,
-    actor: str,
-    context: Context,
-    now: datetime,
-    target: str | None,
-    result: str,
-    details: Mapping[str, Detail] | None,
-    only_if: Statement | None,
-) -> EventStatement:
-    event = Event(
-        log=log,
-        owner=owner,
-        id=new_id(now),
-        action=action,
-        actor=actor,
-        target=_cut(target, 300),
-        result=result,
-        address=context.address,
-        request_id=context.request_id,
-        details=details_text(details or {}),
-        at=now,
-    )
-    return EventStatement(audit_store.UNPLACED, event=event, only_if=only_if)

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from lib.audit.audited import DatabaseAround
-from lib.audit.differences import Detail
 from lib.audit.events import org_event
+from lib.kernel.event import Detail
 from lib.store.database import Database, Statement, Value
 from lib.store.scope import Scope
 

@@ -14,14 +14,14 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from lib import failures
-from lib.audit.differences import Detail
-from lib.audit.events import DENIED, org_event, person_event
+from lib.audit.events import org_event, person_event
 from lib.bounded import keep
 from lib.failures import Failure
 from lib.http.errors import Forbidden
 from lib.http.response import AFTERWARDS_SECONDS, Finish, LogFacts
 from lib.identity.csrf import SAFE_METHODS
 from lib.identity.models import NONE, SELF, Principal
+from lib.kernel.event import DENIED, Detail
 from lib.store.database import StoreUnavailable
 from lib.store.scope import Org, Person, Scope
 

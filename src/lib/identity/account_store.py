@@ -64,11 +64,6 @@ def rename(user_id: str, version: int, name: str, now: datetime) -> Statement:
     )
 
 
-def is_at(user_id: str, version: int) -> Statement:
-    """Return what finds an account that is still at `version`."""
-    return Statement("SELECT 1 FROM users WHERE id = ? AND version = ?", (user_id, version))
-
-
 def rehash(user_id: str, old: str, new: str, now: datetime) -> Statement:
     """Return the statement that stores the same password at another cost."""
     return Statement(

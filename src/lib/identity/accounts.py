@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from lib.audit.differences import Detail
 from lib.http import etag
 from lib.http.errors import Forbidden, Unauthorized
 from lib.http.request import Headers
@@ -13,6 +12,7 @@ from lib.identity.context import Context
 from lib.identity.later import later
 from lib.identity.models import Principal
 from lib.identity.ports import Purpose
+from lib.kernel.event import Detail
 from lib.services import Services
 from lib.store.database import Statement
 from lib.store.schema import UserRow

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from lib.admission import policy_store
-from lib.audit.audit_store import found
-from lib.audit.differences import Detail, differences
+from lib.audit.differences import differences
 from lib.audit.noting import noting
 from lib.http.errors import UnprocessableEntity
 from lib.identity import api_keys, key_rules, key_service, key_store, lineage
@@ -21,7 +20,9 @@ from lib.identity.bounds import Bounds, require_within
 from lib.identity.key_store import BROWSER, KeyRow, NewKey
 from lib.identity.models import INFERENCE_SCOPES, Principal
 from lib.ids import new_id
+from lib.kernel.event import Detail
 from lib.services import Services
+from lib.store.conditions import found
 from lib.store.schema import BudgetRow
 from lib.store.scope import Org
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from lib.audit.differences import Detail
 from lib.identity.context import Context
+from lib.kernel.event import Detail
 from lib.store.database import Statement
 from lib.store.scope import Joining, Org, Scope
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 from functools import partial
 from typing import NoReturn
 
-from lib.audit.differences import Detail, differences
+from lib.audit.differences import differences
 from lib.http.errors import Conflict, NotFound
 from lib.identity import (
     access,
@@ -29,6 +29,7 @@ from lib.identity.models import Principal, Scope
 from lib.identity.opaque import is_secret, new_secret
 from lib.identity.policy import Allow, decide_grant
 from lib.ids import is_id, new_id
+from lib.kernel.event import Detail
 from lib.mail import templates
 from lib.services import Services
 from lib.store.schema import InvitationRow, UserRow

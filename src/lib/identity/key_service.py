@@ -8,8 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from lib.admission import policy_store
-from lib.audit.audit_store import found
-from lib.audit.differences import Detail, differences
+from lib.audit.differences import differences
 from lib.audit.noting import noting
 from lib.http import etag
 from lib.http.errors import Conflict, NotFound, PreconditionFailed
@@ -19,7 +18,9 @@ from lib.identity.bounds import UNBOUND, Bounds, require_within
 from lib.identity.key_store import Descendants, KeyRow, NewKey, Successor
 from lib.identity.models import Principal
 from lib.ids import is_id, new_id
+from lib.kernel.event import Detail
 from lib.services import Services
+from lib.store.conditions import found
 from lib.store.scope import Org
 
 LONGEST_OVERLAP = timedelta(days=30)

@@ -365,11 +365,6 @@ def leak_statements(row: KeyRow, org_id: str, now: datetime) -> list[Statement]:
     return [leaked, *revoke_statements(row, org_id, Descendants.REVOKE, now)]
 
 
-def is_active(org_id: str, key_id: str) -> Statement:
-    """Return the query that finds a key that is not revoked."""
-    return Statement("SELECT 1 FROM api_keys WHERE org_id = ? AND id = ? AND revoked_at IS NULL", (org_id, key_id))
-
-
 @dataclass(frozen=True, slots=True)
 class _OrgId:
     org_id: str

@@ -8,6 +8,7 @@ from lib.identity import api_keys, key_store, rotation
 from lib.identity.context import Context
 from lib.identity.shield import Verdict, network_of
 from lib.services import Services
+from lib.store.conditions import found
 from lib.store.scope import Org
 
 _TOO_MANY = "Too many wrong API keys come from your network. Try again."
@@ -43,7 +44,7 @@ async def report(services: Services, text: str, context: Context) -> None:
         context,
         now,
         target=f"key:{key_id}",
-        only_if=key_store.is_active(org_id, key_id),
+        only_if=found("api_keys", org_id, key_id, active=True),
     )
     row = await key_store.get_key(services.database, org_id, key_id)
     if row is not None:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from lib.audit.differences import Detail, differences
+from lib.audit.differences import differences
 from lib.http.errors import Conflict, NotFound, PreconditionFailed
-from lib.identity import access, changes, invitation_store, member_store, role_store
-from lib.identity.changes import Change
-from lib.identity.context import Context
+from lib.identity import access, invitation_store, member_store, role_store
 from lib.identity.member_store import MemberRow
 from lib.identity.models import SELF, Principal
 from lib.identity.policy import Role
 from lib.ids import is_id
+from lib.kernel.event import Event
+from lib.kernel.work import Work
 from lib.services import Services
 from lib.store.database import Statement
 from lib.store.schema import MembershipRow, RoleRow
+from lib.store.scope import Org
 
 # What is beneath a custom role, and seen nowhere else: what somebody is whose custom role says nothing.
 BASE = Role.VIEWER
@@ -52,67 +53,56 @@ async def custom_role(services: Services, org_id: str, role_id: str) -> RoleRow:
     return row
 
 
-async def change(
-    services: Services, principal: Principal, row: MemberRow, wanted: tuple[str, str | None], context: Context
-) -> MemberRow:
+async def change(services: Services, principal: Principal, row: MemberRow, wanted: tuple[str, str | None]) -> MemberRow:
     """Make a member something else, at once. Raises Forbidden, PreconditionFailed, and Conflict for the last owner."""
     access.require_grant(principal, row.role, row.permissions)
     if wanted == (row.role, row.custom_role_id):
         return row
     role, custom_role_id = wanted
-    org_id = principal.org_id
-    changed = MembershipRow(
-        org_id, row.user_id, role, row.created_at, services.clock.now(), custom_role_id, row.version
-    )
-    details = differences(_part(row), _part(changed))
-    await _make(services, principal, row, "member.changed", [member_store.change(changed)], context, details)
+    work, org_id = services.work(principal.actor), principal.org_id
+    changed = MembershipRow(org_id, row.user_id, role, row.created_at, work.now, custom_role_id, row.version)
+    await _commit(services, work, org_id, row, "member.changed", changed, [member_store.change(changed)])
     return await get(services, org_id, row.user_id)
 
 
-async def remove(services: Services, principal: Principal, row: MemberRow, context: Context) -> None:
+async def remove(services: Services, principal: Principal, row: MemberRow) -> None:
     """End somebody's membership, at once. Raises Forbidden, PreconditionFailed, and Conflict for the last owner."""
     access.require_grant(principal, row.role, row.permissions)
-    await _end(services, principal, row, "member.removed", context)
+    await _end(services, principal, row, "member.removed")
 
 
-async def leave(services: Services, principal: Principal, org_id: str, context: Context) -> None:
+async def leave(services: Services, principal: Principal, org_id: str) -> None:
     """End one's own membership. Raises NotFound, and Conflict for the last owner."""
     own = access.own_org(principal, SELF, org_id)
-    await _end(services, principal, await get(services, own, str(principal.user_id)), "member.left", context)
+    await _end(services, principal, await get(services, own, str(principal.user_id)), "member.left")
 
 
-async def _end(services: Services, principal: Principal, row: MemberRow, action: str, context: Context) -> None:
-    org_id = principal.org_id
-    sent = invitation_store.end_of_member(org_id, row.user_id, row.email, services.clock.now())
+async def _end(services: Services, principal: Principal, row: MemberRow, name: str) -> None:
+    work, org_id = services.work(principal.actor), principal.org_id
+    sent = invitation_store.end_of_member(org_id, row.user_id, row.email, work.now)
     gone = [*member_store.remove(org_id, row.user_id, row.version), sent]
-    await _make(services, principal, row, action, gone, context, differences(_part(row), None))
+    await _commit(services, work, org_id, row, name, None, gone)
 
 
-async def _make(
+async def _commit(
     services: Services,
-    principal: Principal,
+    work: Work,
+    org_id: str,
     row: MemberRow,
-    action: str,
-    statements: list[Statement],
-    context: Context,
-    details: Mapping[str, Detail],
+    name: str,
+    new: MembershipRow | None,
+    statements: Sequence[Statement],
 ) -> None:
-    org_id = principal.org_id
+    """Make a change of a member. Raises the error that tells why nothing was done."""
+    event = Event(name, Org(org_id), f"user:{row.user_id}", differences(_part(row), new and _part(new)))
     only_if = member_store.may_change(org_id, row.user_id, row.version)
-    change = Change(action, f"user:{row.user_id}", only_if, statements, details)
-    if not await changes.make(services, org_id, principal.actor, change, context):
-        await _refuse(services, org_id, row)
-    await services.gates.accounts_changed(org_id)
+    if await work.commit(event, *statements, only_if=only_if):
+        return
+    if (await get(services, org_id, row.user_id)).version != row.version:
+        raise PreconditionFailed()
+    raise Conflict("An organisation has an owner. Make somebody else an owner first.", code="last_owner")
 
 
 def _part(row: MemberRow | MembershipRow) -> Mapping[str, str | None]:
     """Return what somebody is in the organisation: nothing that is the person's own."""
     return {"role": row.role, "custom_role": row.custom_role_id}
-
-
-async def _refuse(services: Services, org_id: str, row: MemberRow) -> None:
-    """Raise the error that tells why nothing was done."""
-    now = await get(services, org_id, row.user_id)
-    if now.version != row.version:
-        raise PreconditionFailed()
-    raise Conflict("An organisation has an owner. Make somebody else an owner first.", code="last_owner")

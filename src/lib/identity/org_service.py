@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from lib.admission.windows import is_zone
-from lib.audit.audit_store import found_org
 from lib.audit.differences import differences
 from lib.audit.noting import noting
 from lib.http.errors import Conflict, NotFound, PreconditionFailed, UnprocessableEntity
@@ -14,6 +13,7 @@ from lib.identity.context import Context
 from lib.identity.models import Principal
 from lib.ids import new_id
 from lib.services import Services
+from lib.store.conditions import found_owner
 from lib.store.schema import OrgRow
 from lib.store.scope import Joining
 
@@ -86,7 +86,7 @@ async def update(services: Services, principal: Principal, row: OrgRow, wanted: 
         admission=wanted.admission,
         updated_at=now,
     )
-    unchanged = found_org(principal.org_id, row.version)
+    unchanged = found_owner("orgs", principal.org_id, row.version)
     details = {"require_second_factor": wanted.require_second_factor, **differences(row, changed)}
     noted = noting(services, principal, "org.updated", f"org:{row.id}", before=unchanged, details=details)
     if not await org_store.update_org(noted, changed, row.version):

@@ -7,8 +7,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
-from lib.audit.differences import Detail
 from lib.identity.context import Context
+from lib.kernel.event import Detail
 from lib.store.database import Statement
 from lib.store.schema import InvitationRow, UserRow
 

@@ -2,75 +2,76 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 
-from lib.audit.differences import Detail, differences
+from lib.audit.differences import differences
 from lib.http.errors import Conflict, PreconditionFailed
-from lib.identity import access, changes, role_store
-from lib.identity.changes import Change
-from lib.identity.context import Context
+from lib.identity import access, role_store
 from lib.identity.member_service import BASE
 from lib.identity.models import Principal
 from lib.ids import new_id
+from lib.kernel.event import Detail, Event
 from lib.services import Services
+from lib.store.conditions import found
 from lib.store.database import ForeignKeyViolation, Statement, UniqueViolation
 from lib.store.schema import RoleRow
+from lib.store.scope import Org
 
 
-async def create(
-    services: Services, principal: Principal, name: str, permissions: frozenset[str], context: Context
-) -> RoleRow:
+async def create(services: Services, principal: Principal, name: str, permissions: frozenset[str]) -> RoleRow:
     """Make a role. Raises Forbidden where it would give more than the caller has; Conflict for a name that is taken."""
     access.require_grant(principal, BASE, permissions)
-    now = services.clock.now()
-    row = RoleRow(new_id(now), principal.org_id, name, permissions, 1, now, now)
-    only_if, made = role_store.may_insert(row.org_id), differences(None, row)
-    if not await _make(services, principal, row, "role.created", only_if, role_store.insert(row), context, made):
+    work = services.work(principal.actor)
+    row = RoleRow(new_id(work.now), principal.org_id, name, permissions, 1, work.now, work.now)
+    event, only_if = _event("role.created", row, differences(None, row)), role_store.may_insert(row.org_id)
+    with _own_name():
+        made = await work.commit(event, role_store.insert(row), only_if=only_if)
+    if not made:
         raise Conflict(f"An organisation has at most {role_store.MOST_ROLES} roles.", code="too_many_roles")
     return row
 
 
 async def update(
-    services: Services, principal: Principal, row: RoleRow, name: str, permissions: frozenset[str], context: Context
+    services: Services, principal: Principal, row: RoleRow, name: str, permissions: frozenset[str]
 ) -> RoleRow:
     """Change a role, and at once what those may do who have it. Raises PreconditionFailed when somebody was first."""
     access.require_grant(principal, BASE, row.permissions)
     access.require_grant(principal, BASE, permissions)
-    changed = replace(row, name=name, permissions=permissions, updated_at=services.clock.now())
-    only_if, written = role_store.is_at(row.org_id, row.id, row.version), role_store.update(changed)
-    details = differences(row, changed)
-    if not await _make(services, principal, changed, "role.changed", only_if, written, context, details):
+    work = services.work(principal.actor)
+    changed = replace(row, name=name, permissions=permissions, updated_at=work.now)
+    event = _event("role.changed", changed, differences(row, changed))
+    with _own_name():
+        updated = await work.commit(event, role_store.update(changed), only_if=_unchanged(row))
+    if not updated:
         raise PreconditionFailed()
-    await services.gates.accounts_changed(principal.org_id)
     return replace(changed, version=row.version + 1)
 
 
-async def delete(services: Services, principal: Principal, row: RoleRow, context: Context) -> None:
+async def delete(services: Services, principal: Principal, row: RoleRow) -> None:
     """Delete a role, and the invitations to it. Raises Conflict while a member has it."""
     access.require_grant(principal, BASE, row.permissions)
-    only_if = role_store.is_at(row.org_id, row.id, row.version)
-    gone = role_store.delete(row.org_id, row.id, row.version)
+    event, gone = _event("role.deleted", row, differences(row, None)), role_store.delete(row)
     try:
-        deleted = await _make(services, principal, row, "role.deleted", only_if, gone, context, differences(row, None))
+        deleted = await services.work(principal.actor).commit(event, gone, only_if=_unchanged(row))
     except ForeignKeyViolation:
         raise Conflict("Some members have this role. Give them another first.", code="role_in_use") from None
     if not deleted:
         raise PreconditionFailed()
 
 
-async def _make(
-    services: Services,
-    principal: Principal,
-    row: RoleRow,
-    action: str,
-    only_if: Statement,
-    statement: Statement,
-    context: Context,
-    details: Mapping[str, Detail],
-) -> bool:
-    change = Change(action, f"role:{row.id}", only_if, [statement], {"name": row.name, **details})
+def _event(name: str, row: RoleRow, details: Mapping[str, Detail]) -> Event:
+    return Event(name, Org(row.org_id), f"role:{row.id}", {"name": row.name, **details})
+
+
+def _unchanged(row: RoleRow) -> Statement:
+    return found("roles", row.org_id, row.id, row.version)
+
+
+@contextmanager
+def _own_name() -> Iterator[None]:
     try:
-        return await changes.make(services, row.org_id, principal.actor, change, context)
+        yield
     except UniqueViolation:
         raise Conflict("There is a role of this name already.", code="name_taken") from None

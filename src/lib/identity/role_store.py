@@ -41,11 +41,6 @@ def insert(row: RoleRow) -> Statement:
     )
 
 
-def is_at(org_id: str, role_id: str, version: int) -> Statement:
-    """Return the question whether a role is still at `version`."""
-    return Statement("SELECT 1 FROM roles WHERE org_id = ? AND id = ? AND version = ?", (org_id, role_id, version))
-
-
 def update(row: RoleRow) -> Statement:
     """Return the statement that writes the name and permissions of a role that is still at the row's version."""
     return Statement(
@@ -55,6 +50,6 @@ def update(row: RoleRow) -> Statement:
     )
 
 
-def delete(org_id: str, role_id: str, version: int) -> Statement:
-    """Return the statement that deletes a role that is still at `version`. One that a member has is not deleted."""
-    return Statement("DELETE FROM roles WHERE org_id = ? AND id = ? AND version = ?", (org_id, role_id, version))
+def delete(row: RoleRow) -> Statement:
+    """Return the statement that deletes a role still at the row's version. One that a member has is not deleted."""
+    return Statement("DELETE FROM roles WHERE org_id = ? AND id = ? AND version = ?", (row.org_id, row.id, row.version))

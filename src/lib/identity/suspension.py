@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from lib.audit.differences import Detail, differences
+from lib.audit.differences import differences
 from lib.audit.events import org_event, person_event
 from lib.http.errors import NotFound
 from lib.identity import key_store, person_store, suspension_store
 from lib.identity.suspension_store import OperatorsOrg, OperatorsPerson
+from lib.kernel.event import Detail
 from lib.services import Services
 from lib.store.scope import Org, Person
 

@@ -64,11 +64,6 @@ def insert(row: TeamRow) -> Statement:
     )
 
 
-def is_at(org_id: str, team_id: str, version: int) -> Statement:
-    """Return the question whether a team is still at `version`."""
-    return Statement("SELECT 1 FROM teams WHERE org_id = ? AND id = ? AND version = ?", (org_id, team_id, version))
-
-
 def rename(row: TeamRow) -> Statement:
     """Return the statement that writes the name of a team that is still at the row's version."""
     return Statement(
@@ -77,9 +72,9 @@ def rename(row: TeamRow) -> Statement:
     )
 
 
-def delete(org_id: str, team_id: str, version: int) -> Statement:
-    """Return the statement that deletes a team that is still at `version`; its members stay the organisation's."""
-    return Statement("DELETE FROM teams WHERE org_id = ? AND id = ? AND version = ?", (org_id, team_id, version))
+def delete(row: TeamRow) -> Statement:
+    """Return the statement that deletes a team still at the row's version; its members stay the organisation's."""
+    return Statement("DELETE FROM teams WHERE org_id = ? AND id = ? AND version = ?", (row.org_id, row.id, row.version))
 
 
 # Of a member who is not in the team yet, while there is room.
@@ -91,31 +86,31 @@ _JOINABLE = (
 )
 
 
-def may_join(org_id: str, team_id: str, user_id: str) -> Statement:
+def may_join(row: TeamRow, user_id: str) -> Statement:
     """Return the question whether a member may come into a team in which it is not yet."""
-    return Statement(f"SELECT 1{_JOINABLE}", _joining(org_id, team_id, user_id))
+    return Statement(f"SELECT 1{_JOINABLE}", _joining(row, user_id))
 
 
-def join(org_id: str, team_id: str, user_id: str, now: datetime) -> Statement:
+def join(row: TeamRow, user_id: str, now: datetime) -> Statement:
     """Return the statement that puts a member into a team in which it is not yet, while there is room."""
     sql = (
         "INSERT INTO team_members (org_id, team_id, user_id, created_at, updated_at)"
         f" SELECT memberships.org_id, teams.id, memberships.user_id, ?, ?{_JOINABLE}"
     )
-    return Statement(sql, (now, now, *_joining(org_id, team_id, user_id)))
+    return Statement(sql, (now, now, *_joining(row, user_id)))
 
 
-def is_in(org_id: str, team_id: str, user_id: str) -> Statement:
+def is_in(row: TeamRow, user_id: str) -> Statement:
     """Return the question whether somebody is in a team."""
     sql = "SELECT 1 FROM team_members WHERE org_id = ? AND team_id = ? AND user_id = ?"
-    return Statement(sql, (org_id, team_id, user_id))
+    return Statement(sql, (row.org_id, row.id, user_id))
 
 
-def part(org_id: str, team_id: str, user_id: str) -> Statement:
+def part(row: TeamRow, user_id: str) -> Statement:
     """Return the statement that takes somebody out of a team."""
     sql = "DELETE FROM team_members WHERE org_id = ? AND team_id = ? AND user_id = ?"
-    return Statement(sql, (org_id, team_id, user_id))
+    return Statement(sql, (row.org_id, row.id, user_id))
 
 
-def _joining(org_id: str, team_id: str, user_id: str) -> tuple[str | int, ...]:
-    return (org_id, user_id, team_id, org_id, team_id, MOST_MEMBERS, org_id, team_id, user_id)
+def _joining(row: TeamRow, user_id: str) -> tuple[str | int, ...]:
+    return (row.org_id, user_id, row.id, row.org_id, row.id, MOST_MEMBERS, row.org_id, row.id, user_id)

@@ -30,11 +30,11 @@ from lib.admission.watch import Watch
 from lib.audit import audit_store
 from lib.audit.audit_store import AuditFilter
 from lib.audit.chain import Log
-from lib.audit.events import OK
 from lib.clock import SystemClock
 from lib.config import read_place
 from lib.failures import MOST_REASON, Failure
 from lib.http.errors import Unavailable
+from lib.kernel.event import OK, Policy, policy_of
 from lib.runtime import inside, log
 from lib.runtime.archive import archive_of
 from lib.runtime.environment import variable_reader
@@ -49,8 +49,6 @@ RETRY_MS = 2_000
 # How often a gate with calls looks for changes in the store that nobody has told it.
 LOOK_MS = 60_000
 MOST_EVENTS = 100
-# What concerns nobody's account that may be known by now: new keys; and rules, which `Gate.rules` tells by itself.
-_NEWS = ("key.created", "key.minted", "limit.", "budget.")
 
 
 # So long a broken object refuses, until it is thrown away: its alarm must be on disk first.
@@ -247,19 +245,19 @@ class Gate(DurableObject):
         database, known = self._store.open(), self._gate.disk.event()
         try:
             if known is None:
-                newest, changes = (await audit_store.head(database, Log.ORG, self._org_id)).seq, set(_NEWS)
+                newest, news = (await audit_store.head(database, Log.ORG, self._org_id)).seq, [Policy.RULES]
             else:
                 found = await audit_store.oldest(database, self._org_id, AuditFilter(), known, MOST_EVENTS)
                 newest = found.rows[-1].seq if found.rows else known
-                changes = {row.action for row in found.rows if row.result == OK}
+                news = [policy_of(row.action) for row in found.rows if row.result == OK]
                 self._look_ms = self._look_ms if found.next is None else 0  # there are more
         except StoreUnavailable:
             return  # the next time
         finally:
             await database.close()
-        if changes:
+        if news:
             await self.rules()
-        if not was_told and not all(action.startswith(_NEWS) for action in changes):
+        if not was_told and any(Policy.ACCOUNTS in each for each in news):
             self._gate.bump()
         self._was_told = False
         if newest != known:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from lib.audit.chain import EMPTY, Event, Head, Link, Log, chain_key, linked
+from lib.audit.chain import EMPTY, Entry, Head, Link, Log, chain_key, linked
 from lib.ids import new_id
 from tests.unit.fakes import NOW
 
@@ -13,9 +13,9 @@ KEY = chain_key("s" * 32)
 ORG_ID = new_id(NOW)
 
 
-def event(number: int = 0, **changes: object) -> Event:
+def event(number: int = 0, **changes: object) -> Entry:
     """Return an event; each number gives another."""
-    made = Event(
+    made = Entry(
         log=Log.ORG,
         owner=ORG_ID,
         id=new_id(NOW),

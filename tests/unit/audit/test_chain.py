@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.audit.chain import EMPTY, Event, Finding, Flaw, Head, Link, Log, chain_key, flaws, link_of, linked
+from lib.audit.chain import EMPTY, Entry, Finding, Flaw, Head, Link, Log, chain_key, flaws, link_of, linked
 from lib.ids import new_id
 from lib.store.schema import AuditEventRow, PersonEventRow
 from tests.unit.audit.entries import KEY, ORG_ID, chain, event
@@ -52,14 +52,14 @@ CHANGES: list[dict[str, Any]] = [
 
 def test_each_part_of_an_event_is_tried() -> None:
     """A new column must be in the hash too."""
-    assert {name for change in CHANGES for name in change} == {field.name for field in fields(Event)}
+    assert {name for change in CHANGES for name in change} == {field.name for field in fields(Entry)}
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: next(iter(change)))
 def test_a_changed_row_is_found(change: dict[str, Any]) -> None:
     """Whatever was changed of it, and only that row is named; another owner's name is a chain of its own."""
     links = chain(3)
-    links[1] = replace(links[1], event=replace(links[1].event, **change))
+    links[1] = replace(links[1], entry=replace(links[1].entry, **change))
     assert (2, Finding.CHANGED) in found(links)
     if "owner" not in change:
         assert found(links) == [(2, Finding.CHANGED)]
@@ -105,7 +105,7 @@ def test_reordered_rows_are_found(order: list[int]) -> None:
 def test_an_own_row_that_is_taken_from_another_chain_is_found() -> None:
     """A row names its owner and its place: a genuine one is genuine nowhere else."""
     links, other = chain(3), chain(3, new_id(NOW))
-    links[1] = replace(other[1], event=replace(other[1].event, owner=ORG_ID))
+    links[1] = replace(other[1], entry=replace(other[1].entry, owner=ORG_ID))
     assert (2, Finding.CHANGED) in found(links)
 
 
@@ -130,13 +130,13 @@ def test_rows_cut_off_at_the_end_are_found_by_an_earlier_head() -> None:
 def test_a_stored_row_is_the_link_that_was_made() -> None:
     """Of either log; a changed `updated_at`, which no hash covers, makes it one that was touched."""
     [link] = chain(1)
-    was = link.event
+    was = link.entry
     parts = (was.id, was.action, was.actor, was.target, was.result, was.address, was.request_id, was.details)
     row = AuditEventRow(ORG_ID, 1, *parts, link.previous_hash, link.hash, was.at, was.at)
     assert link_of(row) == link
     assert not link_of(replace(row, updated_at=was.at + timedelta(seconds=1))).intact
     person = PersonEventRow(ORG_ID, 1, *parts, link.previous_hash, link.hash, was.at, was.at)
-    assert link_of(person) == replace(link, event=replace(was, log=Log.PERSON))
+    assert link_of(person) == replace(link, entry=replace(was, log=Log.PERSON))
 
 
 def test_texts_that_meet_are_not_one_text() -> None:

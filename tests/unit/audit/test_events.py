@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from lib.audit.chain import Log
 from lib.audit.differences import differences
-from lib.audit.events import MOST_FIELDS, MOST_TEXT, EventStatement, details_text, org_event, person_event
+from lib.audit.events import MOST_FIELDS, MOST_TEXT, details_text, entry_of, org_event, person_event
 from lib.identity.api_keys import new_key
 from lib.identity.context import Context
 from lib.ids import new_id
+from lib.kernel.event import EventStatement
 from tests.unit.fakes import NOW
 
 CONTEXT = Context("request", "2001:db8::1", "a browser")
@@ -23,7 +24,7 @@ def test_an_event_of_an_organisation_says_who_did_what_to_which_from_where() -> 
     """And when, and with which result."""
     [made] = org_event("o", "key.revoke", "user:u", CONTEXT, NOW, target="key:k", result="denied", details={"n": 1})
     assert isinstance(made, EventStatement)
-    event = made.event
+    event = entry_of(made)
     assert (event.log, event.owner, event.action, event.actor, event.target) == (
         Log.ORG,
         "o",
@@ -48,7 +49,7 @@ def test_a_person_is_the_actor_of_its_own_events() -> None:
     )
     assert isinstance(own, EventStatement)
     assert isinstance(strange, EventStatement)
-    assert (own.event.actor, strange.event.actor) == ("user:u", "nobody")
+    assert (own.actor, strange.actor) == ("user:u", "nobody")
 
 
 @pytest.mark.parametrize("name", ["password", "new_password", "refresh_token", "client_secret", "code", "Cookie"])
@@ -65,7 +66,7 @@ def test_what_looks_like_a_secret_of_ours_is_hidden() -> None:
     assert json.loads(text) == {"name": "my [secret] key"}
     [made] = org_event("o", "x", "nobody", CONTEXT, NOW, target=f"key:{key}")
     assert isinstance(made, EventStatement)
-    assert made.event.target == "key:[secret]"
+    assert entry_of(made).target == "key:[secret]"
 
 
 @given(st.dictionaries(st.text(max_size=100), st.text(max_size=1000) | st.integers() | st.booleans() | st.none()))
@@ -82,7 +83,7 @@ def test_a_long_target_is_cut_and_an_empty_one_is_none() -> None:
     for target, kept in (("x" * 400, "x" * 300), ("", None)):
         [made] = org_event(new_id(NOW), "x", "nobody", CONTEXT, NOW, target=target)
         assert isinstance(made, EventStatement)
-        assert made.event.target == kept
+        assert entry_of(made).target == kept
 
 
 def test_what_has_changed_is_told_without_secrets() -> None:

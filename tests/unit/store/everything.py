@@ -54,6 +54,7 @@ from lib.identity.context import Context
 from lib.identity.key_store import Descendants
 from lib.ids import new_id
 from lib.services import Services
+from lib.store import conditions
 from lib.store.dialect import time_text
 from lib.store.schema import BudgetAdjustmentRow, BudgetRow, LimitRow
 from lib.store.scope import Org, Person
@@ -164,21 +165,21 @@ async def _usage(services: Services, key: SeededKey) -> None:
     await _audit(services, key.principal.org_id)
 
 
-# Tables with versions whose changes are noted by `lib.audit.noting`.
+# Tables with versions whose changes have a condition.
 _NOTED = ("api_keys", "budgets", "limits", "models")
 
 
 async def _audit(services: Services, org: str) -> None:
     database = services.database
-    conditions = [
+    asked = [
         None,
-        audit_store.found_org(org, 1),
-        audit_store.missing("models", org, "m"),
-        *(audit_store.found(table, org, "x", version) for table in _NOTED for version in (None, 1)),
-        *(audit_store.found("api_keys", org, "x", version, active=True) for version in (None, 1)),
-        audit_store.found("budget_adjustments", org, "x"),
+        conditions.found_owner("orgs", org, 1),
+        conditions.missing("models", org, "m"),
+        *(conditions.found(table, org, "x", version) for table in _NOTED for version in (None, 1)),
+        *(conditions.found("api_keys", org, "x", version, active=True) for version in (None, 1)),
+        conditions.found("budget_adjustments", org, "x"),
     ]
-    for only_if in conditions:
+    for only_if in asked:
         await database.batch(Org(org), org_event(org, "x", "system", Context("r"), NOW, only_if=only_if))
     for wanted in (
         AuditFilter(),

@@ -47,36 +47,36 @@ async def use_organisations(services: Services, org_id: str) -> None:
     await _roles(services, caller, other.id)
     await _teams(services, caller, other.id)
     await _invitations(services, caller)
-    await member_service.remove(services, caller, await member_service.get(services, org_id, other.id), CONTEXT)
+    await member_service.remove(services, caller, await member_service.get(services, org_id, other.id))
     await member_store.list_members(services.database, org_id, "", 20)
     made = await org_service.create(services, caller, "Another", CONTEXT)
     await member_store.list_orgs(services.database, owner.id, "", 20)
     try:
         own = await signed_in(services, made.id, owner.id)
-        await member_service.leave(services, own, made.id, CONTEXT)
+        await member_service.leave(services, own, made.id)
     except HeadgateError:  # its last owner
         return
     raise AssertionError("an organisation was left without an owner")
 
 
 async def _roles(services: Services, caller: Principal, user_id: str) -> None:
-    role = await role_service.create(services, caller, "Auditor", frozenset({"audit:read"}), CONTEXT)
-    role = await role_service.update(services, caller, role, "Auditor", frozenset({"usage:read"}), CONTEXT)
+    role = await role_service.create(services, caller, "Auditor", frozenset({"audit:read"}))
+    role = await role_service.update(services, caller, role, "Auditor", frozenset({"usage:read"}))
     member = await member_service.get(services, caller.org_id, user_id)
-    await member_service.change(services, caller, member, (Role.ADMIN, None), CONTEXT)
+    await member_service.change(services, caller, member, (Role.ADMIN, None))
     await member_service.wanted_role(services, caller, None, role.id)
     await role_store.list_roles(services.database, caller.org_id, "", 20)
-    await role_service.delete(services, caller, role, CONTEXT)
+    await role_service.delete(services, caller, role)
 
 
 async def _teams(services: Services, caller: Principal, user_id: str) -> None:
-    team = await team_service.create(services, caller, "Search", CONTEXT)
-    team = await team_service.rename(services, caller, team, "Finding", CONTEXT)
-    await team_service.add(services, caller, team, user_id, CONTEXT)
-    await team_service.add(services, caller, team, user_id, CONTEXT)
-    await team_service.take_out(services, caller, team, user_id, CONTEXT)
+    team = await team_service.create(services, caller, "Search")
+    team = await team_service.rename(services, caller, team, "Finding")
+    await team_service.add(services, caller, team, user_id)
+    await team_service.add(services, caller, team, user_id)
+    await team_service.take_out(services, caller, team, user_id)
     await team_store.list_teams(services.database, caller.org_id, "", 20)
-    await team_service.delete(services, caller, await team_service.get(services, caller.org_id, team.id), CONTEXT)
+    await team_service.delete(services, caller, await team_service.get(services, caller.org_id, team.id))
 
 
 async def _invitations(services: Services, caller: Principal) -> None:

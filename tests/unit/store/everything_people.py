@@ -33,6 +33,7 @@ from lib.identity.passwords import Cost
 from lib.identity.person_store import PersonRow
 from lib.identity.reauthentication import Proof
 from lib.services import Services
+from lib.store import conditions
 from lib.store.schema import UserRow
 from lib.store.scope import Org
 from tests.unit.fakes import NOW, FakeClock
@@ -66,7 +67,7 @@ async def use_people(services: Services, org_id: str) -> None:
         [account_store.rename(user.id, 1, "x", NOW), second_factor_store.seal_anew(user.id, "x", "y", NOW)],
         "x",
         CONTEXT,
-        only_if=account_store.is_at(user.id, 1),
+        only_if=conditions.found_owner("users", user.id, 1),
     )
     await accounts.change(services, user.id, [account_store.verify_email(user.id, "x", NOW)], "x", CONTEXT)
     await _changes(services, await _again(services, user), mailer)

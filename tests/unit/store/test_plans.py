@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from lib.audit.audit_store import UNPLACED
+from lib.kernel.event import UNPLACED
 from tests.unit.fakes import run
 from tests.unit.source_tree import modules
 from tests.unit.store.everything import use_everything
