@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 
 from lib.audit.audit_store import row_of
-from lib.audit.chain import EMPTY, Event, Log, chain_key, linked
+from lib.audit.chain import EMPTY, Entry, Log, chain_key, linked
 from lib.config import MIN_SECRET_CHARACTERS, AccountConfig
 from lib.identity import api_keys
 from lib.identity.home_store import PERSON_NAME, PERSON_PREFIX
@@ -165,8 +165,8 @@ def statements(made: Credentials | FirstAccess, secret: str) -> str:
 def _born(log: Log, owner: str, secret: str, now: datetime) -> str:
     """Return the SQL of the first row of somebody's audit log, by which the log is known to be whole."""
     target = f"org:{owner}" if log is Log.ORG else None
-    event = Event(log, owner, new_id(now), log.birth, "operator", target, "ok", None, None, "{}", now)
-    row = row_of(linked(chain_key(secret), event, EMPTY))
+    entry = Entry(log, owner, new_id(now), log.birth, "operator", target, "ok", None, None, "{}", now)
+    row = row_of(linked(chain_key(secret), entry, EMPTY))
     shown = {name: time_text(value) if isinstance(value, datetime) else value for name, value in row.items()}
     return _insert(str(log), {name: value for name, value in shown.items() if value is not None})
 
