@@ -26,6 +26,7 @@ from tools.project import RUNTIME, ToolError, local_flags, wrangler_toml
 from tools.vendor import workerd_binary
 
 SECONDS = 60.0
+FILE = "snapshot.bin"
 ENTRY = Path(__file__).with_name("snapshot_entry.py")
 HASH_PATH = "/__snapshot/hash"
 # The reference library's own test vector (test.c of https://github.com/P-H-C/phc-winner-argon2).
@@ -108,7 +109,7 @@ class BareWorkerd:
 def save(folder: Path) -> int:
     """Make `folder`/snapshot.bin; return its size. Raises ToolError with what workerd said."""
     workerd = BareWorkerd(folder, "--python-save-snapshot")
-    file, deadline, seen = folder / "snapshot.bin", time.monotonic() + SECONDS, 0
+    file, deadline, seen = folder / FILE, time.monotonic() + SECONDS, 0
     while not (file.exists() and file.stat().st_size == seen > 0):  # written, and no longer growing
         seen = file.stat().st_size if file.exists() else 0
         workerd.check_alive(deadline)
@@ -123,7 +124,7 @@ def first_answer_seconds(folder: Path, port: int) -> float:
     Then a password is hashed, by a library that is loaded only then. Raises ToolError where that fails.
     """
     started = time.monotonic()
-    workerd = BareWorkerd(folder, "--python-load-snapshot", "snapshot.bin")
+    workerd = BareWorkerd(folder, "--python-load-snapshot", FILE)
     while True:
         try:
             with urllib.request.urlopen(f"http://{HOST}:{port}/healthz", timeout=SECONDS):

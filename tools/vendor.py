@@ -32,7 +32,13 @@ WRAPPER = """\
 #!/bin/sh
 # Made by tools/setup.py: workerd with the packed Python runtime. It dies with the program that started it.
 command=$1; shift
-if [ "$command" = serve ]; then set -- --pyodide-bundle-disk-cache-dir={runtime} "$@"; fi
+if [ "$command" = serve ]; then
+  set -- --pyodide-bundle-disk-cache-dir={runtime} "$@"
+  # A folder with a snapshot.bin: tools/kept_snapshot.py.
+  if [ -n "${{HEADGATE_SNAPSHOT:-}}" ]; then
+    set -- --python-snapshot-dir="$HEADGATE_SNAPSHOT" --python-load-snapshot=snapshot.bin "$@"
+  fi
+fi
 # Miniflare lets workerd choose its ports. Ours are told beforehand, since the edge and the soak must know them. Of
 # wrangler's two workerd processes only the Worker's own asks for port 0.
 for argument; do

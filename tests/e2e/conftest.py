@@ -5,18 +5,21 @@ a test's code → httpx, the openai SDK or a bare socket → Headgate (workerd) 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import httpx
 import pytest
 
-from tests.e2e.support.chosen import STORE
 from tests.e2e.support.headgate import Headgate
 from tests.e2e.support.scripted import ScriptedUpstream
 from tests.e2e.support.sim import SimulatedProvider
+from tests.e2e.support.stacks import Stacks, prepare
 from tests.e2e.support.store import add_organisations
 from tests.seen import LAST, SEEN
 from tools.defects import defects
+from tools.kept_snapshot import kept_snapshot
+from tools.production_project import is_production
 from tools.seed import Credentials
 from tools.stack import Stack
 
@@ -56,13 +59,20 @@ def upstream() -> Iterator[ScriptedUpstream]:
 
 
 @pytest.fixture(scope="session")
-def unstarted(tmp_path_factory: pytest.TempPathFactory, upstream: ScriptedUpstream) -> Iterator[Stack]:
+def stacks(tmp_path_factory: pytest.TempPathFactory) -> Stacks:
+    """Whoever needs a Headgate of its own has it from here."""
+    snapshot = None if is_production(os.environ) else kept_snapshot()  # there the sources are others
+    return Stacks(tmp_path_factory.mktemp, prepare(tmp_path_factory.mktemp("prepared")), snapshot)
+
+
+@pytest.fixture(scope="session")
+def unstarted(stacks: Stacks, upstream: ScriptedUpstream) -> Iterator[Stack]:
     variables = {
         "OPENAI_BASE_URL": f"{upstream.url}/v1",
         "OPENAI_API_KEY": PROVIDER_KEY,
         "CORS_ORIGINS": LISTED,
     }
-    stack = Stack(tmp_path_factory.mktemp("headgate"), store=STORE, variables=variables)
+    stack = stacks.new("headgate", variables=variables)
     yield stack
     stack.stop()  # its PostgreSQL may have been started before it
 
@@ -100,13 +110,13 @@ def sim(stack: Stack, http: httpx.Client) -> SimulatedProvider:
 
 
 @pytest.fixture(scope="session")
-def impatient_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def impatient_stack(stacks: Stacks) -> Iterator[Stack]:
     variables = {
         "UPSTREAM_TIMEOUT_SECONDS": "1",
         "OPENAI_BASE_URL": "http://127.0.0.1:9/v1",
         "OPENAI_API_KEY": PROVIDER_KEY,
     }
-    with Stack(tmp_path_factory.mktemp("impatient"), store=STORE, variables=variables) as stack:
+    with stacks.new("impatient", variables=variables) as stack:
         yield stack
 
 

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.e2e.support.chosen import STORE
 from tests.e2e.support.headgate import Headgate, chat_body
 from tests.e2e.support.names import sim_model
 from tests.e2e.support.poll import until
 from tests.e2e.support.raw import Connection
 from tests.e2e.support.sim import SimulatedProvider
+from tests.e2e.support.stacks import Stacks
 from tests.e2e.support.store import let_their_time_run_out
 from tests.e2e.test_budgets_hold import OUTPUT, budget, recorded, settled, state
 from tests.e2e.test_limits_hold import limit, used
@@ -20,9 +20,9 @@ from tools.stack import Stack
 
 
 @pytest.fixture(scope="module")
-def mortal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def mortal(stacks: Stacks) -> Iterator[Stack]:
     """A Headgate of this module's own, to be killed."""
-    with Stack(tmp_path_factory.mktemp("mortal-budgets"), store=STORE) as stack:
+    with stacks.new("mortal-budgets") as stack:
         yield stack
 
 

@@ -20,14 +20,15 @@ from tests.e2e.support.names import letters, sim_model
 from tests.e2e.support.poll import until
 from tests.e2e.support.shapes import assert_error
 from tests.e2e.support.sim import SimulatedProvider
+from tests.e2e.support.stacks import Stacks
 from tests.e2e.support.store import break_gates
 from tools.stack import Stack
 
 
 @pytest.fixture(scope="module")
-def forgetful(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def forgetful(stacks: Stacks) -> Iterator[Stack]:
     """A Headgate of this module's own, to be restarted."""
-    with Stack(tmp_path_factory.mktemp("forgetful"), store=STORE) as stack:
+    with stacks.new("forgetful") as stack:
         yield stack
 
 

@@ -17,6 +17,7 @@ from tests.e2e.support.names import letters, sim_model
 from tests.e2e.support.poll import until
 from tests.e2e.support.raw import Connection
 from tests.e2e.support.sim import SimulatedProvider
+from tests.e2e.support.stacks import Stacks
 from tests.e2e.support.store import calls_under_way, let_their_time_run_out
 from tools.project import ToolError
 from tools.stack import Stack
@@ -25,9 +26,9 @@ ANSWERED = 30
 
 
 @pytest.fixture(scope="module")
-def mortal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A Headgate of this module's own, to be killed."""
-    with Stack(tmp_path_factory.mktemp("mortal"), store=STORE) as stack:
+def mortal(stacks: Stacks) -> Iterator[Stack]:
+    """A Headgate of this module's own, to be killed. It shares nothing with the others, which a test asks about."""
+    with stacks.new_from_nothing("mortal") as stack:
         yield stack
 
 

@@ -12,12 +12,12 @@ import pytest
 
 from lib.identity.api_keys import new_key
 from lib.identity.shield import BURST, RATE
-from tests.e2e.support.chosen import STORE
 from tests.e2e.support.headgate import Headgate
 from tests.e2e.support.log import lines
 from tests.e2e.support.names import sim_model
 from tests.e2e.support.poll import until
 from tests.e2e.support.shapes import assert_error
+from tests.e2e.support.stacks import Stacks
 from tests.e2e.support.store import gates
 from tools.stack import Stack
 
@@ -28,9 +28,9 @@ ELSEWHERE = {"cf-connecting-ip": "198.51.100.7"}
 
 
 @pytest.fixture(scope="module")
-def flooded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def flooded(stacks: Stacks) -> Iterator[Stack]:
     """A Headgate of this module's own: the others' tests come from the same address."""
-    with Stack(tmp_path_factory.mktemp("flooded"), store=STORE) as stack:
+    with stacks.new("flooded") as stack:
         yield stack
 
 

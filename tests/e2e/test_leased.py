@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from tests.e2e.support.chosen import STORE
 from tests.e2e.support.headgate import Headgate, chat_body
 from tests.e2e.support.poll import until
+from tests.e2e.support.stacks import Stacks
 from tests.e2e.support.store import gates
 from tests.e2e.test_budgets_hold import budget, recorded, settled, state
 from tools.stack import Stack
@@ -103,10 +103,10 @@ def test_switched_off_and_on_again(leased: Headgate) -> None:
         until(lambda: settled(leased, budget_id)["spent_nano_usd"] == recorded(leased), "all to be told")
 
 
-def test_a_crash_loses_neither_a_lease_nor_a_call(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_crash_loses_neither_a_lease_nor_a_call(stacks: Stacks) -> None:
     """All gates are killed while a region holds a lease. Then all that the budget covers can be spent, and no more."""
     most = 150_000
-    with Stack(tmp_path_factory.mktemp("mortal-leases"), store=STORE) as mortal, httpx.Client(timeout=60) as http:
+    with stacks.new("mortal-leases") as mortal, httpx.Client(timeout=60) as http:
         own = Headgate(http, mortal.base_url, mortal.api_key)
         admission(own, "leased")
         budget_id = budget(own, most)

@@ -17,6 +17,7 @@ from tests.e2e.support.names import letters, sim_model, upstream_name
 from tests.e2e.support.poll import until
 from tests.e2e.support.raw import Connection
 from tests.e2e.support.shapes import assert_error
+from tests.e2e.support.stacks import Stacks
 from tools.stack import Stack
 
 LEDGER, EXPORT = "/api/v1/ledger", "/api/v1/ledger/export"
@@ -46,9 +47,9 @@ def add_records(stack: Stack, org: str, model: str, number: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def own_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def own_stack(stacks: Stacks) -> Iterator[Stack]:
     """A stack whose rows a test may write and spoil."""
-    with Stack(tmp_path_factory.mktemp("ledger"), store=STORE) as stack:
+    with stacks.new("ledger") as stack:
         yield stack
 
 

@@ -18,11 +18,11 @@ import pytest
 
 from lib.ids import new_id
 from lib.store.dialect import time_text
-from tests.e2e.support.chosen import STORE
 from tests.e2e.support.headgate import Headgate, Json
 from tests.e2e.support.log import told
 from tests.e2e.support.names import sim_model
 from tests.e2e.support.poll import until
+from tests.e2e.support.stacks import Stacks
 from tests.e2e.support.store import archived, kept_in_gates, stored_records
 from tools.stack import Stack
 
@@ -33,10 +33,10 @@ SECONDS = 20
 
 
 @pytest.fixture(scope="module")
-def ledger_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def ledger_stack(stacks: Stacks) -> Iterator[Stack]:
     """A Headgate of this module's own, to be killed and to have its records moved into the past."""
     variables = {"LEDGER_RETENTION_DAYS": str(KEEP_DAYS)}
-    with Stack(tmp_path_factory.mktemp("ledger"), store=STORE, variables=variables) as stack:
+    with stacks.new("ledger", variables=variables) as stack:
         yield stack
 
 

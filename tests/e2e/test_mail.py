@@ -15,11 +15,10 @@ import pytest
 
 from lib.failures import Failure
 from tests.e2e.support import log
-from tests.e2e.support.chosen import STORE
 from tests.e2e.support.headgate import Headgate
 from tests.e2e.support.names import letters
 from tests.e2e.support.poll import until
-from tools.stack import Stack
+from tests.e2e.support.stacks import Stacks
 
 PASSWORD, NEW_PASSWORD = "nine lives for cats", "eight arms for squids"
 API_KEY = "re_a-key-that-no-log-may-hold"
@@ -111,9 +110,7 @@ def provider() -> Iterator[str]:
     thread.join()
 
 
-def test_a_providers_api_takes_mails(
-    tmp_path_factory: pytest.TempPathFactory, http: httpx.Client, provider: str
-) -> None:
+def test_a_providers_api_takes_mails(stacks: Stacks, http: httpx.Client, provider: str) -> None:
     """With our key; tried again as the same mail; and a refusal is told in the log, without address, link or key."""
     variables = {
         "MAIL": "http",
@@ -121,7 +118,7 @@ def test_a_providers_api_takes_mails(
         "MAIL_API_URL": provider,
         "MAIL_API_KEY": API_KEY,
     }
-    with Stack(tmp_path_factory.mktemp("http-mail"), store=STORE, variables=variables) as stack:
+    with stacks.new("http-mail", variables=variables) as stack:
         assert http.get(f"{stack.base_url}/dev/outbox").status_code == 404
         Provider.failures[:] = [500]
         email = sign_up(http, stack.base_url)
@@ -139,10 +136,10 @@ def test_a_providers_api_takes_mails(
         assert [word for word in (API_KEY, refused, email, "#token=") if word in said] == []
 
 
-def test_cloudflares_binding_takes_mails(tmp_path_factory: pytest.TempPathFactory, http: httpx.Client) -> None:
+def test_cloudflares_binding_takes_mails(stacks: Stacks, http: httpx.Client) -> None:
     """As wrangler keeps them locally: from whom, to whom, and with both texts."""
     variables = {"MAIL": "cloudflare", "MAIL_FROM": "Headgate <no-reply@b.example>"}
-    with Stack(tmp_path_factory.mktemp("cloudflare-mail"), store=STORE, variables=variables) as stack:
+    with stacks.new("cloudflare-mail", variables=variables) as stack:
         sign_up(http, stack.base_url)
         sent = re.compile(r"Text: (\S+)")
         found = until(lambda: sent.search(log.text(stack)), "what wrangler says of the mail")

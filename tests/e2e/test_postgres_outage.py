@@ -18,6 +18,7 @@ from tests.e2e.support.log import failures
 from tests.e2e.support.names import sim_model
 from tests.e2e.support.poll import until
 from tests.e2e.support.raw import Connection
+from tests.e2e.support.stacks import Stacks
 from tools.postgres import Postgres
 from tools.stack import Stack
 
@@ -29,9 +30,9 @@ OPEN_CONNECTIONS = "SELECT count(*) AS number FROM pg_stat_activity WHERE usenam
 
 
 @pytest.fixture(scope="module")
-def fragile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def fragile(stacks: Stacks) -> Iterator[Stack]:
     """A Headgate of this module's own, whose database may be killed."""
-    with Stack(tmp_path_factory.mktemp("fragile"), store=STORE) as stack:
+    with stacks.new("fragile") as stack:
         yield stack
 
 

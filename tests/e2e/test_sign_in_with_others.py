@@ -16,11 +16,11 @@ import httpx
 import pytest
 
 from tests.e2e.support.browser import Browser
-from tests.e2e.support.chosen import STORE
 from tests.e2e.support.hostile_issuer import HostileIssuer, Script, breaks_off, pours, says, waits
 from tests.e2e.support.issuer import CLIENT_ID, CLIENT_SECRET, Github, Issuer
 from tests.e2e.support.log import after, told
 from tests.e2e.support.names import letters
+from tests.e2e.support.stacks import Stacks
 from tools.ports import free_port
 from tools.stack import Stack
 
@@ -44,7 +44,7 @@ class Place:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory, http: httpx.Client) -> Iterator[Place]:
+def place(stacks: Stacks, http: httpx.Client) -> Iterator[Place]:
     port = free_port()
     base_url = f"http://127.0.0.1:{port}"
     lines: list[str] = []
@@ -68,8 +68,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, http: httpx.Client) -> Itera
         variables |= {"OIDC_GITHUB_URL": github.url, "OIDC_GITHUB_API_URL": github.url}
         for name in ("ACME", "CORP", "GITHUB", "HOSTILE"):
             variables |= {f"OIDC_{name}_CLIENT_ID": CLIENT_ID, f"OIDC_{name}_CLIENT_SECRET": CLIENT_SECRET}
-        folder = tmp_path_factory.mktemp("others")
-        stack = everything.enter_context(Stack(folder, store=STORE, port=port, variables=variables))
+        stack = everything.enter_context(stacks.new("others", port=port, variables=variables))
         yield Place(http, base_url, github, hostile, stack)
 
 

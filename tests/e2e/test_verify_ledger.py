@@ -12,10 +12,10 @@ import httpx
 import pytest
 
 from lib.identity.operator_tokens import new_token
-from tests.e2e.support.chosen import STORE
 from tests.e2e.support.headgate import Headgate, Json
 from tests.e2e.support.names import sim_model
 from tests.e2e.support.shapes import assert_error
+from tests.e2e.support.stacks import Stacks
 from tests.e2e.support.store import add_organisations
 from tools.project import ROOT, VENV_PYTHON
 from tools.stack import Stack
@@ -27,9 +27,9 @@ WINDOWS = ["total", "day", "rolling:3600"]
 
 
 @pytest.fixture(scope="module")
-def own_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def own_stack(stacks: Stacks) -> Iterator[Stack]:
     """A stack whose ledger a test may falsify."""
-    stack = Stack(tmp_path_factory.mktemp("verify"), store=STORE)
+    stack = stacks.new("verify")
     try:
         add_organisations(stack, ORGANISATIONS)
         with stack:
