@@ -59,6 +59,8 @@ CONFIG = Config(
     default_output_tokens=4096,
     ledger_retention_days=90,
 )
+# Made once: a world of a test's own is to be cheap.
+OPENAPI, DOCS_PAGE = json_body.dump(DOCUMENT), docs_page(DOCUMENT)
 
 
 class CoreGates:
@@ -319,8 +321,8 @@ async def _new_world(config: Config, kv: FakeKv) -> World:
         invitations=FakeInvitations(),
         providers={},
         checks={"database": check},
-        openapi=json_body.dump(DOCUMENT),
-        docs_page=docs_page(DOCUMENT),
+        openapi=OPENAPI,
+        docs_page=DOCS_PAGE,
     )
     people = People(hasher, mailer, guard, outbox)
     return World(binding, services, clock, gates, upstream, key, kv, streams, people)
