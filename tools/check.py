@@ -1,4 +1,5 @@
-"""Format, lint, strict types, fresh generated files, agreeing locks, and files that stay readable in size.
+"""Format, lint, strict types, fresh generated files, agreeing locks, the tests that know all of the source, and files
+that stay readable in size.
 
 Usage: python -m tools.check      (in the development environment; `make check` sets it up)
 
@@ -25,6 +26,11 @@ GENERATED = {
     "clients/typescript/headgate.d.ts",
     "src/lib/store/schema.py",
 }
+# What a change anywhere may break: who imports whom, each route's rules, and each statement's rows and plan.
+WHOLE = (
+    *("tests/unit/test_architecture.py", "tests/unit/routes/test_rules.py"),
+    *("tests/unit/store/test_row_shapes.py", "tests/unit/store/test_plans.py"),
+)
 PYTHON_FOLDERS = ("src", "tools", "tests", "bench")
 
 
@@ -34,6 +40,7 @@ def commands() -> dict[str, list[str]]:
     folders = [name for name in PYTHON_FOLDERS if any((ROOT / name).rglob("*.py"))]
     return {
         "types": [python, "-m", "mypy", *folders],
+        "tests of the whole": [python, "-m", "pytest", "-q", "--no-header", "-p", "no:cacheprovider", *WHOLE],
         "types of .ts and .mjs": [str(node.find().node), str(NODE_MODULES / "typescript" / "bin" / "tsc")],
         "generated files": [python, "-m", "tools.generated", "--check"],
         "locks": [python, "-m", "tools.agreement"],
