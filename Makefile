@@ -2,10 +2,10 @@
 PYTHON ?= python3
 VENV_PYTHON := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help setup dev test check fix types bench soak deploy update lock clean
+.PHONY: help setup dev test test-fast check fix types bench soak deploy update lock clean
 
 help: ## say what each command does
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
 
 setup: ## bring everything into ignored folders (the others do it themselves)
 	@$(PYTHON) -m tools.setup
@@ -13,10 +13,13 @@ setup: ## bring everything into ignored folders (the others do it themselves)
 dev: ## run Headgate here; takes PORT, STATE, STORE (d1, postgres), ENV_FILE and PRODUCTION=1
 	@exec $(PYTHON) -m tools.dev --exit-with-parent
 
-test: ## every test: units, the simulated provider, then the Worker on the real runtime with each store
+test: ## every test: units, the stores' contract, and the Worker on the real runtime with each store
 	@$(PYTHON) -m tools.test
 
-check: setup ## format, lint, types, generated files, locks
+test-fast: ## units, and the contract of one store
+	@$(PYTHON) -m tools.test --fast
+
+check: setup ## format, lint, types, generated files, locks, and the tests that know all of the source
 	@$(VENV_PYTHON) -m tools.check
 
 fix: setup ## make generated files anew, format, and mend what the linter can

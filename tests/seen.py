@@ -10,7 +10,6 @@ from routes import ROUTES
 
 ROUTER = Router(ROUTES)
 DOCUMENT = document(ROUTES)
-LAST = "test_every_status_that_any_test_saw_is_declared"
 
 
 class Seen:

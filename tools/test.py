@@ -1,10 +1,10 @@
 """Set everything up and run every test.
 
-Usage: python3 -m tools.test
+Usage: python3 -m tools.test [--fast]
 
-Units on CPython, and beside them, on another core, the simulated provider's own and the contract of the stores; then
-the Worker on the real runtime, once for each store, and some of it as in production. All run, also when one has failed;
-the exit code says whether all passed.
+Units on CPython, the simulated provider's own, the contract of the stores, and the Worker on the real runtime with each
+store, some at a time; some of it as in production; then, alone, what measures time. All run, also when one has failed;
+the exit code says whether all passed. `--fast` leaves out what takes minutes: it runs units, and D1's contract.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections import deque
+from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import IO
 
@@ -23,8 +25,9 @@ from tools.project import ROOT, VENV_PYTHON, ToolError
 from tools.setup import set_up
 from tools.state import STORES
 
-AT_THE_SAME_TIME = 2  # so many suites run while the first does; those behind them need the machine for themselves
-STORE = "HEADGATE_TEST_STORE"  # tests/e2e reads it
+AT_THE_SAME_TIME = 3  # so many suites: each waits a good part of its time
+SLOWEST = 10  # tests of a suite that it names at its end
+STORE = "HEADGATE_TEST_STORE"  # tests/e2e and tests/contract read it
 # What is run once more as in production (docs/production.md). Overload is left to the soak: its answer is a 503.
 IN_PRODUCTION = {"PRODUCTION": "1", "PRODUCTION_OVERLOAD_SECONDS": "0", STORE: "d1"}
 ORDINARY = "tests/e2e/ordinary/test_one_after_another.py::test_each_call_that_fits_is_let_in_and_no_other"
@@ -37,15 +40,20 @@ CHOSEN = (
 
 @dataclass(frozen=True)
 class Suite:
-    """A folder of tests, the command that runs it, and what it adds to the environment."""
+    """Tests, the command that runs them, and what it adds to the environment.
+
+    `alone`: nothing else runs meanwhile. `is_fast`: it takes a minute or two.
+    """
 
     name: str
     command: list[str]
     variables: dict[str, str] = field(default_factory=dict)
+    alone: bool = False
+    is_fast: bool = False
 
 
-def pytest_of(*folders: str) -> list[str]:
-    return [str(VENV_PYTHON), "-m", "pytest", "-q", *folders]
+def pytest_of(*arguments: str) -> list[str]:
+    return [str(VENV_PYTHON), "-m", "pytest", "-q", f"--durations={SLOWEST}", *arguments]
 
 
 def by_node(folder: str) -> list[str]:
@@ -53,68 +61,77 @@ def by_node(folder: str) -> list[str]:
 
 
 def suites() -> list[Suite]:
+    """The longest first: so none is left behind when the others have ended."""
+    e2e, measuring = "tests/e2e", ("-m", "alone or last")
     return [
-        Suite("tests/unit", pytest_of("tests/unit")),
-        Suite("tests/sim", by_node("tests/sim")),
-        Suite("tests/contract", pytest_of("tests/contract")),
-        Suite("tests/plane", by_node("tests/plane")),
-        *(Suite(f"tests/e2e on {store}", pytest_of("tests/e2e"), {STORE: store}) for store in STORES),
-        Suite("some of tests/e2e as in production", pytest_of(*CHOSEN), IN_PRODUCTION),
+        *(Suite(f"{e2e} on {store}", pytest_of(e2e, "-m", "not alone"), {STORE: store}) for store in STORES),
+        *(
+            Suite(f"tests/contract on {store}", pytest_of("tests/contract"), {STORE: store}, is_fast=store == "d1")
+            for store in STORES
+        ),
+        Suite("tests/unit", pytest_of("tests/unit"), is_fast=True),
+        Suite(f"some of {e2e} as in production", pytest_of(*CHOSEN), IN_PRODUCTION),
+        Suite("tests/sim", by_node("tests/sim"), is_fast=True),
+        Suite("tests/plane", by_node("tests/plane"), is_fast=True),
+        Suite(f"what measures time in {e2e}", pytest_of(e2e, *measuring), {STORE: "d1"}, alone=True),
     ]
 
 
-def passes(suite: Suite) -> bool:
-    print(f"== {suite.name}", flush=True)
-    return subprocess.run(suite.command, cwd=ROOT, env=_environment(suite), check=False).returncode == 0
+class Running:
+    """A suite that runs. What it says is shown when it has ended, in one piece."""
 
-
-@dataclass
-class Beside:
-    """A suite that runs beside others. What it says is shown when it has ended, in one piece."""
-
-    suite: Suite
-    process: subprocess.Popen[bytes]
-    said: IO[bytes]
-
-    def passes(self) -> bool:
-        code = self.process.wait()
-        self.said.seek(0)
-        print(f"== {self.suite.name}\n{self.said.read().decode(errors='replace')}", end="", flush=True)
-        return code == 0
-
-
-@contextmanager
-def beside(suite: Suite) -> Iterator[Beside]:
-    """Run a suite in the background; it ends with the block."""
-    print(f"== {suite.name}: beside the next ones", flush=True)
-    with tempfile.TemporaryFile() as said:
-        process = subprocess.Popen(
+    def __init__(self, suite: Suite) -> None:
+        self.suite = suite
+        self._started = time.monotonic()
+        self._said: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed in `stop`
+        self._process = subprocess.Popen(
             suite.command,
             cwd=ROOT,
-            env=_environment(suite),
+            env={**node.environment(node.find()), **suite.variables},
             stdin=subprocess.DEVNULL,
-            stdout=said,
+            stdout=self._said,
             stderr=subprocess.STDOUT,
         )
-        try:
-            yield Beside(suite, process, said)
-        finally:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
+        print(f"== {suite.name}: begun", flush=True)
+
+    def passed(self) -> bool | None:
+        """None while it runs."""
+        code = self._process.poll()
+        return None if code is None else code == 0
+
+    def show(self) -> None:
+        self._said.seek(0)
+        took = time.monotonic() - self._started
+        print(f"== {self.suite.name}: {took:.0f} s\n{self._said.read().decode(errors='replace')}", end="", flush=True)
+
+    def stop(self) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+        self._said.close()
 
 
-def _environment(suite: Suite) -> dict[str, str]:
-    return {**node.environment(node.find()), **suite.variables}
+def run(suites: Iterable[Suite], at_the_same_time: int) -> dict[str, bool]:
+    """Run suites, so many at a time; return by name whether each passed. None goes on when this is interrupted."""
+    waiting, running, passed = deque(suites), list[Running](), dict[str, bool]()
+    with ExitStack() as ends:
+        while waiting or running:
+            while waiting and len(running) < at_the_same_time:
+                running.append(Running(waiting.popleft()))
+                ends.callback(running[-1].stop)
+            for one in [one for one in running if one.passed() is not None]:
+                one.show()
+                passed[one.suite.name] = bool(one.passed())
+                running.remove(one)
+            time.sleep(0.05)
+    return passed
 
 
-def main() -> int:
+def main(*, fast: bool = False) -> int:
     set_up(postgres=True)
-    first, *others = listed = suites()
-    with beside(first) as running:
-        passed = {suite.name: passes(suite) for suite in others[:AT_THE_SAME_TIME]}
-        passed[first.name] = running.passes()
-    passed |= {suite.name: passes(suite) for suite in others[AT_THE_SAME_TIME:]}
+    listed = [suite for suite in suites() if suite.is_fast or not fast]
+    passed = run((suite for suite in listed if not suite.alone), AT_THE_SAME_TIME)
+    passed |= run((suite for suite in listed if suite.alone), 1)
     failed = [suite.name for suite in listed if not passed[suite.name]]
     if failed:
         print(f"test: failed: {', '.join(failed)}", file=sys.stderr)
@@ -122,9 +139,9 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    flags(__doc__)
+    options = flags(__doc__, fast="leave out what takes minutes")
     try:
-        sys.exit(main())
+        sys.exit(main(fast=options.fast))
     except ToolError as error:
         sys.exit(f"test: {error}")
     except KeyboardInterrupt:

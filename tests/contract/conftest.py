@@ -1,7 +1,11 @@
-"""Real databases: one PostgreSQL server for all tests, and D1 under wrangler in folders of its own."""
+"""Real databases: one PostgreSQL server for all tests, and D1 under wrangler in folders of its own.
+
+`HEADGATE_TEST_STORE` chooses the tests of one store, and each test belongs to exactly one; without it all are run.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,7 +26,27 @@ from tests.contract.support.store_fixtures import (  # noqa: F401 - fixtures of 
     target,
 )
 from tools.postgres import Postgres
-from tools.state import STORES, State, Store
+from tools.state import STORES, State, Store, store_named
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what belongs to the other store."""
+    chosen = os.environ.get("HEADGATE_TEST_STORE")
+    if chosen:
+        store = store_named(chosen)
+        config.hook.pytest_deselected(items=[item for item in items if store_of(item) != store])
+        items[:] = [item for item in items if store_of(item) == store]
+
+
+def store_of(item: pytest.Item) -> Store:
+    """The store that a test is about. Whatever is about none belongs to D1's."""
+    callspec = getattr(item, "callspec", None)
+    tried_on = [str(value) for value in callspec.params.values()] if callspec is not None else []
+    if any(value in tried_on for value in ("d1", "sqlite")):
+        return "d1"
+    used = set(getattr(item, "fixturenames", ()))
+    only = "postgres" in used and not used & {"store_worker", "target", "real_target"}
+    return "postgres" if only or any(value.startswith("postgres") for value in tried_on) else "d1"
 
 
 @pytest.fixture(scope="session")

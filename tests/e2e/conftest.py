@@ -11,12 +11,13 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from tests.e2e.support.chosen import STORE
 from tests.e2e.support.headgate import Headgate
 from tests.e2e.support.scripted import ScriptedUpstream
 from tests.e2e.support.sim import SimulatedProvider
 from tests.e2e.support.stacks import Stacks, prepare
 from tests.e2e.support.store import add_organisations
-from tests.seen import LAST, SEEN
+from tests.seen import SEEN
 from tools.defects import defects
 from tools.kept_snapshot import kept_snapshot
 from tools.production_project import is_production
@@ -29,9 +30,11 @@ LISTED = "https://listed.example"  # an origin whose pages may call the shared H
 SPARE_ORGANISATIONS = 110
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What all tests saw is judged behind them."""
-    items.sort(key=lambda item: item.name == LAST)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On PostgreSQL, leave out what does not depend on the store."""
+    left = {item for item in items if STORE != "d1" and item.get_closest_marker("once") is not None}
+    config.hook.pytest_deselected(items=list(left))
+    items[:] = [item for item in items if item not in left]
 
 
 def _note(answer: httpx.Response) -> None:

@@ -6,9 +6,13 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from tests.e2e.support.headgate import Headgate
 from tests.e2e.support.shapes import assert_error
 from tests.e2e.test_budgets_hold import INPUT, OUTPUT, budget, recorded, settled, state
+
+pytestmark = pytest.mark.once
 
 MODEL, ZONES = "sim/chat-chunks8", ("Pacific/Kiritimati", "Asia/Tokyo", "Etc/GMT+12", "UTC")
 OWN = "/api/v1/orgs/current"

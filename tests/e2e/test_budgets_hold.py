@@ -15,6 +15,8 @@ from tests.e2e.support.raw import Connection
 from tests.e2e.support.sim import SimulatedProvider
 from tools.stack import Stack
 
+pytestmark = pytest.mark.once
+
 NATIVE: Json = {"stream": True, "stream_options": {"include_usage": True}}
 INPUT, OUTPUT = 100, 400  # what the simulated provider's models cost, in nano-dollars a token
 

@@ -15,6 +15,8 @@ from tests.e2e.support.raw import Connection
 from tests.e2e.support.scripted import Call, ScriptedUpstream, stream_head
 from tests.e2e.support.sim import Cancellation, SimulatedProvider
 
+pytestmark = [pytest.mark.alone, pytest.mark.once]
+
 WITH_USAGE: dict[str, Any] = {"stream_options": {"include_usage": True}}
 HOW = pytest.mark.parametrize("how", ["fin", "rst"])
 PATHS = pytest.mark.parametrize("more", [WITH_USAGE, {}], ids=["native", "filtered"])

@@ -13,6 +13,8 @@ from tests.e2e.support.sim import SimulatedProvider
 from tests.e2e.test_budgets_hold import budget, settled
 from tests.e2e.test_openai_sdk_chat import HELLO, said
 
+pytestmark = pytest.mark.once
+
 COST, LEFT = "x-headgate-cost", "x-headgate-budget-remaining"
 ASK = {"x-headgate-stream-cost": "true"}
 

@@ -21,6 +21,8 @@ from tests.e2e.support.stacks import Stacks
 from tests.e2e.support.store import gates
 from tools.stack import Stack
 
+pytestmark = [pytest.mark.alone, pytest.mark.once]
+
 REQUESTS = 2_000
 CALLERS = 32
 # Cloudflare writes this header itself. Here nobody does, and a client may: so a test can come from elsewhere.

@@ -16,6 +16,8 @@ from tests.e2e.support.poll import until
 from tests.e2e.support.raw import Connection
 from tools.stack import Stack
 
+pytestmark = [pytest.mark.alone, pytest.mark.once]
+
 CALLERS = 100
 
 

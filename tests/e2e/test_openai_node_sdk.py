@@ -11,6 +11,8 @@ from tools import node
 from tools.project import ROOT
 from tools.stack import Stack
 
+pytestmark = pytest.mark.once
+
 PAGE = "https://app.example"
 
 

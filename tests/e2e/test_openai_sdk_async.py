@@ -12,6 +12,8 @@ from tests.e2e.support.headgate import Headgate
 from tests.e2e.support.names import sim_model
 from tests.e2e.support.sim import SimulatedProvider
 
+pytestmark = pytest.mark.once
+
 HELLO: list[ChatCompletionMessageParam] = [{"role": "user", "content": "Say hello."}]
 
 

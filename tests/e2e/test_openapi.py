@@ -99,8 +99,9 @@ def test_every_error_has_the_shape_of_its_api(document: Json) -> None:
                 assert response["content"]["application/json"]["schema"]["$ref"].endswith(f"/{shape}")
 
 
+@pytest.mark.last
 def test_every_status_that_any_test_saw_is_declared(document: Json) -> None:
-    """Whatever a client may get from a route is in its description. (It runs behind all others: conftest.py.)"""
+    """Whatever a client may get from a route is in its description. It runs behind all others."""
     assert document == DOCUMENT
     assert SEEN.undeclared() == []
 

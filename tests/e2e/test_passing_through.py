@@ -13,6 +13,8 @@ from tests.e2e.support.scripted import ScriptedUpstream
 from tests.e2e.support.sim import SimulatedProvider
 from tools.stack import Stack
 
+pytestmark = pytest.mark.once
+
 UNKNOWN: dict[str, Any] = {
     "temperature": 0.1,
     "seed": 2**60 + 1,

@@ -13,6 +13,8 @@ from tests.e2e.support.scripted import Call, ScriptedUpstream, stream_head
 from tests.e2e.support.sim import SimulatedProvider
 from tests.e2e.support.sse import DONE, content, events, is_usage_event, payloads, without_serials
 
+pytestmark = pytest.mark.once
+
 WITH_USAGE: dict[str, Any] = {"stream_options": {"include_usage": True}}
 # The texts hold characters of two to four bytes, a line separator, JSON escapes and "[DONE]".
 SHAPES = [

@@ -18,6 +18,8 @@ from tests.e2e.support.scripted import Call, ScriptedUpstream, stream_head
 from tests.e2e.support.sim import SimulatedProvider
 from tests.e2e.support.sse import DONE, content, payloads
 
+pytestmark = [pytest.mark.alone, pytest.mark.once]
+
 WITH_USAGE: dict[str, Any] = {"stream_options": {"include_usage": True}}
 PATHS = pytest.mark.parametrize("more", [WITH_USAGE, {}], ids=["native", "filtered"])
 SLOW_PIECES = 40

@@ -14,6 +14,8 @@ from tests.e2e.support.scripted import ScriptedUpstream
 from tests.e2e.support.sim import SimulatedProvider
 from tools.stack import Stack
 
+pytestmark = pytest.mark.once
+
 STREAMED = pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 
 

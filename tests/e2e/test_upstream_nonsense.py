@@ -11,6 +11,8 @@ import pytest
 from tests.e2e.support.headgate import Headgate
 from tests.e2e.support.scripted import Call, ScriptedUpstream, answer, stream_head
 
+pytestmark = pytest.mark.once
+
 STREAMED = pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 OK = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
 NONSENSE = {

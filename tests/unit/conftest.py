@@ -12,7 +12,6 @@ from hypothesis import HealthCheck, settings
 
 from lib import failures
 from lib.identity import later
-from tests.seen import LAST
 
 settings.register_profile(
     "unit",
@@ -21,11 +20,6 @@ settings.register_profile(
     derandomize="HEADGATE_SEARCH" not in os.environ,
 )
 settings.load_profile("unit")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What all tests saw is judged behind them."""
-    items.sort(key=lambda item: item.name == LAST)
 
 
 @pytest.fixture(autouse=True)

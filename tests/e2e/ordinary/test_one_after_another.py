@@ -16,14 +16,13 @@ import openai
 import pytest
 from openai import OpenAI
 
-from tests.e2e.support.chosen import STORE
 from tests.e2e.support.headgate import Headgate, Json
 from tests.e2e.support.names import sim_model
 from tests.e2e.support.poll import until
 from tests.e2e.support.sim import SimulatedProvider
 
 # Nothing here asks the store for anything but the rules: the gate decides.
-pytestmark = pytest.mark.skipif(STORE != "d1", reason="admission does not depend on the store: once is enough")
+pytestmark = pytest.mark.once
 
 CALLS = 200
 ASKED: list[Any] = [{"role": "user", "content": "Say hello."}]

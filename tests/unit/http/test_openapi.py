@@ -191,8 +191,9 @@ def test_the_document_is_the_same_in_every_process() -> None:
     assert len(texts) == 1
 
 
+@pytest.mark.last
 def test_every_status_that_any_test_saw_is_declared() -> None:
-    """Whatever a client may get from a route is in its description. (It runs behind all others: conftest.py.)"""
+    """Whatever a client may get from a route is in its description. It runs behind all others."""
     assert SEEN.undeclared() == []
 
 

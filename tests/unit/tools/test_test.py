@@ -3,35 +3,38 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
 
 from tools import test as module
 from tools.project import ROOT
-from tools.test import CHOSEN, Suite, main, suites
+from tools.test import CHOSEN, Suite, main, run, suites
 
 
-def test_every_folder_of_tests_is_run_and_the_real_runtime_once_with_each_store() -> None:
+def test_every_folder_of_tests_is_run_and_the_real_runtime_with_each_store() -> None:
     listed = suites()
 
     assert [suite.name for suite in listed] == [
-        "tests/unit",
-        "tests/sim",
-        "tests/contract",
-        "tests/plane",
         "tests/e2e on d1",
         "tests/e2e on postgres",
+        "tests/contract on d1",
+        "tests/contract on postgres",
+        "tests/unit",
         "some of tests/e2e as in production",
+        "tests/sim",
+        "tests/plane",
+        "what measures time in tests/e2e",
     ]
-    assert listed[-1].variables["PRODUCTION"] == "1"
+    on = [(suite.command[-3:], suite.variables) for suite in listed if suite.name.startswith("tests/e2e")]
+    assert on == [(["tests/e2e", "-m", "not alone"], {"HEADGATE_TEST_STORE": store}) for store in ("d1", "postgres")]
+    assert [suite.name for suite in listed if suite.alone] == ["what measures time in tests/e2e"]
+    assert listed[5].variables["PRODUCTION"] == "1"
     assert all((ROOT / name.partition("::")[0]).exists() for name in CHOSEN)
-    assert [suite.variables for suite in listed[-3:-1]] == [
-        {"HEADGATE_TEST_STORE": "d1"},
-        {"HEADGATE_TEST_STORE": "postgres"},
-    ]
     with_tests = {path.relative_to(ROOT).parts[1] for path in (ROOT / "tests").rglob("*test*.*") if path.is_file()}
     folders = {name for name in with_tests if (ROOT / "tests" / name).is_dir()}
-    assert folders <= {suite.name.split()[0].removeprefix("tests/") for suite in listed[:-1]}
+    assert folders <= {suite.name.split()[0].removeprefix("tests/") for suite in listed}
 
 
 def test_all_run_also_after_one_has_failed_and_the_failed_are_named(
@@ -40,10 +43,10 @@ def test_all_run_also_after_one_has_failed_and_the_failed_are_named(
     asked: list[bool] = []
     python = [sys.executable, "-c"]
     listed = [
-        Suite("first", [*python, "print('what it says'); raise SystemExit(1)"]),
+        Suite("first", [*python, "import time; time.sleep(1); print('what it says'); raise SystemExit(1)"]),
         Suite("second", [*python, "import os; print('store', os.environ['X'])"], {"X": "y"}),
-        Suite("third", [*python, "raise SystemExit(5)"]),
-        Suite("fourth", ["true"]),
+        Suite("third", [*python, "raise SystemExit(5)"], alone=True),
+        Suite("fourth", ["true"], alone=True),
     ]
     monkeypatch.setattr(module, "set_up", lambda *, postgres: asked.append(postgres))
     monkeypatch.setattr(module, "suites", lambda: listed)
@@ -52,9 +55,38 @@ def test_all_run_also_after_one_has_failed_and_the_failed_are_named(
 
     out, err = capfd.readouterr()
     assert asked == [True]
-    beside = ["== first: beside the next ones", "== second", "store y", "== third"]
-    assert out.splitlines() == [*beside, "== first", "what it says", "== fourth"]
+    said = [line.rpartition(": ")[0] if line.endswith(" s") else line for line in out.splitlines()]
+    assert said == [
+        *("== first: begun", "== second: begun", "== second", "store y", "== first", "what it says"),
+        *("== third: begun", "== third", "== fourth: begun", "== fourth"),
+    ]
     assert err == "test: failed: first, third\n"
+
+
+def test_no_more_run_at_a_time_than_is_said(tmp_path: Path) -> None:
+    """Each leaves a mark while it runs, and fails where it sees two others."""
+    script = (
+        "import pathlib, sys, time; here = pathlib.Path(sys.argv[1]); mark = here / sys.argv[2]; mark.touch();"
+        " time.sleep(0.3); seen = len(list(here.iterdir())); mark.unlink(); raise SystemExit(seen > 2)"
+    )
+    listed = [Suite(str(number), [sys.executable, "-c", script, str(tmp_path), str(number)]) for number in range(5)]
+
+    assert run(listed, 2) == {str(number): True for number in range(5)}
+
+
+def test_the_fast_ones_are_without_those_that_take_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[str] = []
+
+    def note(suites: Iterable[Suite], _at_the_same_time: int) -> dict[str, bool]:
+        names = [suite.name for suite in suites]
+        begun.extend(names)
+        return dict.fromkeys(names, True)
+
+    monkeypatch.setattr(module, "set_up", lambda **_options: None)
+    monkeypatch.setattr(module, "run", note)
+
+    assert main(fast=True) == 0
+    assert begun == ["tests/contract on d1", "tests/unit", "tests/sim", "tests/plane"]
 
 
 def test_without_a_failure_it_exits_with_0(monkeypatch: pytest.MonkeyPatch) -> None:
