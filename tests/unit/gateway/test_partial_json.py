@@ -123,6 +123,6 @@ def test_bytes_that_are_no_json_break_nothing(text: bytes) -> None:
 @pytest.mark.parametrize("inner", [b"[" * 20_000, b'"' + b"x" * 200_000, b'"' + b"\\" * 200_000, b"1" * 100_000])
 def test_time_grows_only_with_the_length(inner: bytes) -> None:
     """Deep, long or full of escapes: a hostile event must not hold up the isolate."""
-    started = time.perf_counter()
+    started = time.process_time()
     finish_with_error(b'{"a":' + inner, RAW_ERROR)
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
