@@ -9,7 +9,7 @@ import js
 from entry import Default as Headgate
 from entry import Gate, Guard
 from lib.identity.passwords import Cost
-from lib.runtime import plane
+from lib.runtime import native
 from lib.runtime.argon2 import CtypesArgon2
 
 __all__ = ["Default", "Gate", "Guard"]
@@ -22,5 +22,5 @@ class Default(Headgate):
         """Hash a password, or answer as Headgate does. The ES module must be there too."""
         if not request.url.endswith(PATH):
             return await super().fetch(request)
-        await plane.module()
+        await native.plane()
         return js.Response.new(CtypesArgon2().hash(b"password", b"somesalt", Cost(256, 2, 1)))

@@ -12,28 +12,31 @@ _METHODS = {"info": "log", "warning": "warn", "error": "error"}
 _writers: dict[str, Callable[[str], object]] = {}  # the console's own; made at the first line of each level
 
 
-def write(level: str, facts: Mapping[str, object]) -> None:
-    """Write one line: `level`, and then these facts, of which `event` should be the first."""
-    line = {"level": level, **facts}
+def text_of(line: Mapping[str, object]) -> str:
+    """Return a line: `level`, `event`, and its facts."""
     try:
-        text = to_json(line, fallback=str, ensure_ascii=True).decode()
+        return to_json(line, fallback=str, ensure_ascii=True).decode()
     except PydanticSerializationError:  # half a character, in somebody's error
-        text = json.dumps(line, default=str)
+        return json.dumps(line, default=str)
+
+
+def write(level: str, event: str, facts: Mapping[str, object]) -> None:
+    """Write one line."""
     if level not in _writers:
         _writers[level] = getattr(js.console, _METHODS[level])
-    _writers[level](text)
+    _writers[level](text_of({"level": level, "event": event, **facts}))
 
 
 def info(event: str, **facts: object) -> None:
     """Write a line about normal work."""
-    write("info", {"event": event, **facts})
+    write("info", event, facts)
 
 
 def warning(event: str, **facts: object) -> None:
     """Write a line about something that may need a person's eye."""
-    write("warning", {"event": event, **facts})
+    write("warning", event, facts)
 
 
 def error(event: str, **facts: object) -> None:
     """Write a line about a defect or a failure."""
-    write("error", {"event": event, **facts})
+    write("error", event, facts)

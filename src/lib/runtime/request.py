@@ -155,26 +155,29 @@ def byte_reader(stream: Any) -> Any:
 class JsDeparture:
     """Implements `lib.http.request.Departure` with the request's abort signal."""
 
-    def __init__(self, signal: Any) -> None:
-        self.signal = signal
+    def __init__(self, request: Any) -> None:
+        self._request = request
+
+    @property
+    def signal(self) -> Any:
+        return self._request.signal
 
     @property
     def gone(self) -> bool:
         return bool(self.signal.aborted)
 
 
-def raw_request(request: Any, request_id: str, share: Share) -> RawRequest:
-    """Return the pipeline's view of a JavaScript Request."""
-    address = urlsplit(request.url)
-    # One crossing for all headers, whose names are in lower case; asking for each would be one a name.
-    headers = from_json(js.JSON.stringify(Object.fromEntries(request.headers)))
+def raw_request(request: Any, head: str, request_id: str, share: Share) -> RawRequest:
+    """Return the pipeline's view of a JavaScript Request, of which edge.mjs has told the `head`."""
+    method, url, headers = from_json(head)
+    address = urlsplit(url)
     return RawRequest(
         id=request_id,
-        method=request.method,
+        method=method,
         path=address.path,
         query=address.query,
         headers=headers,
         body=JsBody(request, headers.get("content-length"), share),
-        client=JsDeparture(request.signal),
+        client=JsDeparture(request),
         share=share,
     )

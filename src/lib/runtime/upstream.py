@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from pydantic_core import from_json, to_json
 from pyodide.ffi import JsException, jsnull, to_js
 
 from lib.gateway.hiding import HidingFilter
@@ -23,7 +23,7 @@ from lib.gateway.upstream import (
     UpstreamUnreachable,
 )
 from lib.http.request import Departure
-from lib.runtime import plane
+from lib.runtime import native
 from lib.runtime.passage import COPIES, FIRST_BYTES, JsPassage, begin
 from lib.runtime.relay import JsRelay
 from lib.runtime.request import JsDeparture, byte_reader
@@ -42,14 +42,15 @@ class JsUpstream:
     ) -> JsAnswer:
         if not isinstance(client, JsDeparture):
             raise TypeError("the client must come from lib.runtime.request")
-        post = (await plane.module()).post
-        asking = post(url, json.dumps({**_HEADERS, **headers}), to_js(body), client.signal, timeout_seconds * 1000)
+        post = (await native.plane()).post
+        told = to_json({**_HEADERS, **headers}).decode()
+        asking = post(url, told, to_js(body), client.signal, timeout_seconds * 1000)
         del body  # the platform has a copy, and the provider may take minutes
         call = await asking
         head: str = call.head
         if not head:
             raise _REASONS[call.why]()
-        return JsAnswer(call, *json.loads(head))
+        return JsAnswer(call, *from_json(head))
 
 
 class JsAnswer:

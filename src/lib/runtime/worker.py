@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 import traceback
-from collections.abc import Set
+from collections.abc import Callable, Set
 from datetime import UTC, datetime
 from typing import Any
 
-import js
 from pydantic_core import to_json
 from pyodide.ffi import JsException, to_js
 
@@ -21,7 +20,7 @@ from lib.http.memory import Memory
 from lib.http.request import RawRequest
 from lib.http.response import Finish, LogFacts, NativeBody, Response
 from lib.ids import new_id
-from lib.runtime import log, place
+from lib.runtime import log, native, place
 from lib.runtime.request import raw_request
 from lib.services import Services
 
@@ -38,21 +37,24 @@ async def serve(env: Any, ctx: Any, request: Any) -> Any:
     """
     started = time.time()
     place.note(request)
-    settled = js.Promise.withResolvers()
-    ctx.waitUntil(settled.promise)
-    raw = raw_request(request, new_id(datetime.now(UTC)), _memory.share())
+    edge = await native.edge()
+    raw = raw_request(request, edge.begin(request, ctx), new_id(datetime.now(UTC)), _memory.share())
     response = await _respond(env, raw)
-    if response.finish is None:
+    answered = time.time()
+
+    def end(facts: LogFacts) -> None:
         raw.share.release()
-        _log(raw, response, started, time.time(), response.facts)
-        settled.resolve()
+        edge.end(request, _line(raw, response.status, started, answered, facts))
+
+    if response.finish is None:
+        end(response.facts)
     else:
-        asyncio.ensure_future(_finish(raw, response, response.finish, started, settled))  # noqa: RUF006 - see `settled`
+        asyncio.ensure_future(_finish(raw.id, response, response.finish, end))  # noqa: RUF006 - `end` is waited for
     try:
-        return _to_js(raw, response)
+        return _to_js(edge, raw, response)
     except JsException as error:  # the platform refuses a status or a header that somebody upstream made up
         log.error("answer_refused", request_id=raw.id, reason=error.message)
-        return _to_js(raw, pipeline.failure(raw))
+        return _to_js(edge, raw, pipeline.failure(raw))
 
 
 async def _respond(env: Any, raw: RawRequest) -> Response:
@@ -70,32 +72,31 @@ async def _respond(env: Any, raw: RawRequest) -> Response:
         return pipeline.failure(raw, listed)
 
 
-async def _finish(raw: RawRequest, response: Response, finish: Finish, started: float, settled: Any) -> None:
-    answered = time.time()
+async def _finish(request_id: str, response: Response, finish: Finish, end: Callable[[LogFacts], None]) -> None:
     facts = response.facts
     try:
         facts = {**facts, **await finish()}
     except Exception:  # noqa: BLE001 - nobody waits for this task, so its failure must at least be told
-        log.error("settlement_broke", request_id=raw.id, traceback=traceback.format_exc())
+        log.error("settlement_broke", request_id=request_id, traceback=traceback.format_exc())
     finally:
-        raw.share.release()
-        _log(raw, response, started, answered, facts)
-        settled.resolve()
+        end(facts)
 
 
-def _log(raw: RawRequest, response: Response, started: float, answered: float, facts: LogFacts) -> None:
+def _line(raw: RawRequest, status: int, started: float, answered: float, facts: LogFacts) -> str:
     line = {
+        "level": "info",
         "event": "request",
         "request_id": raw.id,
         "method": raw.method,
-        "status": response.status,
+        "status": status,
         "answered_ms": round((answered - started) * 1000),
         "duration_ms": round((time.time() - started) * 1000),
+        **facts,
     }
-    log.write("info", {**line, **facts})
+    return log.text_of(line)
 
 
-def _to_js(raw: RawRequest, response: Response) -> Any:
+def _to_js(edge: native.Edge, raw: RawRequest, response: Response) -> Any:
     headers = {"x-request-id": raw.id, **response.headers, "x-headgate-request-id": raw.id}
     body: Any = response.body
     if raw.method == "HEAD" or response.status in NO_BODY:
@@ -104,12 +105,7 @@ def _to_js(raw: RawRequest, response: Response) -> Any:
         body = to_js(body)
     elif body is not None:
         body = _native(body)
-    # One text that JavaScript parses: each header of an object that Python makes would be a crossing of its own.
-    options = js.JSON.parse(to_json({"status": response.status, "headers": headers}).decode())
-    answer = js.Response.new(body, options)
-    for cookie in response.cookies:
-        answer.headers.append("set-cookie", cookie)
-    return answer
+    return edge.respond(body, to_json((response.status, headers, response.cookies)).decode())
 
 
 def _native(body: NativeBody) -> Any:
