@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import re
-import secrets
 from datetime import datetime
-from uuid import UUID
 
 _UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+
+_VERSION_AND_VARIANT = 0x7 << 76 | 0x2 << 62
+_RANDOM = ~(0xF << 76 | 0x3 << 62)  # and the time
 
 
 def new_id(now: datetime) -> str:
     """Return a new UUIDv7: 48 bits of milliseconds since 1970, then 74 random bits."""
     milliseconds = int(now.timestamp() * 1000) & (1 << 48) - 1
-    value = milliseconds << 80 | secrets.randbits(80)
-    value = value & ~(0xF << 76) | 0x7 << 76  # version
-    value = value & ~(0x3 << 62) | 0x2 << 62  # variant
-    return str(UUID(int=value))
+    value = milliseconds << 80 | int.from_bytes(os.urandom(10))
+    value = value & _RANDOM | _VERSION_AND_VARIANT
+    text = f"{value:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def is_id(text: str) -> bool:

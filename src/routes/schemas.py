@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Generic, TypeVar
@@ -150,7 +149,7 @@ class Mailed(BaseModel):
 
 def mailed(email: str, finish: Finish) -> Response:
     """Answer that a mail goes to an address. Whether one does, and which, is decided in `finish`."""
-    return replace(render.data(Mailed(email=email), status=202), finish=finish)
+    return render.data(Mailed(email=email), status=202)._replace(finish=finish)
 
 
 class Level(StrEnum):

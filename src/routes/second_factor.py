@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
@@ -67,7 +66,7 @@ async def confirm_totp(services: Services, request: Validated[ConfirmTotp, NoQue
     """Switch codes on."""
     user = await accounts.person(services, principal, request.headers)
     codes, finish = await enrolment.confirm(services, user, request.body.code, context_of(request))
-    return replace(render.data(RecoveryCodes(recovery_codes=codes)), finish=finish)
+    return render.data(RecoveryCodes(recovery_codes=codes))._replace(finish=finish)
 
 
 async def end_totp(services: Services, request: Validated[EndTotp, NoQuery], principal: Principal) -> Response:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from lib.gateway.models import ModelRoute
 from lib.identity.models import Principal
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(NamedTuple):
     """A caller as of one version of its organisation's policy; None when that version is not known yet.
 
     `key_hash` is the keyed hash by which its key is found; "" where it is a person's, of which KV is told nothing.
@@ -32,7 +31,7 @@ class Account:
         request came. Whatever changes meanwhile may come before or after the request. Else, where policies change
         faster than they can be read, nobody would ever be let in.
         """
-        return replace(self, is_new=True) if self.just_read or self.version == version else self
+        return self._replace(is_new=True) if self.just_read or self.version == version else self
 
 
 class StaleAccount(Exception):

@@ -170,12 +170,12 @@ class Accounts:
         account, teams = await asyncio.gather(
             self._with_models(database, principal, version, key_hash), _covering_teams(database, principal)
         )
-        account = replace(account, principal=replace(principal, member_of=teams))
+        account = account._replace(principal=replace(principal, member_of=teams))
         self._keep(key_hash, _Caller(account.principal, version))
         if principal.suspended:  # KV has no word for it, and must not have what the key may do otherwise
             self._tell(key_hash, None)
         elif version is not None:
-            self._tell(key_hash, replace(account, just_read=False))
+            self._tell(key_hash, account._replace(just_read=False))
         return account
 
     async def _with_models(

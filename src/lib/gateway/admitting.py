@@ -7,8 +7,8 @@ OpenAI's (https://platform.openai.com/docs/guides/rate-limits), which its SDKs k
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from lib.gateway.refusing import UNITS, Told, budget_spent, limit_reached
 from lib.gateway.telling import COST, REMAINING
@@ -22,8 +22,7 @@ _REFUSED = 8  # so long is a refusal; one of the version before is shorter, and 
 _NO_ANSWER: Sequence[Any] = ("", "", 0, None, ({}, None))
 
 
-@dataclass(frozen=True, slots=True)
-class Admitted:
+class Admitted(NamedTuple):
     """A call that may go on. `output_tokens` is what it may produce for each choice, where its client did not say.
 
     `budget_left` is what is left of its tightest hard budget, after what was reserved for it; None where it has none.
@@ -31,9 +30,9 @@ class Admitted:
     """
 
     output_tokens: int | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = MappingProxyType({})
     budget_left: int | None = None
-    rates_left: Mapping[str, int] = field(default_factory=dict)
+    rates_left: Mapping[str, int] = MappingProxyType({})
 
 
 class RequestsRefused(TooManyRequests):

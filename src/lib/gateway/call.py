@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -137,7 +137,7 @@ async def call_model(
     gate has let the request in: the store is needed no more, and the call may last long.
     """
     name, target = await _target(gateway, request.call.model, account)
-    call = request.call if name == request.call.model else replace(request.call, model=name)
+    call = request.call if name == request.call.model else request.call._replace(model=name)
     settlement = Settlement(gateway.gates, gateway.clock, account, call, target, gateway.denials)
     admitted = await settlement.open(gateway.timeout_seconds, gateway.output_floor)
     try:
@@ -323,7 +323,7 @@ class _Reading:
         running = end is not StreamEnd.PROVIDER_DONE and completion is Completion.TRUNCATED
         output = self._stream.output_estimate(text, earlier) if running or not usage else 0
         if usage and running:
-            return replace(usage, output=max(usage.output, output)), True
+            return usage._replace(output=max(usage.output, output)), True
         return _used(self._settlement, usage, output, refused=completion is Completion.REFUSED)
 
     def ended(self, end: StreamEnd) -> tuple[Cause, Usage, bool]:

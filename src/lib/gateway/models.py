@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from functools import reduce
-from typing import Literal
+from typing import Literal, NamedTuple
 
 # Reasoning models of OpenAI's take the second alone; many servers know the first alone.
 OutputField = Literal["max_tokens", "max_completion_tokens"]
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(NamedTuple):
     """Tokens of one call. `cached_input` and `cache_write` are parts of `input`, `reasoning` a part of `output`.
 
     `tier` is the service tier that the provider says it has billed; None where it says nothing.
@@ -27,8 +26,7 @@ class Usage:
     tier: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Rates:
+class Rates(NamedTuple):
     """Nano-dollars a token: of input, of output, of input read from a cache, and of input written to one."""
 
     input: int

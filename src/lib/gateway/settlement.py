@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from lib.admission.decision import Ask, proved_for, reserved_for
 from lib.admission.usage_record import UsageRecord
@@ -55,8 +54,7 @@ class Gates(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """What the settlement must know of a request to a model. `input_estimate` is in tokens.
 
     `id` is the request's own: at most one record comes of one request. `bound` works out what it may take at most, by
@@ -267,7 +265,7 @@ class Settlement:
     def _tiered(self, usage: Usage) -> Usage:
         """Where the provider does not say which tier it has billed: the one that was asked for, but no discount."""
         tier = self._call.tier
-        return usage if usage.tier or tier in (None, FLEX) else replace(usage, tier=tier)
+        return usage if usage.tier or tier in (None, FLEX) else usage._replace(tier=tier)
 
     def _elapsed_ms(self) -> int:
         return max(0, round((self._clock.now() - self._started).total_seconds() * 1000))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from lib.http import json_body
 from lib.http.errors import BadRequest
@@ -13,8 +13,7 @@ REMAINING = "x-headgate-budget-remaining"
 STREAM_COST = "x-headgate-stream-cost"
 
 
-@dataclass(frozen=True, slots=True)
-class Charge:
+class Charge(NamedTuple):
     """What a call is charged, in nano-dollars: None, where nobody knows its price.
 
     `remaining` is what is left of the caller's tightest hard budget then, None where it has none: as of the call's
@@ -27,8 +26,10 @@ class Charge:
 
     def headers(self) -> dict[str, str]:
         """Return the headers that tell it."""
-        told = ((COST, self.cost), (REMAINING, self.remaining))
-        return {name: str(value) for name, value in told if value is not None}
+        told = {} if self.cost is None else {COST: str(self.cost)}
+        if self.remaining is not None:
+            told[REMAINING] = str(self.remaining)
+        return told
 
     def event(self) -> bytes:
         """Return the event that tells it."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Set
-from dataclasses import replace
 from typing import Any
 
 from lib import failures
@@ -114,7 +113,7 @@ def refused(
     answer = render.error(error, dialect, raw.id)
     readable = browsers.anybody(raw.headers) if dialect is Dialect.OPENAI else {}
     readable |= cors.headers(raw.headers.get("origin"), listed)
-    return replace(answer, headers={**answer.headers, **readable})
+    return answer._replace(headers={**answer.headers, **readable})
 
 
 def _error(failure: Exception, facts: dict[str, object]) -> HeadgateError:
@@ -222,7 +221,7 @@ async def _decide(
                 error.finish = _both(error.finish, refusals.note(services, route, request.path, principal, error))
             response = render.error(error, route.dialect, request.id)
         readable = browsers.headers(principal, request.headers)
-        return replace(response, headers={**response.headers, **readable}) if readable else response
+        return response._replace(headers={**response.headers, **readable}) if readable else response
     raise Unavailable("The organisation's policy is changing. Try again.")
 
 

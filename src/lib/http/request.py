@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Generic, Protocol, TypeVar
+from types import MappingProxyType
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from lib.http.memory import Memory, Share
 
@@ -35,8 +35,10 @@ class Departure(Protocol):
     def gone(self) -> bool: ...
 
 
-@dataclass(frozen=True, slots=True)
-class RawRequest:
+_NO_SHARE = Memory().share()  # of a request that nobody counts
+
+
+class RawRequest(NamedTuple):
     """A request before anything about it is known to be right. `path` and `query` are still percent-encoded.
 
     `share` is what it holds of the isolate's memory; `body.read` claims it.
@@ -49,11 +51,10 @@ class RawRequest:
     headers: Headers
     body: BodyReader
     client: Departure
-    share: Share = field(default_factory=lambda: Memory().share())
+    share: Share = _NO_SHARE
 
 
-@dataclass(frozen=True, slots=True)
-class Validated(Generic[Body, Query]):
+class Validated(NamedTuple, Generic[Body, Query]):
     """A request whose parts match its route's declaration.
 
     `json` is the parsed body as it came, unknown fields included; `body` is what the route's model reads from it.
@@ -65,10 +66,10 @@ class Validated(Generic[Body, Query]):
     query: Query
     headers: Headers
     client: Departure
-    path: Mapping[str, str] = field(default_factory=dict)
-    json: dict[str, object] = field(default_factory=dict)
+    path: Mapping[str, str] = MappingProxyType({})
+    json: dict[str, object] = {}  # noqa: RUF012 - of a request without a body: nobody writes to it
     head_only: bool = False
-    share: Share = field(default_factory=lambda: Memory().share())
+    share: Share = _NO_SHARE
 
     def spent(self) -> None:
         """Let go of the body, `json` as well as what the model read of it: all that it was needed for is made."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from types import MappingProxyType
+from typing import NamedTuple, Protocol
 
 LogFacts = Mapping[str, object]
 Finish = Callable[[], Awaitable[LogFacts]]
@@ -20,8 +20,10 @@ class NativeBody(Protocol):
     def native(self) -> object: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+class Response(NamedTuple):
     """One answer. Header names are lower case. `cookies` are more values of `set-cookie`: there may be several of it.
 
     `facts` go on the request's log line. `finish`, when there is one, runs after the answer has begun; it returns more
@@ -29,8 +31,8 @@ class Response:
     """
 
     status: int
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = _NOTHING
     body: bytes | NativeBody | None = None
-    facts: LogFacts = field(default_factory=dict)
+    facts: LogFacts = _NOTHING
     finish: Finish | None = None
     cookies: Sequence[str] = ()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -47,8 +46,8 @@ NO_BOUNDS: list[object] = [None, None, None, None]
     "account",
     [
         ACCOUNT,
-        replace(ACCOUNT, routes={}, principal=Principal("o", "k", frozenset(), None)),
-        replace(ACCOUNT, principal=BOUND),
+        ACCOUNT._replace(routes={}, principal=Principal("o", "k", frozenset(), None)),
+        ACCOUNT._replace(principal=BOUND),
     ],
 )
 def test_an_account_comes_back_as_it_was(account: Account) -> None:

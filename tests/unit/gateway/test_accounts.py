@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from lib.gateway import accounts as accounts_module
@@ -53,7 +51,7 @@ def test_an_account_is_read_once_for_each_version() -> None:
     assert fresh is not None
     assert fresh.version == 7
     store.binding.statements.clear()
-    assert store.find() == replace(fresh, just_read=False)
+    assert store.find() == fresh._replace(just_read=False)
     assert store.binding.statements == []
 
 

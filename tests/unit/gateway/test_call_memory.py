@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 
 import pytest
 
@@ -37,7 +36,7 @@ def calling(answer: FakeAnswer, *, streamed: bool = False, others: int = 0) -> t
     memory = Memory(4 * 1024 * 1024)
     memory.set(-1, others)
     caller = Caller(answer, streamed=streamed)
-    caller.incoming = replace(caller.incoming, share=memory.share())
+    caller.incoming = caller.incoming._replace(share=memory.share())
     caller.incoming.share.claim(1_000_000)
     caller.upstream = upstream = Looking(caller, memory)
     return caller, memory, upstream

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -146,7 +145,7 @@ def test_a_key_that_is_revoked_while_its_body_comes_is_refused(known_before: boo
 
     sent = len(world.upstream.sent)
     raw = raw_request("POST", "/v1/chat/completions", b"", headers)
-    raw = replace(raw, body=Slow(json.dumps(LARGE).encode()))
+    raw = raw._replace(body=Slow(json.dumps(LARGE).encode()))
     assert run(handle(world.services, ROUTER, raw)).status == 401
     assert len(world.upstream.sent) == sent
 
