@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -25,7 +25,6 @@ from lib.admission.usage_record import UsageRecord
 from lib.bootstrap import bootstrap
 from lib.gateway.account import Account
 from lib.gateway.admitting import Admitted
-from lib.http import json_body
 from lib.runtime import inside, worker
 from lib.runtime.gate_calls import GateCalls
 from lib.runtime.gates import JsGates
@@ -49,7 +48,7 @@ class OpenGates(JsGates):
     ) -> Admitted:
         """Ask nobody."""
         if self.asked:
-            _row = f'["{record.id}",{deadline.timestamp()},{record.to_json()},{json_body.dump(asdict(ask())).decode()}]'
+            _row = f'["{record.id}",{deadline.timestamp()},{record.to_json()},{ask().to_json()}]'
         return Admitted()
 
     async def settle(self, record: UsageRecord) -> None:

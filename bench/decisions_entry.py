@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -65,7 +64,7 @@ def _rows(org_id: str, key_id: str, now: datetime) -> tuple[str, str, str]:
     )  # fmt: skip
     ended = _ended(record)
     ask = Ask({"org": org_id, "key": key_id, "model": "sim/chat"}, 40, 300, None, 4_096, 1, 16, 100, 400, 0)
-    return record.to_json(), ended.to_json(), json.dumps(asdict(ask))
+    return record.to_json(), ended.to_json(), json.dumps(ask._asdict())
 
 
 def _ended(record: UsageRecord) -> UsageRecord:

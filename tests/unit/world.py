@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -88,7 +88,7 @@ class CoreGates:
             raise self.failure
         org_id = account.principal.org_id
         due, version = int(deadline.timestamp() * 1000), IS_NEW if account.is_new else account.version or 0
-        asked = json.dumps(asdict(ask()))
+        asked = ask().to_json()
         row = f'[["{record.id}",{due},{record.to_json()},{asked}]]'
         told = self.of(org_id).handle(version, row, self._now_ms())
         current, answers = json.loads(told) if isinstance(told, str) else (told, {})

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from lib.admission.budget import Account
 from lib.admission.counters import Counter
-from lib.admission.decision import Ask, Rate, Refusal, Reservation, Standing, afford, amount_of, reserved_for
+from lib.admission.decision import Ask, Refusal, Reservation, afford, amount_of, reserved_for
 from lib.admission.rate import Before, Count
 from lib.admission.rules import EACH, NAMELESS, Limit, Path, Policy, Unit
 from lib.admission.shelf import MOST_COUNTERS, Load, Place, Shelf
@@ -79,26 +79,31 @@ class Book:
         reservation = Reservation(now, bound, ask.estimate, [], [], granted, bool(stops.hard))
         touched = self._shelf.touched
         for limit, subject, count in stops.limits:
-            reservation.limits.append((limit.id, subject))
+            place = limit.id, subject
+            reservation.limits.append(place)
             count.add(now, amount_of(limit, ask.estimate))
-            touched[limit.id, subject] = count
+            touched[place] = count
             if limit.unit is Unit.TOKENS:
-                self._under_way((limit.id, subject), ask.estimate)
+                self._under_way(place, ask.estimate)
         for account, subject in stops.budgets:
-            reservation.budgets.append((account.budget.id, subject, account.window(now)))
-            account.reserve(now, bound)
-            touched[account.budget.id, subject] = account
+            rule = account.budget.id
+            reservation.budgets.append((rule, subject, account.reserve(now, bound)))
+            touched[rule, subject] = account
         return reservation
 
-    def standing(self, now: int, path: Path) -> Standing:
-        """Return what a caller may know of its own limits and budgets: the tightest of each kind."""
+    def standing(self, now: int, path: Path) -> tuple[dict[str, list[int]], int | None]:
+        """Return what a caller may know of its own limits and budgets.
+
+        Of the tightest limit of each unit: how much, how much of it is left, its window, and in how many ms all of it
+        is there again. And what is left of the tightest hard budget; None where there is none.
+        """
         stops = self._stops(path)
-        rates: dict[str, Rate] = {}
+        rates: dict[str, list[int]] = {}
         for limit, _, count in stops.limits:
             left = count.left(now)
-            if limit.unit not in rates or left < rates[limit.unit].left:
-                rates[limit.unit] = Rate(limit.most, left, limit.window_ms, count.empties(now))
-        return Standing(rates, max(0, min(account.left(now) for account in stops.hard)) if stops.hard else None)
+            if limit.unit not in rates or left < rates[limit.unit][1]:
+                rates[limit.unit] = [limit.most, left, limit.window_ms, count.empties(now)]
+        return rates, max(0, min([account.left(now) for account in stops.hard])) if stops.hard else None
 
     def judge(self, now: int, ask: Ask) -> int | Refusal | None:
         """Return why a call is refused, or how many output tokens it is granted: see `Reservation`. Counts nothing."""
@@ -153,27 +158,36 @@ class Book:
             return None
         return limit.scope.reach, refusal.subject, limit.scope.model
 
-    def settle(self, now: int, held: Reservation, cost: int, tokens: int, *, before: int | None = None) -> None:
+    def settle(
+        self, now: int, held: Reservation, cost: int, tokens: int, *, before: int | None = None
+    ) -> list[tuple[str, str, int]]:
         """Replace what a call was given by what it used. `before` is what it was charged already, when it is corrected.
 
-        Rules that are gone meanwhile are passed over.
+        Rules that are gone meanwhile are passed over. Return the budgets of which a warning part is newly spent: rule,
+        subject, percent.
         """
-        shelf = self._shelf
+        shelf, warnings = self._shelf, []
         for rule, subject in held.limits if before is None else ():
             limit = shelf.limits.get(rule)
-            if limit is not None:
-                if limit.unit is Unit.TOKENS:
-                    self._under_way((rule, subject), -held.estimate)
-                given_back = {Unit.REQUESTS: 0, Unit.TOKENS: tokens - held.estimate, Unit.CONCURRENT: -1}[limit.unit]
-                if given_back:
-                    count = shelf.touched[rule, subject] = shelf.count(limit, subject)
-                    count.correct(now, held.since, given_back)
+            if limit is None or limit.unit is Unit.REQUESTS:
+                continue
+            given_back = -1
+            if limit.unit is Unit.TOKENS:
+                self._under_way((rule, subject), -held.estimate)
+                given_back = tokens - held.estimate
+            if given_back:
+                count = shelf.touched[rule, subject] = shelf.count(limit, subject)
+                count.correct(now, held.since, given_back)
+        bound, more = (held.bound, cost) if before is None else (0, cost - before)
         for rule, subject, window in held.budgets:
             account = shelf.account(rule, subject)
             if account is not None:
                 shelf.touched[rule, subject] = account
-                bound = held.bound if before is None else 0
-                account.charge(now, window, held.since, bound, cost if before is None else cost - before)
+                account.charge(now, window, held.since, bound, more)
+                part = account.warning(now)
+                if part is not None:
+                    warnings.append((rule, subject, part))
+        return warnings
 
     def change(self, policy: Policy, now: int, under_way: Iterable[Reservation]) -> None:
         """Count by other rules, once all that has changed is kept. Counters of rules that are as they were stay."""
@@ -200,16 +214,6 @@ class Book:
             account = self._shelf.account(rule, subject) if rule in rules else None
             if account is not None:
                 account.restore(held.since, window, held.bound)
-
-    def warnings(self, now: int, held: Reservation) -> list[tuple[str, str, int]]:
-        """Return the budgets of a settled call of which a warning part is newly spent: rule, subject, percent."""
-        found = []
-        for rule, subject, _ in held.budgets:
-            account = self._shelf.account(rule, subject)
-            part = account.warning(now) if account is not None else None
-            if part is not None:
-                found.append((rule, subject, part))
-        return found
 
     def counters(self, now: int) -> dict[str, Counter]:
         """Return how much of each rule is used; not of those that count for each by itself."""

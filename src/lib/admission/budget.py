@@ -15,6 +15,7 @@ from lib.admission.windows import CALENDAR, begin_of, day_of, window_of
 WARN_AT = (50, 80, 100)  # percent
 _MARGIN_MS = 2 * 24 * 3_600_000  # a day begins everywhere within 26 hours
 _DAYS = 2**22  # more than the days of all years that have four digits
+_NEVER = 2**63
 
 
 class Account:
@@ -33,6 +34,8 @@ class Account:
         self._zone = zone
         self._rolling, self._rolling_reserved = _rolling(budget, kept), _rolling(budget, {})
         self._start, self._end, self._until = _running(budget, zone, kept)
+        # From then on the window is another one.
+        self._due = _NEVER if budget.window not in CALENDAR else self._end if self._start else 0
         self._spent = kept.get(self._start, 0) if self._rolling is None else 0
         self._reserved: dict[int, int] = {}  # by the window's begin
         stale = kept if self._rolling is None else ()
@@ -47,38 +50,45 @@ class Account:
 
     def left(self, now: int) -> int:
         """Return what neither is spent nor may be by calls under way: below 0 where the amount has fallen."""
+        if now >= self._due:
+            self._turn(now)
         if self._rolling is not None:  # what is reserved is among its slices
             return self.budget.most_at(now) - self._rolling.used(now)
-        self._turn(now)
         return self.budget.most_at(now) - self._spent - self._reserved.get(self._start, 0)
 
     def used(self, now: int) -> int:
-        self._turn(now)
+        if now >= self._due:
+            self._turn(now)
         if self._rolling is None:
             return self._spent
         return self._rolling.used(now) - self.reserved(now)  # what is reserved leaves with its slice too
 
     def reserved(self, now: int) -> int:
-        self._turn(now)
+        if now >= self._due:
+            self._turn(now)
         if self._rolling_reserved is not None:
             return self._rolling_reserved.used(now)
         return self._reserved.get(self._start, 0)
 
     def window(self, now: int) -> int:
         """Return the begin of the window of a call that is admitted now. A rolling budget has but one."""
-        self._turn(now)
+        if now >= self._due:
+            self._turn(now)
         return self._start if self._rolling is None else 0
 
     def ends(self, now: int) -> int | None:
         """Return when the window of the calendar ends; None for the others."""
-        self._turn(now)
+        if now >= self._due:
+            self._turn(now)
         return self._end if self.budget.window in CALENDAR else None
 
-    def reserve(self, now: int, bound: int) -> None:
-        """Set the upper bound of a call aside."""
+    def reserve(self, now: int, bound: int) -> int:
+        """Set the upper bound of a call aside; return the begin of its window."""
         if self._rolling is not None:
             self._rolling.add(now, bound)
-        self.restore(now, self.window(now), bound)
+        window = self.window(now)
+        self.restore(now, window, bound)
+        return window
 
     def restore(self, since: int, window: int, bound: int) -> None:
         """Set a bound aside again after a restart. A rolling budget has it among its slices already."""
@@ -91,16 +101,17 @@ class Account:
 
     def charge(self, now: int, window: int, since: int, bound: int, cost: int) -> None:
         """Replace what was reserved at `since`, in that window, by what was used. `bound` may be 0."""
-        self._turn(now)
+        if now >= self._due:
+            self._turn(now)
         if self._told is None:  # what was reached before it was made anew has been told
             self._told = dict.fromkeys(self._reached(now) if self.used(now) else (), now)
         if self._rolling is not None and self._rolling_reserved is not None:
             self._rolling.correct(now, since, cost - bound)
             self._rolling_reserved.correct(now, since, -bound)
             return
-        self._reserved[window] = self._reserved.get(window, 0) - bound
-        if not self._reserved[window]:
-            del self._reserved[window]
+        reserved = self._reserved.pop(window, 0) - bound
+        if reserved:
+            self._reserved[window] = reserved
         if window == self._start:
             self._spent += cost
             self._changed[window] = self._spent
@@ -117,10 +128,11 @@ class Account:
 
     def warning(self, now: int) -> int | None:
         """Return the highest part of the budget, in percent, that has newly been reached, or None. Tells each once."""
-        window_ms, told = _seconds(self.budget) * 1000, self._told
-        if told is None:
+        told, reached = self._told, self._reached(now)
+        if told is None or not reached:
             return None
-        new = [part for part in self._reached(now) if part not in told or (window_ms and now - told[part] >= window_ms)]
+        window_ms = _seconds(self.budget) * 1000
+        new = [part for part in reached if part not in told or (window_ms and now - told[part] >= window_ms)]
         told.update(dict.fromkeys(new, now))
         return max(new, default=None)
 
@@ -136,8 +148,8 @@ class Account:
         return 2 + sum(one.size for one in rolling if one is not None) + len(self._reserved)
 
     def _reached(self, now: int) -> list[int]:
-        used, most = self.used(now), self.budget.most_at(now)
-        return [part for part in WARN_AT if used * 100 >= part * most]
+        used, most = self.used(now) * 100, self.budget.most_at(now)
+        return [part for part in WARN_AT if used >= part * most] if used >= WARN_AT[0] * most else []
 
     def _begin(self) -> None:
         """A call counts in this window: from now on it is the one that is kept."""
@@ -150,9 +162,7 @@ class Account:
         self._changed[-self._start] = (self._end - self._start) * _DAYS + self._until
 
     def _turn(self, now: int) -> None:
-        """Begin a new window where the old one is over."""
-        if self.budget.window not in CALENDAR or (now < self._end and self._start):
-            return
+        """Begin a new window: the old one is over."""
         start, end = window_of(self.budget.window, self._zone, now)
         if self._start:
             start = max(start, self._end)  # where the last one ended later than it would have here
@@ -162,7 +172,8 @@ class Account:
             self._start, self._spent, self._begun = start, 0, False
             if self._told is not None:
                 self._told.clear()
-        self._end, self._until = end, day_of(self._zone, end)
+        self._end = self._due = end
+        self._until = day_of(self._zone, end)
 
 
 def life_of(budget: Budget) -> int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic_core import from_json, to_json
 
@@ -15,8 +15,7 @@ from lib.admission.rules import Limit, Path, Unit
 MOST_BOUND = 2**52
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(NamedTuple):
     """What a call may take. `input_tokens` and `output_tokens` are upper bounds; None: nobody can prove one.
 
     Prices are nano-dollars a token; None: unknown. `output_tokens` is what the client asked for, for each of `choices`;
@@ -34,6 +33,10 @@ class Ask:
     input_price: int | None
     output_price: int | None
     call_price: int
+
+    def to_json(self) -> str:
+        """Return it as a JSON object."""
+        return to_json(self._asdict()).decode()
 
     @classmethod
     def from_json(cls, parsed: Mapping[str, Any]) -> Ask:
@@ -93,24 +96,6 @@ class Refusal:
     def told(self) -> list[object]:
         """Return what is told of the rule beside its id."""
         return [self.name, self.needs, self.left, self.most, self.resets_ms]
-
-
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """A limit as its caller sees it: how much, how much of it is left, and in how many ms all of it is there again."""
-
-    most: int
-    left: int
-    window_ms: int
-    resets_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """The tightest limit of each unit, and what is left of the tightest hard budget; None where there is none."""
-
-    rates: Mapping[str, Rate]
-    budget_left: int | None
 
 
 def afford(now: int, ask: Ask, hard: list[Account], lefts: list[int]) -> int | Refusal | None:

@@ -6,8 +6,7 @@ seconds, and then this knows. What it can't know, since it was made later or has
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from lib.ids import milliseconds_of
 
@@ -19,13 +18,15 @@ MOST_REMEMBERED = 10_000
 SKEW_MS = 30_000
 
 
-@dataclass(frozen=True, slots=True)
-class Past:
+class Past(NamedTuple):
     """How a call ended: what it had been given, what it was charged, and whether that is final."""
 
     held: Reservation
     charged: int
     final: bool
+
+
+_NEVER = (0, None)
 
 
 class Ended:
@@ -41,8 +42,7 @@ class Ended:
             self._since = now
 
     def get(self, name: str) -> Past | None:
-        entry = self._calls.get(name)
-        return entry[1] if entry else None
+        return self._calls.get(name, _NEVER)[1]
 
     def add(self, name: str, now: int, past: Past) -> None:
         self._calls[name] = (now, past)

@@ -307,13 +307,16 @@ class Gate:
 
     def _past_of(self, rows: Sequence[Row]) -> dict[str, Past]:
         """Return how those of these calls have ended that have."""
-        found = {row[0]: past for row in rows if (past := self._ended.get(row[0])) is not None}
-        asked = [
-            name
-            for name, deadline, *_ in rows
-            if name not in found and name not in self._held and not self._ended.would_know(name)
-        ]
-        for piece in pieces(asked):
+        found: dict[str, Past] = {}
+        asked = []
+        for row in rows:
+            name = row[0]
+            past = self._ended.get(name)
+            if past is not None:
+                found[name] = past
+            elif name not in self._held and not self._ended.would_know(name):
+                asked.append(name)
+        for piece in pieces(asked) if asked else ():
             for name, held, charged, final in self._sql.run(gate_sql.READ_ENDED, piece):
                 found[name] = Past(Reservation.from_json(held), int(charged), bool(final))
         return found
@@ -350,9 +353,7 @@ class Gate:
         were settled, whose counter refuses it: so who asks may wait a moment. Each is null where there is no such
         thing. And what is told of its rule (`Refusal.told`).
         """
-        standing = self._book.standing(self._now, ask.path)
-        rates = {unit: [rate.most, rate.left, rate.window_ms, rate.resets_ms] for unit, rate in standing.rates.items()}
-        shown = [rates, standing.budget_left]
+        shown = self._book.standing(self._now, ask.path)
         if isinstance(decided, Refusal):
             place, hoped = self._book.refused_place(decided), self._book.hoped_for(self._now, decided, ask)
             return [decided.code, decided.rule, decided.wait_ms, None, shown, place, hoped, decided.told()]
@@ -376,10 +377,9 @@ class Gate:
     def _end(
         self, name: str, held: Reservation, cost: int, tokens: int, *, final: bool, before: int | None = None
     ) -> None:
-        self._book.settle(self._now, held, cost, tokens, before=before)
+        self.warnings += self._book.settle(self._now, held, cost, tokens, before=before)
         self._keep_later(name, held, cost, self._now + REMEMBERED_MS, final=final)
         self._ended.add(name, self._now, Past(held, cost, final))
-        self.warnings += self._book.warnings(self._now, held)
 
     def _keep_later(
         self, name: str, held: Reservation, charged: int | None, until: int, *, final: bool = False

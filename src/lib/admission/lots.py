@@ -89,8 +89,10 @@ class Slice(_Leased, Account):
     def ends(self, now: int) -> int | None:  # noqa: ARG002
         return None  # the home tells
 
-    def reserve(self, now: int, bound: int) -> None:
-        self.restore(now, self.window(now), bound)
+    def reserve(self, now: int, bound: int) -> int:
+        window = self.window(now)
+        self.restore(now, window, bound)
+        return window
 
     def restore(self, since: int, window: int, bound: int) -> None:  # noqa: ARG002
         self._lot(window).reserved += bound

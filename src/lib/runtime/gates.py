@@ -32,7 +32,6 @@ from lib.failures import Failure
 from lib.gateway.account import Account, StaleAccount
 from lib.gateway.accounts import MOST_CACHED, Accounts
 from lib.gateway.admitting import Admitted, admitted, hoped_place
-from lib.http import json_body
 from lib.http.errors import BadRequest, Unavailable
 from lib.runtime import place as place_of
 from lib.runtime.gate_calls import GateBroke, GateCalls, unavailable
@@ -66,7 +65,7 @@ class JsGates:
         org_id = account.principal.org_id
         version = _judged_by(account)
         # What a call may take is long to work out, and the gate of an organisation without rules does not look at it.
-        asked = "" if self._ruleless.get(org_id) == version else f",{json_body.dump(ask()).decode()}"
+        asked = "" if self._ruleless.get(org_id) == version else f",{ask().to_json()}"
         row = f'["{record.id}",{int(deadline.timestamp() * 1000)},{record.to_json()}{asked}]'
 
         if len(row) > MOST_ROW_CHARACTERS:  # all of its texts are bounded far below
@@ -272,7 +271,7 @@ class JsGates:
 
     async def explain(self, org_id: str, ask: Ask) -> Refusal | None:
         """Return why a call would be refused now, or None. Nothing is counted."""
-        refusal = json.loads(await self._calls.call(org_id, "explain", json_body.dump(ask).decode()))
+        refusal = json.loads(await self._calls.call(org_id, "explain", ask.to_json()))
         return Refusal(*refusal) if refusal else None
 
     def _note_rules(self, org_id: str, version: int) -> None:

@@ -60,7 +60,7 @@ class Call:
 
     @property
     def opening(self) -> list[Any]:
-        return [self.id, self.deadline, self._record("lost", self.guess, 0, estimated=True), asdict(self.ask)]
+        return [self.id, self.deadline, self._record("lost", self.guess, 0, estimated=True), self.ask._asdict()]
 
     @property
     def settling(self) -> list[Any]:

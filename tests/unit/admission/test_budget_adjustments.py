@@ -88,8 +88,8 @@ def test_an_expiry_under_way_refuses_what_comes_next() -> None:
     ask = Ask({"org": "o"}, 1, 90, 0, None, 1, 1, 1, 1, 0)
     held = book.decide(BEGIN, ask)
     assert not isinstance(held, Refusal)
-    assert book.standing(BEGIN, ask.path).budget_left == 10
-    assert book.standing(BEGIN + 10, ask.path).budget_left == 0
+    assert book.standing(BEGIN, ask.path)[1] == 10
+    assert book.standing(BEGIN + 10, ask.path)[1] == 0
     book.settle(BEGIN + 10, held, 90, 90)
     account = book.shelf.account("b", "o")
     assert account is not None

@@ -408,18 +408,18 @@ class Histories(RuleBasedStateMachine):
     @rule(path=PATHS)
     def standing_tells_the_truth(self, path: Path) -> None:
         """What is left is what a call of that size meets; when all of it is there again, it is."""
-        standing = self.book.standing(self.now, path)
+        rates, budget_left = self.book.standing(self.now, path)
         lefts = self.hard_left(path).values()
-        assert standing.budget_left == (max(0, min(lefts)) if lefts else None)
+        assert budget_left == (max(0, min(lefts)) if lefts else None)
         known: dict[str, list[tuple[int, int, int]]] = {}
         for limit in self.policy.limits:
             for subject in limit.scope.subjects(path):
                 left = max(0, (limit.burst or limit.most) - -(-self.model.used(limit, subject, self.now) // 1))
                 known.setdefault(limit.unit, []).append((left, limit.most, self.full_after(limit, subject)))
-        assert set(known) == set(standing.rates)
-        for unit, rate in standing.rates.items():
-            assert rate.left == min(left for left, _, _ in known[unit])
-            assert (rate.left, rate.most, rate.resets_ms) in known[unit]
+        assert set(known) == set(rates)
+        for unit, (most, left, _, resets_ms) in rates.items():
+            assert left == min(left for left, _, _ in known[unit])
+            assert (left, most, resets_ms) in known[unit]
 
     def full_after(self, limit: Limit, subject: str) -> int:
         if limit.unit is Unit.CONCURRENT:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import settings
@@ -295,7 +295,7 @@ class Histories(RuleBasedStateMachine):
     @rule(ask=ASKS)
     def somebody_asks_why(self, ask: Ask) -> None:
         """The same as a call would be told, and nothing is counted."""
-        refusal = self.play("explain", asdict(ask), self.now)
+        refusal = self.play("explain", ask._asdict(), self.now)
         if refusal is not None:
             call = Call("", ask, 0, None, Plan(ask, 0, 0, 0, 0, estimated=False))
             self.refused_rightly(call, refusal[0], refusal[1])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 
 import pytest
 
@@ -107,7 +106,7 @@ def test_an_opening_whose_answer_was_lost_is_answered_again(world: Histories, si
     else:
         world.home.bump()
         world.trade(NEAR)
-    ask = asdict(call.ask)
+    ask = call.ask._asdict()
     rows = [[name, call.deadline, {}, *asked] for name, asked in ((call.id, [ask]), ("new", [ask]), ("plain", []))]
     told = world.region(NEAR).handle(version, json.dumps(rows), world.now)
     assert isinstance(told, str)
@@ -133,11 +132,11 @@ def test_without_calls_all_goes_back(world: Histories) -> None:
 def test_nobody_is_granted_less_than_the_home_would_grant(world: Histories) -> None:
     """Who says no maximum has the model's, or is sent to the home."""
     ask = Ask({"org": "o", "key": "k1", "model": "free"}, 1, 1, None, 20, 1, 1, 1, 1, 0)
-    row = json.dumps([["call-x", world.now + 1_000, {}, asdict(ask)]])
+    row = json.dumps([["call-x", world.now + 1_000, {}, ask._asdict()]])
     home, near = world.home, world.gates[NEAR]
     told = json.loads(str(near.handle(home.version, row, world.now)))[1]["call-x"]
     assert (told[0], told[3]) in [("", 20), ("ask_home", None)]
-    unbounded = json.dumps([["call-y", world.now + 1_000, {}, asdict(ask) | {"most_output": None}]])
+    unbounded = json.dumps([["call-y", world.now + 1_000, {}, ask._asdict() | {"most_output": None}]])
     assert json.loads(str(near.handle(home.version, unbounded, world.now)))[1]["call-y"][0] == "ask_home"
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -111,7 +111,7 @@ class Histories(RuleBasedStateMachine):
             "input_tokens": 0,
             "output_tokens": 0,
         }
-        row = json.dumps([[made, self.clock(name) + patience, record, asdict(ask)]])
+        row = json.dumps([[made, self.clock(name) + patience, record, ask._asdict()]])
         told = gate.handle(self.home.version, row, self.clock(name))
         answers = json.loads(told)[1] if isinstance(told, str) else {}
         if made not in answers or answers[made][0]:
