@@ -51,6 +51,7 @@ from lib.http.response import Finish, LogFacts, NativeBody, Response
 
 MOST_HELD_BYTES = 1024 * 1024  # a longer answer is handed on as it comes
 LEAST_HELD_BYTES = 64 * 1024  # so is one over this where memory is scarce
+SHORT_BYTES = 8 * 1024  # what an open stream is counted for has room for such a whole answer
 MOST_ERROR_BYTES = 256 * 1024
 EVENT_STREAM = "text/event-stream"
 KEY_REFUSED = (401, 403)
@@ -227,7 +228,7 @@ def _answered(
 ) -> Response:
     """Return an answer that tells as well where its caller stands, and what it is charged."""
     headers = {**headers, **settlement.headers}
-    return Response(status, headers, body, settlement.facts(), finish or settlement.closed)
+    return Response(status, headers, body, finish=finish or settlement.closed)
 
 
 def _is_json(body: bytes) -> bool:
@@ -253,7 +254,8 @@ async def _whole(
         passage = answer.passage(HidingFilter(provider.shown) if provider.shown else None)
         return _passed(request, settlement, answer, headers, passage)
     text = body.to_bytes()
-    share.keep(STREAM_BYTES + 2 * len(text))
+    if len(text) > SHORT_BYTES:
+        share.keep(STREAM_BYTES + 2 * len(text))
     usage, failed = request.usage(text), request.told_error(text)
     output = 0 if usage else request.output_estimate(text)
     known, estimated = _used(settlement, usage, output, refused=failed and not output)

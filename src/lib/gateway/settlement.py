@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import NamedTuple, Protocol
 
 from lib.admission.decision import Ask, proved_for, reserved_for
@@ -26,6 +27,8 @@ from lib.store.dialect import time_text
 UNSEEN_TOKENS_PER_SECOND = 100
 # What the deadline leaves for reading the rest of a stream and settling, after the provider's time is over.
 GRACE_SECONDS = 60
+# So many keys' calls to a model are known to be alike in most of their record.
+MOST_ALIKE = 1_000
 
 
 class Gates(Protocol):
@@ -76,49 +79,38 @@ class Call(NamedTuple):
 class Settlement:
     """The record of one call. `open` first; at its end `close`, and then `closed`."""
 
+    _first_byte_ms: int | None = None
+    _asked: Ask | None = None
+    _granted: int | None = None  # output tokens of each choice, where the client did not say
+    _left: int | None = None  # of the tightest hard budget, once the call was let in
+    _reserved = 0
+    _tight = False  # whether an alike call would be refused until this one is settled
+
     def __init__(
         self, gates: Gates, clock: Clock, account: Account, call: Call, target: Target, denials: Denials
     ) -> None:
-        now, principal = clock.now(), account.principal
+        now, principal, price = clock.now(), account.principal, target.price
         self._call = call
         self._target = target
         self._gates = gates
         self._denials = denials
         self._clock = clock
         self._account = account
-        self._price = target.price
+        self._price = price
         self._started = now
-        self._first_byte_ms: int | None = None
-        self._asked: Ask | None = None
-        self._granted: int | None = None  # output tokens of each choice, where the client did not say
-        self._left: int | None = None  # of the tightest hard budget, once the call was let in
-        self._reserved = 0
-        self._tight = False  # whether an alike call would be refused until this one is settled
         self.headers: dict[str, str] = {}  # what the client is told: where it stands, and what it is charged
         guess = self._tiered(Usage(input=call.input_estimate))
-        self._record = UsageRecord(
+        lost = _lost(
+            *(principal.org_id, principal.key_id, principal.team_id, principal.user_id),
+            *(call.endpoint, call.model, call.streamed, target.provider.name, target.upstream_model),
+            price.version if price else None,
+        )
+        self._record = altered(
+            lost,
             id=call.id,
-            org_id=principal.org_id,
-            key_id=principal.key_id,
-            endpoint=call.endpoint,
-            model=call.model,
-            provider=target.provider.name,
-            upstream_model=target.upstream_model,
-            streamed=call.streamed,
-            cause=Cause.LOST.value,
-            status=None,
-            estimated=True,
             input_tokens=guess.input,
-            cached_input_tokens=0,
-            output_tokens=0,
-            reasoning_tokens=0,
-            cost_nano_usd=target.price.cost(guess) + (target.price.per_request or 0) if target.price else None,
-            price_version=target.price.version if target.price else None,
-            first_byte_ms=None,
-            duration_ms=0,
+            cost_nano_usd=price.cost(guess) + (price.per_request or 0) if price else None,
             started_at=time_text(now),
-            team_id=principal.team_id,
-            user_id=principal.user_id,
             # A browser's key is for one end user, whatever its page says.
             end_user=principal.end_user or call.end_user or None,
         )
@@ -269,3 +261,45 @@ class Settlement:
 
     def _elapsed_ms(self) -> int:
         return max(0, round((self._clock.now() - self._started).total_seconds() * 1000))
+
+
+@lru_cache(MOST_ALIKE)
+def _lost(
+    org_id: str,
+    key_id: str,
+    team_id: str | None,
+    user_id: str | None,
+    endpoint: str,
+    model: str,
+    streamed: bool,
+    provider: str,
+    upstream_model: str,
+    price_version: str | None,
+) -> UsageRecord:
+    """Return the record of a call that nobody has settled yet, as far as it is the same for all calls of a key to a
+    model.
+    """
+    return UsageRecord(
+        id="",
+        org_id=org_id,
+        key_id=key_id,
+        endpoint=endpoint,
+        model=model,
+        provider=provider,
+        upstream_model=upstream_model,
+        streamed=streamed,
+        cause=Cause.LOST.value,
+        status=None,
+        estimated=True,
+        input_tokens=0,
+        cached_input_tokens=0,
+        output_tokens=0,
+        reasoning_tokens=0,
+        cost_nano_usd=None,
+        price_version=price_version,
+        first_byte_ms=None,
+        duration_ms=0,
+        started_at="",
+        team_id=team_id,
+        user_id=user_id,
+    )

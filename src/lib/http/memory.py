@@ -79,6 +79,11 @@ class Memory:
         others = self.coming(coming, number) if coming else 0
         return not others or others + size <= self._most // 2
 
+    def drop(self, number: int) -> None:
+        """Note that a share holds nothing any more."""
+        if number in self._held:
+            self.set(number, 0)
+
     def set(self, number: int, size: int, coming: str | None = None) -> None:
         """Note how much a share holds from now on."""
         before, _, whose = self._held.pop(number, _NOTHING)
@@ -126,7 +131,7 @@ class Share:
 
     def release(self, *_: object) -> None:
         """Hold nothing any more."""
-        self._memory.set(self._number, 0)
+        self._memory.drop(self._number)
 
     def __del__(self) -> None:
         self.release()
