@@ -142,11 +142,13 @@ def _closing(database: Database, finish: Finish | None) -> Finish:
     """
 
     async def close() -> LogFacts:
-        await database.close()
+        if database.connected:
+            await database.close()
         try:
             return await finish() if finish else {}
         finally:
-            await database.close()
+            if database.connected:
+                await database.close()
 
     return close
 
@@ -228,10 +230,11 @@ async def _decide(
 async def _run(
     services: Services, route: Route, request: Validated[Any, Any], caller: Principal | Account, principal: Principal
 ) -> Response:
+    repeat_key = request.headers.get("idempotency-key") if route.idempotent else None
+    if repeat_key is None:
+        return await route.handler(services, request, caller)
+
     async def run() -> Response:
         return await route.handler(services, request, caller)
 
-    repeat_key = request.headers.get("idempotency-key") if route.idempotent else None
-    if repeat_key is None:
-        return await run()
     return await idempotency.once(services, principal, route, request, repeat_key, run)

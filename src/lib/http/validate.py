@@ -12,12 +12,13 @@ from lib.http import json_body
 from lib.http.errors import BadRequest, UnsupportedMediaType, UriTooLong
 from lib.http.memory import size_of_parsed
 from lib.http.request import Known, RawRequest, Validated
-from lib.http.route import Route
+from lib.http.route import NoQuery, Route
 
 FORM = "application/x-www-form-urlencoded"
 MOST_URI_CHARACTERS = 8 * 1024
 MOST_QUERY_FIELDS = 50
 LARGE_BYTES = 256 * 1024  # below this nobody looks how wide a body's characters are, or first who sends it
+_NO_QUERY = NoQuery()
 
 
 async def validate(route: Route, raw: RawRequest, path: Mapping[str, str], known: Known) -> Validated[Any, Any]:
@@ -50,6 +51,8 @@ def check_uri(raw: RawRequest) -> None:
 
 
 def _query(route: Route, query: str) -> BaseModel:
+    if not query and route.query is NoQuery:
+        return _NO_QUERY
     try:
         return route.query.model_validate(_fields(query, "query") if query else {})
     except ValidationError as error:

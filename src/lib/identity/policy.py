@@ -88,8 +88,7 @@ def decide(
 ) -> Decision:
     """Tell whether the caller may do this. `action` is a permission, or SELF for what is a person's own."""
     for rule in _RULES:
-        denied = rule(principal, action, resource, attributes)
-        if denied is not None:
+        if (denied := rule(principal, action, resource, attributes)) is not None:
             return denied
     return Allow()
 

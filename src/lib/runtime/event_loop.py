@@ -49,6 +49,7 @@ def install() -> None:
     # asyncio's own are written in C, and tell the loop as well of an exception that nobody has asked for.
     WebLoop.create_future = _create_future
     WebLoop.create_task = _create_task
+    WebLoop.get_debug = staticmethod(bool)  # asyncio asks it for each of them; False, as Pyodide's own says
 
 
 def _create_future(loop: Any) -> asyncio.Future[Any]:

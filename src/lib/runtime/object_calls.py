@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,23 +51,19 @@ async def _in_time(promised: Awaitable[Any], most_ms: float) -> Any:
     The timer is the platform's, and ends with the wait: an isolate may have only so many.
     """
     answer = asyncio.ensure_future(promised)  # the platform's is one already
-    gave_up = False
+    rung: list[bool] = []  # whether the answer was given up for it
 
-    def give_up() -> None:
-        nonlocal gave_up
-        gave_up = answer.cancel()
-
-    late = create_once_callable(give_up)
+    late = create_once_callable(lambda: rung.append(answer.cancel()))
     timer = js.setTimeout(late, most_ms)
     try:
         return await answer
     except asyncio.CancelledError:
-        if gave_up:
+        if rung == [True]:
             raise TimeoutError from None
         raise
     finally:
-        js.clearTimeout(timer)
-        with suppress(JsException):  # it has run, which has destroyed it
+        if not rung:  # to run has destroyed it
+            js.clearTimeout(timer)
             late.destroy()
 
 
