@@ -51,14 +51,11 @@ class Book:
         most: int = MOST_COUNTERS,
         shelf: Callable[[Policy, Load, Mapping[str, Before], int], Shelf] = Shelf,
     ) -> None:
+        self.policy = policy
         self._shelf = shelf(policy, load, before or {}, most)
         self._index = Index(policy)
         self._stops_of: dict[tuple[tuple[str, str], ...], Stops] = {}  # by path: most calls are alike
         self._tokens: dict[Place, int] = {}  # of calls that are under way, and so are only estimated yet
-
-    @property
-    def policy(self) -> Policy:
-        return self._shelf.policy
 
     @property
     def shelf(self) -> Shelf:
@@ -192,7 +189,7 @@ class Book:
     def change(self, policy: Policy, now: int, under_way: Iterable[Reservation]) -> None:
         """Count by other rules, once all that has changed is kept. Counters of rules that are as they were stay."""
         changed = self._shelf.change(policy, now)
-        self._index, self._stops_of = Index(policy), {}
+        self.policy, self._index, self._stops_of = policy, Index(policy), {}
         self._tokens = {place: tokens for place, tokens in self._tokens.items() if place[0] not in changed}
         self.restore(under_way, changed)
 

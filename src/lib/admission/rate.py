@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 SLICES = 1_000
+_NEVER_LEAVES = 2**63
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,7 @@ class Sliding:
         # Oldest first.
         self._slices = {last: there for last, there in sorted(kept.items()) if there > 0 and last > before.until}
         self._used = sum(self._slices.values())
+        self._leaves = self._first_leaves()
         self._changed: dict[int, int] = {}
 
     def wait(self, now: int, amount: int) -> int:
@@ -106,7 +108,8 @@ class Sliding:
 
     def add_until(self, now: int, until: int, amount: int) -> None:
         """Add what may be used at any moment before `until`: it counts from now until a window after that."""
-        self._drop(now)
+        if now >= self._leaves:
+            self._drop(now)
         last = max(self._last(until), self._before.until + 1)
         if self._slices and last < next(reversed(self._slices)):  # kept from a window of wider slices
             last = next(reversed(self._slices))
@@ -119,7 +122,8 @@ class Sliding:
         Where that slice holds no longer so much, the rest is taken from those after it, which leave later. When it has
         left already, there is nothing to give back: the others' slices are not ours.
         """
-        self._drop(now)
+        if now >= self._leaves:
+            self._drop(now)
         if amount > 0:
             self.add(now, amount)
         # Where its slice may be of another width, it may have left a little earlier.
@@ -132,7 +136,8 @@ class Sliding:
             amount += part
 
     def used(self, now: int) -> int:
-        self._drop(now)
+        if now >= self._leaves:
+            self._drop(now)
         return self._used
 
     def left(self, now: int) -> int:
@@ -154,8 +159,11 @@ class Sliding:
 
     def _drop(self, now: int) -> None:
         """Let go what has counted for the window, however late in its slice it came."""
-        while self._slices and (last := next(iter(self._slices))) + self._window <= now:
-            self._set(last, 0)
+        while self._leaves <= now:
+            self._set(next(iter(self._slices)), 0)
+
+    def _first_leaves(self) -> int:
+        return next(iter(self._slices)) + self._window if self._slices else _NEVER_LEAVES
 
     def _set(self, last: int, amount: int) -> None:
         self._used += amount - self._slices.get(last, 0)
@@ -164,6 +172,7 @@ class Sliding:
             self._slices[last] = amount
         else:
             self._slices.pop(last, None)
+        self._leaves = self._first_leaves()
 
 
 class Gcra:

@@ -130,16 +130,14 @@ def _first(loop: Any) -> Callable[[], object]:
 def _run_ready(loop: Any) -> None:
     """Run what became ready in this turn. What becomes ready meanwhile gets a microtask of its own."""
     global _ready
-    now, _ready = iter(_ready), []  # one is filled while the other is run
+    now, _ready = _ready, []  # one is filled while the other is run
     # As the loop does before each callback: the caller may have left another loop's mark, or none.
     if _get_running_loop() is not loop or sys.get_asyncgen_hooks().firstiter is None:
         loop._install_running_loop()
         loop._install_asyncgen_hooks()
-    while True:
+    for callback, args, context in now:
         try:
-            for callback, args, context in now:
-                context.run(callback, *args)
-            return
+            context.run(callback, *args)
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as error:  # noqa: BLE001 - as asyncio's own handles: it is told, and the others go on

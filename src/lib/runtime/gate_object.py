@@ -141,7 +141,8 @@ class Gate(DurableObject):
     def _handle(self, version: int, rows: str) -> int | str:
         now_ms = self._watch.now(_now_ms())
         current = self._gate.handle(version, rows, now_ms)
-        self._warn()
+        if self._gate.warnings:
+            self._warn()
         self._wake(now_ms + FLUSH_AFTER_MS)
         return current
 

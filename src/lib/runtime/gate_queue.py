@@ -111,16 +111,19 @@ class Queue:
         """Take out what goes in one call: all settlements, then one's own opening, then others judged by `version`,
         each as far as there is room. Where the settlements alone fill it, no opening goes before the last of them.
         """
-        self.take_back_lost()
+        if self.under_way:
+            self.take_back_lost()
         load = Load(time.time())
         self.under_way.append(load)
-        self._load_settlements(load)
+        if self.settling:
+            self._load_settlements(load)
         if self.settling or (own is not None and not load.takes(own.row)):
             return load
         if own is not None:
             load.openings.append(own)
             load.own = own
-        self._load_openings(load, version)
+        if self.opening:
+            self._load_openings(load, version)
         return load
 
     def _load_settlements(self, load: Load) -> None:

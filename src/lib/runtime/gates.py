@@ -86,7 +86,7 @@ class JsGates:
         if (place := hoped_place(answer)) is not None:
             current, answer = await self._lines.ask_again(org_id, place, told, opened, _is_hopeful)
         self._confirm(account, current)
-        if answer is None and current == version:
+        if asked and answer is None and current == version:
             self._ruleless.put(org_id, version)
         return admitted(answer)
 

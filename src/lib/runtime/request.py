@@ -33,12 +33,13 @@ class JsBody:
     is there before the text is gone; and here JavaScript's copy.
     """
 
+    _reader: Any = None
+    _watched = False
+
     def __init__(self, request: Any, length: str | None, share: Share) -> None:
         self._request = request
         self._length = length
         self._share = share
-        self._reader: Any = None
-        self._watched = False
 
     async def read(self, limit: int, known: Known) -> bytes:
         try:
