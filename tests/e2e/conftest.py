@@ -32,9 +32,16 @@ SPARE_ORGANISATIONS = 110
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """On PostgreSQL, leave out what does not depend on the store."""
-    left = {item for item in items if STORE != "d1" and item.get_closest_marker("once") is not None}
+    astray = [item.nodeid for item in items if _is(item, "alone") and not _is(item, "once")]
+    if astray:
+        raise pytest.UsageError(f"what is marked `alone` is run on D1 only, so mark it `once` too: {astray}")
+    left = {item for item in items if STORE != "d1" and _is(item, "once")}
     config.hook.pytest_deselected(items=list(left))
     items[:] = [item for item in items if item not in left]
+
+
+def _is(item: pytest.Item, marker: str) -> bool:
+    return item.get_closest_marker(marker) is not None
 
 
 def _note(answer: httpx.Response) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from statistics import median
 
 import pytest
 
@@ -23,7 +22,10 @@ def form(email: str, password: str = PASSWORD) -> dict[str, str]:
 
 
 def test_signing_up_tells_nobody_who_is_here(headgate: Headgate, stack: Stack) -> None:
-    """A new address and the administrator's get the same answer after the same time: Argon2id and one look."""
+    """A new address and the administrator's get the same answer after the same time: Argon2id and one look.
+
+    The shortest of each tells what the work takes; a longer one, who else had the processor.
+    """
     seen: dict[str, list[float]] = {"new": [], "known": []}
     answers = set()
     for _ in range(TIMES):
@@ -34,7 +36,7 @@ def test_signing_up_tells_nobody_who_is_here(headgate: Headgate, stack: Stack) -
             answers.add((answer.status_code, answer.json()["data"]["email"] == email, frozenset(answer.headers)))
     [(status, named, _)] = answers
     assert (status, named) == (202, True)
-    assert 0.5 < median(seen["new"]) / median(seen["known"]) < 2
+    assert 0.5 < min(seen["new"]) / min(seen["known"]) < 2
 
 
 @pytest.mark.parametrize(
