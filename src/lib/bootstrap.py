@@ -6,7 +6,6 @@ from typing import Any
 
 from lib import failures
 from lib.admission.filling import note_filling
-from lib.audit import events
 from lib.audit.audited import AuditedStore
 from lib.audit.chain import chain_key
 from lib.audit.refusals import Refusals
@@ -121,7 +120,6 @@ def bootstrap(env: Any) -> Services:
         mailer=mailer,
         outbox=outbox,
         guard=ObjectGuard(JsGuardObjects(placement.guards), derive(config.secret, "guard")),
-        audit=events,
         invitations=invitation_service,
         providers=providers_of(read_providers(variable), fetch_client(TIMEOUT_SECONDS, MOST_BYTES), signatures),
         checks={"database": check_database, "gate": check_gate},

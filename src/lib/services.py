@@ -21,7 +21,7 @@ from lib.identity import person_store
 from lib.identity.context import NO_REQUEST, Context
 from lib.identity.identity_provider import IdentityProvider
 from lib.identity.passwords import Passwords
-from lib.identity.ports import Audit, Guard, Invitations
+from lib.identity.ports import Guard, Invitations
 from lib.identity.shield import Shield
 from lib.identity.signing_keys import SigningKeys
 from lib.kernel.work import PolicyGates, Work
@@ -88,7 +88,6 @@ class Services:
     mailer: Mailer
     outbox: Outbox | None
     guard: Guard
-    audit: Audit
     invitations: Invitations
     providers: Mapping[str, IdentityProvider]
     checks: Mapping[str, Callable[[Services], Awaitable[None]]]

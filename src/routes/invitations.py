@@ -103,7 +103,7 @@ async def get_invitation(services: Services, request: Validated[None, NoQuery], 
 async def revoke_invitation(services: Services, request: Validated[None, NoQuery], principal: Principal) -> Response:
     """Take an invitation back."""
     row = await _wanted(services, request, principal, Scope.INVITATIONS_WRITE)
-    await invitation_service.revoke(services, principal, row, context_of(request))
+    await invitation_service.revoke(services, principal, row)
     return render.no_content()
 
 
@@ -111,7 +111,7 @@ async def accept_invitation(
     services: Services, request: Validated[AcceptInvitation, NoQuery], principal: Principal
 ) -> Response:
     """Become a member."""
-    row = await invitation_service.accept_own(services, principal, request.body.token, context_of(request))
+    row = await invitation_service.accept_own(services, principal, request.body.token)
     return render.data(Joined(org_id=row.org_id))
 
 

@@ -16,9 +16,11 @@ from lib.identity import account_store, accounts, deletion, email_change, home_s
 from lib.identity.context import context_of
 from lib.identity.models import SELF, Principal
 from lib.identity.reauthentication import Proof
+from lib.kernel.event import Event
 from lib.services import Services
 from lib.store.conditions import found_owner
 from lib.store.schema import MembershipRow, UserRow
+from lib.store.scope import Person
 from routes.schemas import Code, Email, GivenPassword, Mailed, Name, NewPassword, One, mailed
 
 PATH = "/api/v1/me"
@@ -95,17 +97,9 @@ async def update_me(services: Services, request: Validated[UpdateMe, NoQuery], p
     """Change one's name."""
     user = await accounts.person(services, principal)
     etag.required_match(request.headers, user.version)
-    statement = account_store.rename(user.id, user.version, request.body.name or user.name, services.clock.now())
-    [changed] = await accounts.change(
-        services,
-        user.id,
-        [statement],
-        "user.renamed",
-        context_of(request),
-        details=personal("name"),
-        only_if=found_owner("users", user.id, user.version),
-    )
-    if not changed:
+    work, event = services.work(principal.actor), Event("user.renamed", Person(user.id), details=personal("name"))
+    statement = account_store.rename(user.id, user.version, request.body.name or user.name, work.now)
+    if not await work.commit(event, statement, only_if=found_owner("users", user.id, user.version)):
         raise PreconditionFailed()
     return await _shown(services, principal, await accounts.person(services, principal))
 

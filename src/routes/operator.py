@@ -13,7 +13,6 @@ from lib.http.request import Validated
 from lib.http.response import Response
 from lib.http.route import NoQuery, act, read
 from lib.identity import ended_by_operator
-from lib.identity.context import context_of
 from lib.services import Services
 from routes.schemas import Email, LedgerCheck, One, Page
 
@@ -77,7 +76,7 @@ class Ended(BaseModel):
 
 async def end_sessions(services: Services, request: Validated[EndSessions, NoQuery], _caller: None) -> Response:
     """End all that one person has signed in with."""
-    user_id = await ended_by_operator.end_of_person(services, request.body.email, context_of(request))
+    user_id = await ended_by_operator.end_of_person(services, request.body.email)
     return render.data(Ended(user_id=user_id))
 
 
@@ -85,7 +84,7 @@ async def end_all_sessions(services: Services, request: Validated[None, PageQuer
     """End all that all people have signed in with, some at a time."""
     [after] = decode_cursor(request.query.cursor, [""])
     limit = request.query.limit
-    ids = await ended_by_operator.end_of_everyone(services, after, limit, context_of(request))
+    ids = await ended_by_operator.end_of_everyone(services, after, limit)
     shown, more = cut(ids, limit, lambda user_id: [user_id])
     return render.page([Ended(user_id=user_id) for user_id in shown], more)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from lib.audit.differences import differences
-from lib.audit.noting import noting
 from lib.gateway import model_store
 from lib.gateway.model_store import ModelRow
 from lib.gateway.models import Limits, ModelRoute, OutputField, Price
@@ -20,9 +20,11 @@ from lib.http.response import Response
 from lib.http.route import NoQuery, Route, read, remove
 from lib.identity.models import Principal, Scope
 from lib.ids import new_id
+from lib.kernel.event import Detail, Event
 from lib.services import Services
 from lib.store.conditions import found, missing
 from lib.store.database import Statement
+from lib.store.scope import Org
 from lib.text import PRINTABLE
 from routes.money import InDollars, Usd, UsdPerMillion, either, one_of
 from routes.schemas import RECENT, One, Page
@@ -139,23 +141,16 @@ async def put_org_model(services: Services, request: Validated[PutModel, NoQuery
     etag.check_match(request.headers, old.version if old else None)
     if old is None and await model_store.count_models(services.database, principal.org_id) >= model_store.MOST_MODELS:
         raise UnprocessableEntity(f"An organisation has at most {model_store.MOST_MODELS} models.")
-    now = services.clock.now()
-    price = body.price.price(new_id(now)) if body.price else None
+    work = services.work(principal.actor)
+    price = body.price.price(new_id(work.now)) if body.price else None
     limits = Limits(body.context_tokens, body.max_output_tokens)
     route = ModelRoute(model_id, body.provider, body.upstream_model, price, limits, body.output_limit_field)
     conditional = request.headers.get("if-match") or request.headers.get("if-none-match")
     expected = (old.version if old else 0) if conditional else None
-    noted = noting(
-        services,
-        principal,
-        "model.put",
-        f"model:{model_id}",
-        before=_as_expected(principal, route, expected),
-        details=differences(old.route() if old else None, route),
-    )
-    if not await model_store.put_model(noted, principal.org_id, route, expected, now):
+    event = _event("model.put", principal, model_id, differences(old.route() if old else None, route))
+    written = model_store.put(principal.org_id, route, expected, work.now)
+    if not await work.commit(event, *written, only_if=_as_expected(principal, route, expected)):
         raise PreconditionFailed()
-    await services.gates.accounts_changed(principal.org_id)
     return _shown(await _find(services, principal, model_id), 200 if old else 201)
 
 
@@ -164,12 +159,18 @@ async def delete_org_model(services: Services, request: Validated[None, NoQuery]
     row = await _find(services, principal, request.path["id"])
     etag.check_match(request.headers, row.version)
     expected = row.version if request.headers.get("if-match") else None
-    there, gone = found("models", principal.org_id, row.id, expected), differences(row.route(), None)
-    noted = noting(services, principal, "model.deleted", f"model:{row.id}", before=there, details=gone)
-    if not await model_store.delete_model(noted, principal.org_id, row.id, expected):
+    event = _event("model.deleted", principal, row.id, differences(row.route(), None))
+    there, gone = (
+        found("models", principal.org_id, row.id, expected),
+        model_store.delete(principal.org_id, row.id, expected),
+    )
+    if not await services.work(principal.actor).commit(event, gone, only_if=there):
         raise PreconditionFailed()
-    await services.gates.accounts_changed(principal.org_id)
     return render.no_content()
+
+
+def _event(name: str, principal: Principal, model_id: str, details: Mapping[str, Detail]) -> Event:
+    return Event(name, Org(principal.org_id), f"model:{model_id}", details)
 
 
 def _as_expected(principal: Principal, route: ModelRoute, version: int | None) -> Statement | None:

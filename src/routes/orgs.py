@@ -13,7 +13,6 @@ from lib.http.request import Validated
 from lib.http.response import Response
 from lib.http.route import NoQuery, act, change, make, read
 from lib.identity import member_service, member_store, org_service
-from lib.identity.context import context_of
 from lib.identity.models import SELF, Principal, Scope
 from lib.names import plain
 from lib.services import Services
@@ -86,7 +85,7 @@ async def list_orgs(services: Services, request: Validated[None, PageQuery], pri
 
 async def create_org(services: Services, request: Validated[CreateOrg, NoQuery], principal: Principal) -> Response:
     """Make an organisation."""
-    row = await org_service.create(services, principal, request.body.name, context_of(request))
+    row = await org_service.create(services, principal, request.body.name)
     return _shown(row, 201)
 
 

@@ -96,25 +96,25 @@ async def switch_session(services: Services, request: Validated[SwitchOrg, NoQue
     return _begun(services, await sessions.renew(services, principal, org_id))
 
 
-async def end_current_session(services: Services, request: Validated[None, NoQuery], principal: Principal) -> Response:
+async def end_current_session(services: Services, _request: Validated[None, NoQuery], principal: Principal) -> Response:
     """Sign out here."""
-    await sessions.end(services, principal, sessions.signed_in(principal), context_of(request))
+    await sessions.end(services, principal, sessions.signed_in(principal))
     return _ended()
 
 
 async def end_session(services: Services, request: Validated[Again, NoQuery], principal: Principal) -> Response:
     """Sign out elsewhere, or everywhere."""
-    wanted, context = request.path["id"], context_of(request)
+    wanted = request.path["id"]
     own = principal.kind == "session" and wanted == principal.session_id
     if wanted != ALL:
         await sessions.get(services, principal, wanted)
     if not own:
         user = await accounts.person(services, principal)
-        await reauthentication.lately(services, principal, user, request.body.proof(), context)
+        await reauthentication.lately(services, principal, user, request.body.proof(), context_of(request))
     if wanted == ALL:
-        await sessions.sign_out_everywhere(services, str(principal.user_id), context)
+        await sessions.sign_out_everywhere(services, str(principal.user_id))
         return _ended()
-    await sessions.end(services, principal, wanted, context)
+    await sessions.end(services, principal, wanted)
     return _ended() if own else render.no_content()
 
 

@@ -72,7 +72,7 @@ async def create_token(services: Services, request: Validated[NewTokens, NoQuery
         return _granted(await grants.refresh(services, wanted.refresh_token, wanted.org_id, context))
     user = await accounts.sign_in(services, wanted.email, wanted.password, wanted.totp_code, context)
     org_id = await people.choose_org(services, user.id, wanted.org_id)
-    return _granted(await grants.grant(services, user, org_id, context))
+    return _granted(await grants.grant(services, user, org_id))
 
 
 async def revoke_token(services: Services, request: Validated[None, NoQuery], principal: Principal) -> Response:
@@ -80,7 +80,7 @@ async def revoke_token(services: Services, request: Validated[None, NoQuery], pr
     if principal.kind != "token":
         raise NotFound("You have not called with an access token.")
     _, token = credentials.access_token(services, request.headers)
-    await grants.revoke(services, token, context_of(request))
+    await grants.revoke(services, token)
     return render.no_content()
 
 

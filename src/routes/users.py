@@ -57,13 +57,13 @@ async def create_user(services: Services, request: Validated[SignUpForm, NoQuery
 
 async def verify_email(services: Services, request: Validated[MailedToken, NoQuery], _caller: None) -> Response:
     """Confirm an address."""
-    finish = await email_change.confirm(services, request.body.token, context_of(request))
+    finish = await email_change.confirm(services, request.body.token)
     return render.no_content(finish)
 
 
 async def stop_email_change(services: Services, request: Validated[MailedToken, NoQuery], _caller: None) -> Response:
     """Keep an address."""
-    await email_change.stop(services, request.body.token, context_of(request))
+    await email_change.stop(services, request.body.token)
     return render.no_content()
 
 
@@ -78,7 +78,7 @@ async def reset_password(
 ) -> Response:
     """Set a new password."""
     body = request.body
-    finish = await password_change.reset_password(services, body.token, body.password, context_of(request))
+    finish = await password_change.reset_password(services, body.token, body.password)
     return render.no_content(finish)
 
 

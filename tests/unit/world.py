@@ -13,7 +13,6 @@ from lib.admission.counters import Counted, Counter, Place, Remembered
 from lib.admission.decision import Ask, Refusal
 from lib.admission.gate import IS_NEW, Gate
 from lib.admission.usage_record import UsageRecord
-from lib.audit import events
 from lib.audit.audited import AuditedStore
 from lib.audit.chain import chain_key
 from lib.audit.refusals import Refusals
@@ -317,7 +316,6 @@ async def _new_world(config: Config, kv: FakeKv) -> World:
         mailer=mailer,
         outbox=outbox,
         guard=guard,
-        audit=events,
         invitations=FakeInvitations(),
         providers={},
         checks={"database": check},

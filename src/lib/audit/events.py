@@ -1,26 +1,14 @@
-"""What is noted in the audit log. `org_event` and `person_event` return statements for the group that makes the change.
-
-    await services.database.batch(Org(org_id), [*change, *org_event(org_id, "key.revoked", …)])
-
-Whether the change happens may be up to a condition in it, as `WHERE version = ?`. The event must then have the same
-one: it goes before the change, and `only_if` finds a row exactly when the change will be made.
-"""
+"""How an event is stored in the audit log: what never stands there, and how long it may be."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Mapping
-from datetime import datetime
-from typing import TYPE_CHECKING
 
 from lib.audit.chain import Entry, Log
-from lib.kernel.event import OK, Detail, Event, EventStatement, Plain, noted
-from lib.store.database import Statement
+from lib.kernel.event import Detail, EventStatement, Plain
 from lib.store.scope import Org, Person
-
-if TYPE_CHECKING:
-    from lib.identity.context import Context
 
 MOST_DETAILS = 16
 MOST_FIELDS = 20  # of what was changed
@@ -31,39 +19,6 @@ MOST_TEXT = 4_000
 _SECRET = re.compile(r"hg[a-z]?_[0-9A-Za-z]{20,}")
 _HIDDEN = "[secret]"
 _FORBIDDEN_NAMES = ("password", "secret", "token", "code", "cookie")
-
-
-def org_event(
-    org_id: str,
-    action: str,
-    actor: str,
-    context: Context,
-    now: datetime,
-    *,
-    target: str | None = None,
-    result: str = OK,
-    details: Mapping[str, Detail] | None = None,
-    only_if: Statement | None = None,
-) -> list[Statement]:
-    """Note what was done in an organisation. `actor` is `key:<id>`, `user:<id>`, `operator`, `system` or `nobody`."""
-    return [noted(Event(action, Org(org_id), target, details or {}, result), actor, context, now, only_if)]
-
-
-def person_event(
-    user_id: str,
-    action: str,
-    context: Context,
-    now: datetime,
-    *,
-    actor: str | None = None,
-    target: str | None = None,
-    result: str = OK,
-    details: Mapping[str, Detail] | None = None,
-    only_if: Statement | None = None,
-) -> list[Statement]:
-    """Note what a person has done, or what was tried in its name. Without an `actor`, the person is it."""
-    event = Event(action, Person(user_id), target, details or {}, result)
-    return [noted(event, actor or f"user:{user_id}", context, now, only_if)]
 
 
 def log_of(owner: Org | Person) -> Log:

@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from lib.audit.audited import DatabaseAround
-from lib.audit.events import org_event
-from lib.kernel.event import Detail
+from lib.kernel.event import Detail, Event, noted
 from lib.store.database import Database, Statement, Value
-from lib.store.scope import Scope
+from lib.store.scope import Org, Scope
 
 if TYPE_CHECKING:
     from lib.identity.models import Principal
@@ -52,14 +51,6 @@ def noting(
     where the change may be none.
     """
     now = services.clock.now()
-    event = org_event(
-        principal.org_id,
-        action,
-        principal.actor,
-        services.context,
-        now,
-        target=target,
-        details=details,
-        only_if=before or after,
-    )
-    return NotedDatabase(services.database, event, after=after is not None)
+    event = Event(action, Org(principal.org_id), target, details or {})
+    told = noted(event, principal.actor, services.context, now, before or after)
+    return NotedDatabase(services.database, [told], after=after is not None)

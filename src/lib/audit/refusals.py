@@ -14,16 +14,15 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from lib import failures
-from lib.audit.events import org_event, person_event
 from lib.bounded import keep
 from lib.failures import Failure
 from lib.http.errors import Forbidden
 from lib.http.response import AFTERWARDS_SECONDS, Finish, LogFacts
 from lib.identity.csrf import SAFE_METHODS
 from lib.identity.models import NONE, SELF, Principal
-from lib.kernel.event import DENIED, Detail
+from lib.kernel.event import DENIED, Detail, Event
 from lib.store.database import StoreUnavailable
-from lib.store.scope import Org, Person, Scope
+from lib.store.scope import Org, Person
 
 if TYPE_CHECKING:
     from lib.http.route import Route
@@ -106,19 +105,13 @@ def note(
         "message": refusal.message,
         **({"left_out": left_out} if left_out else {}),
     }
-    target, context = target_of(route.path, path, principal), services.context
-    scope: Scope
-    if own:
-        scope = Person(owner)
-        group = person_event(owner, ACTION, context, now, target=target, result=DENIED, details=details)
-    else:
-        scope = Org(owner)
-        group = org_event(owner, ACTION, principal.actor, context, now, target=target, result=DENIED, details=details)
+    target = target_of(route.path, path, principal)
+    event = Event(ACTION, Person(owner) if own else Org(owner), target, details, DENIED)
 
     async def write() -> LogFacts:
         try:
             async with asyncio.timeout(AFTERWARDS_SECONDS):
-                await services.database.batch(scope, group)
+                await services.work(principal.actor).commit(event)
         except (StoreUnavailable, TimeoutError) as failure:
             failures.note(Failure.REFUSAL_UNNOTED, str(failure) or f"not done within {AFTERWARDS_SECONDS} s")
         return {}

@@ -91,13 +91,12 @@ async def get_model(database: Database, org_id: str, model_id: str) -> ModelRow 
     return await database.one(Org(org_id), ModelRow, sql, org_id, model_id)
 
 
-async def put_model(
-    database: Database, org_id: str, route: ModelRoute, expected_version: int | None, now: datetime
-) -> bool:
-    """Create or replace a model. `expected_version`: 0 for "only if new", a number for "only if still this", else None.
+def put(org_id: str, route: ModelRoute, expected_version: int | None, now: datetime) -> list[Statement]:
+    """Return the group that creates or replaces a model; its last statement writes it.
+
+    `expected_version`: 0 for "only if new", a number for "only if still this", else None.
 
     A price is a new row (its id is `price.version`), since usage records name the price that they were charged by.
-    Tells whether the model was written.
     """
     price = route.price
     statements: list[Statement] = []
@@ -136,7 +135,7 @@ async def put_model(
             ),
         )
     )
-    return (await database.batch(Org(org_id), statements))[-1] > 0
+    return statements
 
 
 async def count_models(database: Database, org_id: str) -> int:
@@ -145,19 +144,13 @@ async def count_models(database: Database, org_id: str) -> int:
     return row.number if row else 0
 
 
-async def delete_model(database: Database, org_id: str, model_id: str, expected_version: int | None) -> bool:
-    """Delete a model; its prices stay, for the records that name them. Tells whether there was one to delete."""
-    return (
-        await database.execute(
-            Org(org_id),
-            "DELETE FROM models WHERE org_id = ?1 AND id = ?2"
-            " AND (CAST(?3 AS BIGINT) IS NULL OR version = CAST(?3 AS BIGINT))",
-            org_id,
-            model_id,
-            expected_version,
-        )
-        > 0
+def delete(org_id: str, model_id: str, expected_version: int | None) -> Statement:
+    """Return the statement that deletes a model; its prices stay, for the records that name them."""
+    sql = (
+        "DELETE FROM models WHERE org_id = ?1 AND id = ?2"
+        " AND (CAST(?3 AS BIGINT) IS NULL OR version = CAST(?3 AS BIGINT))"
     )
+    return Statement(sql, (org_id, model_id, expected_version))
 
 
 @dataclass(frozen=True, slots=True)

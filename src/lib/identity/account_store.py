@@ -72,6 +72,11 @@ def rehash(user_id: str, old: str, new: str, now: datetime) -> Statement:
     )
 
 
+def has_password(user_id: str, old: str | None) -> Statement:
+    """Return the question whether an account still has this password."""
+    return Statement("SELECT 1 FROM users WHERE id = ? AND password_hash = ?", (user_id, old))
+
+
 def set_password(user_id: str, old: str | None, new: str, now: datetime) -> Statement:
     """Return the statement that replaces a password, if it is still `old`. What was begun with that no longer holds."""
     return Statement(

@@ -1,8 +1,8 @@
-"""People's accounts: signing in, and what every change of an account goes through."""
+"""People's accounts: signing in, and who it is that changes one."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from functools import partial
 
 from lib.http import etag
 from lib.http.errors import Forbidden, Unauthorized
@@ -12,7 +12,7 @@ from lib.identity.context import Context
 from lib.identity.later import later
 from lib.identity.models import Principal
 from lib.identity.ports import Purpose
-from lib.kernel.event import Detail
+from lib.kernel.event import DENIED, Event
 from lib.services import Services
 from lib.store.database import Statement
 from lib.store.schema import UserRow
@@ -33,15 +33,16 @@ async def sign_in(services: Services, email: str, password: str, totp_code: str 
     good = services.passwords.verify(user.password_hash if user else None, password)
     if user is None or not good:
         await services.guard.failed(Purpose.SIGN_IN, email, context.address)
-        raise _refused(services, user, context)
+        raise _refused(services, user)
     people.check_account(user.suspended_at)
     if user.email_verified_at is None and user.vouched_at is None:
         raise Forbidden("Confirm your address first, with what we have sent to it.", code="email_not_verified")
     if user.totp_confirmed_at is not None:
         await _second_factor(services, user, totp_code, context)
-    await change(services, user.id, _rehashed(services, user, password), "user.signed_in", context)
+    signed_in = Event("user.signed_in", Person(user.id))
+    await services.work(f"user:{user.id}").commit(signed_in, *_rehashed(services, user, password))
     await services.guard.succeeded(Purpose.SIGN_IN, email, context.address)
-    await homes.ensure(services, user, context)
+    await homes.ensure(services, user)
     return user
 
 
@@ -72,33 +73,11 @@ async def person(services: Services, principal: Principal, headers: Headers | No
     return user
 
 
-async def change(
-    services: Services,
-    user_id: str,
-    statements: Sequence[Statement],
-    action: str,
-    context: Context,
-    *,
-    result: str = "ok",
-    details: Mapping[str, Detail] | None = None,
-    only_if: Statement | None = None,
-) -> list[int]:
-    """Run a group on a person's rows, with its entry in the audit log; return how many rows each statement changed.
-
-    Where the change may be none, `only_if` finds a row exactly when it will be one.
-    """
-    now = services.clock.now()
-    noted = services.audit.person_event(user_id, action, context, now, result=result, details=details, only_if=only_if)
-    if only_if is None:  # behind the change, which may make the person
-        return (await services.database.batch(Person(user_id), [*statements, *noted]))[: len(statements)]
-    return (await services.database.batch(Person(user_id), [*noted, *statements]))[len(noted) :]
-
-
 async def _second_factor(services: Services, user: UserRow, code: str | None, context: Context) -> None:
     if not code:
         raise Unauthorized("A code of your authenticator is needed.", code="totp_required")
     if not await second_factor.accepts(services, user, code, context):
-        raise _refused(services, user, context)
+        raise _refused(services, user)
 
 
 def _rehashed(services: Services, user: UserRow, password: str) -> list[Statement]:
@@ -109,14 +88,14 @@ def _rehashed(services: Services, user: UserRow, password: str) -> list[Statemen
     return [account_store.rehash(user.id, user.password_hash, new, services.clock.now())]
 
 
-def _refused(services: Services, user: UserRow | None, context: Context) -> Unauthorized:
+async def note_failed(services: Services, user_id: str) -> None:
+    """Note on an account that somebody has failed to get in."""
+    await services.work(f"user:{user_id}").commit(Event("user.sign_in_failed", Person(user_id), result=DENIED))
+
+
+def _refused(services: Services, user: UserRow | None) -> Unauthorized:
     """Return the one error. On the account, where there is one, it is noted when the answer has begun."""
     failure = Unauthorized(_WRONG, code="invalid_credentials")
     if user is not None:
-        user_id = user.id
-
-        async def note() -> None:
-            await change(services, user_id, [], "user.sign_in_failed", context, result="denied")
-
-        failure.finish = later(services, note)
+        failure.finish = later(services, partial(note_failed, services, user.id))
     return failure

@@ -13,14 +13,13 @@ from datetime import timedelta
 
 from lib.admission import policy_store
 from lib.audit.differences import differences
-from lib.audit.noting import noting
 from lib.http.errors import UnprocessableEntity
 from lib.identity import api_keys, key_rules, key_service, key_store, lineage
 from lib.identity.bounds import Bounds, require_within
 from lib.identity.key_store import BROWSER, KeyRow, NewKey
 from lib.identity.models import INFERENCE_SCOPES, Principal
 from lib.ids import new_id
-from lib.kernel.event import Detail
+from lib.kernel.event import Detail, Event
 from lib.services import Services
 from lib.store.conditions import found
 from lib.store.schema import BudgetRow
@@ -60,7 +59,8 @@ async def mint(services: Services, principal: Principal, wanted: Wanted) -> tupl
     key_rules.not_wider(principal, scopes)
     bounds = Bounds(wanted.models, wanted.ip_ranges, wanted.origins)
     require_within(principal, bounds, from_anywhere=True)
-    now = services.clock.now()
+    work = services.work(principal.actor)
+    now = work.now
     ends = now + timedelta(minutes=wanted.minutes)
     key_rules.not_longer(principal, ends)
     secret = api_keys.new_key()
@@ -101,15 +101,13 @@ async def mint(services: Services, principal: Principal, wanted: Wanted) -> tupl
         key_store.insert_with_budget(key, budget.id, now),
     ]
     details: dict[str, Detail] = {"budget_nano_usd": wanted.budget_nano_usd, **differences(None, key)}
-    there = found("api_keys", key.org_id, key.id)
-    noted = noting(services, principal, "key.minted", f"key:{key.id}", after=there, details=details)
-    *_, made = await noted.batch(Org(key.org_id), group)
-    if not made:
+    rule = policy_store.minted(budget, ends + SETTLING)
+    event = Event("key.minted", Org(key.org_id), f"key:{key.id}", details, rule=rule)
+    if not await work.commit(event, *group, if_made=found("api_keys", key.org_id, key.id)):
         raise UnprocessableEntity(
             f"An organisation has at most {policy_store.MOST_MINTED} browsers' keys at a time.",
             code="too_many_browser_keys",
         )
-    await services.gates.rule_changed(key.org_id, policy_store.minted(budget, ends + SETTLING))
     return await key_service.get(services, principal, key.id), secret
 
 

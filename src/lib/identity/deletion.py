@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from lib.http.errors import Conflict
-from lib.identity import account_store, accounts, home_store, invitation_store, reauthentication
+from lib.identity import account_store, home_store, invitation_store, reauthentication
 from lib.identity.context import Context
 from lib.identity.reauthentication import Proof
+from lib.kernel.event import Event
 from lib.services import Services
 from lib.store.schema import UserRow
-from lib.store.scope import Org
+from lib.store.scope import Org, Person
 
 
 async def delete(services: Services, user: UserRow, proof: Proof, context: Context) -> None:
@@ -24,20 +25,21 @@ async def delete(services: Services, user: UserRow, proof: Proof, context: Conte
         if not await home_store.may_leave(services.database, membership.org_id, user.id):
             raise _last_owner()
     for membership in joined:
-        await _leave(services, membership.org_id, user, context)
-    group = account_store.anonymise(user.id, services.clock.now())
-    await accounts.change(services, user.id, group, "user.deleted", context)
+        await _leave(services, membership.org_id, user)
+    work = services.work(f"user:{user.id}")
+    await work.commit(Event("user.deleted", Person(user.id)), *account_store.anonymise(user.id, work.now))
 
 
-async def _leave(services: Services, org_id: str, user: UserRow, context: Context) -> None:
-    user_id, now = user.id, services.clock.now()
-    group = [*home_store.leave(org_id, user_id, now), home_store.forget_name(org_id, now)]
-    group.append(invitation_store.end_of_member(org_id, user_id, user.email, now))
-    group += services.audit.org_event(org_id, "member.left", f"user:{user_id}", context, now, target=f"user:{user_id}")
-    left, *_ = await services.database.batch(Org(org_id), group)
-    if not left:  # the other owner has left meanwhile
-        raise _last_owner()
-    await services.gates.accounts_changed(org_id)
+async def _leave(services: Services, org_id: str, user: UserRow) -> None:
+    work = services.work(f"user:{user.id}")
+    group = [
+        *home_store.leave(org_id, user.id, work.now),
+        home_store.forget_name(org_id, work.now),
+        invitation_store.end_of_member(org_id, user.id, user.email, work.now),
+    ]
+    event = Event("member.left", Org(org_id), work.actor)
+    if not await work.commit(event, *group, only_if=home_store.leaving(org_id, user.id)):
+        raise _last_owner()  # the other owner has left meanwhile
 
 
 def _last_owner() -> Conflict:

@@ -6,16 +6,18 @@ from collections.abc import Sequence
 
 from lib.http.errors import Conflict
 from lib.http.response import Finish
-from lib.identity import account_store, accounts, mail_counts, mail_token_store, mail_tokens, reauthentication
+from lib.identity import account_store, mail_counts, mail_token_store, mail_tokens, reauthentication
 from lib.identity.context import Context
 from lib.identity.later import later
 from lib.identity.mail_tokens import HOURS, MailPurpose
 from lib.identity.reauthentication import Proof
 from lib.identity.sign_up import check_domain
+from lib.kernel.event import Event
 from lib.mail import templates
 from lib.services import Services
 from lib.store.database import Statement, UniqueViolation
 from lib.store.schema import MailTokenRow, UserRow
+from lib.store.scope import Person
 
 
 async def request_change(services: Services, user: UserRow, email: str, proof: Proof, context: Context) -> Finish:
@@ -35,7 +37,8 @@ async def request_change(services: Services, user: UserRow, email: str, proof: P
         token, sending = mail_tokens.issue(services, user.id, MailPurpose.CHANGE_EMAIL, email, user.epoch)
         taken = await account_store.find(services.database, email) is not None
         group += [] if taken else sending
-        await accounts.change(services, user.id, group, "user.email_change_requested", context)
+        event = Event("user.email_change_requested", Person(user.id))
+        await services.work(f"user:{user.id}").commit(event, *group)
         await services.mailer.send(templates.address_change_asked(user.email, url, stop, hours))
         if taken:
             await services.mailer.send(templates.known_address(email))
@@ -45,26 +48,26 @@ async def request_change(services: Services, user: UserRow, email: str, proof: P
     return later(services, work)
 
 
-async def stop(services: Services, token: str, context: Context) -> None:
+async def stop(services: Services, token: str) -> None:
     """Stop a change of address with what the old one was sent. All that is pending ends with it: whoever has asked for
     the change knows the password. Raises UnprocessableEntity for a token that can't be used.
     """
     row, now = await mail_tokens.present(services, token, MailPurpose.STOP_EMAIL_CHANGE), services.clock.now()
     group = [account_store.end_pending(row.user_id, row.id, now), mail_token_store.use(row.user_id, row.id, now)]
-    await _use(services, row, group, "user.email_change_stopped", context)
+    await _use(services, row, group, "user.email_change_stopped")
 
 
-async def confirm(services: Services, token: str, context: Context) -> Finish:
+async def confirm(services: Services, token: str) -> Finish:
     """Take an address for confirmed: the account's own, or the new one, which becomes its own.
 
     Raises UnprocessableEntity for a token that can't be used, Conflict when the new address is somebody's by now.
     """
     row = await mail_tokens.present(services, token, MailPurpose.VERIFY_EMAIL, MailPurpose.CHANGE_EMAIL)
     if row.purpose == MailPurpose.VERIFY_EMAIL:
-        await _verify(services, row, context)
+        await _verify(services, row)
         return later(services, _nothing)
     before = await account_store.get(services.database, row.user_id)
-    await _move(services, row, context)
+    await _move(services, row)
 
     async def work() -> None:
         if before is not None:
@@ -73,34 +76,31 @@ async def confirm(services: Services, token: str, context: Context) -> Finish:
     return later(services, work)
 
 
-async def _verify(services: Services, row: MailTokenRow, context: Context) -> None:
+async def _verify(services: Services, row: MailTokenRow) -> None:
     now = services.clock.now()
     group = [
         account_store.verify_email(row.user_id, row.id, now),
         mail_token_store.use(row.user_id, row.id, now),
     ]
-    await _use(services, row, group, "user.email_verified", context)
+    await _use(services, row, group, "user.email_verified")
 
 
-async def _move(services: Services, row: MailTokenRow, context: Context) -> None:
+async def _move(services: Services, row: MailTokenRow) -> None:
     now = services.clock.now()
     group = [
         account_store.change_email(row.user_id, row.id, row.email, now),
         mail_token_store.use(row.user_id, row.id, now),
     ]
     try:
-        await _use(services, row, group, "user.email_changed", context)
+        await _use(services, row, group, "user.email_changed")
     except UniqueViolation:
         raise Conflict("This address belongs to another account.", code="email_taken") from None
 
 
-async def _use(
-    services: Services, row: MailTokenRow, group: Sequence[Statement], action: str, context: Context
-) -> None:
+async def _use(services: Services, row: MailTokenRow, group: Sequence[Statement], name: str) -> None:
     """Do what a token is for. Raises UnprocessableEntity where somebody was first, or its epoch is over."""
     good = mail_token_store.is_good(row.user_id, row.id)
-    done, *_ = await accounts.change(services, row.user_id, group, action, context, only_if=good)
-    if not done:
+    if not await services.work(f"user:{row.user_id}").commit(Event(name, Person(row.user_id)), *group, only_if=good):
         raise mail_tokens.unusable()
 
 

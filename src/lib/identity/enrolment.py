@@ -6,13 +6,15 @@ from dataclasses import dataclass, field
 
 from lib.http.errors import Conflict, UnprocessableEntity
 from lib.http.response import Finish
-from lib.identity import accounts, people, recovery_codes, second_factor, second_factor_store, totp
+from lib.identity import accounts, recovery_codes, second_factor, second_factor_store, totp
 from lib.identity.context import Context
 from lib.identity.later import later
 from lib.identity.ports import Purpose
+from lib.kernel.event import Event
 from lib.mail import templates
 from lib.services import Services
 from lib.store.schema import UserRow
+from lib.store.scope import Person
 
 _ON_ALREADY = "Codes are switched on already. Switch them off first."
 
@@ -30,9 +32,9 @@ async def begin(services: Services, user: UserRow, password: str, context: Conte
     await accounts.confirm_password(services, user, password, context)
     secret = totp.new_secret()
     sealed = await second_factor.seal(services, user.id, secret)
-    statement = second_factor_store.begin(user.id, sealed, services.clock.now())
-    [begun] = await accounts.change(services, user.id, [statement], "user.totp_begun", context)
-    if not begun:
+    work, event = services.work(f"user:{user.id}"), Event("user.totp_begun", Person(user.id))
+    statement, off = second_factor_store.begin(user.id, sealed, work.now), second_factor_store.is_off(user.id)
+    if not await work.commit(event, statement, only_if=off):
         raise Conflict(_ON_ALREADY, code="totp_enabled")
     return Enrolment(totp.shown(secret), totp.uri(secret, user.email))
 
@@ -47,19 +49,17 @@ async def confirm(services: Services, user: UserRow, code: str, context: Context
     if user.totp_sealed is None:
         raise Conflict("Begin with a secret.", code="totp_not_begun")
     await services.guard.check(Purpose.TOTP, user.id, context.address)
-    now = services.clock.now()
+    work, event = services.work(f"user:{user.id}"), Event("user.totp_enabled", Person(user.id))
     secret = await second_factor.opened(services, user.id, user.totp_sealed)
-    step = totp.matching_step(secret, "".join(code.split()), now, user.totp_step)
+    step = totp.matching_step(secret, "".join(code.split()), work.now, user.totp_step)
     if step is None:
         await services.guard.failed(Purpose.TOTP, user.id, context.address)
         raise UnprocessableEntity("This is not the code of now. Is the clock right?", code="wrong_code", param="code")
     codes = recovery_codes.new_codes()
     hashes = [recovery_codes.code_hash(text, user.id, services.pepper) for text in codes]
-    group = second_factor_store.confirm(user.id, user.totp_sealed, step, hashes, now)
-    confirmed, *_ = await accounts.change(services, user.id, group, "user.totp_enabled", context)
-    if not confirmed:
+    group = second_factor_store.confirm(user.id, user.totp_sealed, step, hashes, work.now)
+    if not await work.commit(event, *group, only_if=second_factor_store.is_begun(user.id, user.totp_sealed)):
         raise Conflict("Somebody else was first. Look again.", code="totp_enabled")
-    await people.gates_changed(services, user.id)  # an organisation may ask for codes
     return codes, _told(services, user, on=True)
 
 
@@ -70,10 +70,8 @@ async def end(services: Services, user: UserRow, password: str, code: str, conte
         raise Conflict("Codes are not switched on.", code="totp_not_enabled")
     if not await second_factor.accepts(services, user, code, context):
         raise UnprocessableEntity("The code is wrong, or was used.", code="wrong_code", param="code")
-    await accounts.change(
-        services, user.id, second_factor_store.end(user.id, services.clock.now()), "user.totp_disabled", context
-    )
-    await people.gates_changed(services, user.id)
+    work, event = services.work(f"user:{user.id}"), Event("user.totp_disabled", Person(user.id))
+    await work.commit(event, *second_factor_store.end(user.id, work.now))
     return _told(services, user, on=False)
 
 

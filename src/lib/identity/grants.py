@@ -20,6 +20,7 @@ from lib.identity.look_up import look_up
 from lib.identity.opaque import is_secret, new_secret
 from lib.identity.shield import network_of
 from lib.ids import new_id
+from lib.kernel.event import DENIED, OK, Event
 from lib.store.schema import RefreshTokenRow, UserRow
 from lib.store.scope import Person
 
@@ -43,13 +44,13 @@ class Grant:
     refresh_expires_at: datetime
 
 
-async def grant(services: Services, user: UserRow, org_id: str, context: Context) -> Grant:
+async def grant(services: Services, user: UserRow, org_id: str) -> Grant:
     """Begin a family for a person who has just proved who it is. `user` is as it was when it began to.
 
     Raises Unauthorized where its password has changed since, or the like.
     """
-    user_id, now = user.id, services.clock.now()
-    secret = new_secret(PREFIX)
+    user_id, work = user.id, services.work(f"user:{user.id}")
+    now, secret = work.now, new_secret(PREFIX)
     row = RefreshTokenRow(
         id=new_id(now),
         user_id=user_id,
@@ -62,10 +63,8 @@ async def grant(services: Services, user: UserRow, org_id: str, context: Context
         created_at=now,
         updated_at=now,
     )
-    still, details = account_store.in_epoch(user_id, user.epoch), {"family": row.family_id}
-    noted = services.audit.person_event(user_id, "token.granted", context, now, details=details, only_if=still)
-    *_, begun = await services.database.batch(Person(user_id), [*noted, token_store.insert(row, user.epoch)])
-    if not begun:
+    event, still = _event("token.granted", row), account_store.in_epoch(user_id, user.epoch)
+    if not await work.commit(event, token_store.insert(row, user.epoch), only_if=still):
         raise Unauthorized(_ENDED, code="signed_out")
     return await _granted(services, row, secret, org_id)
 
@@ -93,7 +92,7 @@ async def refresh(services: Services, secret: str, wanted_org: str | None, conte
         raise
     now = services.clock.now()
     if row.used_at is not None and row.revoked_at is None:
-        await _stolen(services, row, context)
+        await _stolen(services, row)
         raise _refused()
     person = await person_store.find_person(services.database, row.user_id, row.active_org_id or "")
     if row.revoked_at is not None or row.expires_at <= now or person is None or people.is_over(person, row.created_at):
@@ -104,33 +103,28 @@ async def refresh(services: Services, secret: str, wanted_org: str | None, conte
     new = new_secret(PREFIX)
     secret_hash = key_hash(new, services.pepper)
     if not await token_store.rotate(services.database, row, new_id(now), secret_hash, org_id or None, now):
-        await _stolen(services, row, context)  # somebody was first, a moment ago
+        await _stolen(services, row)  # somebody was first, a moment ago
         raise _refused()
     return await _granted(services, row, new, org_id)
 
 
-async def revoke(services: Services, token: AccessToken, context: Context) -> None:
-    """End an access token and its family at once. The gate of its organisation is told last: see `sessions`."""
-    now = services.clock.now()
+async def revoke(services: Services, token: AccessToken) -> None:
+    """End an access token and its family at once, in each organisation where one of the family may be active."""
+    work = services.work(f"user:{token.user_id}")
     group = [
-        token_store.revoke_access(token.user_id, token.jti_hash, token.expires_at, now),
-        token_store.revoke_family(token.user_id, token.family_id, now),
-        *services.audit.person_event(token.user_id, "token.revoked", context, now, details={"family": token.family_id}),
+        token_store.revoke_access(token.user_id, token.jti_hash, token.expires_at, work.now),
+        token_store.revoke_family(token.user_id, token.family_id, work.now),
     ]
-    await services.database.batch(Person(token.user_id), group)
-    if token.org_id:
-        await services.gates.accounts_changed(token.org_id)
+    await work.commit(_event("token.revoked", token), *group)
 
 
-async def _stolen(services: Services, row: RefreshTokenRow, context: Context) -> None:
-    now = services.clock.now()
-    details = {"family": row.family_id}
-    group = [
-        token_store.revoke_family(row.user_id, row.family_id, now),
-        *services.audit.person_event(row.user_id, "token.reused", context, now, result="denied", details=details),
-    ]
-    await services.database.batch(Person(row.user_id), group)
-    await people.gates_changed(services, row.user_id)
+async def _stolen(services: Services, row: RefreshTokenRow) -> None:
+    work, event = services.work(f"user:{row.user_id}"), _event("token.reused", row, DENIED)
+    await work.commit(event, token_store.revoke_family(row.user_id, row.family_id, work.now))
+
+
+def _event(name: str, of: RefreshTokenRow | AccessToken, result: str = OK) -> Event:
+    return Event(name, Person(of.user_id), details={"family": of.family_id}, result=result)
 
 
 async def _granted(services: Services, row: RefreshTokenRow, secret: str, org_id: str) -> Grant:

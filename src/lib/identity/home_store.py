@@ -13,11 +13,11 @@ _COLUMNS = columns(MembershipRow)
 # What is shown of a key that nobody holds.
 PERSON_PREFIX = "hg_(person)"
 PERSON_NAME = "A member's own calls"
-# Of the member ?2 of the organisation ?1.
-_MAY_LEAVE = (
-    "(role <> 'owner' OR EXISTS (SELECT 1 FROM memberships AS owners WHERE owners.org_id = ?1 AND owners.user_id <> ?2"
+_LEAVING = (
+    "FROM memberships WHERE org_id = ? AND user_id = ? AND (role <> 'owner'"
+    " OR EXISTS (SELECT 1 FROM memberships AS owners WHERE owners.org_id = ? AND owners.user_id <> ?"
     " AND owners.role = 'owner')"
-    " OR NOT EXISTS (SELECT 1 FROM memberships AS others WHERE others.org_id = ?1 AND others.user_id <> ?2))"
+    " OR NOT EXISTS (SELECT 1 FROM memberships AS others WHERE others.org_id = ? AND others.user_id <> ?))"
 )
 
 
@@ -33,15 +33,13 @@ async def memberships(database: Database, user_id: str) -> list[MembershipRow]:
 
 async def may_leave(database: Database, org_id: str, user_id: str) -> bool:
     """Tell whether a member could leave now: others own the organisation too, or nobody else is in it."""
-    return bool(
-        await database.query(
-            Org(org_id),
-            MembershipRow,
-            f"SELECT {_COLUMNS} FROM memberships WHERE org_id = ?1 AND user_id = ?2 AND {_MAY_LEAVE}",
-            org_id,
-            user_id,
-        )
-    )
+    sql, values = f"SELECT {_COLUMNS} {_LEAVING}", leaving(org_id, user_id).values
+    return bool(await database.query(Org(org_id), MembershipRow, sql, *values))
+
+
+def leaving(org_id: str, user_id: str) -> Statement:
+    """Return the question whether a member could leave now."""
+    return Statement(f"SELECT 1 {_LEAVING}", (org_id, user_id) * 3)
 
 
 def make(org_id: str, name: str, user_id: str, key_id: str, key_hash: str, now: datetime) -> list[Statement]:
@@ -67,7 +65,7 @@ def leave(org_id: str, user_id: str, now: datetime) -> list[Statement]:
     """
     left = "NOT EXISTS (SELECT 1 FROM memberships WHERE memberships.org_id = ?1 AND memberships.user_id = ?2)"
     return [
-        Statement(f"DELETE FROM memberships WHERE org_id = ?1 AND user_id = ?2 AND {_MAY_LEAVE}", (org_id, user_id)),
+        Statement(f"DELETE {_LEAVING}", leaving(org_id, user_id).values),
         Statement(f"DELETE FROM team_members WHERE org_id = ?1 AND user_id = ?2 AND {left}", (org_id, user_id)),
         Statement(
             "UPDATE api_keys SET revoked_at = ?3, version = version + 1, updated_at = ?3"

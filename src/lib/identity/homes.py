@@ -6,15 +6,15 @@ import hashlib
 import secrets
 
 from lib.identity import home_store
-from lib.identity.context import Context
 from lib.ids import new_id
+from lib.kernel.event import Event
 from lib.services import Services
 from lib.store.database import UniqueViolation
 from lib.store.schema import UserRow
 from lib.store.scope import Org
 
 
-async def ensure(services: Services, user: UserRow, context: Context) -> None:
+async def ensure(services: Services, user: UserRow) -> None:
     """Make the person an organisation, where it belongs to none.
 
     Done after signing up, and looked at again at each sign-in: a crash in between leaves nobody without.
@@ -22,10 +22,10 @@ async def ensure(services: Services, user: UserRow, context: Context) -> None:
     if await home_store.memberships(services.database, user.id):
         return
     try:
-        await _make(services, user, home_id(user.id), context)
+        await _make(services, user, home_id(user.id))
     except UniqueViolation:  # made meanwhile by somebody beside us, or made long ago and left
         if not await home_store.memberships(services.database, user.id):
-            await _make(services, user, new_id(services.clock.now()), context)
+            await _make(services, user, new_id(services.clock.now()))
 
 
 def home_id(user_id: str) -> str:
@@ -34,9 +34,9 @@ def home_id(user_id: str) -> str:
     return f"{user_id[:15]}{digest[:3]}-8{digest[3:6]}-{digest[6:18]}"
 
 
-async def _make(services: Services, user: UserRow, org_id: str, context: Context) -> None:
-    now = services.clock.now()
+async def _make(services: Services, user: UserRow, org_id: str) -> None:
+    work = services.work(f"user:{user.id}")
+    name, key_id = f"{user.name}'s organisation", new_id(work.now)
     # A hash of nothing that anybody could present.
-    group = home_store.make(org_id, f"{user.name}'s organisation", user.id, new_id(now), secrets.token_hex(32), now)
-    group += services.audit.org_event(org_id, "org.created", f"user:{user.id}", context, now, target=f"org:{org_id}")
-    await services.database.batch(Org(org_id), group)
+    group = home_store.make(org_id, name, user.id, key_id, secrets.token_hex(32), work.now)
+    await work.commit(Event("org.created", Org(org_id), f"org:{org_id}"), *group)

@@ -12,7 +12,6 @@ from lib.audit.differences import differences
 from lib.http.errors import Conflict, NotFound
 from lib.identity import (
     access,
-    changes,
     invitation_store,
     mail_counts,
     member_store,
@@ -23,16 +22,16 @@ from lib.identity import (
     rotation,
 )
 from lib.identity.api_keys import key_hash
-from lib.identity.changes import Change
 from lib.identity.context import Context
 from lib.identity.models import Principal, Scope
 from lib.identity.opaque import is_secret, new_secret
 from lib.identity.policy import Allow, decide_grant
 from lib.ids import is_id, new_id
-from lib.kernel.event import Detail
+from lib.kernel.event import Detail, Event
 from lib.mail import templates
 from lib.services import Services
 from lib.store.schema import InvitationRow, UserRow
+from lib.store.scope import Org
 
 PREFIX = "hgi_"
 _WRONG = "The invitation is not for this account, or not open any more."
@@ -63,7 +62,8 @@ async def create(services: Services, principal: Principal, wanted: Wanted, conte
     Raises Conflict for an address of a member, or with too many open invitations; Forbidden where the one that gives
     way is to more than the caller has; TooManyRequests; Unavailable without a mail server.
     """
-    org_id, email, now, secret = principal.org_id, wanted.email, services.clock.now(), new_secret(PREFIX)
+    org_id, email, work, secret = principal.org_id, wanted.email, services.work(principal.actor), new_secret(PREFIX)
+    now = work.now
     if await member_store.has_member(services.database, org_id, email):
         raise Conflict("Somebody with this address is a member already.", code="already_member")
     old = await invitation_store.open_to(services.database, org_id, email, now)
@@ -88,10 +88,8 @@ async def create(services: Services, principal: Principal, wanted: Wanted, conte
         invited_by_key_id=None if principal.is_person else principal.key_id,
     )
     instead_of = old.id if old else ""
-    only_if, target = invitation_store.may_insert(row, instead_of), f"invitation:{row.id}"
-    group = invitation_store.insert(row, instead_of)
-    change = Change("invitation.created", target, only_if, group, _offered(None, row))
-    if not await changes.make(services, org_id, principal.actor, change, context):
+    event, group = _event("invitation.created", row, _offered(None, row)), invitation_store.insert(row, instead_of)
+    if not await work.commit(event, *group, only_if=invitation_store.may_insert(row, instead_of)):
         await _refuse(services, row, instead_of)
     if not wanted.send:
         return Offer(row, secret)
@@ -117,16 +115,18 @@ async def get(services: Services, org_id: str, invitation_id: str) -> Invitation
     return row
 
 
-async def revoke(services: Services, principal: Principal, row: InvitationRow, context: Context) -> None:
+async def revoke(services: Services, principal: Principal, row: InvitationRow) -> None:
     """Take an invitation back. One that is not open any more stays what it is. Raises Forbidden where it is to more
     than the caller has: an admin undoes no owner's.
     """
     await _require_as_much(services, principal, row)
-    now = services.clock.now()
-    only_if = invitation_store.is_open(row.org_id, row.id, now)
-    gone = invitation_store.revoke(row.org_id, row.id, now)
-    change = Change("invitation.revoked", f"invitation:{row.id}", only_if, [gone], _offered(row, None))
-    await changes.make(services, row.org_id, principal.actor, change, context)
+    work = services.work(principal.actor)
+    only_if = invitation_store.is_open(row.org_id, row.id, work.now)
+    event, gone = (
+        _event("invitation.revoked", row, _offered(row, None)),
+        invitation_store.revoke(row.org_id, row.id, work.now),
+    )
+    await work.commit(event, gone, only_if=only_if)
 
 
 async def find(services: Services, token: str, email: str) -> InvitationRow | None:
@@ -165,12 +165,12 @@ async def _permissions(services: Services, row: InvitationRow) -> frozenset[str]
     return role.permissions if role else frozenset()
 
 
-async def accept(services: Services, user: UserRow, invitation: InvitationRow, context: Context | None = None) -> None:
+async def accept(services: Services, user: UserRow, invitation: InvitationRow) -> None:
     """Make the person a member. Nothing happens when the invitation is not open any more."""
-    await _join(services, user.id, invitation, context or Context(""))
+    await _join(services, user.id, invitation)
 
 
-async def accept_own(services: Services, principal: Principal, token: str, context: Context) -> InvitationRow:
+async def accept_own(services: Services, principal: Principal, token: str) -> InvitationRow:
     """Make the caller a member. Raises NotFound for an invitation of somebody else, and for one that is not open;
     Conflict for who is in very many organisations already.
 
@@ -181,24 +181,26 @@ async def accept_own(services: Services, principal: Principal, token: str, conte
     row = await find(services, token, email) if email else None
     if row is None:
         raise NotFound(_WRONG)
-    if not await _join(services, user_id, row, context):
+    if not await _join(services, user_id, row):
         if await find(services, token, str(email)) is not None:  # it is open, so that is not the reason
             raise org_service.too_many()
         raise NotFound(_WRONG)
     return row
 
 
-async def _join(services: Services, user_id: str, row: InvitationRow, context: Context) -> bool:
-    now, most = services.clock.now(), org_service.MOST_OF_ONE_PERSON
-    only_if = invitation_store.may_accept(row, user_id, most, now)
-    statements = invitation_store.accept(row, user_id, most, now)
-    details = {"invitation": row.id, "role": row.role}
-    change = Change("member.joined", f"user:{user_id}", only_if, statements, details, joins=user_id)
-    if not await changes.make(services, row.org_id, f"user:{user_id}", change, context):
-        return False
-    await people.ensure_key(services, row.org_id, user_id)
-    await services.gates.accounts_changed(row.org_id)
-    return True
+async def _join(services: Services, user_id: str, row: InvitationRow) -> bool:
+    work, most = services.work(f"user:{user_id}"), org_service.MOST_OF_ONE_PERSON
+    event = Event("member.joined", Org(row.org_id), work.actor, {"invitation": row.id, "role": row.role})
+    group = [
+        *invitation_store.accept(row, user_id, most, work.now),
+        *people.own_key(services, row.org_id, user_id),
+    ]
+    only_if = invitation_store.may_accept(row, user_id, most, work.now)
+    return await work.commit(event, *group, only_if=only_if, joins=user_id)
+
+
+def _event(name: str, row: InvitationRow, details: Mapping[str, Detail]) -> Event:
+    return Event(name, Org(row.org_id), f"invitation:{row.id}", details)
 
 
 def _offered(old: InvitationRow | None, new: InvitationRow | None) -> Mapping[str, Detail]:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from lib.admission import policy_store
 from lib.audit.differences import differences
-from lib.audit.noting import noting
 from lib.http import etag
 from lib.http.errors import Conflict, NotFound, PreconditionFailed
 from lib.http.request import Headers
@@ -18,7 +17,7 @@ from lib.identity.bounds import UNBOUND, Bounds, require_within
 from lib.identity.key_store import Descendants, KeyRow, NewKey, Successor
 from lib.identity.models import Principal
 from lib.ids import is_id, new_id
-from lib.kernel.event import Detail
+from lib.kernel.event import Detail, Event
 from lib.services import Services
 from lib.store.conditions import found
 from lib.store.scope import Org
@@ -42,13 +41,13 @@ async def create(
     """
     key_rules.not_wider(principal, scopes)
     bounds = bounds.within(principal)
-    now = services.clock.now()
-    key_rules.in_the_future(expires_at, now)
+    work = services.work(principal.actor)
+    key_rules.in_the_future(expires_at, work.now)
     expires_at = expires_at or principal.expires_at
     key_rules.not_longer(principal, expires_at)
     secret = api_keys.new_key()
     key = NewKey(
-        id=new_id(now),
+        id=new_id(work.now),
         org_id=principal.org_id,
         created_by_key_id=principal.key_id,
         name=name,
@@ -61,11 +60,11 @@ async def create(
         bounds=bounds,
         lineage=lineage.of_made(await making_key(services, principal)),
     )
-    there = found("api_keys", key.org_id, key.id)
-    details = differences(None, key)
-    noted = noting(services, principal, "key.created", f"key:{key.id}", after=there, details=details)
-    [made] = await noted.batch(Org(principal.org_id), [key_store.insert(key, now)])
-    if not made:
+    event, there = (
+        _event("key.created", principal, key.id, differences(None, key)),
+        found("api_keys", key.org_id, key.id),
+    )
+    if not await work.commit(event, key_store.insert(key, work.now), if_made=there):
         raise Conflict("Your key was revoked meanwhile.", code="key_revoked")
     return await get(services, principal, key.id), secret
 
@@ -104,18 +103,15 @@ async def update(
     await key_rules.may_manage(services, principal, row)
     bounds = bounds or row.bounds
     require_within(principal, bounds)
-    now = services.clock.now()
+    work = services.work(principal.actor)
     if expires_at != row.expires_at:
-        key_rules.in_the_future(expires_at, now)
+        key_rules.in_the_future(expires_at, work.now)
         key_rules.not_longer(principal, expires_at)
     unchanged = found("api_keys", principal.org_id, row.id, row.version, active=True)
     changed = replace(row, name=name, expires_at=expires_at, model_names=bounds.models, ip_ranges=bounds.ip_ranges)
-    details = differences(row, changed)
-    noted = noting(services, principal, "key.updated", f"key:{row.id}", before=unchanged, details=details)
-    done = await key_store.update_key(noted, principal.org_id, row.id, row.version, name, expires_at, now, bounds)
-    if not done:
+    event = _event("key.updated", principal, row.id, differences(row, changed))
+    if not await work.commit(event, key_store.update(principal.org_id, changed, work.now), only_if=unchanged):
         raise PreconditionFailed()
-    await services.gates.accounts_changed(principal.org_id)
     return await get(services, principal, row.id)
 
 
@@ -127,7 +123,8 @@ async def rotate(
     key_rules.changeable(old)
     key_rules.active(old)
     await key_rules.may_manage(services, principal, old)
-    now = services.clock.now()
+    work = services.work(principal.actor)
+    now = work.now
     if old.replaced_by_key_id is not None:
         raise Conflict("The key has been replaced already. Rotate the new one.", code="key_replaced")
     if old.expires_at is not None and old.expires_at <= now:
@@ -144,20 +141,15 @@ async def rotate(
         *key_store.replace_statements(principal.org_id, old.id, old.version, new, now + overlap, now),
         *policy_store.move_rules(principal.org_id, old.id, new.id, now),
     ]
-    there = found("api_keys", principal.org_id, new.id)
     was = {"expires_at": old.expires_at, "replaced_by_key_id": None}
     ends = min(now + overlap, old.expires_at or now + overlap)
     details: dict[str, Detail] = {
         "new_key_id": new.id,
         **differences(was, {"expires_at": ends, "replaced_by_key_id": new.id}),
     }
-    noted = noting(services, principal, "key.rotated", f"key:{old.id}", after=there, details=details)
-    made, *others = await noted.batch(Org(principal.org_id), group)
-    if not made:
+    event, there = _event("key.rotated", principal, old.id, details), found("api_keys", principal.org_id, new.id)
+    if not await work.commit(event, *group, if_made=there):
         raise Conflict("The key has changed meanwhile. Try again.")
-    await services.gates.accounts_changed(principal.org_id)
-    if any(others[-2:]):  # rules about the key are its successor's now
-        await services.gates.rules_changed(principal.org_id)
     return await get(services, principal, new.id), secret
 
 
@@ -168,16 +160,15 @@ async def revoke(
     headers: Headers | None = None,
     descendants: Descendants = Descendants.MINTED,
 ) -> None:
-    """Revoke a key at once and for good, and what is to end with it. Doing it twice is harmless.
-
-    The store comes first: it is the truth. The gate is told next, and from its answer on every isolate refuses the key.
-    """
+    """Revoke a key at once and for good, and what is to end with it. Doing it twice is harmless."""
     row = await get(services, principal, key_id, headers)
     key_rules.revocable(row)
     await key_rules.may_manage(services, principal, row)
-    active = found("api_keys", principal.org_id, row.id, active=True)
-    details: dict[str, Detail] = {"descendants": descendants.value, **differences(row, None)}
-    noted = noting(services, principal, "key.revoked", f"key:{row.id}", before=active, details=details)
-    group = key_store.revoke_statements(row, principal.org_id, descendants, services.clock.now())
-    await noted.batch(Org(principal.org_id), group)
-    await services.gates.accounts_changed(principal.org_id)
+    work, active = services.work(principal.actor), found("api_keys", principal.org_id, row.id, active=True)
+    event = _event("key.revoked", principal, row.id, {"descendants": descendants.value, **differences(row, None)})
+    group = key_store.revoke_statements(row, principal.org_id, descendants, work.now)
+    await work.commit(event, *group, only_if=active)
+
+
+def _event(name: str, principal: Principal, key_id: str, details: Mapping[str, Detail]) -> Event:
+    return Event(name, Org(principal.org_id), f"key:{key_id}", details)

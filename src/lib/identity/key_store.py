@@ -290,31 +290,14 @@ def replace_statements(
     ]
 
 
-async def update_key(
-    database: Database,
-    org_id: str,
-    key_id: str,
-    version: int,
-    name: str,
-    expires_at: datetime | None,
-    now: datetime,
-    bounds: Bounds,
-) -> bool:
-    """Change a key that is still at `version`; tell whether it was."""
-    changed = await database.execute(
-        Org(org_id),
+def update(org_id: str, row: KeyRow, now: datetime) -> Statement:
+    """Return the statement that writes the name, end and bounds of a key that is still at the row's version."""
+    sql = (
         "UPDATE api_keys SET name = ?, expires_at = ?, model_names = ?, ip_ranges = ?, version = version + 1,"
-        " updated_at = ? WHERE org_id = ? AND id = ? AND version = ? AND revoked_at IS NULL",
-        name,
-        expires_at,
-        _json(bounds.models),
-        _json(bounds.ip_ranges),
-        now,
-        org_id,
-        key_id,
-        version,
+        " updated_at = ? WHERE org_id = ? AND id = ? AND version = ? AND revoked_at IS NULL"
     )
-    return changed > 0
+    written = (row.name, row.expires_at, _json(row.model_names), _json(row.ip_ranges), now)
+    return Statement(sql, (*written, org_id, row.id, row.version))
 
 
 class Descendants(StrEnum):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from lib.audit.events import org_event
 from lib.http.errors import TooManyRequests
 from lib.identity import api_keys, key_store, rotation
 from lib.identity.context import Context
 from lib.identity.shield import Verdict, network_of
+from lib.kernel.event import Event
 from lib.services import Services
 from lib.store.conditions import found
 from lib.store.scope import Org
@@ -37,16 +37,10 @@ async def report(services: Services, text: str, context: Context) -> None:
         return
     shield.found(network, key_hash, now.timestamp())
     org_id, key_id = principal.org_id, principal.key_id
-    event = org_event(
-        org_id,
-        "key.leak_reported",
-        "nobody",
-        context,
-        now,
-        target=f"key:{key_id}",
-        only_if=found("api_keys", org_id, key_id, active=True),
-    )
     row = await key_store.get_key(services.database, org_id, key_id)
     if row is not None:
-        await services.database.batch(Org(org_id), [*event, *key_store.leak_statements(row, org_id, now)])
-    await services.gates.accounts_changed(org_id)
+        event, active = (
+            Event("key.leak_reported", Org(org_id), f"key:{key_id}"),
+            found("api_keys", org_id, key_id, active=True),
+        )
+        await services.work("nobody").commit(event, *key_store.leak_statements(row, org_id, now), only_if=active)

@@ -30,9 +30,11 @@ from lib.identity.api_keys import key_hash
 from lib.identity.context import Context
 from lib.identity.identity_provider import Attempt, Identity
 from lib.ids import new_id
+from lib.kernel.event import Event
 from lib.names import plain
 from lib.store.database import Statement, UniqueViolation
 from lib.store.schema import InvitationRow, LoginRow, UserRow
+from lib.store.scope import Person
 
 if TYPE_CHECKING:
     from lib.identity.models import Principal
@@ -46,7 +48,7 @@ _MOST_NAME = 100
 Arrival = tuple["UserRow", "InvitationRow | None"]
 
 
-async def person_of(services: Services, identity: Identity, attempt: Attempt, context: Context) -> Arrival:
+async def person_of(services: Services, identity: Identity, attempt: Attempt) -> Arrival:
     """Return whose identity this is, and the invitation that it brings; use the attempt up. A new person is signed up,
     where that is allowed. `settle` follows when nothing more is asked of it.
 
@@ -54,11 +56,11 @@ async def person_of(services: Services, identity: Identity, attempt: Attempt, co
     """
     login = await _known(services, identity)
     if login is not None:
-        return await _signed_in(services, login.user_id, [], attempt, "login.used", context)
+        return await _signed_in(services, login.user_id, [], attempt, "login.used")
     email = _verified_email(identity)
     user = await account_store.find(services.database, email)
     if user is None:
-        return await _signed_up(services, identity, email, attempt, context)
+        return await _signed_up(services, identity, email, attempt)
     if user.email_verified_at is None:
         message = (
             "There is an account with this address that nobody has confirmed. Ask for a new password there first, or"
@@ -66,20 +68,20 @@ async def person_of(services: Services, identity: Identity, attempt: Attempt, co
         )
         raise Conflict(message, code="account_not_verified")
     group = [login_store.insert(_row(services, identity, user.id))]
-    return await _signed_in(services, user.id, group, attempt, "login.added", context)
+    return await _signed_in(services, user.id, group, attempt, "login.added")
 
 
-async def add(services: Services, identity: Identity, attempt: Attempt, user_id: str, context: Context) -> UserRow:
+async def add(services: Services, identity: Identity, attempt: Attempt, user_id: str) -> UserRow:
     """Add a way in for somebody who is signed in, and use the attempt up. Raises Conflict where it is another's."""
     login = await _known(services, identity)
     if login is not None and login.user_id != user_id:
         raise _taken()
     if login is not None:
-        return (await _signed_in(services, user_id, [], attempt, "login.confirmed", context))[0]
+        return (await _signed_in(services, user_id, [], attempt, "login.confirmed"))[0]
     if len(await login_store.of_person(services.database, user_id, MOST_LOGINS)) >= MOST_LOGINS:
         raise Conflict(f"An account has at most {MOST_LOGINS} ways in.", code="too_many_logins")
     group = [login_store.insert(_row(services, identity, user_id))]
-    return (await _signed_in(services, user_id, group, attempt, "login.added", context))[0]
+    return (await _signed_in(services, user_id, group, attempt, "login.added"))[0]
 
 
 async def remove(services: Services, principal: Principal, login_id: str, proof: Proof, context: Context) -> None:
@@ -88,15 +90,12 @@ async def remove(services: Services, principal: Principal, login_id: str, proof:
     Raises NotFound; what `reauthentication.with_session` does; Conflict for the last one, which would leave its person
     outside.
     """
-    user, now = await accounts.person(services, principal), services.clock.now()
+    user, work = await accounts.person(services, principal), services.work(principal.actor)
     await _find_own(services, user.id, login_id)
     await reauthentication.with_session(services, principal, user, proof, context)
-    group, only_if = login_store.remove(user.id, login_id, now), login_store.may_remove(user.id, login_id)
-    details = {"id": login_id}
-    *_, removed = await accounts.change(
-        services, user.id, group, "login.removed", context, details=details, only_if=only_if
-    )
-    if not removed:
+    event = Event("login.removed", Person(user.id), details={"id": login_id})
+    group, only_if = login_store.remove(user.id, login_id, work.now), login_store.may_remove(user.id, login_id)
+    if not await work.commit(event, *group, only_if=only_if):
         await _refuse(services, user.id, login_id)
 
 
@@ -131,15 +130,15 @@ def _place(identity: Identity) -> str:
 
 
 async def _signed_in(
-    services: Services, user_id: str, group: Sequence[Statement], attempt: Attempt, action: str, context: Context
+    services: Services, user_id: str, group: Sequence[Statement], attempt: Attempt, name: str
 ) -> Arrival:
     user = await open_account(services, user_id)
     invitation = await invitation_of(services, attempt.invitation, user.email)
-    await _write(services, user_id, group, attempt, action, context)
+    await _write(services, user_id, group, attempt, name)
     return user, invitation
 
 
-async def _signed_up(services: Services, identity: Identity, email: str, attempt: Attempt, context: Context) -> Arrival:
+async def _signed_up(services: Services, identity: Identity, email: str, attempt: Attempt) -> Arrival:
     invitation = await invitation_of(services, attempt.invitation, email)
     if invitation is None:
         sign_up.let_in(services.config.account, email)
@@ -149,7 +148,7 @@ async def _signed_up(services: Services, identity: Identity, email: str, attempt
         account_store.insert(user_id, email, _name(identity, email), None, now, now),
         login_store.insert(_row(services, identity, user_id)),
     ]
-    await _write(services, user_id, group, attempt, "user.signed_up", context)
+    await _write(services, user_id, group, attempt, "user.signed_up")
     return await open_account(services, user_id), invitation
 
 
@@ -162,22 +161,19 @@ async def open_account(services: Services, user_id: str) -> UserRow:
     return user
 
 
-async def settle(services: Services, user: UserRow, invitation: InvitationRow | None, context: Context) -> None:
+async def settle(services: Services, user: UserRow, invitation: InvitationRow | None) -> None:
     """Give the person where to belong: where it was invited, or an organisation of its own."""
     if invitation is not None:
         await services.invitations.accept(services, user, invitation)
-    await homes.ensure(services, user, context)
+    await homes.ensure(services, user)
 
 
-async def _write(
-    services: Services, user_id: str, group: Sequence[Statement], attempt: Attempt, action: str, context: Context
-) -> None:
+async def _write(services: Services, user_id: str, group: Sequence[Statement], attempt: Attempt, name: str) -> None:
+    work, event = services.work(f"user:{user_id}"), Event(name, Person(user_id), details={"provider": attempt.provider})
     ends = datetime.fromtimestamp(attempt.expires_at, UTC)
     mark = hashlib.sha256(f"sign-in {attempt.state}".encode()).hexdigest()
-    used = login_store.use_up(user_id, mark, ends, services.clock.now())
-    details = {"provider": attempt.provider}
     try:
-        await accounts.change(services, user_id, [*group, used], action, context, details=details)
+        await work.commit(event, *group, login_store.use_up(user_id, mark, ends, work.now))
     except UniqueViolation:  # the attempt, the login or the address: somebody was faster, or it is a second time
         raise _taken() from None
 

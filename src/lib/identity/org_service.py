@@ -6,16 +6,15 @@ from dataclasses import dataclass, replace
 
 from lib.admission.windows import is_zone
 from lib.audit.differences import differences
-from lib.audit.noting import noting
 from lib.http.errors import Conflict, NotFound, PreconditionFailed, UnprocessableEntity
 from lib.identity import accounts, org_store, people
-from lib.identity.context import Context
 from lib.identity.models import Principal
 from lib.ids import new_id
+from lib.kernel.event import Event
 from lib.services import Services
 from lib.store.conditions import found_owner
 from lib.store.schema import OrgRow
-from lib.store.scope import Joining
+from lib.store.scope import Org
 
 CURRENT = "current"
 MOST_OF_ONE_PERSON = 100
@@ -35,19 +34,17 @@ def too_many() -> Conflict:
     return Conflict(f"You are in {MOST_OF_ONE_PERSON} organisations, which is the most.", code="too_many_orgs")
 
 
-async def create(services: Services, principal: Principal, name: str, context: Context) -> OrgRow:
+async def create(services: Services, principal: Principal, name: str) -> OrgRow:
     """Make an organisation of which the caller is the owner. Raises Conflict for who is in very many already."""
-    user_id, now = str(principal.user_id), services.clock.now()
-    org_id = new_id(now)
-    only_if = org_store.exists(org_id)
-    event = services.audit.org_event(
-        org_id, "org.created", principal.actor, context, now, target=f"org:{org_id}", only_if=only_if
-    )
-    group = [*org_store.insert(org_id, name, user_id, MOST_OF_ONE_PERSON, now), *event]
-    made, *_ = await services.database.batch(Joining(org_id, user_id), group)
-    if not made:
+    user_id, work = str(principal.user_id), services.work(principal.actor)
+    org_id = new_id(work.now)
+    group = [
+        *org_store.insert(org_id, name, user_id, MOST_OF_ONE_PERSON, work.now),
+        *people.own_key(services, org_id, user_id),
+    ]
+    event = Event("org.created", Org(org_id), f"org:{org_id}")
+    if not await work.commit(event, *group, if_made=org_store.exists(org_id), joins=user_id):
         raise too_many()
-    await people.ensure_key(services, org_id, user_id)
     row = await org_store.get_org(services.database, org_id)
     if row is None:
         raise NotFound("There is no such organisation.")
@@ -72,28 +69,25 @@ async def update(services: Services, principal: Principal, row: OrgRow, wanted: 
     """
     if not is_zone(wanted.time_zone):
         raise UnprocessableEntity("There is no such time zone. It has a name of IANA's.", param="time_zone")
-    now, required_at = services.clock.now(), row.second_factor_required_at
+    work, required_at = services.work(principal.actor), row.second_factor_required_at
     if not wanted.require_second_factor:
         required_at = None
     elif required_at is None:
         await _check_own_codes(services, principal)
-        required_at = now
+        required_at = work.now
     changed = replace(
         row,
         name=wanted.name,
         time_zone=wanted.time_zone,
         second_factor_required_at=required_at,
         admission=wanted.admission,
-        updated_at=now,
+        updated_at=work.now,
     )
-    unchanged = found_owner("orgs", principal.org_id, row.version)
     details = {"require_second_factor": wanted.require_second_factor, **differences(row, changed)}
-    noted = noting(services, principal, "org.updated", f"org:{row.id}", before=unchanged, details=details)
-    if not await org_store.update_org(noted, changed, row.version):
+    event = Event("org.updated", Org(row.id), f"org:{row.id}", details)
+    unchanged = found_owner("orgs", row.id, row.version)
+    if not await work.commit(event, org_store.update(changed), only_if=unchanged):
         raise PreconditionFailed()
-    # Also where nothing is another: the same may have been asked for before, when the gate could not be told.
-    await services.gates.accounts_changed(principal.org_id)
-    await services.gates.rules_changed(principal.org_id)
     return replace(changed, version=row.version + 1)
 
 

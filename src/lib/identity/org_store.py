@@ -17,14 +17,14 @@ async def get_org(database: Database, org_id: str) -> OrgRow | None:
     return await database.one(Org(org_id), OrgRow, f"SELECT {_ORG} FROM orgs WHERE id = ?", org_id)
 
 
-async def update_org(database: Database, row: OrgRow, version: int) -> bool:
-    """Write what may change of an organisation that is still at `version`; tell whether it was."""
+def update(row: OrgRow) -> Statement:
+    """Return the statement that writes what may change of an organisation that is still at the row's version."""
     sql = (
         "UPDATE orgs SET name = ?, time_zone = ?, second_factor_required_at = ?, admission = ?, version = version + 1,"
         " updated_at = ? WHERE id = ? AND version = ?"
     )
-    values = row.name, row.time_zone, row.second_factor_required_at, row.admission, row.updated_at, row.id, version
-    return await database.execute(Org(row.id), sql, *values) > 0
+    values = row.name, row.time_zone, row.second_factor_required_at, row.admission, row.updated_at, row.id, row.version
+    return Statement(sql, values)
 
 
 def insert(org_id: str, name: str, user_id: str, most: int, now: datetime) -> list[Statement]:

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 from lib.http.errors import Conflict
 from lib.http.response import Finish
-from lib.identity import account_store, accounts, mail_counts, mail_token_store, mail_tokens, people, reauthentication
+from lib.identity import account_store, mail_counts, mail_token_store, mail_tokens, reauthentication
 from lib.identity.context import Context
 from lib.identity.later import later
 from lib.identity.mail_tokens import HOURS, MailPurpose
 from lib.identity.ports import Purpose
 from lib.identity.reauthentication import Proof
+from lib.kernel.event import Event
 from lib.mail import templates
 from lib.services import Services
 from lib.store.schema import UserRow
+from lib.store.scope import Person
 
 
 async def change_password(services: Services, user: UserRow, proof: Proof, new: str, context: Context) -> Finish:
@@ -25,15 +27,13 @@ async def change_password(services: Services, user: UserRow, proof: Proof, new: 
     """
     services.passwords.check(new, user.email, user.name)
     await reauthentication.with_password(services, user, proof, context)
-    now = services.clock.now()
+    work, event = services.work(f"user:{user.id}"), Event("user.password_changed", Person(user.id))
     group = [
-        account_store.set_password(user.id, user.password_hash, services.passwords.hash(new), now),
-        *account_store.end_sessions(user.id, now),
+        account_store.set_password(user.id, user.password_hash, services.passwords.hash(new), work.now),
+        *account_store.end_sessions(user.id, work.now),
     ]
-    changed, *_ = await accounts.change(services, user.id, group, "user.password_changed", context)
-    if not changed:
+    if not await work.commit(event, *group, only_if=account_store.has_password(user.id, user.password_hash)):
         raise Conflict("The password has changed meanwhile.")
-    await people.gates_changed(services, user.id)
     return _told(services, user.email)
 
 
@@ -46,31 +46,28 @@ async def request_reset(services: Services, email: str, context: Context) -> Fin
         if user is None:
             return
         token, sending = mail_tokens.issue(services, user.id, MailPurpose.RESET_PASSWORD, email, user.epoch)
-        await accounts.change(services, user.id, sending, "user.reset_requested", context)
+        await services.work(f"user:{user.id}").commit(Event("user.reset_requested", Person(user.id)), *sending)
         url, hours = services.config.account.public_url, HOURS[MailPurpose.RESET_PASSWORD]
         await services.mailer.send(templates.reset_password(email, url, token, hours))
 
     return later(services, work)
 
 
-async def reset_password(services: Services, token: str, new: str, context: Context) -> Finish:
+async def reset_password(services: Services, token: str, new: str) -> Finish:
     """Set a password with what was sent by mail. That proves the address too. A second factor stays.
 
     Raises UnprocessableEntity for a token that can't be used, or a weak password, which leaves the token good.
     """
     row = await mail_tokens.present(services, token, MailPurpose.RESET_PASSWORD)
     services.passwords.check(new, row.email)
-    now = services.clock.now()
+    work, event = services.work(f"user:{row.user_id}"), Event("user.password_reset", Person(row.user_id))
     group = [
-        account_store.reset_password(row.user_id, row.id, services.passwords.hash(new), now),
-        mail_token_store.use(row.user_id, row.id, now),
-        *account_store.end_sessions(row.user_id, now),
+        account_store.reset_password(row.user_id, row.id, services.passwords.hash(new), work.now),
+        mail_token_store.use(row.user_id, row.id, work.now),
+        *account_store.end_sessions(row.user_id, work.now),
     ]
-    good = mail_token_store.is_good(row.user_id, row.id)
-    changed, *_ = await accounts.change(services, row.user_id, group, "user.password_reset", context, only_if=good)
-    if not changed:
+    if not await work.commit(event, *group, only_if=mail_token_store.is_good(row.user_id, row.id)):
         raise mail_tokens.unusable()
-    await people.gates_changed(services, row.user_id)
     return _told(services, row.email)
 
 

@@ -13,6 +13,8 @@ from lib.identity.models import NONE, Principal
 from lib.identity.person_store import PersonRow
 from lib.identity.policy import permissions_of
 from lib.ids import new_id
+from lib.store.database import Statement
+from lib.store.scope import Org
 
 if TYPE_CHECKING:
     from lib.services import Services
@@ -102,13 +104,12 @@ async def choose_org(services: Services, user_id: str, wanted: str | None) -> st
 
 async def ensure_key(services: Services, org_id: str, user_id: str) -> None:
     """Make the key that a member's calls are counted on, where there is none. Nobody ever has its secret."""
+    await services.database.batch(Org(org_id), own_key(services, org_id, user_id))
+
+
+def own_key(services: Services, org_id: str, user_id: str) -> list[Statement]:
+    """Return the group that makes a member's key, where there is none."""
     now = services.clock.now()
     place = f"person\0{org_id}\0{user_id}".encode()
     secret_hash = hmac.new(services.pepper, place, hashlib.sha256).hexdigest()
-    await person_store.ensure_key(services.database, org_id, user_id, new_id(now), secret_hash, now)
-
-
-async def gates_changed(services: Services, user_id: str) -> None:
-    """Have each organisation's gate send back callers that were judged before: what this person holds is read anew."""
-    for org_id in await person_store.orgs_of(services.database, user_id):
-        await services.gates.accounts_changed(org_id)
+    return person_store.own_key(org_id, user_id, new_id(now), secret_hash, now)

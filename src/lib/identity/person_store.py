@@ -137,10 +137,8 @@ async def orgs_of(database: Database, user_id: str) -> list[str]:
     return [row.org_id for row in await database.query(Person(user_id), _OrgRow, sql, user_id, MOST_ORGS)]
 
 
-async def ensure_key(
-    database: Database, org_id: str, user_id: str, key_id: str, secret_hash: str, now: datetime
-) -> None:
-    """Make the key that a member's calls are counted on, unless there is one or the person is no member.
+def own_key(org_id: str, user_id: str, key_id: str, secret_hash: str, now: datetime) -> list[Statement]:
+    """Return the group that makes the key that a member's calls are counted on, unless there is one or it is no member.
 
     Who has left and comes back gets the old one again: what was counted on it still counts. Nobody has the secret of
     such a key, so nothing that was revoked is opened by it. `secret_hash` is the same for the same member, so two at
@@ -159,5 +157,4 @@ async def ensure_key(
         " AND NOT EXISTS (SELECT 1 FROM api_keys WHERE org_id = ?1 AND user_id = ?2 AND kind = 'person')"
         " ON CONFLICT (secret_hash) DO NOTHING"
     )
-    group = [Statement(again, (org_id, user_id, now)), Statement(made, (org_id, user_id, key_id, secret_hash, now))]
-    await database.batch(Org(org_id), group)
+    return [Statement(again, (org_id, user_id, now)), Statement(made, (org_id, user_id, key_id, secret_hash, now))]

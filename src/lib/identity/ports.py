@@ -1,15 +1,10 @@
-"""What accounts need of others: the guard against guessing, the audit log, and invitations."""
+"""What accounts need of others: the guard against guessing, and invitations."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
-from lib.identity.context import Context
-from lib.kernel.event import Detail
-from lib.store.database import Statement
 from lib.store.schema import InvitationRow, UserRow
 
 if TYPE_CHECKING:
@@ -42,53 +37,6 @@ class Guard(Protocol):
 
     async def succeeded(self, purpose: str, account: str, address: str | None) -> None:
         """Forget the attempts on this account from this address, and that the last one counts for its network."""
-        ...
-
-
-class Audit(Protocol):
-    """The log of what was done. Its statements belong into the group that does it."""
-
-    def person_event(
-        self,
-        user_id: str,
-        action: str,
-        context: Context,
-        now: datetime,
-        *,
-        actor: str | None = None,
-        result: str = "ok",
-        details: Mapping[str, Detail] | None = None,
-        only_if: Statement | None = None,
-    ) -> list[Statement]:
-        """Return the statements that note what a person has done, or an `actor` to it, or what was tried in its name.
-
-        With `only_if`, if that finds a row just before.
-        """
-        ...
-
-    def org_event(
-        self,
-        org_id: str,
-        action: str,
-        actor: str,
-        context: Context,
-        now: datetime,
-        *,
-        target: str | None = None,
-        details: Mapping[str, Detail] | None = None,
-        only_if: Statement | None = None,
-    ) -> list[Statement]:
-        """Return the statements that note what was done in an organisation, if `only_if` finds a row just before."""
-        ...
-
-
-class SignIn(Protocol):
-    """How somebody proves who it is by a password."""
-
-    async def __call__(
-        self, services: Services, email: str, password: str, totp_code: str | None, context: Context
-    ) -> UserRow:
-        """Return the person. Raises Unauthorized: `invalid_credentials`, or `totp_required`; TooManyRequests."""
         ...
 
 

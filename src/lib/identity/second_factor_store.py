@@ -8,6 +8,17 @@ from datetime import datetime
 from lib.store.database import Statement
 
 
+def is_off(user_id: str) -> Statement:
+    """Return the question whether codes are not switched on."""
+    return Statement("SELECT 1 FROM users WHERE id = ? AND totp_confirmed_at IS NULL", (user_id,))
+
+
+def is_begun(user_id: str, sealed: str) -> Statement:
+    """Return the question whether this secret is the one to confirm."""
+    sql = "SELECT 1 FROM users WHERE id = ? AND totp_sealed = ? AND totp_confirmed_at IS NULL"
+    return Statement(sql, (user_id, sealed))
+
+
 def begin(user_id: str, sealed: str, now: datetime) -> Statement:
     """Return the statement that stores a secret which is not confirmed yet. One that is confirmed stays."""
     return Statement(

@@ -22,6 +22,7 @@ from lib.identity.opaque import is_secret, new_secret
 from lib.identity.person_store import SessionPersonRow
 from lib.identity.session_store import ShownSession
 from lib.ids import is_id, new_id
+from lib.kernel.event import Event
 from lib.store.schema import SessionRow, UserRow
 from lib.store.scope import Person
 
@@ -94,7 +95,8 @@ async def begin(services: Services, user: UserRow, org_id: str, context: Context
 
     `user` is as it was when the sign-in began. Raises Unauthorized where its password has changed since, or the like.
     """
-    user_id, now = user.id, services.clock.now()
+    user_id, work = user.id, services.work(f"user:{user.id}")
+    now = work.now
     cookie = Cookie(new_secret(PREFIX), user_id, org_id)
     row = SessionRow(
         id=new_id(now),
@@ -111,10 +113,11 @@ async def begin(services: Services, user: UserRow, org_id: str, context: Context
     )
     if old is not None:
         await _forget(services, old, now)
-    still, details = account_store.in_epoch(user_id, user.epoch), {"session": row.id}
-    noted = services.audit.person_event(user_id, "session.begun", context, now, details=details, only_if=still)
-    *_, begun = await services.database.batch(Person(user_id), [*noted, session_store.insert(row, user.epoch)])
-    if not begun:
+    event, still = (
+        Event("session.begun", Person(user_id), details={"session": row.id}),
+        account_store.in_epoch(user_id, user.epoch),
+    )
+    if not await work.commit(event, session_store.insert(row, user.epoch), only_if=still):
         raise Unauthorized(WRONG, code="invalid_session")
     return _new(services, _shown(row), cookie)
 
@@ -149,39 +152,27 @@ async def get(services: Services, principal: Principal, session_id: str) -> Show
     return found[0]
 
 
-async def end(services: Services, principal: Principal, session_id: str, context: Context) -> None:
+async def end(services: Services, principal: Principal, session_id: str) -> None:
     """End one of a person's own sessions at once. Raises NotFound."""
     await get(services, principal, session_id)
-    now, user_id = services.clock.now(), str(principal.user_id)
-    group = [
-        session_store.revoke(user_id, session_id, now),
-        *services.audit.person_event(user_id, "session.ended", context, now, details={"session": session_id}),
-    ]
-    await services.database.batch(Person(user_id), group)
+    work, user_id = services.work(principal.actor), str(principal.user_id)
+    event = Event("session.ended", Person(user_id), details={"session": session_id})
+    await work.commit(event, session_store.revoke(user_id, session_id, work.now))
 
 
-async def sign_out_everywhere(services: Services, user_id: str, context: Context) -> None:
+async def sign_out_everywhere(services: Services, user_id: str) -> None:
     """End at once all that a person has signed in with: every session, refresh token and access token."""
-    await end_all(services, [user_id], context)
+    await end_all(services, [user_id], f"user:{user_id}")
 
 
-async def end_all(services: Services, user_ids: Iterable[str], context: Context, actor: str | None = None) -> None:
-    """End at once all that these people have signed in with. Without an `actor`, each does so itself.
-
-    The store comes first: it is the truth. The gates are told next, and from their answer on every isolate reads anew
-    who calls with an access token.
-    """
-    now, orgs = services.clock.now(), set[str]()
+async def end_all(services: Services, user_ids: Iterable[str], actor: str) -> None:
+    """End at once all that these people have signed in with. Of each organisation the gate is told once, at the end."""
+    work, events = services.work(actor), list[Event]()
     for user_id in user_ids:
-        group = [
-            account_store.sign_out(user_id, now),
-            *account_store.end_sessions(user_id, now),
-            *services.audit.person_event(user_id, "session.all_ended", context, now, actor=actor),
-        ]
-        await services.database.batch(Person(user_id), group)
-        orgs.update(await person_store.orgs_of(services.database, user_id))
-    for org_id in sorted(orgs):
-        await services.gates.accounts_changed(org_id)
+        events.append(Event("session.all_ended", Person(user_id)))
+        group = [account_store.sign_out(user_id, work.now), *account_store.end_sessions(user_id, work.now)]
+        await work.write(events[-1], *group)
+    await work.tell(*events)
 
 
 async def _stored(services: Services, cookie: Cookie) -> SessionPersonRow | None:

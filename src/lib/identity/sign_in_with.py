@@ -105,15 +105,15 @@ async def come_back(
         await _still_signed_in(services, attempt.user_id, headers)
         if (await logins.open_account(services, attempt.user_id)).epoch != attempt.epoch:
             raise sign_in_cookies.gone()
-        await logins.add(services, identity, attempt, attempt.user_id, context)
+        await logins.add(services, identity, attempt, attempt.user_id)
         return CameBack(attempt.return_to, ())
-    user, invitation = await logins.person_of(services, identity, attempt, context)
+    user, invitation = await logins.person_of(services, identity, attempt)
     if user.totp_confirmed_at is not None:
         sealed = await sign_in_cookies.seal_code_wanted(services, user.id, user.epoch, attempt.invitation)
         seconds = int(sign_in_cookies.CODE_TIME.total_seconds())
         path = _with_field(attempt.return_to, "sign_in=totp_required")
         return CameBack(path, (cookies.setting(sealed, seconds, sign_in_cookies.CODE_COOKIE),))
-    await logins.settle(services, user, invitation, context)
+    await logins.settle(services, user, invitation)
     return CameBack(attempt.return_to, (await _session(services, user, headers, context),))
 
 
@@ -131,9 +131,9 @@ async def show_code(services: Services, code: str, headers: Headers, context: Co
     if user.totp_confirmed_at is None:
         raise Conflict("Codes are switched off meanwhile. Begin again.", code="totp_not_enabled")
     if not await second_factor.accepts(services, user, code, context):
-        await accounts.change(services, user.id, [], "user.sign_in_failed", context, result="denied")
+        await accounts.note_failed(services, user.id)
         raise Unauthorized("The code is wrong.", code="invalid_credentials")
-    await logins.settle(services, user, invitation, context)
+    await logins.settle(services, user, invitation)
     return (await _session(services, user, headers, context), cookies.clearing(sign_in_cookies.CODE_COOKIE))
 
 

@@ -7,16 +7,18 @@ from dataclasses import dataclass, field
 from lib.config import AccountConfig, MailKind, SignUp
 from lib.http.errors import Forbidden, UnprocessableEntity
 from lib.http.response import Finish
-from lib.identity import account_store, accounts, addresses, homes, mail_counts, mail_token_store, mail_tokens
+from lib.identity import account_store, addresses, homes, mail_counts, mail_token_store, mail_tokens
 from lib.identity.context import Context
 from lib.identity.later import later
 from lib.identity.mail_tokens import HOURS, MailPurpose
 from lib.identity.ports import Purpose
 from lib.ids import new_id
+from lib.kernel.event import Event
 from lib.mail import templates
 from lib.services import Services
 from lib.store.database import UniqueViolation
 from lib.store.schema import InvitationRow, UserRow
+from lib.store.scope import Person
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +47,11 @@ async def sign_up(services: Services, form: Form, context: Context) -> Finish:
     known = await account_store.find(services.database, form.email)
 
     async def work() -> None:
-        if known is None and await _make(services, form, password_hash, invitation, context):
+        if known is None and await _make(services, form, password_hash, invitation):
             return
         user = known or await account_store.find(services.database, form.email)
         if user is not None:
-            await _tell(services, user, context)
+            await _tell(services, user)
 
     return later(services, work)
 
@@ -77,9 +79,7 @@ def check_domain(config: AccountConfig, email: str) -> None:
         raise Forbidden("Accounts are made with addresses of certain domains here.", code="domain_not_allowed")
 
 
-async def _make(
-    services: Services, form: Form, password_hash: str, invitation: InvitationRow | None, context: Context
-) -> bool:
+async def _make(services: Services, form: Form, password_hash: str, invitation: InvitationRow | None) -> bool:
     """Make the account; tell whether the address was free.
 
     An invitation proves the address that it was sent to. One that was handed over proves nothing: the account is
@@ -88,6 +88,7 @@ async def _make(
     """
     now = services.clock.now()
     user_id = new_id(now)
+    work = services.work(f"user:{user_id}")
     mailed = invitation is not None and invitation.mailed
     vouched = invitation is not None and not mailed and services.config.mail.kind is MailKind.NONE
     if not (mailed or vouched):
@@ -96,20 +97,20 @@ async def _make(
     group = [account_store.insert(user_id, form.email, form.name, password_hash, *proofs)]
     token, sending = mail_tokens.issue(services, user_id, MailPurpose.VERIFY_EMAIL, form.email, 0)
     try:
-        await accounts.change(services, user_id, group if invitation else [*group, *sending], "user.signed_up", context)
+        await work.commit(Event("user.signed_up", Person(user_id)), *group, *([] if invitation else sending))
     except UniqueViolation:
         return False
     user = await account_store.get(services.database, user_id)
     if user is not None and invitation is not None:
         await services.invitations.accept(services, user, invitation)
     elif user is not None:
-        await homes.ensure(services, user, context)
+        await homes.ensure(services, user)
         url, hours = services.config.account.public_url, HOURS[MailPurpose.VERIFY_EMAIL]
         await services.mailer.send(templates.verify_address(form.email, url, token, hours))
     return True
 
 
-async def _tell(services: Services, user: UserRow, context: Context) -> None:
+async def _tell(services: Services, user: UserRow) -> None:
     """Tell the owner of a known address. One that was never confirmed may have been a stranger's idea.
 
     Then the password of that time must not become good by the owner's confirming the address: it is chosen anew.
@@ -119,6 +120,6 @@ async def _tell(services: Services, user: UserRow, context: Context) -> None:
         return
     token, sending = mail_tokens.issue(services, user.id, MailPurpose.RESET_PASSWORD, user.email, user.epoch)
     group = [mail_token_store.drop_all(user.id), *sending]
-    await accounts.change(services, user.id, group, "user.signed_up_again", context)
+    await services.work(f"user:{user.id}").commit(Event("user.signed_up_again", Person(user.id)), *group)
     url, hours = services.config.account.public_url, HOURS[MailPurpose.RESET_PASSWORD]
     await services.mailer.send(templates.finish_sign_up(user.email, url, token, hours))

@@ -9,11 +9,10 @@ from __future__ import annotations
 from datetime import datetime
 
 from lib.audit.differences import differences
-from lib.audit.events import org_event, person_event
 from lib.http.errors import NotFound
 from lib.identity import key_store, person_store, suspension_store
 from lib.identity.suspension_store import OperatorsOrg, OperatorsPerson
-from lib.kernel.event import Detail
+from lib.kernel.event import Detail, Event
 from lib.services import Services
 from lib.store.scope import Org, Person
 
@@ -22,22 +21,15 @@ ACTOR = "operator"
 
 async def set_org(services: Services, org_id: str, *, suspended: bool) -> OperatorsOrg:
     """Suspend an organisation, or take it back. Twice is harmless. Raises NotFound."""
-    row, now = await get_org(services, org_id), services.clock.now()
-    at = now if suspended else None
-    event = org_event(
-        org_id,
-        "org.suspended" if suspended else "org.reinstated",
-        ACTOR,
-        services.context,
-        now,
-        target=f"org:{org_id}",
-        details=_details(row.suspended_at, at),
-        only_if=suspension_store.org_is(org_id, suspended=not suspended),
+    row, work = await get_org(services, org_id), services.work(ACTOR)
+    at = work.now if suspended else None
+    name, details = "org.suspended" if suspended else "org.reinstated", _details(row.suspended_at, at)
+    keys, only_if = (
+        suspension_store.set_keys_of_org(org_id, at),
+        suspension_store.org_is(org_id, suspended=not suspended),
     )
-    keys = suspension_store.set_keys_of_org(org_id, at)
-    group = [*event, suspension_store.set_org(org_id, at, now), keys]
-    await services.database.batch(Org(org_id), group)
-    await services.gates.accounts_changed(org_id)
+    event = Event(name, Org(org_id), f"org:{org_id}", details)
+    await work.commit(event, suspension_store.set_org(org_id, at, work.now), keys, only_if=only_if)
     if suspended:  # a key that a call was making meanwhile: the calls from now on are refused
         await services.database.batch(Org(org_id), [keys])
     return await get_org(services, org_id)
@@ -48,18 +40,15 @@ async def set_person(services: Services, user_id: str, *, suspended: bool) -> Op
 
     Its keys stay with an organisation that it leaves, before or meanwhile: the same is done to those.
     """
-    row, now = await get_person(services, user_id), services.clock.now()
-    at = now if suspended else None
-    event = person_event(
-        user_id,
+    row, work = await get_person(services, user_id), services.work(ACTOR)
+    at = work.now if suspended else None
+    name, only_if = (
         "user.suspended" if suspended else "user.reinstated",
-        services.context,
-        now,
-        actor=ACTOR,
-        details=_details(row.suspended_at, at),
-        only_if=suspension_store.person_is(user_id, suspended=not suspended),
+        suspension_store.person_is(user_id, suspended=not suspended),
     )
-    await services.database.batch(Person(user_id), [*event, suspension_store.set_person(user_id, at, now)])
+    event = Event(name, Person(user_id), details=_details(row.suspended_at, at))
+    # The gates are told below, each when the keys there say it too.
+    await work.write(event, suspension_store.set_person(user_id, at, work.now), only_if=only_if)
     joined = await person_store.orgs_of(services.database, user_id)
     for org_id in sorted({*joined, *await key_store.organisations_of_person(services.database, user_id)}):
         keys = suspension_store.set_keys_of_person(org_id, user_id, at)

@@ -62,7 +62,8 @@ class Work:
     ) -> bool:
         """Write a change and tell of it: `write` and `tell`."""
         done = await self.write(event, *statements, only_if=only_if, if_made=if_made, joins=joins)
-        await self.tell(event)
+        if done or event.rule is None:
+            await self.tell(event)
         return done
 
     async def write(

@@ -11,8 +11,8 @@ from typing import Any
 
 from lib.audit.audited import AuditedDatabase
 from lib.audit.chain import chain_key
-from lib.audit.events import org_event, person_event
 from lib.identity.context import Context
+from lib.kernel.event import Event, noted
 from lib.store.database import Database, Read, Statement, StoreError
 from lib.store.scope import EveryOrg, Joining, Member, Org, Person, Presented, Scope
 
@@ -91,10 +91,9 @@ def _event(scope: Scope, event: Mapping[str, Any]) -> list[Statement]:
     """Return an event, which may have a condition: a statement whose values are texts and numbers."""
     context, now = Context("r", "192.0.2.1"), decode(event["now"])
     only_if = Statement(event["only_if"][0], tuple(event["only_if"][1])) if event["only_if"] else None
-    if isinstance(scope, Person):
-        return person_event(scope.id, event["action"], context, now, only_if=only_if)
-    assert isinstance(scope, Org)
-    return org_event(scope.id, event["action"], "system", context, now, only_if=only_if)
+    assert isinstance(scope, Org | Person)
+    actor = "system" if isinstance(scope, Org) else f"user:{scope.id}"
+    return [noted(Event(event["action"], scope), actor, context, now, only_if)]
 
 
 def _row(row: Any) -> Sequence[Any]:

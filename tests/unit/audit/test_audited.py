@@ -11,9 +11,9 @@ import pytest
 from lib.audit import audit_store
 from lib.audit.audited import MOST_TRIES, AuditedDatabase, DatabaseAround
 from lib.audit.chain import EMPTY, Head, Log, flaws, link_of, linked
-from lib.audit.events import org_event, person_event
 from lib.identity.context import Context
 from lib.ids import new_id
+from lib.kernel.event import Event, noted
 from lib.store.database import (
     Database,
     ForeignKeyViolation,
@@ -50,7 +50,7 @@ class Audited:
         self.org_id = run(seed_org(self.plain))
 
     def event(self, action: str = "x", only_if: Statement | None = None) -> list[Statement]:
-        return org_event(self.org_id, action, "system", CONTEXT, NOW, only_if=only_if)
+        return [noted(Event(action, Org(self.org_id)), "system", CONTEXT, NOW, only_if)]
 
     def team(self, name: str) -> Statement:
         return Statement(INSERT_TEAM, (new_id(NOW), self.org_id, name, NOW))
@@ -212,9 +212,9 @@ def test_an_event_belongs_to_who_it_names() -> None:
     audited = Audited()
     other = run(seed_org(audited.plain))
     with pytest.raises(TenantViolation):
-        run(audited.database.batch(Org(audited.org_id), org_event(other, "x", "system", CONTEXT, NOW)))
+        run(audited.database.batch(Org(audited.org_id), [noted(Event("x", Org(other)), "system", CONTEXT, NOW)]))
     with pytest.raises(TenantViolation):
-        run(audited.database.batch(Org(audited.org_id), person_event(other, "x", CONTEXT, NOW)))
+        run(audited.database.batch(Org(audited.org_id), [noted(Event("x", Person(other)), "system", CONTEXT, NOW)]))
 
 
 def test_a_person_has_a_chain_too() -> None:
@@ -223,8 +223,12 @@ def test_a_person_has_a_chain_too() -> None:
     user_id = new_id(NOW)
     sql = "INSERT INTO users (id, email, name, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?4)"
     user = Statement(sql, (user_id, "a@b.example", "A", NOW))
-    run(audited.database.batch(Person(user_id), [user, *person_event(user_id, "sign_up", CONTEXT, NOW)]))
-    run(audited.database.batch(Person(user_id), person_event(user_id, "sign_in", CONTEXT, NOW, details={"way": "x"})))
+    run(audited.database.batch(Person(user_id), [user, noted(Event("sign_up", Person(user_id)), "u", CONTEXT, NOW)]))
+    run(
+        audited.database.batch(
+            Person(user_id), [noted(Event("sign_in", Person(user_id), details={"way": "x"}), "u", CONTEXT, NOW)]
+        )
+    )
     rows = run(audit_store.of_person(audited.database, user_id, audit_store.BEYOND_ALL, 10))
     assert [(row.seq, row.action, json.loads(row.details)) for row in rows] == [
         (2, "sign_in", {"way": "x"}),

@@ -10,7 +10,7 @@ from lib.gateway.account import Account
 from lib.gateway.accounts import Accounts
 from lib.gateway.models import ModelRoute
 from tests.unit.fakes import NOW, run
-from tests.unit.store.seeds import SeededKey, revoke_key, seed_key, seed_org
+from tests.unit.store.seeds import SeededKey, revoke_key, seed_key, seed_org, write
 from tests.unit.store.sqlite_binding import new_database
 
 
@@ -30,7 +30,8 @@ class Store:
         return run(self.accounts.find(self.database, key_hash or self.key.secret_hash, NOW))
 
     def put(self, model: str) -> None:
-        run(model_store.put_model(self.database, self.org, ModelRoute(model, "sim", "chat", None), None, NOW))
+        route = ModelRoute(model, "sim", "chat", None)
+        run(write(self.database, self.org, *model_store.put(self.org, route, None, NOW)))
 
 
 def test_an_account_is_the_principal_with_its_models() -> None:
@@ -138,7 +139,7 @@ def test_what_is_cached_is_bounded_by_bytes(monkeypatch: pytest.MonkeyPatch) -> 
     keys = [run(seed_key(store.database, org)) for org in orgs]
     for org, key in zip(orgs, keys, strict=True):
         for name in ("a", "b"):
-            run(model_store.put_model(store.database, org, ModelRoute(name, "sim", "chat", None), None, NOW))
+            run(write(store.database, org, *model_store.put(org, ModelRoute(name, "sim", "chat", None), None, NOW)))
         store.accounts.policy_is(org, 1)
         store.find(key.secret_hash)
     assert store.accounts._models.bytes <= 5_000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -15,9 +16,8 @@ from lib.gateway.cache import KvFailure
 from lib.gateway.denials import denial_name
 from lib.gateway.models import ModelRoute
 from lib.identity import key_store
-from lib.identity.bounds import Bounds
 from tests.unit.fakes import NOW, run
-from tests.unit.store.seeds import SeededKey, revoke_key
+from tests.unit.store.seeds import SeededKey, revoke_key, write
 from tests.unit.world import Answer, World, cold, new_world
 
 CHAT = {"model": "sim/chat", "messages": [{"role": "user", "content": "hi"}]}
@@ -97,7 +97,13 @@ def test_an_old_one_is_known_by_the_version_that_another_key_has_learnt() -> Non
 def test_a_new_model_is_found_by_an_isolate_that_has_an_old_account() -> None:
     """Before it says that there is none, it asks the gate whether it is right."""
     world = known_to_kv()
-    run(model_store.put_model(world.services.database, world.org_id, ModelRoute("new", "sim", "chat", None), None, NOW))
+    run(
+        write(
+            world.services.database,
+            world.org_id,
+            *model_store.put(world.org_id, ModelRoute("new", "sim", "chat", None), None, NOW),
+        )
+    )
     run(world.services.gates.accounts_changed(world.org_id))
     cold(world)
     assert chat(world, model="new").status == 200
@@ -111,7 +117,10 @@ def test_a_key_that_lives_longer_now_is_let_in() -> None:
     assert chat(world, key).status == 200
     cold(world)
     later = NOW + timedelta(hours=1)
-    run(key_store.update_key(world.services.database, world.org_id, key.principal.key_id, 1, "k", later, NOW, Bounds()))
+    row = run(key_store.get_key(world.services.database, world.org_id, key.principal.key_id))
+    assert row is not None
+    changed = key_store.update(world.org_id, replace(row, expires_at=later), NOW)
+    assert run(write(world.services.database, world.org_id, changed))
     run(world.services.gates.accounts_changed(world.org_id))
     cold(world)
     world.clock.advance(seconds=6)

@@ -13,7 +13,7 @@ from lib.identity import key_store
 from lib.ids import new_id
 from lib.store.database import CheckViolation, Database, ForeignKeyViolation, UniqueViolation
 from tests.unit.fakes import NOW, run
-from tests.unit.store.seeds import SeededKey, revoke_key, seed_key, seed_org
+from tests.unit.store.seeds import SeededKey, revoke_key, seed_key, seed_org, write
 from tests.unit.store.sqlite_binding import SqliteBinding, new_database
 
 LATER = NOW + timedelta(hours=1)
@@ -34,7 +34,7 @@ class Store:
 
     def put(self, model: str, upstream: str = "chat", price: Price | None = None, expected: int | None = None) -> bool:
         route = ModelRoute(model, "sim", upstream, price)
-        return run(model_store.put_model(self.database, self.org, route, expected, NOW))
+        return run(write(self.database, self.org, *model_store.put(self.org, route, expected, NOW)))
 
     def get(self, model: str, org: str | None = None) -> ModelRow | None:
         return run(model_store.get_model(self.database, org or self.org, model))
@@ -49,7 +49,7 @@ def test_a_model_is_made_and_replaced() -> None:
     store = Store()
     assert store.put("m", "one")
     route = ModelRoute("m", "openai", "two", None)
-    assert run(model_store.put_model(store.database, store.org, route, None, LATER))
+    assert run(write(store.database, store.org, *model_store.put(store.org, route, None, LATER)))
     row = store.get("m")
     assert row is not None
     assert row.route() == route
@@ -92,7 +92,7 @@ def test_a_price_is_a_new_row_and_the_old_one_stays() -> None:
     row = store.get("m")
     assert row is not None
     assert row.route().price is None
-    run(model_store.delete_model(store.database, store.org, "m", None))
+    run(write(store.database, store.org, model_store.delete(store.org, "m", None)))
     kept = store.binding.rows("SELECT id FROM model_prices ORDER BY input_nano_usd_per_token")
     assert [entry["id"] for entry in kept] == [first.version, second.version]
 
@@ -115,7 +115,7 @@ def test_what_was_said_of_a_model_is_kept(limits: Limits, field: OutputField | N
     store = Store()
     route = ModelRoute("m", "sim", "chat", None, limits, field)
     for wanted in (route, ModelRoute("m", "sim", "chat", None)):
-        run(model_store.put_model(store.database, store.org, wanted, None, NOW))
+        run(write(store.database, store.org, *model_store.put(store.org, wanted, None, NOW)))
         row = store.get("m")
         assert row is not None
         assert row.route() == wanted
@@ -150,8 +150,9 @@ def test_a_model_and_its_price_are_written_together_or_not_at_all() -> None:
 def test_a_model_belongs_to_an_organisation_that_exists() -> None:
     """The store itself refuses another."""
     store = Store()
+    nobody, route = new_id(NOW), ModelRoute("m", "sim", "x", None)
     with pytest.raises(ForeignKeyViolation):
-        run(model_store.put_model(store.database, new_id(NOW), ModelRoute("m", "sim", "x", None), None, NOW))
+        run(write(store.database, nobody, *model_store.put(nobody, route, None, NOW)))
 
 
 def test_another_organisations_models_are_not_there() -> None:
@@ -160,8 +161,8 @@ def test_another_organisations_models_are_not_there() -> None:
     store.put("m", "mine")
     theirs = store.other.principal.org_id
     assert store.get("m", theirs) is None
-    assert not run(model_store.delete_model(store.database, theirs, "m", None))
-    run(model_store.put_model(store.database, theirs, ModelRoute("m", "sim", "theirs", None), None, NOW))
+    assert not run(write(store.database, theirs, model_store.delete(theirs, "m", None)))
+    run(write(store.database, theirs, *model_store.put(theirs, ModelRoute("m", "sim", "theirs", None), None, NOW)))
     row = store.get("m")
     assert row is not None
     assert (row.upstream_model, row.version) == ("mine", 1)
@@ -184,9 +185,9 @@ def test_deleting_needs_the_version_that_was_read() -> None:
     """And tells whether there was one to delete."""
     store = Store()
     store.put("m")
-    assert not run(model_store.delete_model(store.database, store.org, "m", 2))
-    assert run(model_store.delete_model(store.database, store.org, "m", 1))
-    assert not run(model_store.delete_model(store.database, store.org, "m", None))
+    assert not run(write(store.database, store.org, model_store.delete(store.org, "m", 2)))
+    assert run(write(store.database, store.org, model_store.delete(store.org, "m", 1)))
+    assert not run(write(store.database, store.org, model_store.delete(store.org, "m", None)))
 
 
 def test_pages_follow_each_other_by_name() -> None:
@@ -200,7 +201,7 @@ def test_pages_follow_each_other_by_name() -> None:
     while rows := run(model_store.list_models(store.database, store.org, after, 7)):
         seen += [row.id for row in rows]
         after = rows[-1].id
-        run(model_store.delete_model(store.database, store.org, after, None))
+        run(write(store.database, store.org, model_store.delete(store.org, after, None)))
     assert seen == names
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from lib.identity import grants, people
-from lib.identity.context import Context
 from lib.store.schema import UserRow
 from tests.unit.fakes import run
 from tests.unit.store.seeds import seed_person
@@ -51,7 +50,7 @@ async def _join(world: World, role: str | None, email: str) -> Caller:
 
 
 async def _token(world: World, user: UserRow, org_id: str) -> str:
-    return (await grants.grant(world.services, user, org_id, Context("request"))).access_token
+    return (await grants.grant(world.services, user, org_id)).access_token
 
 
 def again(caller: Caller, org_id: str) -> Caller:

@@ -144,14 +144,14 @@ def test_a_revoked_key_stays_revoked() -> None:
 
 
 def test_every_change_is_told_to_the_gate_after_the_store_has_it() -> None:
-    """So every isolate reads it anew; making a key changes nobody's. No rule has moved with it."""
+    """So every isolate reads it anew; making a key changes nobody's. Its rules go to a key's successor."""
     world = new_world()
     row, _ = make(world)
     assert world.gates.changes == []
     row = run(key_service.update(world.services, world.key.principal, row, "x", None))
     run(key_service.rotate(world.services, world.key.principal, row.id, timedelta(0)))
     run(key_service.revoke(world.services, world.key.principal, row.id))
-    assert world.gates.told == ["accounts"] * 3
+    assert world.gates.told == ["accounts", "accounts", "rules", "accounts"]
 
 
 def test_when_the_gate_is_away_the_revocation_is_not_reported_as_done() -> None:

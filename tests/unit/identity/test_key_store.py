@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 import pytest
 
 from lib.identity import key_store
 from lib.identity.api_keys import new_key
-from lib.identity.bounds import Bounds
 from lib.identity.key_store import FIRST, SERVER, Descendants, KeyRow, NewKey, Successor
 from lib.ids import new_id
 from lib.store.database import CheckViolation, Database, ForeignKeyViolation, Statement, UniqueViolation
@@ -47,6 +47,13 @@ class Store:
         return found
 
 
+def update(store: Store, key_id: str, version: int, name: str, expires_at: datetime | None) -> bool:
+    """Change a key of the first organisation that is taken to be at `version`; tell whether it was."""
+    row = replace(store.row(), id=key_id, version=version, name=name, expires_at=expires_at)
+    [changed] = store.group([key_store.update(store.own.principal.org_id, row, LATER)])
+    return changed > 0
+
+
 def test_a_key_is_found_by_its_hash_alone() -> None:
     """With its organisation, its scopes and its end."""
     store = Store()
@@ -66,7 +73,7 @@ def test_another_organisations_key_is_not_there() -> None:
     org, foreign = store.own.principal.org_id, store.other.principal.key_id
     before = store.row(store.other)
     assert run(key_store.get_key(store.database, org, foreign)) is None
-    assert not run(key_store.update_key(store.database, org, foreign, 1, "mine", None, LATER, Bounds()))
+    assert not update(store, foreign, 1, "mine", None)
     for descendants in Descendants:
         assert set(store.group(key_store.revoke_statements(store.row(store.other), org, descendants, LATER))) == {0}
     group = key_store.replace_statements(org, foreign, 1, successor(key_row(org, new_key())), LATER, LATER)
@@ -80,12 +87,12 @@ def test_another_organisations_key_is_not_there() -> None:
 def test_an_update_needs_the_current_version() -> None:
     """Of two who read the same version, one wins; the other is told."""
     store = Store()
-    org, key = store.own.principal.org_id, store.own.principal.key_id
-    assert run(key_store.update_key(store.database, org, key, 1, "first", LATER, LATER, Bounds()))
-    assert not run(key_store.update_key(store.database, org, key, 1, "second", None, LATER, Bounds()))
+    key = store.own.principal.key_id
+    assert update(store, key, 1, "first", LATER)
+    assert not update(store, key, 1, "second", None)
     row = store.row()
     assert (row.name, row.version, row.expires_at, row.updated_at) == ("first", 2, LATER, LATER)
-    assert run(key_store.update_key(store.database, org, key, 2, "third", None, LATER, Bounds()))
+    assert update(store, key, 2, "third", None)
     assert store.row().expires_at is None
 
 
@@ -98,7 +105,7 @@ def test_a_revoked_key_speaks_for_nobody_and_cannot_be_changed() -> None:
     row = store.row()
     assert (row.revoked_at, row.version) == (LATER, 2)
     assert run(key_store.find_principal(store.database, store.own.secret_hash)) is None
-    assert not run(key_store.update_key(store.database, org, key, 2, "again", None, LATER, Bounds()))
+    assert not update(store, key, 2, "again", None)
 
 
 def test_a_replacement_is_made_and_the_old_key_ends_later() -> None:
@@ -118,7 +125,7 @@ def test_a_key_that_ends_sooner_anyway_still_does() -> None:
     """Rotation never lengthens a key's life."""
     store = Store()
     org, old = store.own.principal.org_id, store.own.principal.key_id
-    run(key_store.update_key(store.database, org, old, 1, "short", NOW + timedelta(hours=1), NOW, Bounds()))
+    update(store, old, 1, "short", NOW + timedelta(hours=1))
     store.group(key_store.replace_statements(org, old, 2, successor(key_row(org, new_key())), LATER, NOW))
     assert store.row().expires_at == NOW + timedelta(hours=1)
 

@@ -98,7 +98,7 @@ def session_under_way(world: World, user: UserRow) -> Use:
 
 
 def grant_under_way(world: World, user: UserRow) -> Use:
-    return lambda: tried(lambda: run(grants.grant(world.services, user, "", CONTEXT)))
+    return lambda: tried(lambda: run(grants.grant(world.services, user, "")))
 
 
 def authenticator(world: World, user: UserRow) -> Use:
@@ -124,7 +124,7 @@ def reset_password(world: World, _user: UserRow) -> None:
 
 
 def signed_out_everywhere(world: World, user: UserRow) -> None:
-    run(sessions.sign_out_everywhere(world.services, user.id, CONTEXT))
+    run(sessions.sign_out_everywhere(world.services, user.id))
 
 
 def changed_address(world: World, user: UserRow) -> None:

@@ -123,7 +123,7 @@ def test_an_app_stays_signed_in() -> None:
     world, browser = new_person()
     user = run(account_store.get(world.services.database, browser.user_id))
     assert user is not None
-    first = run(grants.grant(world.services, user, world.org_id, CONTEXT))
+    first = run(grants.grant(world.services, user, world.org_id))
     rotate(world)
     assert world.ask("GET", "/api/v1/me", key=first.access_token).status == 200
     second = run(grants.refresh(world.services, first.refresh_token, None, CONTEXT))

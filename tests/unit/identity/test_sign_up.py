@@ -9,7 +9,7 @@ from lib.http.errors import Forbidden, Unauthorized
 from lib.identity import homes
 from lib.identity.passwords import MOST_BYTES
 from tests.unit.fakes import run
-from tests.unit.identity.people import CONTEXT, EMAIL, PASSWORD, FakeInvitations
+from tests.unit.identity.people import EMAIL, PASSWORD, FakeInvitations
 from tests.unit.identity.signing_up import USERS, act, events, join, open_world, row, sign_in, sign_up
 
 
@@ -72,7 +72,7 @@ def test_two_at_once_make_one_organisation() -> None:
             )  # fmt: skip
 
     world.binding.on_batch = meanwhile
-    run(homes.ensure(other, user, CONTEXT))
+    run(homes.ensure(other, user))
     world.binding.on_batch = lambda: None
     [membership] = world.binding.rows("SELECT * FROM memberships WHERE user_id = ?", user.id)
     assert membership["org_id"] == homes.home_id(user.id)

@@ -116,15 +116,15 @@ async def _people(world: World) -> dict[str, str]:
             sql = "UPDATE memberships SET custom_role_id = ? WHERE org_id = ? AND user_id = ?"
             await database.execute(Org(org_id), sql, role.id, org_id, user.id)
         await people.ensure_key(services, org_id, user.id)
-        found[name] = (await grants.grant(services, user, org_id, CONTEXT)).access_token
+        found[name] = (await grants.grant(services, user, org_id)).access_token
     # An owner beside the one who calls, so that leaving is allowed.
     await seed_person(database, org_id, "owner", "second@example.com")
     stranger = await seed_person(database, None, "", "stranger@example.com", password)
-    found["stranger"] = (await grants.grant(services, stranger, "", CONTEXT)).access_token
+    found["stranger"] = (await grants.grant(services, stranger, "")).access_token
     elsewhere = await seed_org(database, "Elsewhere")
     other = await seed_person(database, elsewhere, "owner", "other@example.com", password)
     await people.ensure_key(services, elsewhere, other.id)
-    found["other"] = (await grants.grant(services, other, elsewhere, CONTEXT)).access_token
+    found["other"] = (await grants.grant(services, other, elsewhere)).access_token
     found["other key"] = (await seed_key(database, elsewhere)).secret
     return found
 

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from lib.audit import audit_store
-from lib.audit.events import org_event, person_event
 from lib.http.memory import Memory
 from lib.identity.context import Context
+from lib.kernel.event import Event, noted
 from lib.store.scope import Org, Person
 from tests.unit.fakes import NOW, run
 from tests.unit.store.seeds import seed_org, seed_person
@@ -24,8 +24,8 @@ AUDIT, EXPORT, OWN = "/api/v1/audit", "/api/v1/audit/export", "/api/v1/me/events
 
 def note(world: World, action: str, hours: int = 0, actor: str = "user:u", **more: Any) -> None:
     context = Context("request", "192.0.2.1")
-    statements = org_event(world.org_id, action, actor, context, NOW + timedelta(hours=hours), **more)
-    run(world.services.database.batch(Org(world.org_id), statements))
+    told = noted(Event(action, Org(world.org_id), **more), actor, context, NOW + timedelta(hours=hours))
+    run(world.services.database.batch(Org(world.org_id), [told]))
 
 
 def actions(answer: Any) -> list[str]:
@@ -190,8 +190,8 @@ def test_an_organisation_sees_its_own() -> None:
     """And only who may: another key of the same organisation does not."""
     world = new_world()
     other = run(seed_org(world.services.database))
-    statements = org_event(other, "theirs", "system", Context("r"), NOW)
-    run(world.services.database.batch(Org(other), statements))
+    told = noted(Event("theirs", Org(other)), "system", Context("r"), NOW)
+    run(world.services.database.batch(Org(other), [told]))
     note(world, "ours")
     assert actions(world.ask("GET", AUDIT)) == ["ours"]
     weak = world.new_key("keys:read").secret
@@ -205,7 +205,8 @@ def test_a_person_sees_its_own() -> None:
     database = world.services.database
     own, other = run(seed_person(database)).id, run(seed_person(database, email="bob@example.com")).id
     for user_id, action in ((own, "user.signed_in"), (own, "user.sign_in_failed"), (other, "user.signed_in")):
-        run(database.batch(Person(user_id), person_event(user_id, action, Context("r"), NOW)))
+        told = noted(Event(action, Person(user_id)), f"user:{user_id}", Context("r"), NOW)
+        run(database.batch(Person(user_id), [told]))
     assert actions(world.ask_as(own, "GET", OWN)) == ["user.sign_in_failed", "user.signed_in"]
     assert actions(world.ask_as(own, "GET", f"{OWN}?limit=1")) == ["user.sign_in_failed"]
     assert world.ask("GET", OWN).status == 403

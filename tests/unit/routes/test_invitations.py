@@ -9,7 +9,6 @@ import pytest
 
 from lib.config import AccountConfig, MailConfig, MailKind
 from lib.identity import deletion, home_store, invitation_service, invitation_store, org_service, people
-from lib.identity.context import Context
 from lib.store.scope import Org
 from tests.unit.fakes import NOW, run
 from tests.unit.identity.members import Caller, again, events, join, owned
@@ -306,7 +305,7 @@ def test_what_somebody_has_sent_ends_with_what_it_may(how: str) -> None:
     elif how == "left":
         assert host.ask("POST", "/api/v1/orgs/current/actions/leave").status == 204
     elif how == "deleted":
-        run(deletion._leave(world.services, world.org_id, host.user, Context("request")))
+        run(deletion._leave(world.services, world.org_id, host.user))
     elif how == "demoted":
         assert owner.ask("PATCH", f"members/{host.id}", {"role": "developer"}).status == 200
     else:

@@ -133,7 +133,7 @@ def test_an_organisation_that_is_made_meanwhile_counts(monkeypatch: pytest.Monke
     monkeypatch.setattr(org_service, "MOST_OF_ONE_PERSON", 2)
 
     def meanwhile() -> None:
-        if any(sql.startswith("INSERT INTO orgs") for sql, _ in world.binding.statements[-4:]):
+        if any(sql.startswith("INSERT INTO orgs") for sql, _ in world.binding.statements[-6:]):
             world.binding.on_batch = lambda: None
             elsewhere = "elsewhere".ljust(36, "-")
             run_sql = world.binding.connection.execute

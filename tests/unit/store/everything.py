@@ -29,7 +29,6 @@ from lib.admission.ledger_sums import Wanted
 from lib.admission.usage_report import ALL_GROUPS, Group, UsageFilter
 from lib.audit import audit_store
 from lib.audit.audit_store import AuditFilter
-from lib.audit.events import org_event, person_event
 from lib.gateway import model_store
 from lib.gateway.models import ModelRoute, Price
 from lib.http import idempotency, pipeline
@@ -53,6 +52,7 @@ from lib.identity import (
 from lib.identity.context import Context
 from lib.identity.key_store import Descendants
 from lib.ids import new_id
+from lib.kernel.event import Event, noted
 from lib.services import Services
 from lib.store import conditions
 from lib.store.dialect import time_text
@@ -62,7 +62,7 @@ from routes import ROUTES
 from tests.unit.fakes import NOW, FakeArchive, FakeClock, raw_request
 from tests.unit.store.everything_orgs import use_organisations
 from tests.unit.store.everything_people import use_people
-from tests.unit.store.seeds import SeededKey, seed_person, usage_record
+from tests.unit.store.seeds import SeededKey, seed_person, usage_record, write
 
 _ROUTER = Router(ROUTES)
 
@@ -111,12 +111,12 @@ async def _browser_keys(services: Services, key: SeededKey) -> None:
 async def _models(services: Services, org: str) -> None:
     database = services.database
     for price in (None, Price(1, 2, 3, new_id(NOW))):
-        await model_store.put_model(database, org, ModelRoute("m", "sim", "chat", price), None, NOW)
+        await write(database, org, *model_store.put(org, ModelRoute("m", "sim", "chat", price), None, NOW))
     await model_store.list_models(database, org, "", 20)
     await model_store.get_model(database, org, "m")
     await model_store.count_models(database, org)
     await model_store.routes_of(database, org)
-    await model_store.delete_model(database, org, "m", None)
+    await write(database, org, model_store.delete(org, "m", None))
 
 
 async def _rules(services: Services, org: str) -> None:
@@ -140,7 +140,7 @@ async def _rules(services: Services, org: str) -> None:
     await adjustment_store.delete_adjustment(database, org, budget.id, adjustment.id)
     row = await org_store.get_org(database, org)
     assert row is not None
-    await org_store.update_org(database, row, row.version)
+    await write(database, org, org_store.update(row))
     await policy_store.delete_limit(database, org, limit.id, None)
     await policy_store.delete_budget(database, org, budget.id, None)
 
@@ -180,7 +180,7 @@ async def _audit(services: Services, org: str) -> None:
         conditions.found("budget_adjustments", org, "x"),
     ]
     for only_if in asked:
-        await database.batch(Org(org), org_event(org, "x", "system", Context("r"), NOW, only_if=only_if))
+        await database.batch(Org(org), [noted(Event("x", Org(org)), "system", Context("r"), NOW, only_if)])
     for wanted in (
         AuditFilter(),
         AuditFilter(action="a"),
@@ -195,7 +195,7 @@ async def _audit(services: Services, org: str) -> None:
         patch.setattr(audit_store, "MOST_LOOKED_AT", 2)
         await audit_store.oldest(database, org, AuditFilter(NOW), 0, 20)
     person = (await seed_person(database, email="audited@example.com")).id
-    await database.batch(Person(person), person_event(person, "x", Context("r"), NOW))
+    await database.batch(Person(person), [noted(Event("x", Person(person)), "system", Context("r"), NOW)])
     await audit_store.of_person(database, person, audit_store.BEYOND_ALL, 20)
 
 
@@ -287,15 +287,15 @@ async def _sign_in(services: Services, org: str) -> None:
     await session_store.touch(services.database, user.id, begun.shown.id, NOW)
     await sessions.list_all(services, user.id, "~", 20)
     await sessions.renew(services, principal, org)
-    granted = await grants.grant(services, user, org, _CONTEXT)
+    granted = await grants.grant(services, user, org)
     await grants.refresh(services, granted.refresh_token, None, _CONTEXT)
     token = access_tokens.read(jwt.parse(granted.access_token), services.config.session, services.clock.now())
     assert await access_tokens.principal_of(services, token) is not None
     with pytest.raises(Unauthorized):
         await grants.refresh(services, granted.refresh_token, None, _CONTEXT)
-    await grants.revoke(services, token, _CONTEXT)
-    await sessions.end(services, principal, begun.shown.id, _CONTEXT)
-    await sessions.sign_out_everywhere(services, user.id, _CONTEXT)
+    await grants.revoke(services, token)
+    await sessions.end(services, principal, begun.shown.id)
+    await sessions.sign_out_everywhere(services, user.id)
     await housekeeping.purge(services)
 
 

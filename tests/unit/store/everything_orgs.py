@@ -49,7 +49,7 @@ async def use_organisations(services: Services, org_id: str) -> None:
     await _invitations(services, caller)
     await member_service.remove(services, caller, await member_service.get(services, org_id, other.id))
     await member_store.list_members(services.database, org_id, "", 20)
-    made = await org_service.create(services, caller, "Another", CONTEXT)
+    made = await org_service.create(services, caller, "Another")
     await member_store.list_orgs(services.database, owner.id, "", 20)
     try:
         own = await signed_in(services, made.id, owner.id)
@@ -85,8 +85,8 @@ async def _invitations(services: Services, caller: Principal) -> None:
     row = (await invitation_service.create(services, caller, wanted, CONTEXT)).row
     await invitation_service.find(services, token_in(services), guest.email)
     stranger = replace(caller, org_id="", key_id="", user_id=guest.id, role=None, scopes=frozenset())
-    await invitation_service.accept_own(services, stranger, token_in(services), CONTEXT)
-    await invitation_service.revoke(services, caller, row, CONTEXT)
+    await invitation_service.accept_own(services, stranger, token_in(services))
+    await invitation_service.revoke(services, caller, row)
     await invitation_service.get(services, caller.org_id, row.id)
     await invitation_store.list_invitations(services.database, caller.org_id, "~", 20)
 

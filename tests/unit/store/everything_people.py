@@ -32,10 +32,11 @@ from lib.identity.identity_provider import Identity
 from lib.identity.passwords import Cost
 from lib.identity.person_store import PersonRow
 from lib.identity.reauthentication import Proof
+from lib.kernel.event import Event
 from lib.services import Services
 from lib.store import conditions
 from lib.store.schema import UserRow
-from lib.store.scope import Org
+from lib.store.scope import Org, Person
 from tests.unit.fakes import NOW, FakeClock
 from tests.unit.identity.people import CONTEXT, PASSWORD, FakeMailer
 
@@ -50,26 +51,21 @@ async def use_people(services: Services, org_id: str) -> None:
     form = sign_up.Form(_EMAIL, PASSWORD, "Everybody")
     await _finish(await sign_up.sign_up(services, form, CONTEXT))
     await _finish(await sign_up.sign_up(services, form, CONTEXT))  # now it is known, and not confirmed yet
-    await _finish(await password_change.reset_password(services, mailer.token(), PASSWORD, CONTEXT))
+    await _finish(await password_change.reset_password(services, mailer.token(), PASSWORD))
     await _finish(await password_change.request_reset(services, _EMAIL, CONTEXT))
     dearer = replace(services.passwords, cost=Cost(128, 1))
     user = await accounts.sign_in(replace(services, passwords=dearer), _EMAIL, PASSWORD, None, CONTEXT)
-    await ended_by_operator.end_of_person(services, _EMAIL, CONTEXT)
-    await ended_by_operator.end_of_everyone(services, "", 1, CONTEXT)
+    await ended_by_operator.end_of_person(services, _EMAIL)
+    await ended_by_operator.end_of_everyone(services, "", 1)
     for suspended in (True, False):
         await suspension.set_org(services, org_id, suspended=suspended)
         await suspension.set_person(services, user.id, suspended=suspended)
     await suspension_store.orgs(services.database, "x", "", 20)
     await suspension_store.people(services.database, "x", "", 20)
-    await accounts.change(
-        services,
-        user.id,
-        [account_store.rename(user.id, 1, "x", NOW), second_factor_store.seal_anew(user.id, "x", "y", NOW)],
-        "x",
-        CONTEXT,
-        only_if=conditions.found_owner("users", user.id, 1),
-    )
-    await accounts.change(services, user.id, [account_store.verify_email(user.id, "x", NOW)], "x", CONTEXT)
+    group = [account_store.rename(user.id, 1, "x", NOW), second_factor_store.seal_anew(user.id, "x", "y", NOW)]
+    work, event = services.work("user:x"), Event("user.renamed", Person(user.id))
+    await work.commit(event, *group, only_if=conditions.found_owner("users", user.id, 1))
+    await work.commit(event, account_store.verify_email(user.id, "x", NOW))
     await _changes(services, await _again(services, user), mailer)
     await _codes(services, await _again(services, user))
     await services.database.execute(
@@ -86,11 +82,11 @@ async def _elsewhere(services: Services) -> None:
     """Sign up with another provider, sign in with it, add a second way in and remove it."""
     attempt = sign_in_cookies.new_attempt("acme", "/", NOW)
     identity = Identity("https://login.acme.example", "somebody", "somebody@wonder.example", True, "Somebody")
-    user, invitation = await logins.person_of(services, identity, attempt, CONTEXT)
-    await logins.settle(services, user, invitation, CONTEXT)
-    await logins.person_of(services, identity, replace(attempt, state="second"), CONTEXT)
+    user, invitation = await logins.person_of(services, identity, attempt)
+    await logins.settle(services, user, invitation)
+    await logins.person_of(services, identity, replace(attempt, state="second"))
     second = replace(identity, subject="second")
-    await logins.add(services, second, replace(attempt, state="third"), user.id, CONTEXT)
+    await logins.add(services, second, replace(attempt, state="third"), user.id)
     row = await login_store.find(services.database, logins.login_hash(services, second))
     assert row is not None
     await login_store.move(services.database, row, row.secret_hash, NOW)
@@ -103,10 +99,10 @@ async def _changes(services: Services, user: UserRow, mailer: FakeMailer) -> Non
     await _finish(await password_change.change_password(services, user, Proof(PASSWORD), PASSWORD, CONTEXT))
     user = await _again(services, user)
     await _finish(await email_change.request_change(services, user, _NEW_EMAIL, Proof(PASSWORD), CONTEXT))
-    await email_change.stop(services, mailer.token(-2), CONTEXT)
+    await email_change.stop(services, mailer.token(-2))
     user = await _again(services, user)
     await _finish(await email_change.request_change(services, user, _NEW_EMAIL, Proof(PASSWORD), CONTEXT))
-    await _finish(await email_change.confirm(services, mailer.token(), CONTEXT))
+    await _finish(await email_change.confirm(services, mailer.token()))
 
 
 async def _codes(services: Services, user: UserRow) -> None:

@@ -12,7 +12,7 @@ from lib.identity import api_keys, key_store
 from lib.identity.key_store import Descendants, NewKey
 from lib.identity.models import ALL_SCOPES, Principal
 from lib.ids import new_id
-from lib.store.database import Database
+from lib.store.database import Database, Statement
 from lib.store.dialect import time_text
 from lib.store.rows import columns
 from lib.store.schema import UserRow
@@ -89,6 +89,11 @@ async def seed_person(
     row = await database.one(Person(user_id), UserRow, f"SELECT {columns(UserRow)} FROM users WHERE id = ?", user_id)
     assert row is not None
     return row
+
+
+async def write(database: Database, org_id: str, *statements: Statement) -> bool:
+    """Run what a change writes, without its event; tell whether the last statement did anything."""
+    return (await database.batch(Org(org_id), statements))[-1] > 0
 
 
 async def seed_membership(database: Database, org_id: str, user_id: str, role: str = "owner") -> None:

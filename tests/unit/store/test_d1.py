@@ -28,7 +28,7 @@ from lib.store.database import (
 from lib.store.scope import Org
 from lib.store.session import Bound, Result
 from tests.unit.fakes import NOW, run
-from tests.unit.store.seeds import seed_org
+from tests.unit.store.seeds import seed_org, write
 from tests.unit.store.sqlite_binding import SqliteBinding, new_database
 
 ORG = Org("o" * 36)
@@ -60,7 +60,7 @@ def test_reading_gives_rows_one_row_or_nothing() -> None:
     database, _ = new_database()
     org = Org(run(seed_org(database)))
     for name in ("b", "a"):
-        run(model_store.put_model(database, org.id, ModelRoute(name, "sim", "x", None), None, NOW))
+        run(write(database, org.id, *model_store.put(org.id, ModelRoute(name, "sim", "x", None), None, NOW)))
     own = "SELECT org_id AS id, id AS name FROM models WHERE org_id = ?"
     rows = run(database.query(org, Row, f"{own} ORDER BY 2", org.id))
     assert [row.name for row in rows] == ["a", "b"]
