@@ -18,6 +18,7 @@ from tools.overlay import CONFIG, SECRETS, Overlay, configuration, write_configu
 from tools.postgres_target import PostgresTarget
 from tools.smoke import smoke
 from tools.state import Store
+from tools.worker_settings import offers_a_model
 
 WITHOUT_IT = (
     "Cloudflare has HEADGATE_SECRET and this checkout has not: no administrator is made. With it in deploy.secrets.env,"
@@ -140,8 +141,10 @@ class Deployment:
         steps = []
         if self._key:
             steps.append(f"- Choose the administrator's password: open `set_password` from above, below {url}.\n")
-        if "OPENAI_API_KEY" not in self.overlay.secrets:
-            steps.append("- Put OPENAI_API_KEY=… into deploy.secrets.env, and run `make deploy` again.\n")
+        if not offers_a_model({**settings.get("vars", {}), **self.overlay.secrets}):
+            steps.append(
+                "- Put a provider's key (OPENAI_API_KEY=…) into deploy.secrets.env, and run `make deploy` again.\n"
+            )
         if "PUBLIC_URL" not in settings.get("vars", {}):
             steps.append(f'- Mails need an address: PUBLIC_URL = "{url}" in [vars] of deploy.toml, and MAIL.\n')
         return [*steps, "- Updating: `git pull`, then `make deploy`.\n"]

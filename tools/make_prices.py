@@ -28,7 +28,16 @@ from tools.arguments import is_check
 
 ROOT = Path(__file__).resolve().parent.parent
 OUTPUT = ROOT / "src/lib/gateway/price_data.py"
-PROVIDERS = ("openai",)
+# The vendors whose prices are taken, with what stands there before the name of a model.
+PROVIDERS = {
+    "openai": "",
+    "groq": "groq/",
+    "mistral": "mistral/",
+    "deepseek": "deepseek/",
+    "xai": "xai/",
+    "together_ai": "together_ai/",
+    "fireworks_ai": "fireworks_ai/",
+}
 MODES = ("chat", "embedding")
 PRICE_FILE = "litellm/model_prices_and_context_window_backup.json"
 NANO = 1_000_000_000
@@ -45,10 +54,14 @@ def download(version: str, folder: Path) -> Path:
 
 def rows(table: dict[str, dict[str, Any]], provider: str) -> list[str]:
     """Return a line for each model of `provider`, sorted: its name, three prices, and its limits, each may be `-`."""
+    prefix = PROVIDERS[provider]
     return sorted(
-        row(name, model)
+        row(name.removeprefix(prefix), model)
         for name, model in table.items()
-        if model.get("litellm_provider") == provider and model.get("mode") in MODES and by_token_alone(name, model)
+        if model.get("litellm_provider") == provider
+        and name.startswith(prefix)
+        and model.get("mode") in MODES
+        and by_token_alone(name, model)
     )
 
 

@@ -17,7 +17,8 @@ from lib.gateway.accounts import Accounts
 from lib.gateway.call import Gateway
 from lib.gateway.denials import Denials
 from lib.gateway.model_lists import ModelLists
-from lib.gateway.providers import configured
+from lib.gateway.providers.configured import configured
+from lib.gateway.providers.settings import read_settings
 from lib.http import json_body
 from lib.http.docs_page import docs_page
 from lib.http.openapi import document
@@ -76,7 +77,7 @@ def bootstrap(env: Any) -> Services:
     # Each isolate would pay a way to another object before its first call; without a jurisdiction `/readyz` is enough.
     gates = JsGates(GateCalls(placement.gates, placement.check if placement.is_bound else None), accounts)
     gateway = Gateway(
-        configured(config),
+        configured(read_settings(variable), config.default_output_tokens),
         JsUpstream(),
         gates,
         clock,

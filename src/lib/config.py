@@ -1,4 +1,7 @@
-"""The deployment's settings, read once from the environment's variables and secrets."""
+"""The deployment's settings, read once from the environment's variables and secrets.
+
+Those of providers are in `lib.gateway.providers`, those of identity providers in `lib.identity.provider_settings`.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,6 @@ _ORIGIN = re.compile(r"(https://[a-z0-9.-]{1,253}|http://(localhost|127\.0\.0\.1
 LEAST_PASSWORD_WORK = 7 * 1024 * 5
 MOST_DOMAINS = 100
 _DOMAIN = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+")
-OPENAI_BASE_URL = "https://api.openai.com/v1"
 RESEND_URL = "https://api.resend.com/emails"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 # https://developers.cloudflare.com/durable-objects/reference/data-location/
@@ -137,8 +139,6 @@ class Config:
 
     secret: HEADGATE_SECRET, at least 32 characters, from which the pepper of the API keys is derived.
     older_secrets: HEADGATE_SECRET_PREVIOUS, those that it was before, with commas; see `lib.identity.rotation`.
-    openai_*, sim_*: OPENAI_BASE_URL, OPENAI_API_KEY, SIM_BASE_URL, SIM_API_KEY. A provider without its key (for the
-    simulated one: without its address) is not offered.
     upstream_timeout_seconds: UPSTREAM_TIMEOUT_SECONDS, how long one call to a provider may last, its stream included.
     output_floor_tokens: OUTPUT_FLOOR_TOKENS, the least output that a budget must cover where a client sets no maximum.
     default_output_tokens: DEFAULT_OUTPUT_TOKENS, the most that we ask for then of a model whose maximum nobody told.
@@ -148,10 +148,6 @@ class Config:
     """
 
     secret: str = field(repr=False)
-    openai_base_url: str
-    openai_api_key: str | None = field(repr=False)
-    sim_base_url: str | None
-    sim_api_key: str = field(repr=False)
     upstream_timeout_seconds: int
     output_floor_tokens: int
     default_output_tokens: int
@@ -174,13 +170,8 @@ def read_config(variable: Callable[[str], str | None]) -> Config:
     secret = variable("HEADGATE_SECRET") or ""
     if len(secret) < MIN_SECRET_CHARACTERS:
         raise ConfigError(f"HEADGATE_SECRET must have at least {MIN_SECRET_CHARACTERS} characters")
-    sim = variable("SIM_BASE_URL")
     return Config(
         secret=secret,
-        openai_base_url=_base_url("OPENAI_BASE_URL", variable("OPENAI_BASE_URL") or OPENAI_BASE_URL),
-        openai_api_key=variable("OPENAI_API_KEY") or None,
-        sim_base_url=_base_url("SIM_BASE_URL", sim) if sim else None,
-        sim_api_key=variable("SIM_API_KEY") or "sim",
         upstream_timeout_seconds=_whole("UPSTREAM_TIMEOUT_SECONDS", variable, 600, 3600),
         output_floor_tokens=_whole("OUTPUT_FLOOR_TOKENS", variable, 64, 9999),
         default_output_tokens=_whole("DEFAULT_OUTPUT_TOKENS", variable, 4096, 99_999),
@@ -216,7 +207,7 @@ def older_secrets(text: str, current: str) -> tuple[str, ...]:
 def _session(variable: Callable[[str], str | None]) -> SessionConfig:
     public_url = variable("PUBLIC_URL")
     return SessionConfig(
-        issuer=_base_url("PUBLIC_URL", public_url) if public_url else SessionConfig().issuer,
+        issuer=base_url("PUBLIC_URL", public_url) if public_url else SessionConfig().issuer,
         cors_origins=_origins("CORS_ORIGINS", variable("CORS_ORIGINS") or ""),
         idle_minutes=_whole("SESSION_IDLE_MINUTES", variable, 1440, 9999),
         days=_whole("SESSION_DAYS", variable, 14, 90),
@@ -244,7 +235,7 @@ def _account(variable: Callable[[str], str | None]) -> AccountConfig:
         password_min_length=_whole("PASSWORD_MIN_LENGTH", variable, 12, 128, least=8),
         password_memory_kib=_whole("PASSWORD_MEMORY_KIB", variable, 19 * 1024, 65_536, least=7 * 1024),
         password_passes=_whole("PASSWORD_PASSES", variable, 2, 20),
-        public_url=_base_url("PUBLIC_URL", public_url) if public_url else None,
+        public_url=base_url("PUBLIC_URL", public_url) if public_url else None,
     )
     if config.password_memory_kib * config.password_passes < LEAST_PASSWORD_WORK:
         raise ConfigError(f"PASSWORD_MEMORY_KIB times PASSWORD_PASSES must be at least {LEAST_PASSWORD_WORK}")
@@ -269,7 +260,7 @@ def _mail(variable: Callable[[str], str | None], public_url: str | None) -> Mail
     api_key = variable("MAIL_API_KEY")
     if not api_key or not (api_key.isascii() and api_key.isprintable()):
         raise ConfigError("MAIL is http, so MAIL_API_KEY must be set, and be printable ASCII")
-    return MailConfig(kind, address, name, _base_url("MAIL_API_URL", variable("MAIL_API_URL") or RESEND_URL), api_key)
+    return MailConfig(kind, address, name, base_url("MAIL_API_URL", variable("MAIL_API_URL") or RESEND_URL), api_key)
 
 
 def _mail_kind(text: str | None) -> MailKind:
@@ -309,7 +300,8 @@ def read_store(variable: Callable[[str], str | None]) -> StoreKind:
         raise ConfigError(f"STORE must be {' or '.join(StoreKind)}") from None
 
 
-def _base_url(name: str, text: str) -> str:
+def base_url(name: str, text: str) -> str:
+    """Return the address that a variable holds, without slashes at its end. Raises ConfigError."""
     try:
         parts = urlsplit(text)
         well_formed = parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port > 0)

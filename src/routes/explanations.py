@@ -10,7 +10,7 @@ from lib.gateway import model_store
 from lib.gateway.asking import ask_of, path_of
 from lib.gateway.bounds import MOST_CHOICES, Bound
 from lib.gateway.catalogue import find
-from lib.gateway.formats.openai_user import MOST_CHARACTERS
+from lib.gateway.formats.openai.user import MOST_CHARACTERS
 from lib.http import render
 from lib.http.request import Validated
 from lib.http.response import Response

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 
 from lib.admission.policy_store import MOST_MINTED
 from lib.admission.rules import MOST_AMOUNT
-from lib.gateway.formats.openai_user import MOST_CHARACTERS
+from lib.gateway.formats.openai.user import MOST_CHARACTERS
 from lib.http import render
 from lib.http.request import Validated
 from lib.http.response import Response

@@ -84,7 +84,6 @@ INWARD = {
     **{f"lib.identity.{name}_store": ("lib.store",) for name in ("account", "home", "mail_token", "second_factor")},
     "lib.gateway.models": (),
     "lib.gateway.bounds": ("lib.http.errors",),
-    "lib.gateway.bounds_images": (),
     "lib.gateway.bounds_schemas": ("lib.gateway.bounds", "lib.http.json_body"),
     "lib.gateway.admitting": ("lib.gateway.refusing", "lib.gateway.telling", "lib.http.errors"),
     "lib.gateway.telling": ("lib.http.errors", "lib.http.json_body", "lib.http.request"),
@@ -110,12 +109,12 @@ INWARD = {
     "lib.gateway.answer_headers": (),
     "lib.gateway.formats": (
         "lib.gateway.formats", "lib.gateway.models", "lib.gateway.sse", "lib.http.json_body", "lib.http.errors",
-        "lib.gateway.bounds", "lib.gateway.bounds_images", "lib.gateway.bounds_schemas", "lib.text",
-        "lib.admission.rules",
+        "lib.gateway.bounds", "lib.gateway.bounds_schemas", "lib.gateway.sse_ending", "lib.gateway.upstream",
+        "lib.gateway.usage_sieve", "lib.text", "lib.admission.rules",
     ),
     "lib.gateway.providers": (
-        "lib.gateway.providers", "lib.gateway.models", "lib.gateway.price_table", "lib.config", "lib.gateway.bounds",
-        "lib.gateway.bounds_images", "lib.gateway.hiding",
+        "lib.gateway.providers", "lib.gateway.models", "lib.gateway.price_table", "lib.config", "lib.gateway.hiding",
+        "lib.gateway.redaction",
     ),
     "lib.gateway.hiding": ("lib.gateway.redaction", "lib.gateway.sse", "lib.gateway.upstream"),
     "lib.gateway.answer_ends": ("lib.gateway.models", "lib.gateway.upstream", "lib.http.errors", "lib.http.json_body"),
@@ -263,14 +262,15 @@ def test_the_entry_is_short() -> None:
 
 
 def test_files_stay_readable() -> None:
-    """Half the files have under 120 lines, none over 450; the row types are a list that a tool makes."""
-    sizes = {m.name: m.lines for m in MODULES if m.name != "lib.store.schema"}
+    """Half the files have under 120 lines, none over 450; the row types and the prices are lists that tools make."""
+    made = ("lib.store.schema", "lib.gateway.price_data")
+    sizes = {m.name: m.lines for m in MODULES if m.name not in made}
     assert statistics.median(sizes.values()) < 120
     assert not {name: lines for name, lines in sizes.items() if lines > 450}
 
 
-def test_a_vendor_is_a_small_module() -> None:
-    """A provider is under 100 lines."""
+def test_a_vendor_is_a_row() -> None:
+    """And what such rows are made of is under 100 lines a module."""
     assert not {m.name: m.lines for m in MODULES if m.within("lib.gateway.providers") and m.lines >= 100}
 
 

@@ -24,7 +24,8 @@ from lib.gateway.cache import KvCache
 from lib.gateway.call import Gateway
 from lib.gateway.denials import Denials
 from lib.gateway.model_lists import ModelLists
-from lib.gateway.providers import configured
+from lib.gateway.providers.configured import configured
+from lib.gateway.providers.settings import read_settings
 from lib.http import cors, json_body, pipeline, render
 from lib.http.docs_page import docs_page
 from lib.http.errors import HeadgateError
@@ -49,10 +50,6 @@ from tests.unit.store.sqlite_binding import SqliteBinding, new_store
 
 CONFIG = Config(
     secret="s" * 32,
-    openai_base_url="https://openai.invalid/v1",
-    openai_api_key="sk-openai-secret",
-    sim_base_url="http://sim.invalid",
-    sim_api_key="sim-secret-key",
     upstream_timeout_seconds=600,
     output_floor_tokens=64,
     default_output_tokens=4096,
@@ -60,6 +57,12 @@ CONFIG = Config(
 )
 # Made once: a world of a test's own is to be cheap.
 OPENAPI, DOCS_PAGE = json_body.dump(DOCUMENT), docs_page(DOCUMENT)
+PROVIDERS = {
+    "OPENAI_BASE_URL": "https://openai.invalid/v1",
+    "OPENAI_API_KEY": "sk-openai-secret",
+    "SIM_BASE_URL": "http://sim.invalid",
+    "SIM_API_KEY": "sim-secret-key",
+}
 
 
 class CoreGates:
@@ -279,7 +282,7 @@ def _body(response: Response) -> Any:
     return json.loads(text) if response.headers.get("content-type") == "application/json" else text
 
 
-async def _new_world(config: Config, kv: FakeKv) -> World:
+async def _new_world(config: Config, kv: FakeKv, providers: Mapping[str, str]) -> World:
     store, binding = new_store()
     database = store.open()
     audited = AuditedStore(store, chain_key(config.secret))
@@ -305,7 +308,8 @@ async def _new_world(config: Config, kv: FakeKv) -> World:
         shield=Shield(),
         refusals=Refusals(),
         gateway=Gateway(
-            *(configured(config), upstream, gates, clock, config.upstream_timeout_seconds, 64, denials),
+            configured(read_settings(providers.get), config.default_output_tokens),
+            *(upstream, gates, clock, config.upstream_timeout_seconds, 64, denials),
             ModelLists(upstream.http, clock),
         ),
         gates=gates,
@@ -326,9 +330,9 @@ async def _new_world(config: Config, kv: FakeKv) -> World:
     return World(binding, services, clock, gates, upstream, key, kv, streams, people)
 
 
-def new_world(**config: Any) -> World:
-    """Return a fresh application; `config` changes its settings."""
-    return run(_new_world(replace(CONFIG, **config), FakeKv()))
+def new_world(providers: Mapping[str, str] = PROVIDERS, **config: Any) -> World:
+    """Return a fresh application; `config` changes its settings, and `providers` are the variables of its providers."""
+    return run(_new_world(replace(CONFIG, **config), FakeKv(), providers))
 
 
 def cold(world: World) -> None:

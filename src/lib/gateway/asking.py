@@ -48,7 +48,7 @@ def ask_of(
     path: dict[str, str], target: Target, bound: Bound, input_estimate: int, floor: int, tier: str | None = None
 ) -> Ask:
     """Return what to ask for. `floor` is the least output worth having, in tokens; `tier` the service tier."""
-    limits, price = target.limits, target.price
+    limits, price = target.facts.limits, target.facts.price
     wanted = _least(bound.wanted_output, limits.most_output) if bound.wanted_output is not None else None
     tokens = None if bound.input_tokens is None else _least(bound.input_tokens, limits.most_input)
     rates = price.most(tier, tokens) if price else None
@@ -75,7 +75,7 @@ def _most_granted(target: Target, bound: Bound, input_estimate: int) -> int:
     The proved input can be several times the real one, so what it leaves of the context may be far too little. Then
     half of what the estimate leaves is taken. Where nothing is left, the provider says so better than we could.
     """
-    limits = target.limits
+    limits = target.facts.limits
     most = target.provider.default_output if limits.most_output is None else limits.most_output
     if limits.most_input is None:
         return most

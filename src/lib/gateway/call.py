@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from lib import failures
 from lib.clock import Clock
@@ -20,15 +20,14 @@ from lib.gateway.account import Account
 from lib.gateway.answer_ends import usage_at_ends
 from lib.gateway.catalogue import Target, find
 from lib.gateway.denials import Denials
-from lib.gateway.hiding import Hidden, HidingFilter
+from lib.gateway.formats.format import Facts, Format, StreamFormat, Writing
+from lib.gateway.hiding import HidingFilter
 from lib.gateway.model_lists import ModelLists
-from lib.gateway.models import Cause, Completion, Earlier, Usage
-from lib.gateway.providers import Provider
-from lib.gateway.redaction import redact
+from lib.gateway.models import Cause, Completion, Usage
+from lib.gateway.providers.provider import Provider
 from lib.gateway.settlement import Call, Gates, Settlement
-from lib.gateway.sse_ending import error_ending, held_mark
 from lib.gateway.stream_text import StreamText
-from lib.gateway.telling import Charge
+from lib.gateway.telling import Charge, wants_cost_event
 from lib.gateway.upstream import (
     AnswerTooLarge,
     ClientGone,
@@ -36,7 +35,6 @@ from lib.gateway.upstream import (
     NeverAsked,
     Passage,
     Relay,
-    Sieve,
     StreamEnd,
     Upstream,
     UpstreamAnswer,
@@ -54,19 +52,10 @@ LEAST_HELD_BYTES = 64 * 1024  # so is one over this where memory is scarce
 SHORT_BYTES = 8 * 1024  # what an open stream is counted for has room for such a whole answer
 MOST_ERROR_BYTES = 256 * 1024
 EVENT_STREAM = "text/event-stream"
-KEY_REFUSED = (401, 403)
-
-
-def _error(message: str, kind: str, code: str) -> bytes:
-    return json_body.dump({"error": {"message": message, "type": kind, "param": None, "code": code}})
 
 
 _KEY_REFUSED_HEADERS = {"content-type": "application/json", "cache-control": "no-store", "x-should-retry": "false"}
-_KEY_REFUSED_BODY = _error(
-    "The provider refuses this deployment's own key, or what it may do. Its operator has to mend that.",
-    "server_error",
-    "provider_refused_key",
-)
+_KEY_REFUSED = "The provider refuses this deployment's own key, or what it may do. Its operator has to mend that."
 
 
 class Redirected(Exception):
@@ -94,128 +83,125 @@ class Gateway:
     lists: ModelLists
 
 
-@dataclass(frozen=True, slots=True)
-class StreamFormat:
-    """How to read a wire format's streams. With `tells_cost` an event behind the end mark says what the call costs."""
+class _Exchange(NamedTuple):
+    """One call under way. With `tells_cost` an event behind its stream's end mark says what it costs."""
 
-    usage: Callable[[bytes, Earlier], Usage | None]
-    output_estimate: Callable[[bytes, Earlier], int]
-    completion: Callable[[bytes, Earlier], Completion]
-    condense: Callable[[Earlier, bytes], Earlier]
-    new_sieve: Callable[[], Sieve] | None
-    tells_cost: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class ModelRequest:
-    """A request to a model in one wire format. `body` makes the provider's body, for where the request goes, from the
-    output tokens that were granted where the client did not say.
-
-    The others read a whole answer: the usage that it tells, a count of its output tokens where it tells none, and
-    whether it is an error, whatever its status.
-    """
-
-    call: Call
-    path: str
-    body: Callable[[Target, int | None], bytes]
-    usage: Callable[[bytes], Usage | None]
-    output_estimate: Callable[[bytes], int]
-    told_error: Callable[[bytes], bool]
-    stream: StreamFormat | None = None
-    has_output: bool = True
+    wire: Format[Any]
+    facts: Facts
+    provider: Provider
+    settlement: Settlement
+    share: Share
+    tells_cost: bool
 
 
 async def call_model(
     gateway: Gateway,
-    request: ModelRequest,
+    wire: Format[Any],
     account: Account,
     incoming: Validated[Any, Any],
     opened: Callable[[], Awaitable[None]],
 ) -> Response:
-    """Return the provider's answer. Raises the errors of `lib.http.errors`, each with its settlement to run after.
+    """Return the provider's answer to a request in a wire format. Raises the errors of `lib.http.errors`, each with its
+    settlement to run after.
 
     `incoming` is what the client asked; its body is let go of when the provider's is made. `opened` is awaited when the
     gate has let the request in: the store is needed no more, and the call may last long.
     """
-    name, target = await _target(gateway, request.call.model, account)
-    call = request.call if name == request.call.model else request.call._replace(model=name)
+    facts = wire.facts(incoming.body, incoming.json)
+    tells_cost = facts.streamed and wants_cost_event(incoming.headers)
+    name, target = await _target(gateway, wire.name, facts.model, account)
+    writing = Writing(wire, incoming.body, incoming.json, target.upstream_model, target.facts)
+    call = Call(
+        *(incoming.id, wire.name, name, facts.streamed, facts.input_estimate, writing.bound),
+        *(facts.end_user, facts.tier, wire.reasons_unseen),
+    )
     settlement = Settlement(gateway.gates, gateway.clock, account, call, target, gateway.denials)
     admitted = await settlement.open(gateway.timeout_seconds, gateway.output_floor)
     try:
         await opened()
         answer = await gateway.upstream.post(
-            target.provider.base_url + request.path,
-            {**target.provider.headers, "content-type": "application/json"},
-            _body(request, target, admitted.output_tokens, incoming),  # no name here keeps it
+            *_sent(wire.name, target, writing.text(admitted.output_tokens), incoming),  # no name here keeps the body
             incoming.client,
             gateway.timeout_seconds,
         )
         settlement.first_byte()
-        return await _respond(request, target, settlement, answer, incoming.share)
+        return await _respond(_Exchange(wire, facts, target.provider, settlement, incoming.share, tells_cost), answer)
     except (*_FAILURES, asyncio.CancelledError) as failure:
-        error = _failed(failure, settlement, request.call)
+        error = _failed(failure, settlement, call)
         error.headers.update(settlement.headers)
         raise error from failure
 
 
-def _body(request: ModelRequest, target: Target, output_tokens: int | None, incoming: Validated[Any, Any]) -> bytes:
-    body = request.body(target, output_tokens)
+def _sent(
+    wire: str, target: Target, body: bytes, incoming: Validated[Any, Any]
+) -> tuple[str, Mapping[str, str], bytes]:
+    """Return address, headers and body of the call to the provider."""
     incoming.spent()
     incoming.share.keep(len(body))  # the platform's copy, until the provider has answered
-    return body
+    sent = target.provider.request(wire, target.upstream_model, body, target.provider.secret)
+    return sent.url, sent.headers, body
 
 
-async def _target(gateway: Gateway, model: str, account: Account) -> tuple[str, Target]:
-    """Return a model's whole name, and where its calls go.
+async def _target(gateway: Gateway, wire: str, model: str, account: Account) -> tuple[str, Target]:
+    """Return a model's whole name, and where its calls go. Raises NotFound, also where its provider has no such API.
 
     Only an account that the gate has confirmed is told that there is no such model: an old one may lack what was made a
     moment ago, or be revoked.
     """
     try:
-        return await find(model, account.routes, gateway.providers, account.principal.models, gateway.lists)
+        known = gateway.providers, account.principal.models, gateway.lists
+        return _spoken(wire, *await find(model, account.routes, *known))
     except NotFound:
         await gateway.gates.confirm(account)
         raise
 
 
-async def _respond(
-    request: ModelRequest, target: Target, settlement: Settlement, answer: UpstreamAnswer, share: Share
-) -> Response:
-    share.keep(STREAM_BYTES)
+def _spoken(wire: str, name: str, target: Target) -> tuple[str, Target]:
+    if wire not in target.provider.speaks:
+        raise NotFound("The provider of this model does not offer this API.", code="unsupported_model", param="model")
+    return name, target
+
+
+async def _respond(exchange: _Exchange, answer: UpstreamAnswer) -> Response:
+    exchange.share.keep(STREAM_BYTES)
     headers = answer_headers.kept(answer.headers)
     if not 200 <= answer.status < 600:  # no status of HTTP's: what it means is anybody's guess
         await answer.discard()
         raise UpstreamUnreachable
     if answer.status >= 400:
-        return await _refused(target, settlement, answer, headers)
+        return await _refused(exchange, answer, headers)
     if not 200 <= answer.status < 300:
         await answer.discard()
         raise Redirected
-    if request.stream and headers.get("content-type", "").lower().startswith(EVENT_STREAM):
-        return _streamed(request.stream, target.provider.shown, settlement, answer, headers, share)
-    return await _whole(request, target.provider, settlement, answer, headers, share)
+    stream = exchange.wire.stream if exchange.facts.streamed else None
+    if stream and headers.get("content-type", "").lower().startswith(EVENT_STREAM):
+        return _streamed(exchange, stream, answer, headers)
+    return await _whole(exchange, answer, headers)
 
 
-async def _refused(target: Target, settlement: Settlement, answer: UpstreamAnswer, headers: dict[str, str]) -> Response:
+async def _refused(exchange: _Exchange, answer: UpstreamAnswer, headers: dict[str, str]) -> Response:
     """Hand a provider's error on: its status, body and headers. Providers do not charge for a refusal.
 
     But that our own key is refused is no fault of the caller, whose key is right: it would be sent away with a 401.
     """
+    settlement, provider, error = exchange.settlement, exchange.provider, exchange.wire.error
     try:
         body = (await answer.read(MOST_ERROR_BYTES)).to_bytes()
     except (UpstreamUnreachable, AnswerTooLarge) as failure:
         raise Refused from failure
     settlement.close(Cause.UPSTREAM_REFUSED, Usage(), status=answer.status, estimated=False)
-    body = redact(body, target.provider.secrets)
-    if answer.status in KEY_REFUSED:
+    fault = provider.fault(answer.status, body, provider.secret)
+    body = fault.body
+    if fault.ours:
         failures.note(
-            Failure.PROVIDER_REFUSED_KEY, f"{target.provider.name}, {answer.status}: {body.decode(errors='replace')}"
+            Failure.PROVIDER_REFUSED_KEY, f"{provider.name}, {answer.status}: {body.decode(errors='replace')}"
         )
-        return _answered(settlement, 502, _KEY_REFUSED_HEADERS, _KEY_REFUSED_BODY)
+        refusal = error(_KEY_REFUSED, "server_error", "provider_refused_key")
+        return _answered(settlement, 502, _KEY_REFUSED_HEADERS, refusal)
     # What is no JSON is a page of some proxy on the way, which may name its host.
     if "json" not in headers.get("content-type", "") or not _is_json(body):
         message = f"The provider answered with status {answer.status}."
-        body, headers["content-type"] = _error(message, "upstream_error", "upstream_error"), "application/json"
+        body, headers["content-type"] = error(message, "upstream_error", "upstream_error"), "application/json"
     return _answered(settlement, answer.status, headers, body)
 
 
@@ -239,41 +225,35 @@ def _is_json(body: bytes) -> bool:
     return True
 
 
-async def _whole(
-    request: ModelRequest,
-    provider: Provider,
-    settlement: Settlement,
-    answer: UpstreamAnswer,
-    headers: dict[str, str],
-    share: Share,
-) -> Response:
+async def _whole(exchange: _Exchange, answer: UpstreamAnswer, headers: dict[str, str]) -> Response:
+    wire, provider, settlement, share = exchange.wire, exchange.provider, exchange.settlement, exchange.share
     most = MOST_HELD_BYTES if share.has_room(3 * MOST_HELD_BYTES) else LEAST_HELD_BYTES
     body = await answer.hold(most, lambda size: share.keep(STREAM_BYTES + size))
     if body is None:
         share.keep(STREAM_BYTES + most)
         passage = answer.passage(HidingFilter(provider.shown) if provider.shown else None)
-        return _passed(request, settlement, answer, headers, passage)
+        return _passed(wire, settlement, answer, headers, passage)
     text = body.to_bytes()
     if len(text) > SHORT_BYTES:
         share.keep(STREAM_BYTES + 2 * len(text))
-    usage, failed = request.usage(text), request.told_error(text)
-    output = 0 if usage else request.output_estimate(text)
+    usage, failed = wire.usage(text), wire.told_error(text)
+    output = 0 if usage else wire.output_estimate(text)
     known, estimated = _used(settlement, usage, output, refused=failed and not output)
     cause = _failure_cause(known) if failed else Cause.FINISHED
     # Before the client has the answer: its next call must not find this one under way.
     settlement.close(cause, known, status=answer.status, estimated=estimated)
-    clean = redact(text, provider.secrets) if failed else provider.shown.taken_out(text)
+    clean = provider.fault(answer.status, text, provider.secret).body if failed else provider.shown.taken_out(text)
     return _answered(settlement, answer.status, headers, body if clean is text else clean)
 
 
 def _passed(
-    request: ModelRequest, settlement: Settlement, answer: UpstreamAnswer, headers: dict[str, str], passage: Passage
+    wire: Format[Any], settlement: Settlement, answer: UpstreamAnswer, headers: dict[str, str], passage: Passage
 ) -> Response:
     """Hand on an answer that is too large to hold. Its headers go before its cost is known, and do not tell that."""
 
     def close(ends: Ends) -> None:
-        usage = usage_at_ends(ends, request.usage)
-        output = ends.size // 4 if request.has_output else 0
+        usage = usage_at_ends(ends, wire.usage)
+        output = ends.size // 4 if wire.has_output else 0
         known, estimated = _used(settlement, usage, output, refused=False)
         settlement.close(_PASSED[ends.end], known, status=answer.status, estimated=estimated)
 
@@ -334,15 +314,9 @@ class _Reading:
         return _cause(end, self.completion(), known), known, estimated
 
 
-def _streamed(
-    stream: StreamFormat,
-    shown: Hidden,
-    settlement: Settlement,
-    answer: UpstreamAnswer,
-    headers: dict[str, str],
-    share: Share,
-) -> Response:
-    sieve = stream.new_sieve() if stream.new_sieve else None
+def _streamed(exchange: _Exchange, stream: StreamFormat, answer: UpstreamAnswer, headers: dict[str, str]) -> Response:
+    settlement, share, shown = exchange.settlement, exchange.share, exchange.provider.shown
+    sieve = None if exchange.facts.wants_usage else stream.sieve()
     reading = _Reading(stream, settlement, lambda size: share.keep(STREAM_BYTES + size))
 
     def close(end: StreamEnd) -> Charge:
@@ -355,9 +329,9 @@ def _streamed(
             return b""
         completion = reading.completion()
         whole = not unfinished and _said_all(end, completion)
-        last = held_mark(held) if whole else error_ending(unfinished, _late_error(end))
+        last = stream.held_mark(held) if whole else stream.broken(unfinished, *_late_error(end))
         # Behind the end mark alone: who reads on to the connection's end would take it for one more piece of text.
-        if not stream.tells_cost or completion is not Completion.MARKED:
+        if not exchange.tells_cost or completion is not Completion.MARKED:
             return last
         return last + charge.event()
 
@@ -389,11 +363,11 @@ def _cause(end: StreamEnd, completion: Completion, used: Usage) -> Cause:
     return Cause.FINISHED if _said_all(end, completion) else Cause.UPSTREAM_BROKE_OFF
 
 
-def _late_error(end: StreamEnd) -> bytes:
-    code, message = "upstream_broke_off", "The provider broke off in the middle of its answer."
+def _late_error(end: StreamEnd) -> tuple[str, str]:
+    """Return the message and the code of what ends a stream that broke off."""
     if end is StreamEnd.TIMEOUT:
-        code, message = "upstream_timeout", "The provider did not finish its answer in time."
-    return json_body.dump({"message": message, "type": "server_error", "param": None, "code": code})
+        return "The provider did not finish its answer in time.", "upstream_timeout"
+    return "The provider broke off in the middle of its answer.", "upstream_broke_off"
 
 
 def _failed(failure: BaseException, settlement: Settlement, call: Call) -> HeadgateError:

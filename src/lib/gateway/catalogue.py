@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import difflib
 from collections.abc import Iterable, Mapping, Set
-from dataclasses import dataclass
+from dataclasses import replace
+from typing import NamedTuple
 
 from lib.gateway.model_lists import ModelLists
-from lib.gateway.models import NO_LIMITS, Limits, ModelRoute, OutputField, Price
-from lib.gateway.providers import Provider
+from lib.gateway.models import ModelFacts, ModelRoute
+from lib.gateway.providers.provider import Provider
 from lib.http.errors import NotFound
 from lib.identity.bounds import may_call
 
@@ -18,18 +20,12 @@ _ALIKE = 2
 _MOST_COMPARED = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Where a request goes, what its tokens cost, and what its model takes and gives; None when nobody knows.
-
-    `output_field` is the field that limits an answer's length; None: its format tells by the model's name.
-    """
+class Target(NamedTuple):
+    """Where a request goes, and what is known of the model there: by its organisation, else by its provider."""
 
     provider: Provider
     upstream_model: str
-    price: Price | None
-    limits: Limits = NO_LIMITS
-    output_field: OutputField | None = None
+    facts: ModelFacts
 
 
 def resolve(
@@ -45,10 +41,17 @@ def resolve(
     provider = providers.get(provider_name)
     if provider is None or not upstream_model or not may_call(allowed, model):
         raise _not_found(())
-    price, limits = provider.price(upstream_model), provider.limits(upstream_model)
-    if route is None:
-        return Target(provider, upstream_model, price, limits)
-    return Target(provider, upstream_model, route.price or price, route.limits.over(limits), route.output_field)
+    facts = provider.model(upstream_model)
+    return Target(provider, upstream_model, _said_by(route, facts) if route else facts)
+
+
+def _said_by(route: ModelRoute, facts: ModelFacts) -> ModelFacts:
+    return replace(
+        facts,
+        price=route.price or facts.price,
+        limits=route.limits.over(facts.limits),
+        output_field=route.output_field or facts.output_field,
+    )
 
 
 async def find(
@@ -88,8 +91,9 @@ async def names_of(
         targets = ((name, _target(name, routes, providers)) for name in bound)
         return {name: target.provider for name, target in targets if target}
     names = {name: providers[route.provider] for name, route in routes.items() if route.provider in providers}
-    for provider in providers.values():
-        for name in await lists.of(provider):
+    listed = await asyncio.gather(*(lists.of(provider) for provider in providers.values()))
+    for provider, theirs in zip(providers.values(), listed, strict=True):
+        for name in theirs:
             names.setdefault(f"{provider.name}/{name}", provider)
     return names
 

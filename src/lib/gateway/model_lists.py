@@ -13,7 +13,7 @@ import httpx
 from lib import failures
 from lib.clock import Clock
 from lib.failures import Failure
-from lib.gateway.providers import Provider
+from lib.gateway.providers.provider import HttpRequest, Provider
 from lib.http import json_body
 from lib.http.errors import BadRequest
 
@@ -24,7 +24,7 @@ TIMEOUT_SECONDS = 5
 MOST_BYTES = 4 * 1024 * 1024
 MOST_MODELS = 5_000
 MOST_CHARACTERS = 256
-MOST_ASKING = 4  # who comes while so many ask already is shown what is known
+MOST_ASKING = 4  # of a provider; who comes while so many ask already is shown what is known
 
 
 class ModelLists:
@@ -35,28 +35,30 @@ class ModelLists:
         self._clock = clock
         self._lists: dict[str, tuple[str, ...]] = {}
         self._until: dict[str, datetime] = {}
-        self._asked: list[datetime] = []  # not whether they have been answered: a request may end unheard
+        self._asked: dict[str, list[datetime]] = {}  # not whether they have been answered: a request may end unheard
 
     async def of(self, provider: Provider) -> tuple[str, ...]:
         """Return a provider's own names of its models. Never raises for a list that can't be had."""
-        if not provider.lists_itself:
+        listing = provider.listing
+        if listing is None:
             return provider.listed
         now = self._clock.now()
         if self._until.get(provider.name, now) <= now:
-            self._asked = [asked for asked in self._asked if now - asked < timedelta(seconds=TIMEOUT_SECONDS)]
-            if len(self._asked) < MOST_ASKING:
-                self._asked.append(now)
-                await self._ask(provider, now)
+            late = now - timedelta(seconds=TIMEOUT_SECONDS)
+            asked = [moment for moment in self._asked.get(provider.name, ()) if moment > late]
+            if len(asked) < MOST_ASKING:
+                self._asked[provider.name] = [*asked, now]
+                await self._ask(provider.name, listing, now)
         return self._lists.get(provider.name, provider.listed)
 
-    async def _ask(self, provider: Provider, now: datetime) -> None:
+    async def _ask(self, name: str, listing: HttpRequest, now: datetime) -> None:
         try:
-            answer = await self._http.get(f"{provider.base_url}/models", headers=provider.headers)
-            self._lists[provider.name] = names_in(answer.raise_for_status().content)
-            self._until[provider.name] = now + FRESH
+            answer = await self._http.get(listing.url, headers=listing.headers)
+            self._lists[name] = names_in(answer.raise_for_status().content)
+            self._until[name] = now + FRESH
         except (httpx.HTTPError, BadRequest) as failure:
-            failures.note(Failure.MODEL_LIST_AWAY, f"{provider.name}: {type(failure).__name__}")
-            self._until[provider.name] = now + AGAIN
+            failures.note(Failure.MODEL_LIST_AWAY, f"{name}: {type(failure).__name__}")
+            self._until[name] = now + AGAIN
 
 
 def names_in(text: bytes) -> tuple[str, ...]:

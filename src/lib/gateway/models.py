@@ -145,6 +145,40 @@ NO_LIMITS = Limits()
 
 
 @dataclass(frozen=True, slots=True)
+class ImageRule:
+    """The most tokens of an image, whatever its size, by its detail. `auto`, and no detail, may be any of them."""
+
+    low: int
+    high: int
+    original: int
+
+    def most(self, detail: object) -> int | None:
+        """Return the most tokens of one image, or None for a detail that is not known."""
+        if detail is None or detail == "auto":
+            return max(self.low, self.high, self.original)
+        return {"low": self.low, "high": self.high, "original": self.original}.get(str(detail))
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """What a provider knows of one of its models: what its tokens cost, what it takes and gives, how many tokens an
+    image is to it, each None where nobody knows; and where it differs from its wire format.
+
+    `output_field` is the field that limits an answer's length; None: the format tells by the model's name.
+    `tells_usage`: a stream tells its usage unasked, and to ask for it is refused.
+    """
+
+    price: Price | None = None
+    limits: Limits = NO_LIMITS
+    image_rule: ImageRule | None = None
+    output_field: OutputField | None = None
+    tells_usage: bool = False
+
+
+NO_FACTS = ModelFacts()
+
+
+@dataclass(frozen=True, slots=True)
 class ModelRoute:
     """An organisation's own name for a model: the provider and model behind it, and what it has said of it.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from lib.gateway.models import Limits, Price, Rates, Tariff
+from lib.gateway.models import NO_LIMITS, Limits, Price, Rates, Tariff
 from lib.gateway.price_data import TABLES, VERSION
 
 
@@ -40,7 +40,7 @@ def _rates(text: str) -> Rates:
 
 _MODELS = {provider: _parse(table) for provider, table in TABLES.items()}
 _PRICES = {provider: {name: price for name, (price, _) in models.items()} for provider, models in _MODELS.items()}
-_LIMITS = {provider: {name: limits for name, (_, limits) in models.items()} for provider, models in _MODELS.items()}
+_UNKNOWN = (None, NO_LIMITS)
 
 
 def listed_name(provider: str, model: str) -> str:
@@ -62,6 +62,7 @@ def prices(provider: str) -> Mapping[str, Price]:
     return _PRICES.get(provider, {})
 
 
-def limits(provider: str) -> Mapping[str, Limits]:
-    """Return what a provider's models take and give at most, by the same names."""
-    return _LIMITS.get(provider, {})
+def known(provider: str, model: str) -> tuple[Price | None, Limits]:
+    """Return a model's default price, and what it takes and gives at most. Of one that is not listed neither."""
+    models = _MODELS.get(provider)
+    return models.get(listed_name(provider, model), _UNKNOWN) if models else _UNKNOWN

@@ -15,7 +15,6 @@ from lib.gateway.account import Account
 from lib.gateway.admitting import Admitted, RequestsRefused
 from lib.gateway.asking import ask_of, path_of
 from lib.gateway.bounds import Bound
-from lib.gateway.bounds_images import ImageRule
 from lib.gateway.catalogue import Target
 from lib.gateway.denials import Denials
 from lib.gateway.models import FLEX, Cause, Usage
@@ -60,9 +59,9 @@ class Gates(Protocol):
 class Call(NamedTuple):
     """What the settlement must know of a request to a model. `input_estimate` is in tokens.
 
-    `id` is the request's own: at most one record comes of one request. `bound` works out what it may take at most, by
-    the rule of its model for images; `end_user` is whom the client makes it for, "" where that is no text; `tier` is
-    the service tier that it asks for; `reasons` tells of a provider's model whether it thinks unseen.
+    `id` is the request's own: at most one record comes of one request. `bound` works out what it may take at most;
+    `end_user` is whom the client makes it for, "" where that is no text; `tier` is the service tier that it asks for;
+    `reasons` tells of a provider's model whether it thinks unseen.
     """
 
     id: str
@@ -70,7 +69,7 @@ class Call(NamedTuple):
     model: str
     streamed: bool
     input_estimate: int
-    bound: Callable[[ImageRule | None], Bound]
+    bound: Callable[[], Bound]
     end_user: str | None = None
     tier: str | None = None
     reasons: Callable[[str], bool] = lambda _model: False
@@ -89,7 +88,7 @@ class Settlement:
     def __init__(
         self, gates: Gates, clock: Clock, account: Account, call: Call, target: Target, denials: Denials
     ) -> None:
-        now, principal, price = clock.now(), account.principal, target.price
+        now, principal, price = clock.now(), account.principal, target.facts.price
         self._call = call
         self._target = target
         self._gates = gates
@@ -169,7 +168,7 @@ class Settlement:
 
     def _ask(self, floor: int) -> Ask:
         call, target = self._call, self._target
-        bound = call.bound(target.provider.image_rule(target.upstream_model))
+        bound = call.bound()
         self._asked = ask_of(self._path(), target, bound, call.input_estimate, floor, call.tier)
         return self._asked
 

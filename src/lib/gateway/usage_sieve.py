@@ -11,7 +11,7 @@ import json
 import re
 
 from lib.gateway import sse
-from lib.gateway.formats.openai_chat_answer import FINISH, USAGE
+from lib.gateway.formats.openai.chat_answer import FINISH, USAGE
 from lib.http import json_body
 from lib.http.errors import BadRequest
 

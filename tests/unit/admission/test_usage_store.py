@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from lib.admission import usage_store
 from lib.admission.delivery import deliver_what_fits
 from lib.admission.usage_record import UsageRecord
-from lib.gateway.formats.openai_chat_answer import usage_of_answer
-from lib.gateway.formats.openai_usage import MOST_TOKENS
+from lib.gateway.formats.openai.chat_answer import usage_of_answer
+from lib.gateway.formats.openai.usage import MOST_TOKENS
 from lib.gateway.models import Cause, Price
 from lib.ids import new_id
 from lib.store.database import CheckViolation, ForeignKeyViolation, StoreError, StoreUnavailable

@@ -13,28 +13,30 @@ from lib.admission.usage_record import UsageRecord
 from lib.gateway.account import Account
 from lib.gateway.admitting import Admitted
 from lib.gateway.bounds import Bound
-from lib.gateway.call import Gateway, ModelRequest, StreamFormat, call_model
+from lib.gateway.call import Gateway, call_model
 from lib.gateway.denials import Denials
-from lib.gateway.formats import openai_chat, openai_chat_answer, openai_errors
+from lib.gateway.formats.format import Facts, Format
+from lib.gateway.formats.openai.chat import CHAT
 from lib.gateway.model_lists import ModelLists
 from lib.gateway.models import ModelRoute, Price, Rates, Tariff
-from lib.gateway.providers import Provider
-from lib.gateway.settlement import Call
-from lib.gateway.usage_sieve import UsageSieve
+from lib.gateway.providers.compatible import Compatible
+from lib.gateway.providers.vendor import Vendor
+from lib.gateway.telling import STREAM_COST
 from lib.http.errors import HeadgateError
 from lib.http.request import Validated
 from lib.http.response import Response
 from lib.identity.models import Principal
-from lib.ids import new_id
 from tests.unit.fakes import FakeClient, FakeClock, FakeHeaders, run
 from tests.unit.gateway.fake_upstream import FakeAnswer, FakePassage, FakeRelay, FakeUpstream
 
 SECRET = "sk-provider-secret-0123456789"
 PRICE = Price(input=100, output=400, cached_input=50, version="p-1")
-PROVIDER = Provider("sim", "https://provider.internal/v1", {"authorization": f"Bearer {SECRET}"}, {}, (), PRICE)
-UNPRICED = Provider("free", "https://free.internal", {}, {}, ())
+_SIM = Vendor("sim", default_price=PRICE, lists_itself=False)
+PROVIDER = Compatible("sim", _SIM, "https://provider.internal/v1", SECRET)
+UNPRICED = Compatible("free", Vendor("free", lists_itself=False), "https://free.internal")
 TIERS = {"priority": Tariff(Rates(300, 1200, 150, 300)), "flex": Tariff(Rates(50, 200, 25, 50))}
-TIERED = Provider("tiers", "https://tiers.internal", {}, {}, (), replace(PRICE, tiers=TIERS))
+_TIERS = Vendor("tiers", default_price=replace(PRICE, tiers=TIERS), lists_itself=False)
+TIERED = Compatible("tiers", _TIERS, "https://tiers.internal")
 ACCOUNT = Account(
     Principal("org-1", "key-1", frozenset(), None), {"mine": ModelRoute("mine", "sim", "theirs", None)}, version=3
 )
@@ -130,7 +132,7 @@ class Caller:
         """Call, and throw the rest away once it is told of the end, as the platform does when it ends a request."""
 
         async def begin() -> None:
-            response = await call_model(self._gateway(), self._request(), ACCOUNT, self.incoming, nothing)
+            response = await call_model(self._gateway(), self._format(), ACCOUNT, self._incoming(), nothing)
             assert response.finish is not None
             rest = response.finish()
             assert isinstance(rest, Coroutine)
@@ -140,45 +142,31 @@ class Caller:
 
         run(begin())
 
+    def _incoming(self) -> Validated[Any, Any]:
+        headers = FakeHeaders({STREAM_COST: "true"}) if self.wants_cost else self.incoming.headers
+        return self.incoming._replace(headers=headers)
+
     def _gateway(self) -> Gateway:
         lists = ModelLists(self.upstream.http, self.clock)
         return Gateway(PROVIDERS, self.upstream, self.gates, self.clock, 600, 64, Denials(), lists)
 
     async def _call(self) -> Outcome:
         try:
-            response = await call_model(self._gateway(), self._request(), ACCOUNT, self.incoming, nothing)
+            response = await call_model(self._gateway(), self._format(), ACCOUNT, self._incoming(), nothing)
         except HeadgateError as error:
             facts = await error.finish() if error.finish else {}
             return Outcome(error.status, error.headers, b"", facts, error)
         facts = dict(response.facts) | dict(await response.finish() if response.finish else {})
         return Outcome(response.status, response.headers, _sent(response), facts, None)
 
-    def _request(self) -> ModelRequest:
-        stream = StreamFormat(
-            openai_chat_answer.usage_of_stream,
-            openai_chat_answer.output_estimate,
-            openai_chat_answer.completion,
-            openai_chat_answer.condense,
-            None if self.wants_usage else UsageSieve,
-            self.wants_cost,
-        )
-        return ModelRequest(
-            call=Call(
-                new_id(self.clock.now()),
-                "chat.completions",
-                self.model,
-                self.streamed,
-                INPUT_ESTIMATE,
-                lambda _images: BOUND,
-                tier=self.tier,
-                reasons=openai_chat.reasons_unseen,
-            ),
-            path="/chat/completions",
-            body=lambda target, output: json.dumps({"model": target.upstream_model, "output": output}).encode(),
-            usage=openai_chat_answer.usage_of_answer,
-            output_estimate=openai_chat_answer.answer_estimate,
-            told_error=openai_errors.told_error,
-            stream=stream if self.streamed else None,
+    def _format(self) -> Format[Any]:
+        facts = Facts(self.model, self.streamed, INPUT_ESTIMATE, None, self.tier, self.wants_usage)
+        return replace(
+            CHAT,
+            facts=lambda _body, _json: facts,
+            bound=lambda *_: BOUND,
+            written=lambda _json, model, _known: json.dumps({"model": model}).encode(),
+            granted=lambda text, _json, _model, _known, output: text[:-1] + f',"output":{output}}}'.encode(),
         )
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lib.gateway.answer_ends import usage_at_ends
-from lib.gateway.formats.openai_chat_answer import usage_of_answer
+from lib.gateway.formats.openai.chat_answer import usage_of_answer
 from lib.gateway.models import Usage
 from lib.gateway.upstream import Ends, StreamEnd
 from tests.unit.gateway.calls import Caller

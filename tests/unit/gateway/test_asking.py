@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from lib.gateway.asking import ask_of, path_of
 from lib.gateway.bounds import Bound
 from lib.gateway.catalogue import Target
-from lib.gateway.models import NO_LIMITS, Limits, Price
+from lib.gateway.models import NO_LIMITS, Limits, ModelFacts, Price
 from tests.unit.gateway.calls import PROVIDER
 
 PATH = {"org": "o", "key": "k", "model": "m"}
@@ -41,7 +41,7 @@ def test_a_team_stands_once_on_a_path(team: str | None, member_of: str, others: 
 )
 def test_it_asks_for_the_bound(bound: Bound, estimate: int, output: int | None) -> None:
     """What has no output asks for none, and not for as much as there is."""
-    ask = ask_of(PATH, Target(PROVIDER, "x", Price(100, 400, 50, "p")), bound, 7, 64)
+    ask = ask_of(PATH, Target(PROVIDER, "x", ModelFacts(Price(100, 400, 50, "p"))), bound, 7, 64)
     assert (ask.path, ask.estimate, ask.output_tokens) == (PATH, estimate, output)
     assert (ask.input_tokens, ask.choices, ask.floor) == (bound.input_tokens, bound.choices, 64)
 
@@ -61,7 +61,7 @@ def test_it_asks_for_the_bound(bound: Bound, estimate: int, output: int | None) 
 )
 def test_what_is_put_in_is_what_the_model_has(limits: Limits, bound: int | None, estimate: int, most: int) -> None:
     """Never as much as a budget would pay for: a provider refuses more than its model has."""
-    target = Target(PROVIDER, "x", Price(100, 400, 50, "p"), limits)
+    target = Target(PROVIDER, "x", ModelFacts(Price(100, 400, 50, "p"), limits))
     ask = ask_of(PATH, target, Bound(bound, None, 1, has_output=True), estimate, 64)
     assert ask.most_output == most
 
@@ -76,7 +76,7 @@ def test_no_call_is_bounded_by_its_budget_alone(
     most_input: int | None, most_output: int | None, bound: int | None, estimate: int
 ) -> None:
     """Whatever is known of the model, and however long the input: at least a token, at most what the model has."""
-    target = Target(PROVIDER, "x", Price(100, 400, 50, "p"), Limits(most_input, most_output))
+    target = Target(PROVIDER, "x", ModelFacts(Price(100, 400, 50, "p"), Limits(most_input, most_output)))
     ask = ask_of(PATH, target, Bound(bound, None, 1, has_output=True), estimate, 64)
     assert ask.most_output is not None
     assert 1 <= ask.most_output <= min(most_output or PROVIDER.default_output, most_input or 10**9)
@@ -85,7 +85,7 @@ def test_no_call_is_bounded_by_its_budget_alone(
 @pytest.mark.parametrize(("wanted", "limits", "asked"), [(9999, NO_LIMITS, 9999), (9999, Limits(None, 500), 500)])
 def test_what_a_client_asks_for_is_bounded_by_what_is_known(wanted: int, limits: Limits, asked: int) -> None:
     """The default proves nothing: an unknown model may answer with all that was asked for."""
-    target = Target(PROVIDER, "x", Price(100, 400, 50, "p"), limits)
+    target = Target(PROVIDER, "x", ModelFacts(Price(100, 400, 50, "p"), limits))
     assert ask_of(PATH, target, Bound(20, wanted, 1, has_output=True), 7, 64).output_tokens == asked
 
 
@@ -100,5 +100,5 @@ def test_what_a_client_asks_for_is_bounded_by_what_is_known(wanted: int, limits:
 )
 def test_the_dearest_way_is_asked_for(price: Price | None, asked: tuple[int | None, int | None, int]) -> None:
     """Nobody knows how much of the input will be cached; an unknown price stays unknown."""
-    ask = ask_of(PATH, Target(PROVIDER, "x", price), Bound(20, 5, 1, has_output=True), 7, 64)
+    ask = ask_of(PATH, Target(PROVIDER, "x", ModelFacts(price)), Bound(20, 5, 1, has_output=True), 7, 64)
     assert (ask.input_price, ask.output_price, ask.call_price) == asked

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lib.gateway.bounds import MOST_TOKENS, Bound
-from lib.gateway.bounds_images import ImageRule
-from lib.gateway.formats.openai_chat import ChatRequest, bound
+from lib.gateway.formats.format import Writing
+from lib.gateway.formats.openai.chat import CHAT, ChatRequest
+from lib.gateway.models import ImageRule, ModelFacts
 from lib.http import json_body
 from lib.http.errors import BadRequest
 from tests.unit.strategies import TEXT
@@ -23,14 +24,13 @@ PIXEL = "data:image/png;base64," + "A" * 5000
 MARKS = 5
 
 
-def bounded(body: dict[str, object], rule: ImageRule | None = RULE, *, measured: bool = True) -> Bound:
+def bounded(body: dict[str, object], rule: ImageRule | None = RULE) -> Bound:
     whole = {"model": "m", "messages": [USER], **body}
-    raw = json.dumps(whole).encode()
-    return bound(ChatRequest.model_validate(whole), whole, None if measured else len(raw), rule)
+    return Writing(CHAT, ChatRequest.model_validate(whole), whole, "m", ModelFacts(image_rule=rule)).bound()
 
 
-def tokens(body: dict[str, object], *, measured: bool = True) -> int:
-    found = bounded(body, measured=measured)
+def tokens(body: dict[str, object]) -> int:
+    found = bounded(body)
     assert found.reason is None
     assert found.input_tokens is not None
     return found.input_tokens
@@ -128,10 +128,10 @@ TOOLS = st.lists(
 )
 
 
-@given(st.lists(MESSAGES, min_size=1, max_size=5), st.booleans())
-def test_messages_of_every_kind_are_covered(messages: list[dict[str, Any]], measured: bool) -> None:
-    """Texts, parts, names, tool calls and their results; measured from the body, or here."""
-    assert tokens({"messages": messages}, measured=measured) >= sum(map(shown, messages)) + MARKS
+@given(st.lists(MESSAGES, min_size=1, max_size=5))
+def test_messages_of_every_kind_are_covered(messages: list[dict[str, Any]]) -> None:
+    """Texts, parts, names, tool calls and their results; measured from the body."""
+    assert tokens({"messages": messages}) >= sum(map(shown, messages)) + MARKS
 
 
 @given(TOOLS)

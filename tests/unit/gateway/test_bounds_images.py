@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.gateway.bounds_images import openai_image_rule
+from lib.gateway.providers.openai_images import image_rule
 
 SIDES = st.integers(1, 100_000)
 TILED = {"gpt-4o": (85, 170), "gpt-4o-2024-08-06": (85, 170), "gpt-4o-mini": (2833, 5667), "gpt-4-turbo": (85, 170),
@@ -32,7 +32,7 @@ def tiles(width: float, height: float) -> int:
 @given(SIDES, SIDES, st.sampled_from(sorted(TILED)))
 def test_no_size_has_more_tiles(width: int, height: int, model: str) -> None:
     """Also the longest strip, and with the examples that OpenAI gives."""
-    rule = openai_image_rule(model)
+    rule = image_rule(model)
     base, tile = TILED[model]
     assert rule is not None
     assert rule.high >= base + tile * tiles(width, height)
@@ -47,13 +47,13 @@ def test_openais_own_examples() -> None:
 @pytest.mark.parametrize(("model", "budget"), PATCHED.items())
 def test_no_size_has_more_patches(model: str, budget: tuple[int, float]) -> None:
     """The budget is the most; some of these models do not heed `low`."""
-    rule = openai_image_rule(model)
+    rule = image_rule(model)
     assert rule is not None
     assert min(rule.low, rule.high, rule.original) >= math.ceil(budget[0] * budget[1])
 
 
 def test_original_has_a_budget_of_its_own() -> None:
-    rule = openai_image_rule("gpt-5.4")
+    rule = image_rule("gpt-5.4")
     assert rule is not None
     assert rule.original >= 10_000 * 1.2
 
@@ -61,7 +61,7 @@ def test_original_has_a_budget_of_its_own() -> None:
 @pytest.mark.parametrize("model", ["ft:gpt-4o-mini-2024-07-18:org::id", "gpt-4o-mini-2024-07-18"])
 def test_a_model_of_its_own_name_goes_by_its_base(model: str) -> None:
     """The dearest rule of all is this one's."""
-    assert openai_image_rule(model) == openai_image_rule("gpt-4o-mini")
+    assert image_rule(model) == image_rule("gpt-4o-mini")
 
 
 @pytest.mark.parametrize(
@@ -69,13 +69,13 @@ def test_a_model_of_its_own_name_goes_by_its_base(model: str) -> None:
 )
 def test_a_model_that_no_rule_names_has_none(model: str) -> None:
     """Then a call with an image has no bound."""
-    assert openai_image_rule(model) is None
+    assert image_rule(model) is None
 
 
 @pytest.mark.parametrize("model", sorted({*TILED, *PATCHED}))
 def test_a_detail_that_is_left_open_may_be_any(model: str) -> None:
     """Nobody can tell beforehand what a provider chooses. A detail that is not known has no bound."""
-    rule = openai_image_rule(model)
+    rule = image_rule(model)
     assert rule is not None
     most = max(rule.low, rule.high, rule.original)
     assert [rule.most(detail) for detail in ("auto", None, "low", "ultra")] == [most, most, rule.low, None]

@@ -109,7 +109,7 @@ def test_the_provider_gets_its_own_name_key_and_body() -> None:
     [sent] = caller.upstream.sent
     assert sent.url == "https://provider.internal/v1/chat/completions"
     assert dict(sent.headers) == {"authorization": f"Bearer {SECRET}", "content-type": "application/json"}
-    assert json.loads(sent.body) == {"model": "theirs", "output": None}
+    assert json.loads(sent.body) == {"model": "theirs"}
     assert sent.timeout_seconds == 600
     assert (caller.record.model, caller.record.upstream_model) == ("mine", "theirs")
 

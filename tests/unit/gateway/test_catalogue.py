@@ -11,15 +11,30 @@ from hypothesis import strategies as st
 
 from lib.gateway.catalogue import find, resolve
 from lib.gateway.model_lists import ModelLists
-from lib.gateway.models import NO_LIMITS, Limits, ModelRoute, Price
-from lib.gateway.providers import Provider
+from lib.gateway.models import NO_FACTS, NO_LIMITS, Limits, ModelFacts, ModelRoute, Price
+from lib.gateway.providers.compatible import Compatible
+from lib.gateway.providers.provider import Provider
+from lib.gateway.providers.vendor import Vendor
 from lib.http.errors import NotFound
 from tests.unit.fakes import FakeClock, run
 from tests.unit.gateway.fake_upstream import FakeUpstream
 
 KNOWN, DEFAULT, OWN = Price(1, 2, None, "table"), Price(3, 4, None, "default"), Price(5, 6, None, "own")
-OPENAI = Provider("openai", "https://x", {}, {"gpt": KNOWN}, ("gpt",))
-SIM = Provider("sim", "http://x", {}, {}, (), DEFAULT)
+
+
+class Priced(Vendor):
+    """A vendor with one model whose price is known."""
+
+    def model(self, name: str) -> ModelFacts:
+        return ModelFacts(KNOWN) if name == "gpt" else NO_FACTS
+
+
+def listing(provider: Compatible, *names: str) -> Compatible:
+    return replace(provider, vendor=replace(provider.vendor, listed=names))
+
+
+OPENAI = Compatible("openai", Priced("openai", lists_itself=False, listed=("gpt",)), "https://x")
+SIM = Compatible("sim", Vendor("sim", default_price=DEFAULT, lists_itself=False), "http://x")
 PROVIDERS = {"openai": OPENAI, "sim": SIM}
 
 
@@ -37,7 +52,7 @@ def test_a_name_is_the_provider_and_its_model(
 ) -> None:
     """`provider/model`; the rest may hold slashes. An unknown price is unknown, not nought."""
     target = resolve(model, {}, PROVIDERS, None)
-    assert (target.provider, target.upstream_model, target.price) == (provider, upstream, price)
+    assert (target.provider, target.upstream_model, target.facts.price) == (provider, upstream, price)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +62,7 @@ def test_an_organisations_own_name_goes_first(own_price: Price | None, upstream:
     """With its own price, or the provider's default for the model behind it."""
     routes = {"smart": ModelRoute("smart", "openai", upstream, own_price)}
     target = resolve("smart", routes, PROVIDERS, None)
-    assert (target.provider, target.upstream_model, target.price) == (OPENAI, upstream, price)
+    assert (target.provider, target.upstream_model, target.facts.price) == (OPENAI, upstream, price)
 
 
 @pytest.mark.parametrize(
@@ -61,11 +76,11 @@ def test_an_organisations_own_name_goes_first(own_price: Price | None, upstream:
 )
 def test_what_an_organisation_says_of_a_model_goes_before_what_is_known(own: Limits, known: Limits) -> None:
     """Number by number; where it says nothing, the provider's table holds."""
-    provider = replace(OPENAI, limits=lambda _: Limits(8, 4))
+    provider = Compatible("openai", Vendor("openai", limits=lambda _: Limits(8, 4)), "https://x")
     route = ModelRoute("smart", "openai", "gpt", None, own, "max_completion_tokens")
     target = resolve("smart", {"smart": route}, {"openai": provider}, None)
-    assert (target.limits, target.output_field) == (known, "max_completion_tokens")
-    assert resolve("openai/gpt", {}, {"openai": provider}, None).limits == Limits(8, 4)
+    assert (target.facts.limits, target.facts.output_field) == (known, "max_completion_tokens")
+    assert resolve("openai/gpt", {}, {"openai": provider}, None).facts.limits == Limits(8, 4)
 
 
 def test_an_own_name_may_hide_a_providers() -> None:
@@ -91,8 +106,8 @@ def test_an_own_name_for_a_provider_that_is_gone_is_not_found() -> None:
 
 
 LISTED = {
-    "openai": replace(OPENAI, listed=("gpt-4o", "gpt-4o-mini", "vendor/llama-3")),
-    "sim": replace(SIM, listed=("chat", "chat-tools")),
+    "openai": listing(OPENAI, "gpt-4o", "gpt-4o-mini", "vendor/llama-3"),
+    "sim": listing(SIM, "chat", "chat-tools"),
 }
 OWN_NAMES = {name: ModelRoute(name, "sim", "chat", None) for name in ("smart", "team/smart", "gone/gpt-4o")} | {
     "lost/llama-3": ModelRoute("lost/llama-3", "gone", "x", None)
@@ -155,7 +170,7 @@ def test_a_key_that_is_bound_is_told_of_its_own_models_alone() -> None:
 def test_a_hint_costs_little_however_many_models_there_are() -> None:
     """Comparing each of 5,000 would take a second of a request that anybody can repeat."""
     names = tuple(f"gpt-{number:04d}-{'x' * 200}" for number in range(5_000))
-    providers = {"openai": replace(OPENAI, listed=names)}
+    providers = {"openai": listing(OPENAI, *names)}
     began = time.process_time()
     with pytest.raises(NotFound):
         run(find("gpt-" + "y" * 250, {}, providers, None, ModelLists(FakeUpstream().http, FakeClock())))

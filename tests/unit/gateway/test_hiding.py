@@ -6,7 +6,6 @@ import json
 import re
 import string
 import time
-from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -14,13 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lib.gateway.hiding import Hidden, HidingFilter
-from lib.gateway.providers import configured
 from lib.gateway.redaction import REDACTED
 from lib.gateway.upstream import StreamEnd
 from tests.unit.gateway.calls import SECRET, Caller
 from tests.unit.gateway.fake_upstream import EVENTS, FakeAnswer
+from tests.unit.gateway.providers.configuring import provider
 from tests.unit.strategies import PLACES
-from tests.unit.world import CONFIG
 
 KEY = "pass/word+key=&<>'42"
 SECRETS = st.text(string.ascii_letters + string.digits + "-_.+/=&<>'", min_size=4, max_size=40).filter(
@@ -96,7 +94,7 @@ def test_what_is_too_short_to_be_a_secret_is_none(secret: str) -> None:
 def test_openais_own_answers_are_not_looked_at() -> None:
     """It shows nothing of what it was sent; a server at another address may."""
     for address, looked_at in (("https://api.openai.com/v1", False), ("https://gpu.example/v1", True)):
-        assert bool(configured(replace(CONFIG, openai_base_url=address))["openai"].shown) is looked_at
+        assert bool(provider("openai", OPENAI_BASE_URL=address).shown) is looked_at
 
 
 def test_of_a_whole_answer_nothing_is_kept() -> None:

@@ -12,15 +12,15 @@ from hypothesis import given
 
 from lib.failures import Failure
 from lib.gateway.model_lists import MOST_MODELS, ModelLists, names_in
-from lib.gateway.providers import configured
+from lib.gateway.providers.vendor import Vendor
 from lib.http.errors import BadRequest
 from tests.unit.fakes import FakeClock, run
-from tests.unit.gateway.calls import PROVIDER
+from tests.unit.gateway.calls import PROVIDER, SECRET
 from tests.unit.gateway.fake_upstream import FakeUpstream
+from tests.unit.gateway.providers.configuring import provider
 from tests.unit.strategies import JSON
-from tests.unit.world import CONFIG
 
-THEIRS = replace(PROVIDER, lists_itself=True)
+THEIRS = replace(PROVIDER, vendor=replace(PROVIDER.vendor, lists_itself=True))
 
 
 def listing(*names: object) -> bytes:
@@ -41,10 +41,10 @@ class Asking:
 def test_only_another_server_than_openais_is_asked() -> None:
     """Ours knows what OpenAI has; a server at another address has models of its own."""
     for address, asked in (("https://api.openai.com/v1", False), ("https://gpu.example/v1", True)):
-        provider = configured(replace(CONFIG, openai_base_url=address))["openai"]
-        assert (provider.lists_itself, "gpt-4o" in provider.listed) == (asked, not asked)
+        openai = provider("openai", OPENAI_BASE_URL=address)
+        assert (openai.listing is not None, "gpt-4o" in openai.listed) == (asked, not asked)
     asking = Asking("x")
-    assert run(asking.lists.of(replace(PROVIDER, listed=("a",)))) == ("a",)
+    assert run(asking.lists.of(replace(PROVIDER, vendor=Vendor("sim", lists_itself=False, listed=("a",))))) == ("a",)
     assert asking.upstream.read == []
 
 
@@ -52,7 +52,7 @@ def test_a_list_is_kept_for_ten_minutes() -> None:
     """It is asked for with the deployment's key, as every call is."""
     asking = Asking("llama-3", "vendor/b")
     assert [asking.names() for _ in range(3)] == [("llama-3", "vendor/b")] * 3
-    assert asking.upstream.read == [(f"{PROVIDER.base_url}/models", PROVIDER.headers["authorization"])]
+    assert asking.upstream.read == [(f"{PROVIDER.base_url}/models", f"Bearer {SECRET}")]
     asking.upstream.listing = listing("new")
     asking.clock.advance(seconds=599)
     assert asking.names() == ("llama-3", "vendor/b")

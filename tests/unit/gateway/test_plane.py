@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lib.gateway.formats.openai_chat_answer import condense
+from lib.gateway.formats.openai.chat_answer import condense
 from lib.gateway.stream_text import StreamText
 from lib.gateway.usage_sieve import UsageSieve
 from tests.unit.gateway.passing import Passing

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lib.gateway import sse
-from lib.gateway.formats.openai_chat_answer import completion, condense, output_estimate, usage_of_stream
+from lib.gateway.formats.openai.chat_answer import completion, condense, output_estimate, usage_of_stream
 from lib.gateway.models import Completion, Usage
 from lib.gateway.stream_text import KEPT_BYTES, MOST_BYTES, StreamText
 from tests.unit.gateway.passing import Passing

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lib.gateway import sse
-from lib.gateway.formats.openai_chat_answer import condense
+from lib.gateway.formats.openai.chat_answer import condense
 from lib.gateway.sse_ending import held_mark
 from lib.gateway.stream_text import StreamText
 from lib.gateway.usage_sieve import UsageSieve

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.gateway.formats.openai_chat import ChatRequest
+from lib.gateway.formats.openai.chat import ChatRequest
 from lib.http.errors import Unavailable
 from lib.http.memory import LOST_SECONDS, Memory, Share, size_of_parsed
 from lib.http.request import Validated

@@ -6,10 +6,9 @@ import json
 
 import pytest
 
-from lib.config import OPENAI_BASE_URL
 from lib.gateway.upstream import UpstreamTimeout
 from tests.unit.gateway.fake_upstream import EVENTS, FakeAnswer
-from tests.unit.world import World, new_world
+from tests.unit.world import PROVIDERS, World, new_world
 
 CHAT, EMBEDDINGS = "/v1/chat/completions", "/v1/embeddings"
 BODY = {"model": "sim/chat", "messages": [{"role": "user", "content": "hi"}]}
@@ -111,7 +110,7 @@ def test_each_kind_of_call_has_its_scope(path: str, body: object, scope: str, ot
 
 def test_the_list_of_models_is_openais() -> None:
     """The organisation's own first, then those of each provider that is configured; none twice."""
-    world = new_world(openai_base_url=OPENAI_BASE_URL)
+    world = new_world({**PROVIDERS, "OPENAI_BASE_URL": ""})
     for name in ("smart", "sim/chat"):
         world.ask("PUT", f"/api/v1/models/{name}", {"provider": "sim", "upstream_model": "chat"})
     body = world.ask("GET", "/v1/models").body
@@ -184,7 +183,7 @@ def test_a_model_that_can_be_used_can_be_described(name: str) -> None:
 
 def test_a_model_that_cannot_be_used_is_not_found() -> None:
     """In OpenAI's shape."""
-    answer = new_world(openai_api_key=None).ask("GET", "/v1/models/openai/gpt-4o")
+    answer = new_world({**PROVIDERS, "OPENAI_API_KEY": ""}).ask("GET", "/v1/models/openai/gpt-4o")
     assert (answer.status, answer.error["code"]) == (404, "model_not_found")
 
 

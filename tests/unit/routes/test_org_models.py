@@ -8,7 +8,7 @@ import pytest
 
 from lib.gateway import model_store
 from lib.money import with_dollars
-from tests.unit.world import Answer, World, new_world
+from tests.unit.world import PROVIDERS, Answer, World, new_world
 
 MODELS = "/api/v1/models"
 CHAT = {"provider": "sim", "upstream_model": "chat"}
@@ -131,7 +131,9 @@ def test_any_model_of_a_provider_is_taken_or_refused(upstream: str) -> None:
 
 def test_a_provider_that_is_not_configured_is_refused() -> None:
     """422, telling which are."""
-    answer = put(new_world(openai_api_key=None), fields={"provider": "openai", "upstream_model": "gpt-4o"})
+    answer = put(
+        new_world({**PROVIDERS, "OPENAI_API_KEY": ""}), fields={"provider": "openai", "upstream_model": "gpt-4o"}
+    )
     assert (answer.status, answer.error["message"]) == (422, "This provider is not configured. Configured: sim.")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tools.make_prices import nano, render, rows
+from tools.make_prices import PROVIDERS, nano, render, rows
 
 CHAT: dict[str, Any] = {
     "litellm_provider": "openai",
@@ -95,4 +95,12 @@ def test_the_module_that_is_made_is_python() -> None:
     made: dict[str, Any] = {}
     exec(compile(render("1.2.3", {"a": CHAT}), "price_data", "exec"), made)  # noqa: S102 — it is what is tested
     assert made["VERSION"] == "litellm-1.2.3"
-    assert made["TABLES"] == {"openai": "a 2500 10000 1250 128000 16384\n"}
+    assert set(made["TABLES"]) == set(PROVIDERS)
+    assert made["TABLES"]["openai"] == "a 2500 10000 1250 128000 16384\n"
+
+
+def test_a_models_name_is_the_vendors_own() -> None:
+    """Without what stands before it in the file; what has nothing there is no model's name, but a class of sizes."""
+    model = {**CHAT, "litellm_provider": "together_ai"}
+    table = {"together_ai/meta-llama/L-3": model, "together-ai-4.1b-8b": model}
+    assert rows(table, "together_ai") == ["meta-llama/L-3 2500 10000 1250 128000 16384"]

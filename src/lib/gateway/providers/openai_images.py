@@ -12,24 +12,10 @@ Source: https://platform.openai.com/docs/guides/images-vision#calculating-costs.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from lib.gateway.models import ImageRule
 
 _MOST_TILES = 8
-
-
-@dataclass(frozen=True, slots=True)
-class ImageRule:
-    """The most tokens of an image by its detail. `auto`, and no detail at all, may be any of them."""
-
-    low: int
-    high: int
-    original: int
-
-    def most(self, detail: object) -> int | None:
-        """Return the most tokens of one image, or None for a detail that is not known."""
-        if detail is None or detail == "auto":
-            return max(self.low, self.high, self.original)
-        return {"low": self.low, "high": self.high, "original": self.original}.get(str(detail))
 
 
 def _tiles(base: int, tile: int) -> ImageRule:
@@ -60,6 +46,6 @@ _RULES: tuple[tuple[str, ImageRule], ...] = (
 _BY_NAME = tuple((re.compile(rf"(?:ft:)?(?:{names})(?:[-:].*)?"), rule) for names, rule in _RULES)
 
 
-def openai_image_rule(model: str) -> ImageRule | None:
+def image_rule(model: str) -> ImageRule | None:
     """Return the rule of one of OpenAI's models, or None where no rule of it is known."""
     return next((rule for name, rule in _BY_NAME if name.fullmatch(model)), None)

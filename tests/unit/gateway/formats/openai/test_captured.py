@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lib.gateway.formats.openai_chat_answer import completion, output_estimate, usage_of_answer, usage_of_stream
+from lib.gateway.formats.openai.chat_answer import completion, output_estimate, usage_of_answer, usage_of_stream
 from lib.gateway.models import Completion, Usage
 from tests.unit.gateway.test_usage_sieve import sifting
 from tests.vectors import captured

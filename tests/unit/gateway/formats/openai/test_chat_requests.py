@@ -3,17 +3,34 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from lib.gateway.formats.openai_chat import ChatRequest, input_estimate, upstream_body
-from lib.gateway.models import OutputField
+from lib.gateway.formats.format import Writing
+from lib.gateway.formats.openai.chat import CHAT, ChatRequest, client_size, facts, input_estimate
+from lib.gateway.models import NO_FACTS, ModelFacts, OutputField
+from lib.http import json_body
+from lib.http.errors import BadRequest
 from tests.unit.strategies import JSON_OBJECTS
 
 USER = {"role": "user", "content": "hi"}
+
+
+def upstream_body(
+    json: dict[str, object], model: str, granted_output: int | None = None, known: ModelFacts = NO_FACTS
+) -> bytes:
+    """Return what is sent to a provider, whether it was measured before or not: that is the same."""
+    request = ChatRequest.model_validate({"model": "m", "messages": [USER]})
+    measured = Writing(CHAT, request, json, model, known)
+    with suppress(BadRequest):
+        measured.bound()
+    sent = Writing(CHAT, request, json, model, known).text(granted_output)
+    assert measured.text(granted_output) == sent
+    return sent
 
 
 @given(JSON_OBJECTS)
@@ -70,7 +87,7 @@ def test_the_granted_output_is_put_in_as_the_model_takes_it(model: str, name: st
 @pytest.mark.parametrize("model", ["my-deployment", "gpt-4o", "gpt-5"])
 def test_what_was_said_of_a_model_goes_before_its_name(field: OutputField, model: str) -> None:
     """Behind a name that says nothing (a deployment's at Azure) may be a reasoning model."""
-    sent = json.loads(upstream_body({"model": "m"}, model, 77, field))
+    sent = json.loads(upstream_body({"model": "m"}, model, 77, ModelFacts(output_field=field)))
     assert sent == {"model": model, field: 77}
 
 
@@ -99,6 +116,23 @@ def test_the_clients_body_is_not_changed() -> None:
     before = json.dumps(body)
     upstream_body(body, "x")
     assert json.dumps(body) == before
+
+
+OPTIONS: list[dict[str, object]] = [
+    {}, {"stream": True}, {"stream": False, "stream_options": {"include_usage": True}},
+    {"stream": True, "stream_options": None}, {"stream": True, "stream_options": {"include_usage": False, "a": 1}},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("tells_usage", [False, True])
+@pytest.mark.parametrize("options", OPTIONS)
+@given(fields=JSON_OBJECTS)
+def test_what_we_add_is_no_input(fields: dict[str, object], options: dict[str, object], tells_usage: bool) -> None:
+    """The body is written once, for the provider; what it measures is the client's own, as compact JSON."""
+    whole = {**fields, **options, "model": "mine/ö", "messages": [USER]}
+    known = ModelFacts(tells_usage=tells_usage)
+    text = CHAT.written(whole, "their/model", known)
+    assert client_size(text, whole, "their/model", known) == len(json_body.dump(whole))
 
 
 @pytest.mark.parametrize(
@@ -153,7 +187,7 @@ def test_every_kind_of_message_is_taken(message: dict[str, object]) -> None:
 def test_a_client_asks_for_usage_by_name(options: object, wanted: bool) -> None:
     """Only `include_usage: true` asks."""
     request = ChatRequest.model_validate({"model": "m", "messages": [USER], "stream_options": options})
-    assert request.wants_usage_event is wanted
+    assert facts(request, {}).wants_usage is wanted
 
 
 @given(st.lists(st.text(max_size=50), min_size=1, max_size=5))

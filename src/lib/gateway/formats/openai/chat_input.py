@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from lib.gateway.bounds import Unproved, only
-from lib.gateway.bounds_images import ImageRule
 from lib.gateway.bounds_schemas import schema_tokens
-from lib.http import json_body
+from lib.gateway.models import ImageRule
 
 _PER_REQUEST = 64  # 3 are stated; newer models add a few for their settings
 _PER_MESSAGE = 16  # 4 are stated; tool calls and channels take a few more marks
@@ -57,14 +56,14 @@ class Message:
 
 
 def most_input_tokens(
-    messages: Iterable[Message], json: Mapping[str, object], body_bytes: int | None, image_rule: ImageRule | None
+    messages: Iterable[Message], json: Mapping[str, object], body_bytes: int, image_rule: ImageRule | None
 ) -> int:
     """Return the most input tokens. Raises Unproved where there is no telling.
 
-    `body_bytes` is the length of the body, as the client or as we wrote it; None measures it.
+    `body_bytes` is the length of the body as compact JSON.
     """
     _check_fields(json)
-    total = _PER_REQUEST + (len(json_body.dump(json)) if body_bytes is None else body_bytes)
+    total = _PER_REQUEST + body_bytes
     for message in messages:
         only(message.fields, _MESSAGE_FIELDS, "a message")
         total += _PER_MESSAGE

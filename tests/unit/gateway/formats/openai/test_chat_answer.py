@@ -10,16 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.gateway.formats.openai_chat import service_tier
-from lib.gateway.formats.openai_chat_answer import (
+from lib.gateway.formats.openai.chat import service_tier
+from lib.gateway.formats.openai.chat_answer import (
     answer_estimate,
     completion,
     output_estimate,
     usage_of_answer,
     usage_of_stream,
 )
-from lib.gateway.formats.openai_errors import told_error
-from lib.gateway.formats.openai_usage import read_usage
+from lib.gateway.formats.openai.errors import told_error
+from lib.gateway.formats.openai.usage import read_usage
 from lib.gateway.models import Completion, Usage
 from tests.unit.strategies import JSON, LINE_ENDS
 

@@ -22,3 +22,13 @@ def told_error(answer: bytes) -> bool:
     except BadRequest:
         return False
     return isinstance(value, dict) and is_error(value)
+
+
+def error(message: str, kind: str, code: str) -> bytes:
+    """Return the body of an error, as JSON."""
+    return b'{"error":' + inner(message, kind, code) + b"}"
+
+
+def inner(message: str, kind: str, code: str) -> bytes:
+    """Return what stands under `error`, as JSON."""
+    return json_body.dump({"message": message, "type": kind, "param": None, "code": code})

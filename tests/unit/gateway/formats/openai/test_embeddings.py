@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from lib.gateway.bounds import Bound
-from lib.gateway.formats.openai_embeddings import EmbeddingsRequest, bound, input_estimate
+from lib.gateway.formats.openai.embeddings import EmbeddingsRequest, bound, input_estimate
 from tests.unit.strategies import TEXT
 
 

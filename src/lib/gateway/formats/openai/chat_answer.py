@@ -12,8 +12,8 @@ from typing import Any
 
 from lib.gateway import sse
 from lib.gateway.bounds import MOST_CHOICES
-from lib.gateway.formats.openai_errors import is_error
-from lib.gateway.formats.openai_usage import estimate_tokens, read_usage
+from lib.gateway.formats.openai.errors import is_error
+from lib.gateway.formats.openai.usage import estimate_tokens, read_usage
 from lib.gateway.models import NOTHING_EARLIER, Completion, Earlier, Usage
 from lib.http import json_body
 from lib.http.errors import BadRequest

@@ -11,7 +11,11 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from lib.gateway.bounds import Bound, Unproved, only
-from lib.gateway.formats.openai_usage import estimate_tokens
+from lib.gateway.formats.format import Facts, Format, Json
+from lib.gateway.formats.openai import chat_answer, errors
+from lib.gateway.formats.openai.usage import estimate_tokens
+from lib.gateway.formats.openai.user import end_user
+from lib.gateway.models import ModelFacts
 from lib.http import json_body
 from lib.text import PRINTABLE
 
@@ -28,12 +32,17 @@ class EmbeddingsRequest(BaseModel):
     input: str | Annotated[list[str] | Tokens | list[Tokens], Field(min_length=1, max_length=2048)]
 
 
-def upstream_body(body: dict[str, object], upstream_model: str) -> bytes:
+def facts(request: EmbeddingsRequest, json: Json) -> Facts:
+    """Return what a request says of itself."""
+    return Facts(request.model, False, input_estimate(request), end_user(json))
+
+
+def written(json: Json, model: str, _: ModelFacts) -> bytes:
     """Return the body for the provider: its own name of the model, and all else as it came."""
-    return json_body.dump({**body, "model": upstream_model})
+    return json_body.dump({**json, "model": model})
 
 
-def bound(request: EmbeddingsRequest, json: dict[str, object]) -> Bound:
+def bound(request: EmbeddingsRequest, json: Json) -> Bound:
     """Return the most that a call may use: a token for each byte of text, or the tokens that were given."""
     try:
         only(json, _FIELDS, "the body")
@@ -59,3 +68,17 @@ def _tokens(item: str | int | list[int]) -> int:
     if isinstance(item, str):
         return estimate_tokens(len(item.encode()))
     return len(item) if isinstance(item, list) else 1
+
+
+EMBEDDINGS = Format(
+    name="embeddings",
+    facts=facts,
+    written=written,
+    bound=lambda request, json, _text, _model, _known: bound(request, json),
+    granted=lambda text, _json, _model, _known, _output: text,
+    usage=chat_answer.usage_of_answer,
+    output_estimate=lambda _answer: 0,
+    told_error=errors.told_error,
+    error=errors.error,
+    has_output=False,
+)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lib.admission.rules import NAMELESS
-from lib.gateway.formats.openai_user import MOST_CHARACTERS, end_user
+from lib.gateway.formats.openai.user import MOST_CHARACTERS, end_user
 from lib.store.dialect import checked
 
 

@@ -1,0 +1,55 @@
+"""The vendors that speak OpenAI's API: a row each, and no code.
+
+To add one: its row here, and where the price data has it, its name there in `tools/make_prices.py`.
+docs/adding-a-provider.md tells the whole way.
+"""
+
+from __future__ import annotations
+
+from lib.gateway.price_table import prices
+from lib.gateway.providers import simulated
+from lib.gateway.providers.openai_images import image_rule
+from lib.gateway.providers.vendor import CHAT, Vendor
+
+VENDORS = (
+    # https://platform.openai.com/docs/api-reference
+    Vendor(
+        "openai",
+        "https://api.openai.com/v1",
+        prices="openai",
+        listed=tuple(prices("openai")),
+        lists_itself=False,
+        image_rule=image_rule,
+    ),
+    # https://console.groq.com/docs/openai
+    Vendor("groq", "https://api.groq.com/openai/v1", prices="groq", speaks=CHAT),
+    # https://docs.mistral.ai/api: what it does not know it refuses (422 `extra_forbidden`).
+    Vendor("mistral", "https://api.mistral.ai/v1", prices="mistral", output_field="max_tokens", tells_usage=True),
+    # https://api-docs.deepseek.com
+    Vendor("deepseek", "https://api.deepseek.com", prices="deepseek", speaks=CHAT, output_field="max_tokens"),
+    # https://docs.x.ai/docs/api-reference
+    Vendor("xai", "https://api.x.ai/v1", prices="xai"),
+    # https://docs.together.ai/docs/inference/openai-compatibility
+    Vendor("together", "https://api.together.ai/v1", prices="together_ai"),
+    # https://openrouter.ai/docs/api/reference/overview: its prices depend on where it sends a call.
+    Vendor("openrouter", "https://openrouter.ai/api/v1"),
+    # https://docs.anannas.ai
+    Vendor("anannas", "https://api.anannas.ai/v1"),
+    # https://docs.fireworks.ai/tools-sdks/openai-compatibility
+    Vendor("fireworks", "https://api.fireworks.ai/inference/v1", prices="fireworks_ai"),
+    # https://docs.perplexity.ai: each answer makes searches, which are charged beside its tokens; it has no list.
+    Vendor("perplexity", "https://api.perplexity.ai", speaks=CHAT, lists_itself=False),
+    # https://docs.vllm.ai/en/stable/serving/online_serving.html, and any other server of one's own
+    Vendor("vllm"),
+    # https://docs.ollama.com/openai
+    Vendor("ollama", output_field="max_tokens"),
+    # tools/sim. Any name is a model: the name says what it does.
+    Vendor(
+        "sim",
+        default_price=simulated.PRICE,
+        limits=simulated.limits,
+        listed=simulated.LISTED,
+        lists_itself=False,
+        image_rule=simulated.image_rule,
+    ),
+)

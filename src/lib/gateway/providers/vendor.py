@@ -1,0 +1,53 @@
+"""What a row of `table.py` says of a vendor that speaks OpenAI's API."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from lib.gateway.models import ImageRule, Limits, ModelFacts, OutputField, Price
+from lib.gateway.price_table import known
+
+# Wire formats, by the names that usage records have of them, and where they are behind an address.
+CHAT = {"chat.completions": "/chat/completions"}
+CHAT_AND_EMBEDDINGS = {**CHAT, "embeddings": "/embeddings"}
+
+
+def no_image_rule(_: str) -> ImageRule | None:
+    """Tell of a model that nobody states what an image is to it."""
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Vendor:
+    """A vendor. With the name `acme` its settings are `ACME_API_KEY` and `ACME_BASE_URL`, and its models `acme/…`.
+
+    `address` is its own; None where everybody runs one's own, whose address must be told and which may need no key.
+    `prices` is its name in the price data; of a model that is not there nothing is known, but for a `default_price` and
+    what `limits` tells. `lists_itself`: it is asked which models it has; else `listed` are shown.
+
+    What differs from OpenAI's API: the formats that it `speaks`; `output_field`, as which it takes the length of an
+    answer (None: the model's name tells); `tells_usage`: a stream tells its usage unasked, and `stream_options` is
+    refused; `image_rule`, how many tokens an image is to a model, None where nobody states it.
+    """
+
+    name: str
+    address: str | None = None
+    prices: str = ""
+    default_price: Price | None = None
+    limits: Callable[[str], Limits] | None = None
+    listed: tuple[str, ...] = ()
+    lists_itself: bool = True
+    speaks: Mapping[str, str] = field(default_factory=lambda: CHAT_AND_EMBEDDINGS)
+    output_field: OutputField | None = None
+    tells_usage: bool = False
+    image_rule: Callable[[str], ImageRule | None] = no_image_rule
+
+    def model(self, name: str) -> ModelFacts:
+        """Return what is known of one of its models."""
+        price, limits = known(self.prices, name)
+        if self.limits:
+            limits = self.limits(name)
+        return ModelFacts(
+            price or self.default_price, limits, self.image_rule(name), self.output_field, self.tells_usage
+        )
