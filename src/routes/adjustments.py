@@ -8,9 +8,12 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from lib.admission import adjustment_service, adjustment_store, policy_service
+from lib.admission import rule_service
+from lib.admission.rule_service import ADJUSTMENT, BUDGET
+from lib.admission.rule_store import ADJUSTMENTS, HOLDS
 from lib.admission.rules import MOST_AMOUNT
 from lib.http import render
+from lib.http.errors import NotFound
 from lib.http.paging import PageQuery, cut, decode_cursor
 from lib.http.request import Validated
 from lib.http.response import Response
@@ -20,7 +23,7 @@ from lib.services import Services
 from lib.store.schema import BudgetAdjustmentRow
 from lib.text import PRINTABLE
 from routes.money import InDollars, Usd, one_of
-from routes.schemas import AFTER_ALL, RECENT, One, Page, Time
+from routes.schemas import RECENT, One, Page, Time
 
 _Note = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=PRINTABLE)]
 
@@ -66,12 +69,11 @@ class Adjustment(InDollars):
 
 async def list_adjustments(services: Services, request: Validated[None, PageQuery], principal: Principal) -> Response:
     """List a budget's adjustments, newest first."""
-    [before] = decode_cursor(request.query.cursor, [AFTER_ALL])
-    budget = await policy_service.get_budget(services, principal, request.path["id"])
-    rows = await adjustment_store.list_adjustments(
-        services.database, principal.org_id, budget.id, before, request.query.limit + 1, services.clock.now()
-    )
-    shown, more = cut(rows, request.query.limit, lambda row: [row.id])
+    [before] = decode_cursor(request.query.cursor, [ADJUSTMENTS.start])
+    budget = await BUDGET.get(services.database, principal.org_id, request.path["id"])
+    most, now = request.query.limit, services.clock.now()
+    rows = await ADJUSTMENTS.page(services.database, budget.org_id, before, most + 1, HOLDS, budget.id, now)
+    shown, more = cut(rows, most, lambda row: [row.id])
     return render.page([_adjustment(row) for row in shown], more)
 
 
@@ -79,26 +81,28 @@ async def create_adjustment(
     services: Services, request: Validated[CreateAdjustment, NoQuery], principal: Principal
 ) -> Response:
     """Make an adjustment."""
-    budget = await policy_service.get_budget(services, principal, request.path["id"])
-    body = request.body
+    budget, body = await BUDGET.get(services.database, principal.org_id, request.path["id"]), request.body
     amount = one_of(body.amount_nano_usd, body.amount_usd, "the amount")
-    row = await adjustment_service.create(services, principal, budget, body.kind, amount, body.note, body.expires_at)
+    row = await rule_service.adjust(services, principal, budget, body.kind, amount, body.note, body.expires_at)
     location = f"/api/v1/budgets/{budget.id}/adjustments/{row.id}"
     return render.data(_adjustment(row), status=201, headers={"location": location})
 
 
 async def get_adjustment(services: Services, request: Validated[None, NoQuery], principal: Principal) -> Response:
     """Show one adjustment."""
-    path = request.path
-    return render.data(
-        _adjustment(await adjustment_service.get(services, principal, path["id"], path["adjustment_id"]))
-    )
+    return render.data(_adjustment(await _wanted(services, request, principal)))
 
 
 async def delete_adjustment(services: Services, request: Validated[None, NoQuery], principal: Principal) -> Response:
     """Delete an adjustment."""
-    await adjustment_service.delete(services, principal, request.path["id"], request.path["adjustment_id"])
+    row = await _wanted(services, request, principal)
+    if not await ADJUSTMENT.delete(services.work(principal.actor), row):
+        raise NotFound("There is no such adjustment.")
     return render.no_content()
+
+
+async def _wanted(services: Services, request: Validated[None, NoQuery], principal: Principal) -> BudgetAdjustmentRow:
+    return await rule_service.adjustment(services, principal, request.path["id"], request.path["adjustment_id"])
 
 
 def _adjustment(row: BudgetAdjustmentRow) -> Adjustment:

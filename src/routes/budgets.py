@@ -10,11 +10,12 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from lib.admission import adjustment_store, policy_service, policy_store
+from lib.admission import rule_service, rule_store
 from lib.admission.counters import Counter
+from lib.admission.rule_service import BUDGET
 from lib.admission.rules import EACH, MOST_AMOUNT, effective
 from lib.http import etag, render
-from lib.http.paging import PageQuery, cut, decode_cursor
+from lib.http.paging import PageQuery, page_of
 from lib.http.request import Validated
 from lib.http.response import Response
 from lib.http.route import NoQuery, change, make, read, remove
@@ -22,20 +23,18 @@ from lib.identity.models import Principal, Scope
 from lib.services import Services
 from lib.store.schema import BudgetRow
 from routes.money import InDollars, Usd, either, one_of
-from routes.schemas import (
-    AFTER_ALL,
+from routes.rule_schemas import (
     NEW_RULE,
-    RECENT,
     RULE_TAG,
     Covers,
-    Level,
-    Name,
     NewRuleScope,
-    One,
-    Page,
     RuleScope,
     covers_of,
+    deleted,
+    scope_of,
+    wanted,
 )
+from routes.schemas import RECENT, Name, One, Page
 
 SHORTEST_ROLLING, LONGEST_ROLLING = 60, 31_536_000
 _FORBID = ConfigDict(extra="forbid")
@@ -125,9 +124,7 @@ class Budget(InDollars):
 
 async def list_budgets(services: Services, request: Validated[None, PageQuery], principal: Principal) -> Response:
     """List budgets, newest first."""
-    [before] = decode_cursor(request.query.cursor, [AFTER_ALL])
-    rows = await policy_store.list_budgets(services.database, principal.org_id, before, request.query.limit + 1)
-    shown, more = cut(rows, request.query.limit, lambda row: [row.id])
+    shown, more = await page_of(BUDGET.table, services.database, principal.org_id, request.query)
     counters = await services.gates.counters(principal.org_id) if shown else {}
     amounts = await _amounts(services, shown)
     return render.page([_budget(row, amounts[row.id], counters) for row in shown], more)
@@ -139,51 +136,42 @@ async def create_budget(
     """Make a budget."""
     body = request.body
     most = one_of(body.limit_nano_usd, body.limit_usd, "the limit")
-    row = await policy_service.create_budget(
-        services, principal, body.scope.wanted(body.covers), body.window, most, body.mode, body.name
-    )
-    return await _shown(services, row, 201, {"location": f"/api/v1/budgets/{row.id}"})
+    shared = await rule_service.shared(services, principal, body.scope.wanted(body.covers), body.name)
+    row = BudgetRow(**shared, spend_window=body.window, limit_nano_usd=most, mode=body.mode)
+    return await _shown(services, await BUDGET.create(services.work(principal.actor), row), 201)
 
 
 async def get_budget(services: Services, request: Validated[None, NoQuery], principal: Principal) -> Response:
     """Show one budget."""
-    return await _shown(services, await policy_service.get_budget(services, principal, request.path["id"]))
+    return await _shown(services, await BUDGET.get(services.database, principal.org_id, request.path["id"]))
 
 
 async def update_budget(
     services: Services, request: Validated[UpdateBudget, NoQuery], principal: Principal
 ) -> Response:
     """Change a budget's amount or mode."""
-    row = await policy_service.get_budget(services, principal, request.path["id"])
-    etag.required_match(request.headers, row.version)
-    body = request.body
+    row, body = await wanted(services, request, principal, BUDGET), request.body
     most = either(body.limit_nano_usd, body.limit_usd, "the limit")
-    wanted = replace(
+    changed = replace(
         row,
         name=body.name if "name" in body.model_fields_set else row.name,
         limit_nano_usd=row.limit_nano_usd if most is None else most,
         mode=body.mode or row.mode,
     )
-    return await _shown(services, await policy_service.update_budget(services, principal, row, wanted))
+    return await _shown(services, await BUDGET.update(services.work(principal.actor), row, changed))
 
 
 async def delete_budget(services: Services, request: Validated[None, NoQuery], principal: Principal) -> Response:
     """Delete a budget."""
-    row = await policy_service.get_budget(services, principal, request.path["id"])
-    etag.check_match(request.headers, row.version)
-    expected = row.version if request.headers.get("if-match") else None
-    await policy_service.delete_budget(services, principal, row, expected)
-    return render.no_content()
+    return await deleted(services, request, principal, BUDGET)
 
 
 async def _amounts(services: Services, rows: Sequence[BudgetRow]) -> Mapping[str, int]:
     """Return what holds now of each of the budgets, which are sorted by id, newest first."""
     if not rows:
         return {}
-    adjusted = adjustment_store.by_budget(
-        await adjustment_store.adjustments_between(services.database, rows[0].org_id, rows[-1].id, rows[0].id)
-    )
-    now = adjustment_store.milliseconds(services.clock.now())
+    adjusted = await rule_store.adjustments(services.database, rows[0].org_id, rows[-1].id, rows[0].id)
+    now = rule_store.milliseconds(services.clock.now())
     return {row.id: effective(row.limit_nano_usd, adjusted.get(row.id, ()), now) for row in rows}
 
 
@@ -193,7 +181,7 @@ def _budget(row: BudgetRow, most: int, counters: Mapping[str, Counter]) -> Budge
     return Budget(
         id=row.id,
         name=row.name,
-        scope=RuleScope(type=Level(row.scope_type), id=row.scope_id, model=row.scope_model),
+        scope=scope_of(row),
         covers=covers_of(row),
         window=row.spend_window,
         limit_nano_usd=row.limit_nano_usd,
@@ -208,12 +196,11 @@ def _budget(row: BudgetRow, most: int, counters: Mapping[str, Counter]) -> Budge
     )
 
 
-async def _shown(
-    services: Services, row: BudgetRow, status: int = 200, headers: Mapping[str, str] | None = None
-) -> Response:
+async def _shown(services: Services, row: BudgetRow, status: int = 200) -> Response:
+    made = {"location": f"/api/v1/budgets/{row.id}"} if status == 201 else {}
     amounts = await _amounts(services, [row])
     shown = _budget(row, amounts[row.id], await services.gates.counters(row.org_id))
-    return render.data(shown, status=status, headers={"etag": etag.etag(row.version), **(headers or {})})
+    return render.data(shown, status=status, headers={"etag": etag.etag(row.version), **made})
 
 
 ROUTES = [

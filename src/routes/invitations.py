@@ -19,7 +19,8 @@ from lib.identity.models import SELF, Principal, Scope
 from lib.mail import templates
 from lib.services import Services
 from lib.store.schema import InvitationRow
-from routes.schemas import AFTER_ALL, RECENT, Email, GivenRole, One, Page
+from lib.store.table import AFTER_ALL
+from routes.schemas import RECENT, Email, GivenRole, One, Page
 
 
 class CreateInvitation(GivenRole):

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from lib.admission.policy_store import MOST_MINTED
+from lib.admission.rule_store import MOST_MINTED
 from lib.admission.rules import MOST_AMOUNT
 from lib.gateway.formats.openai.user import MOST_CHARACTERS
 from lib.http import render

@@ -17,8 +17,9 @@ from lib.identity.bounds import Bounds
 from lib.identity.key_store import Descendants
 from lib.identity.models import INFERENCE_SCOPES, Principal, Scope
 from lib.services import Services
+from lib.store.table import AFTER_ALL
 from routes.key_schemas import IpRanges, Key, KeyKind, KeyWithSecret, Models, key_made, key_of, key_shown
-from routes.schemas import AFTER_ALL, RECENT, Name, One, Page, Time
+from routes.schemas import RECENT, Name, One, Page, Time
 
 
 class KeysQuery(PageQuery):

@@ -24,8 +24,9 @@ from lib.ids import is_id
 from lib.services import Services
 from lib.store.dialect import time_text
 from lib.store.reading import following
+from lib.store.table import AFTER_ALL
 from routes.money import InDollars
-from routes.schemas import AFTER_ALL, DaysQuery, LedgerCheck, One, Page
+from routes.schemas import DaysQuery, LedgerCheck, One, Page
 
 # The first member of an export's cursor: it reads the other way than the list does.
 _EXPORT = "export"

@@ -9,31 +9,30 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from lib.admission import policy_service, policy_store
+from lib.admission import rule_service
 from lib.admission.counters import Counter
+from lib.admission.rule_service import LIMIT, check_limit
 from lib.admission.rules import EACH, Unit
 from lib.http import etag, render
-from lib.http.paging import PageQuery, cut, decode_cursor
+from lib.http.paging import PageQuery, page_of
 from lib.http.request import Validated
 from lib.http.response import Response
 from lib.http.route import NoQuery, change, make, read, remove
 from lib.identity.models import Principal, Scope
 from lib.services import Services
 from lib.store.schema import LimitRow
-from routes.schemas import (
-    AFTER_ALL,
+from routes.rule_schemas import (
     NEW_RULE,
-    RECENT,
     RULE_TAG,
     Covers,
-    Level,
-    Name,
     NewRuleScope,
-    One,
-    Page,
     RuleScope,
     covers_of,
+    deleted,
+    scope_of,
+    wanted,
 )
+from routes.schemas import RECENT, Name, One, Page
 
 _Amount = Annotated[int, Field(ge=1, le=1_000_000_000_000, strict=True)]
 _Burst = Annotated[int, Field(ge=1, le=10_000_000_000_000, strict=True)]
@@ -85,9 +84,7 @@ class Limit(BaseModel):
 
 async def list_limits(services: Services, request: Validated[None, PageQuery], principal: Principal) -> Response:
     """List limits, newest first."""
-    [before] = decode_cursor(request.query.cursor, [AFTER_ALL])
-    rows = await policy_store.list_limits(services.database, principal.org_id, before, request.query.limit + 1)
-    shown, more = cut(rows, request.query.limit, lambda row: [row.id])
+    shown, more = await page_of(LIMIT.table, services.database, principal.org_id, request.query)
     counters = await services.gates.counters(principal.org_id) if shown else {}
     return render.page([_limit(row, counters) for row in shown], more)
 
@@ -95,46 +92,32 @@ async def list_limits(services: Services, request: Validated[None, PageQuery], p
 async def create_limit(services: Services, request: Validated[CreateLimit, NoQuery], principal: Principal) -> Response:
     """Make a limit."""
     body = request.body
-    row = await policy_service.create_limit(
-        services,
-        principal,
-        body.scope.wanted(body.covers),
-        body.unit,
-        body.limit,
-        body.window_seconds,
-        body.burst,
-        body.name,
-    )
-    return await _shown(services, row, 201, {"location": f"/api/v1/limits/{row.id}"})
+    shared = await rule_service.shared(services, principal, body.scope.wanted(body.covers), body.name)
+    row = LimitRow(**shared, unit=body.unit, amount=body.limit, window_seconds=body.window_seconds, burst=body.burst)
+    return await _shown(services, await LIMIT.create(services.work(principal.actor), check_limit(row)), 201)
 
 
 async def get_limit(services: Services, request: Validated[None, NoQuery], principal: Principal) -> Response:
     """Show one limit."""
-    return await _shown(services, await policy_service.get_limit(services, principal, request.path["id"]))
+    return await _shown(services, await LIMIT.get(services.database, principal.org_id, request.path["id"]))
 
 
 async def update_limit(services: Services, request: Validated[UpdateLimit, NoQuery], principal: Principal) -> Response:
     """Change a limit's numbers."""
-    row = await policy_service.get_limit(services, principal, request.path["id"])
-    etag.required_match(request.headers, row.version)
-    body = request.body
-    wanted = replace(
+    row, body = await wanted(services, request, principal, LIMIT), request.body
+    changed = replace(
         row,
         name=body.name if "name" in body.model_fields_set else row.name,
         amount=body.limit or row.amount,
         window_seconds=body.window_seconds or row.window_seconds,
         burst=body.burst if "burst" in body.model_fields_set else row.burst,
     )
-    return await _shown(services, await policy_service.update_limit(services, principal, row, wanted))
+    return await _shown(services, await LIMIT.update(services.work(principal.actor), row, check_limit(changed)))
 
 
 async def delete_limit(services: Services, request: Validated[None, NoQuery], principal: Principal) -> Response:
     """Delete a limit."""
-    row = await policy_service.get_limit(services, principal, request.path["id"])
-    etag.check_match(request.headers, row.version)
-    expected = row.version if request.headers.get("if-match") else None
-    await policy_service.delete_limit(services, principal, row, expected)
-    return render.no_content()
+    return await deleted(services, request, principal, LIMIT)
 
 
 def _limit(row: LimitRow, counters: Mapping[str, Counter]) -> Limit:
@@ -144,7 +127,7 @@ def _limit(row: LimitRow, counters: Mapping[str, Counter]) -> Limit:
     return Limit(
         id=row.id,
         name=row.name,
-        scope=RuleScope(type=Level(row.scope_type), id=row.scope_id, model=row.scope_model),
+        scope=scope_of(row),
         covers=covers_of(row),
         unit=Unit(row.unit),
         limit=row.amount,
@@ -157,11 +140,10 @@ def _limit(row: LimitRow, counters: Mapping[str, Counter]) -> Limit:
     )
 
 
-async def _shown(
-    services: Services, row: LimitRow, status: int = 200, headers: Mapping[str, str] | None = None
-) -> Response:
+async def _shown(services: Services, row: LimitRow, status: int = 200) -> Response:
+    made = {"location": f"/api/v1/limits/{row.id}"} if status == 201 else {}
     shown = _limit(row, await services.gates.counters(row.org_id))
-    return render.data(shown, status=status, headers={"etag": etag.etag(row.version), **(headers or {})})
+    return render.data(shown, status=status, headers={"etag": etag.etag(row.version), **made})
 
 
 ROUTES = [

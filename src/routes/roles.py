@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from lib.http import etag, render
-from lib.http.paging import PageQuery, cut, decode_cursor
+from lib.http.paging import PageQuery, page_of
 from lib.http.request import Validated
 from lib.http.response import Response
 from lib.http.route import NoQuery, change, make, read, remove
-from lib.identity import access, member_service, role_service, role_store
+from lib.identity import access, role_service
 from lib.identity.models import Principal, Scope
+from lib.identity.role_service import ROLE, ROLES
+from lib.ids import new_id
 from lib.services import Services
 from lib.store.schema import RoleRow
 from routes.schemas import RECENT, Name, One, Page
@@ -50,18 +53,16 @@ class OwnRole(BaseModel):
 async def list_roles(services: Services, request: Validated[None, PageQuery], principal: Principal) -> Response:
     """List the organisation's own roles, by name."""
     org_id = access.own_org(principal, Scope.ROLES_READ, request.path["id"])
-    [after] = decode_cursor(request.query.cursor, [""])
-    rows = await role_store.list_roles(services.database, org_id, after, request.query.limit + 1)
-    shown, more = cut(rows, request.query.limit, lambda row: [row.name])
+    shown, more = await page_of(ROLES, services.database, org_id, request.query)
     return render.page([_role(row) for row in shown], more)
 
 
 async def create_role(services: Services, request: Validated[CreateRole, NoQuery], principal: Principal) -> Response:
     """Make a role."""
-    access.own_org(principal, Scope.ROLES_WRITE, request.path["id"])
-    permissions = frozenset(request.body.permissions)
-    row = await role_service.create(services, principal, request.body.name, permissions)
-    return _shown(row, 201)
+    org_id, body = access.own_org(principal, Scope.ROLES_WRITE, request.path["id"]), request.body
+    now, permissions = services.clock.now(), frozenset[str](body.permissions)
+    row = RoleRow(new_id(now), org_id, body.name, permissions, 1, now, now)
+    return _shown(await role_service.create(services, principal, row), 201)
 
 
 async def get_role(services: Services, request: Validated[None, NoQuery], principal: Principal) -> Response:
@@ -74,9 +75,9 @@ async def update_role(services: Services, request: Validated[UpdateRole, NoQuery
     row = await _wanted(services, request, principal, Scope.ROLES_WRITE)
     etag.required_match(request.headers, row.version)
     body = request.body
-    permissions = row.permissions if body.permissions is None else frozenset(body.permissions)
-    name = body.name or row.name
-    return _shown(await role_service.update(services, principal, row, name, permissions))
+    permissions = row.permissions if body.permissions is None else frozenset[str](body.permissions)
+    changed = replace(row, name=body.name or row.name, permissions=permissions)
+    return _shown(await role_service.update(services, principal, row, changed))
 
 
 async def delete_role(services: Services, request: Validated[None, NoQuery], principal: Principal) -> Response:
@@ -91,7 +92,7 @@ async def _wanted(
     services: Services, request: Validated[Any, NoQuery], principal: Principal, permission: Scope
 ) -> RoleRow:
     org_id = access.own_org(principal, permission, request.path["id"])
-    return await member_service.custom_role(services, org_id, request.path["role_id"])
+    return await ROLE.get(services.database, org_id, request.path["role_id"])
 
 
 def _role(row: RoleRow) -> OwnRole:
@@ -115,7 +116,7 @@ ROUTES = [
         create_role,
         One[OwnRole],
         "Make a custom role",
-        f"{_MORE} An organisation has at most {role_store.MOST_ROLES} of them.",
+        f"{_MORE} An organisation has at most {ROLES.most} of them.",
     ),
     read(_ONE, Scope.ROLES_READ, get_role, One[OwnRole], "Show a custom role"),
     change(

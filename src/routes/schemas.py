@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import Annotated, Generic, TypeVar
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from lib.admission import ledger_check
-from lib.admission.policy_service import WantedScope
 from lib.admission.verification import Verdict
 from lib.http import render
 from lib.http.paging import PageQuery
@@ -21,9 +19,9 @@ from lib.identity.policy import Role
 from lib.identity.reauthentication import Proof
 from lib.identity.sign_in_cookies import local_path
 from lib.names import plain
-from lib.store.schema import BudgetRow, LimitRow
 from lib.text import PRINTABLE
 from routes.money import InDollars
+from routes.rule_schemas import RuleScope, scope_of
 
 Item = TypeVar("Item")
 Email = Annotated[str, StringConstraints(max_length=300), AfterValidator(addresses.normal)]
@@ -43,12 +41,10 @@ GivenPassword = Annotated[
 ]
 NewPassword = GivenPassword
 Secret = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=PRINTABLE)]
-_Name = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=PRINTABLE)]
 Id = Annotated[str, StringConstraints(min_length=36, max_length=36, pattern=r"^[0-9a-f-]+$")]
 Code = Annotated[str, StringConstraints(strip_whitespace=True, min_length=6, max_length=64, pattern=PRINTABLE)]
 # Where a browser is sent: on this host, and nowhere else.
 LocalPath = Annotated[str, AfterValidator(local_path)]
-AFTER_ALL = "~"  # sorts behind every id
 
 
 def _utc(time: datetime) -> datetime:
@@ -65,9 +61,6 @@ RECENT = (
     "May be answered by a replica that lags behind. Send the `x-headgate-bookmark` that a write answered, and"
     " that write is in the list."
 )
-# Said of limits and budgets.
-NEW_RULE = "It holds from the answer on. An organisation has at most 200 of them."
-RULE_TAG = "The ETag is of the rule. What is used of it changes without a new one."
 
 
 class Again(BaseModel):
@@ -152,54 +145,6 @@ def mailed(email: str, finish: Finish) -> Response:
     return render.data(Mailed(email=email), status=202)._replace(finish=finish)
 
 
-class Level(StrEnum):
-    """Where on a call's way a rule counts."""
-
-    ORG = "org"
-    TEAM = "team"
-    USER = "user"
-    KEY = "key"
-    MODEL = "model"
-    END_USER = "end_user"
-
-
-class Covers(StrEnum):
-    """What a team's rule counts: the keys that belong to the team, or also all that its members do."""
-
-    KEYS = "keys"
-    MEMBERS = "members"
-
-
-class NewRuleScope(BaseModel):
-    """Whom a rule is to be about: one, or with the id `*` each by itself. The organisation's own id may be left out.
-
-    `model` narrows it to calls of one model, as clients name it. An `end_user` is what a request's `user` says.
-    A `team` or a `user` is whose key the call is made with; what a rule for a team covers, its `covers` says.
-    """
-
-    model_config = ConfigDict(extra="forbid")
-    type: Level
-    id: _Name | None = None
-    model: _Name | None = None
-
-    def wanted(self, covers: Covers | None) -> WantedScope:
-        """Return it as the rules of creation take it."""
-        return WantedScope(self.type, self.id, self.model, covers)
-
-
-class RuleScope(BaseModel):
-    """Whom a rule is about: one, or each (`*`) by itself; with `model`, only in calls of that model."""
-
-    type: Level
-    id: str
-    model: str | None
-
-
-def covers_of(row: LimitRow | BudgetRow) -> Covers | None:
-    """Return what a rule covers, where it is a team's."""
-    return Covers(row.covers) if row.scope_type == Level.TEAM else None
-
-
 class SubjectCheck(InDollars):
     """One subject whose counter is not the ledger's. The counter was read before and after the ledger."""
 
@@ -235,7 +180,7 @@ class BudgetCheck(InDollars):
         row = check.row
         return cls(
             budget_id=row.id,
-            scope=RuleScope(type=Level(row.scope_type), id=row.scope_id, model=row.scope_model),
+            scope=scope_of(row),
             window=row.spend_window,
             verdict=check.verdict,
             reason=check.reason,

@@ -18,7 +18,8 @@ from lib.identity.models import SELF, Principal
 from lib.identity.session_store import ShownSession
 from lib.identity.sessions import NewSession
 from lib.services import Services
-from routes.schemas import AFTER_ALL, Again, Code, Email, GivenPassword, Id, One, Page
+from lib.store.table import AFTER_ALL
+from routes.schemas import Again, Code, Email, GivenPassword, Id, One, Page
 
 ALL = "all"
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from lib.http import etag, render
-from lib.http.paging import PageQuery, cut, decode_cursor
+from lib.http.errors import PreconditionFailed
+from lib.http.paging import PageQuery, page_of
 from lib.http.request import Validated
 from lib.http.response import Response
 from lib.http.route import NoQuery, act, change, make, read, remove
 from lib.identity import access, team_service, team_store
 from lib.identity.models import Principal, Scope
+from lib.identity.team_service import TEAM
+from lib.identity.team_store import TEAMS
+from lib.ids import new_id
 from lib.services import Services
 from lib.store.schema import TeamRow
 from routes.schemas import RECENT, Id, Name, One, Page
@@ -65,17 +70,15 @@ class FullTeam(Team):
 async def list_teams(services: Services, request: Validated[None, PageQuery], principal: Principal) -> Response:
     """List teams, by name."""
     org_id = access.own_org(principal, Scope.TEAMS_READ, request.path["id"])
-    [after] = decode_cursor(request.query.cursor, [""])
-    rows = await team_store.list_teams(services.database, org_id, after, request.query.limit + 1)
-    shown, more = cut(rows, request.query.limit, lambda row: [row.name])
+    shown, more = await page_of(TEAMS, services.database, org_id, request.query)
     return render.page([Team(**_fields(row)) for row in shown], more)
 
 
 async def create_team(services: Services, request: Validated[CreateTeam, NoQuery], principal: Principal) -> Response:
     """Make a team."""
-    access.own_org(principal, Scope.TEAMS_WRITE, request.path["id"])
-    row = await team_service.create(services, principal, request.body.name)
-    return await _shown(services, row, 201)
+    org_id, work = access.own_org(principal, Scope.TEAMS_WRITE, request.path["id"]), services.work(principal.actor)
+    row = TeamRow(new_id(work.now), org_id, request.body.name, 1, work.now, work.now)
+    return await _shown(services, await TEAM.create(work, row), 201)
 
 
 async def get_team(services: Services, request: Validated[None, NoQuery], principal: Principal) -> Response:
@@ -87,15 +90,16 @@ async def update_team(services: Services, request: Validated[UpdateTeam, NoQuery
     """Give a team another name."""
     row = await _wanted(services, request, principal, Scope.TEAMS_WRITE)
     etag.required_match(request.headers, row.version)
-    renamed = await team_service.rename(services, principal, row, request.body.name)
-    return await _shown(services, renamed)
+    renamed = replace(row, name=request.body.name)
+    return await _shown(services, await TEAM.update(services.work(principal.actor), row, renamed))
 
 
 async def delete_team(services: Services, request: Validated[None, NoQuery], principal: Principal) -> Response:
     """Delete a team."""
     row = await _wanted(services, request, principal, Scope.TEAMS_WRITE)
     etag.check_match(request.headers, row.version)
-    await team_service.delete(services, principal, row)
+    if not await TEAM.delete(services.work(principal.actor), row, row.version):
+        raise PreconditionFailed()
     return render.no_content()
 
 
@@ -121,7 +125,7 @@ async def _wanted(
     services: Services, request: Validated[Any, NoQuery], principal: Principal, permission: Scope
 ) -> TeamRow:
     org_id = access.own_org(principal, permission, request.path["id"])
-    return await team_service.get(services, org_id, request.path["team_id"])
+    return await TEAM.get(services.database, org_id, request.path["team_id"])
 
 
 def _fields(row: TeamRow) -> dict[str, Any]:
@@ -146,7 +150,7 @@ ROUTES = [
         create_team,
         One[FullTeam],
         "Make a team",
-        f"An organisation has at most {team_store.MOST_TEAMS} of them.",
+        f"An organisation has at most {TEAMS.most} of them.",
     ),
     read(_ONE, Scope.TEAMS_READ, get_team, One[FullTeam], "Show a team", _TAG),
     change(

@@ -27,19 +27,15 @@ INWARD = {
     "lib.kernel": ("lib.identity.context", "lib.ids", "lib.kernel", "lib.store"),
     "lib.admission.gate": ("lib.admission",),
     "lib.admission.gate_sql": (),
-    "lib.admission.policy_service": (
-        "lib.admission", "lib.audit", "lib.http.errors", "lib.identity.key_store", "lib.identity.owner_store",
-        "lib.identity.models",
-        "lib.ids", "lib.services", "lib.store",
+    "lib.admission.rule_service": (
+        "lib.admission", "lib.collection", "lib.http.errors", "lib.identity.key_store",
+        "lib.identity.models", "lib.identity.org_service", "lib.identity.owner_store", "lib.ids",
+        "lib.services", "lib.store",
     ),
     "lib.admission.ledger_check": ("lib.admission", "lib.services", "lib.store.schema"),
     "lib.admission.reconciliation": ("lib.admission", "lib.gateway.models", "lib.services", "lib.store"),
     "lib.admission.usage_report": ("lib.admission", "lib.http.errors", "lib.store"),
     "lib.admission.verification": ("lib.admission.rate",),
-    "lib.admission.adjustment_service": (
-        "lib.admission", "lib.audit", "lib.http.errors", "lib.identity.org_service", "lib.identity.models", "lib.ids",
-        "lib.services", "lib.store",
-    ),
     "lib.admission": (
         "lib.admission", "lib.altered", "lib.clock", "lib.failures", "lib.gateway.models", "lib.identity.org_store",
         "lib.ids", "lib.store",
@@ -213,7 +209,7 @@ def test_a_route_module_does_not_import_another() -> None:
     """What two resources share is in a module of schemas or in a service."""
     for module in MODULES:
         if module.within("routes") and module.name != "routes":
-            shared = ("routes.schemas", "routes.key_schemas", "routes.usage_schemas", "routes.money")
+            shared = ("routes.money", *(f"routes.{of}schemas" for of in ("", "key_", "rule_", "usage_")))
             others = {name for name in module.imported_from("routes") if not any(inside(name, each) for each in shared)}
             assert not others, module.name
 

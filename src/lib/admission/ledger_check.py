@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from lib.admission import ledger_sums, policy_store
+from lib.admission import ledger_sums, rule_store
 from lib.admission.counters import Counted, Place
 from lib.admission.gate import REMEMBERED_MS
 from lib.admission.ledger_sums import UnclearRow, Wanted
@@ -156,7 +156,7 @@ class _Comparison:
 
     async def run(self) -> BudgetCheck:
         """Go through all subjects, page by page."""
-        if self._row.covers == policy_store.MEMBERS:
+        if self._row.covers == rule_store.MEMBERS:
             reason = "records do not say on which teams a member's own calls counted"
             return BudgetCheck(self._row, Verdict.UNVERIFIABLE, reason)
         if self._who is not None and self._row.scope_type == "key":

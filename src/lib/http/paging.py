@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from lib.http import json_body
 from lib.http.errors import BadRequest
+from lib.store.database import Database
+from lib.store.table import Table
 
 Row = TypeVar("Row")
 
@@ -43,6 +45,15 @@ def cut(rows: Sequence[Row], limit: int, position: Callable[[Row], list[str]]) -
     """
     shown = rows[:limit]
     return shown, encode_cursor(position(shown[-1])) if len(rows) > len(shown) else None
+
+
+async def page_of(
+    table: Table[Row], database: Database, org_id: str, query: PageQuery
+) -> tuple[Sequence[Row], str | None]:
+    """Return one page of an organisation's rows, and the cursor to the next."""
+    [after] = decode_cursor(query.cursor, [table.start])
+    rows = await table.page(database, org_id, after, query.limit + 1)
+    return cut(rows, query.limit, lambda row: [getattr(row, table.by)])
 
 
 def decode_cursor(cursor: str | None, start: list[str]) -> list[str]:

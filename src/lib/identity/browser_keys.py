@@ -11,7 +11,7 @@ import json
 from dataclasses import dataclass
 from datetime import timedelta
 
-from lib.admission import policy_store
+from lib.admission import policy_store, rule_store
 from lib.audit.differences import differences
 from lib.http.errors import UnprocessableEntity
 from lib.identity import api_keys, key_rules, key_service, key_store, lineage
@@ -93,11 +93,11 @@ async def mint(services: Services, principal: Principal, wanted: Wanted) -> tupl
         now,
         now,
         None,
-        policy_store.KEYS,
+        rule_store.KEYS,
     )
     group = [
-        policy_store.delete_of_ended_keys(key.org_id, now - SETTLING),
-        policy_store.insert_minted(budget, principal.key_id),
+        rule_store.delete_of_ended_keys(key.org_id, now - SETTLING),
+        rule_store.insert_minted(budget, principal.key_id),
         key_store.insert_with_budget(key, budget.id, now),
     ]
     details: dict[str, Detail] = {"budget_nano_usd": wanted.budget_nano_usd, **differences(None, key)}
@@ -105,7 +105,7 @@ async def mint(services: Services, principal: Principal, wanted: Wanted) -> tupl
     event = Event("key.minted", Org(key.org_id), f"key:{key.id}", details, rule=rule)
     if not await work.commit(event, *group, if_made=found("api_keys", key.org_id, key.id)):
         raise UnprocessableEntity(
-            f"An organisation has at most {policy_store.MOST_MINTED} browsers' keys at a time.",
+            f"An organisation has at most {rule_store.MOST_MINTED} browsers' keys at a time.",
             code="too_many_browser_keys",
         )
     return await key_service.get(services, principal, key.id), secret
@@ -117,7 +117,7 @@ async def purge(services: Services) -> int:
     deleted = 0
     for org_id in await key_store.organisations_of_ended(services.database, now - _LOOKED_BACK, now - SETTLING):
         [budgets] = await services.database.batch(
-            Org(org_id), [policy_store.delete_of_ended_keys(org_id, now - SETTLING)]
+            Org(org_id), [rule_store.delete_of_ended_keys(org_id, now - SETTLING)]
         )
         if budgets:
             await services.gates.rules_changed(org_id)

@@ -18,7 +18,6 @@ from lib.identity import (
     org_service,
     people,
     person_store,
-    role_store,
     rotation,
 )
 from lib.identity.api_keys import key_hash
@@ -26,6 +25,7 @@ from lib.identity.context import Context
 from lib.identity.models import Principal, Scope
 from lib.identity.opaque import is_secret, new_secret
 from lib.identity.policy import Allow, decide_grant
+from lib.identity.role_service import ROLES
 from lib.ids import is_id, new_id
 from lib.kernel.event import Detail, Event
 from lib.mail import templates
@@ -161,7 +161,7 @@ async def _permissions(services: Services, row: InvitationRow) -> frozenset[str]
     """Return what the custom role gives to which somebody is invited; None where it is to none."""
     if row.custom_role_id is None:
         return None
-    role = await role_store.get_role(services.database, row.org_id, row.custom_role_id)
+    role = await ROLES.get(services.database, row.org_id, row.custom_role_id)
     return role.permissions if role else frozenset()
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from lib.admission import policy_store
+from lib.admission import rule_store
 from lib.audit.differences import differences
 from lib.http import etag
 from lib.http.errors import Conflict, NotFound, PreconditionFailed
@@ -139,7 +139,7 @@ async def rotate(
     )
     group = [
         *key_store.replace_statements(principal.org_id, old.id, old.version, new, now + overlap, now),
-        *policy_store.move_rules(principal.org_id, old.id, new.id, now),
+        *rule_store.move_rules(principal.org_id, old.id, new.id, now),
     ]
     was = {"expires_at": old.expires_at, "replaced_by_key_id": None}
     ends = min(now + overlap, old.expires_at or now + overlap)

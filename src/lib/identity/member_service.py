@@ -6,20 +6,18 @@ from collections.abc import Mapping, Sequence
 
 from lib.audit.differences import differences
 from lib.http.errors import Conflict, NotFound, PreconditionFailed
-from lib.identity import access, invitation_store, member_store, role_store
+from lib.identity import access, invitation_store, member_store
 from lib.identity.member_store import MemberRow
 from lib.identity.models import SELF, Principal
 from lib.identity.policy import Role
+from lib.identity.role_service import BASE, ROLE
 from lib.ids import is_id
 from lib.kernel.event import Event
 from lib.kernel.work import Work
 from lib.services import Services
 from lib.store.database import Statement
-from lib.store.schema import MembershipRow, RoleRow
+from lib.store.schema import MembershipRow
 from lib.store.scope import Org
-
-# What is beneath a custom role, and seen nowhere else: what somebody is whose custom role says nothing.
-BASE = Role.VIEWER
 
 
 async def get(services: Services, org_id: str, user_id: str) -> MemberRow:
@@ -40,17 +38,9 @@ async def wanted_role(
     if custom_role_id is None:
         access.require_grant(principal, role or BASE, None)
         return role or BASE, None
-    custom = await custom_role(services, principal.org_id, custom_role_id)
+    custom = await ROLE.get(services.database, principal.org_id, custom_role_id)
     access.require_grant(principal, BASE, custom.permissions)
     return BASE, custom.id
-
-
-async def custom_role(services: Services, org_id: str, role_id: str) -> RoleRow:
-    """Return one of the organisation's own roles. Raises NotFound."""
-    row = await role_store.get_role(services.database, org_id, role_id) if is_id(role_id) else None
-    if row is None:
-        raise NotFound("There is no such role.")
-    return row
 
 
 async def change(services: Services, principal: Principal, row: MemberRow, wanted: tuple[str, str | None]) -> MemberRow:

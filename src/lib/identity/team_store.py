@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from lib.store.database import Database, Read, Statement
-from lib.store.rows import columns
+from lib.store.database import Database, Statement
 from lib.store.schema import TeamRow
 from lib.store.scope import Org
+from lib.store.table import Table
 
-MOST_TEAMS = 200
 MOST_MEMBERS = 1_000
-_TEAM = columns(TeamRow)
+
+TEAMS = Table("teams", TeamRow, most=200, changes=("name",), by="name")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,19 +25,6 @@ class TeamMemberRow:
     created_at: datetime
 
 
-async def list_teams(database: Database, org_id: str, after: str, limit: int) -> list[TeamRow]:
-    """Return teams whose name stands behind `after`, by name."""
-    sql = f"SELECT {_TEAM} FROM teams WHERE org_id = ? AND name > ? ORDER BY name LIMIT ?"
-    return await database.query(Org(org_id), TeamRow, sql, org_id, after, limit, read=Read.RECENT)
-
-
-async def get_team(database: Database, org_id: str, team_id: str) -> TeamRow | None:
-    """Return one team, or None when the organisation has none of this id."""
-    return await database.one(
-        Org(org_id), TeamRow, f"SELECT {_TEAM} FROM teams WHERE org_id = ? AND id = ?", org_id, team_id
-    )
-
-
 async def members_of(database: Database, org_id: str, team_id: str) -> list[TeamMemberRow]:
     """Return all who are in a team."""
     sql = (
@@ -47,34 +34,6 @@ async def members_of(database: Database, org_id: str, team_id: str) -> list[Team
         " WHERE team_members.org_id = ? AND team_members.team_id = ? ORDER BY team_members.user_id LIMIT ?"
     )
     return await database.query(Org(org_id), TeamMemberRow, sql, org_id, team_id, MOST_MEMBERS)
-
-
-def may_insert(org_id: str) -> Statement:
-    """Return the question whether the organisation may have one more."""
-    sql = "SELECT 1 FROM orgs WHERE id = ? AND (SELECT count(*) FROM teams WHERE org_id = ?) < ?"
-    return Statement(sql, (org_id, org_id, MOST_TEAMS))
-
-
-def insert(row: TeamRow) -> Statement:
-    """Return the statement that makes a team, while the organisation may have one more."""
-    return Statement(
-        "INSERT INTO teams (id, org_id, name, version, created_at, updated_at)"
-        " SELECT ?1, ?2, ?3, 1, ?4, ?4 WHERE (SELECT count(*) FROM teams WHERE org_id = ?2) < ?5",
-        (row.id, row.org_id, row.name, row.created_at, MOST_TEAMS),
-    )
-
-
-def rename(row: TeamRow) -> Statement:
-    """Return the statement that writes the name of a team that is still at the row's version."""
-    return Statement(
-        "UPDATE teams SET name = ?, version = version + 1, updated_at = ? WHERE org_id = ? AND id = ? AND version = ?",
-        (row.name, row.updated_at, row.org_id, row.id, row.version),
-    )
-
-
-def delete(row: TeamRow) -> Statement:
-    """Return the statement that deletes a team still at the row's version; its members stay the organisation's."""
-    return Statement("DELETE FROM teams WHERE org_id = ? AND id = ? AND version = ?", (row.org_id, row.id, row.version))
 
 
 # Of a member who is not in the team yet, while there is room.

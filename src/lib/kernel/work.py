@@ -2,7 +2,7 @@
 
     work = services.work(principal.actor)
     event = Event("team.deleted", Org(org_id), f"team:{team_id}")
-    if not await work.commit(event, team_store.delete(row), only_if=found("teams", …)):
+    if not await work.commit(event, TEAMS.delete(org_id, team_id, 1), only_if=TEAMS.found(org_id, team_id, 1)):
         raise PreconditionFailed()
 
 Nothing is written without its event, and nothing is answered before the gates know of it. Where one can't be told,

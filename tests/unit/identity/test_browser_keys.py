@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from lib.admission import policy_store
+from lib.admission import rule_store
+from lib.admission.rule_service import BUDGET
 from lib.gateway.account_text import FORM
 from lib.identity import browser_keys
 from lib.identity.browser_keys import SETTLING
@@ -212,8 +214,8 @@ def test_budgets_of_ended_keys_are_deleted() -> None:
 
 def test_there_are_only_so_many_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """The gate must know each budget. They take no place from those made by hand; a refusal leaves nothing behind."""
-    monkeypatch.setattr(policy_store, "MOST_MINTED", 2)
-    monkeypatch.setattr(policy_store, "MOST_BUDGETS", 1)
+    monkeypatch.setattr(rule_store, "MOST_MINTED", 2)
+    monkeypatch.setattr("routes.budgets.BUDGET", replace(BUDGET, table=replace(BUDGET.table, most=1)))
     world = new_world()
     minted(world), minted(world)
     refused = world.ask("POST", "/api/v1/keys/actions/mint", MINT)

@@ -11,7 +11,7 @@ import pytest
 
 from lib.audit import refusals
 from lib.http.route import Route
-from lib.identity import grants, people, role_store
+from lib.identity import grants, people, role_service
 from lib.identity.context import Context
 from lib.identity.models import ALL_SCOPES
 from lib.ids import new_id
@@ -107,7 +107,7 @@ async def _people(world: World) -> dict[str, str]:
     database = services.database
     password = services.passwords.hash(PASSWORD)
     role = RoleRow(new_id(NOW), org_id, "Custom", CUSTOM, 1, NOW, NOW)
-    await database.batch(Org(org_id), [role_store.insert(role)])
+    await database.batch(Org(org_id), [role_service.ROLES.insert(role)])
     weak = await seed_key(database, org_id, ["chat:write"])
     found: dict[str, str] = {"key": world.key.secret, "weak key": weak.secret}
     for name in [*ROLES, "custom"]:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from lib.admission.adjustment_store import MOST_ADJUSTMENTS
 from lib.admission.counters import Counter
+from lib.admission.rule_store import ADJUSTMENTS
 from lib.ids import new_id
 from tests.unit.fakes import NOW
 from tests.unit.world import World, new_world
@@ -127,7 +127,7 @@ def test_pages_and_the_most_there_may_be() -> None:
     """Newest first; the one too many is refused, until one has expired."""
     world = new_world()
     place = budget(world)
-    made = [adjust(world, place, {**TOP_UP, "expires_at": LATER})["id"] for _ in range(MOST_ADJUSTMENTS)]
+    made = [adjust(world, place, {**TOP_UP, "expires_at": LATER})["id"] for _ in range(ADJUSTMENTS.most)]
     assert world.ask("POST", f"{place}/adjustments", TOP_UP).status == 422
     first = world.ask("GET", f"{place}/adjustments?limit=40")
     second = world.ask("GET", f"{place}/adjustments?cursor={first.body['meta']['next_cursor']}")

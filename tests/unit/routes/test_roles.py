@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lib.identity.role_store import MOST_ROLES
+from lib.identity.role_service import ROLES
 from tests.unit.identity.members import Caller, again, events, join, owned
 from tests.unit.world import World
 
@@ -92,7 +92,7 @@ def test_a_name_is_given_once() -> None:
 
 def test_an_organisation_has_so_many_roles() -> None:
     world, owner = owned()
-    fill(world, MOST_ROLES)
+    fill(world, ROLES.most)
     refused = owner.ask("POST", "roles", {"name": "One more", "permissions": []})
     assert (refused.status, refused.error["code"]) == (409, "too_many_roles")
     assert events(world) == []

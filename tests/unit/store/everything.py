@@ -6,11 +6,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from lib.admission import (
-    adjustment_store,
     bookkeeping,
     day_sums,
     delivery,
@@ -20,12 +20,14 @@ from lib.admission import (
     policy_store,
     restored_store,
     retention,
+    rule_store,
     usage_report,
     usage_store,
 )
 from lib.admission.late_records import deliver_late
 from lib.admission.ledger import LedgerFilter
 from lib.admission.ledger_sums import Wanted
+from lib.admission.rule_store import ADJUSTMENTS, BUDGETS, HOLDS, LIMITS
 from lib.admission.usage_report import ALL_GROUPS, Group, UsageFilter
 from lib.audit import audit_store
 from lib.audit.audit_store import AuditFilter
@@ -55,9 +57,11 @@ from lib.ids import new_id
 from lib.kernel.event import Event, noted
 from lib.services import Services
 from lib.store import conditions
+from lib.store.database import Database, Value
 from lib.store.dialect import time_text
 from lib.store.schema import BudgetAdjustmentRow, BudgetRow, LimitRow
 from lib.store.scope import Org, Person
+from lib.store.table import Table
 from routes import ROUTES
 from tests.unit.fakes import NOW, FakeArchive, FakeClock, raw_request
 from tests.unit.store.everything_orgs import use_organisations
@@ -119,30 +123,30 @@ async def _models(services: Services, org: str) -> None:
     await write(database, org, model_store.delete(org, "m", None))
 
 
+async def _table(database: Database, table: Table[Any], row: Any, also: str = "", *values: Value) -> None:
+    """Run all that a table can be asked, and leave a row in it."""
+    org = row.org_id
+    changes = [table.update(row), table.delete(org, row.id, 1)] if table.changes else []
+    await database.batch(Org(org), [table.insert(row), *changes, table.delete(org, row.id), table.insert(row)])
+    await table.get(database, org, row.id, also, *values)
+    await table.page(database, org, table.start, 20, also, *values)
+    await table.all(database, org)
+
+
 async def _rules(services: Services, org: str) -> None:
     database = services.database
     limit = LimitRow(new_id(NOW), org, "org", org, None, "requests", 5, 60, None, 1, NOW, NOW, "n", "keys")
-    await policy_store.insert_limit(database, limit)
-    await policy_store.update_limit(database, limit, 1)
-    await policy_store.list_limits(database, org, "~", 20)
-    await policy_store.get_limit(database, org, limit.id)
+    await _table(database, LIMITS, limit)
     budget = BudgetRow(new_id(NOW), org, "org", org, None, "day", 5, "hard", 1, NOW, NOW, "n", "keys")
-    await policy_store.insert_budget(database, budget)
-    await policy_store.update_budget(database, budget, 1)
-    await policy_store.list_budgets(database, org, "~", 20)
-    await policy_store.get_budget(database, org, budget.id)
+    await _table(database, BUDGETS, budget)
     adjustment = BudgetAdjustmentRow(new_id(NOW), org, budget.id, "top_up", 5, "x", NOW, NOW, NOW)
-    await adjustment_store.insert_adjustment(database, adjustment)
-    await adjustment_store.list_adjustments(database, org, budget.id, "~", 20, NOW)
-    await adjustment_store.get_adjustment(database, org, budget.id, adjustment.id, NOW)
-    await adjustment_store.adjustments_between(database, org, budget.id, budget.id)
+    await _table(database, ADJUSTMENTS, adjustment, HOLDS, budget.id, NOW)
+    await database.batch(Org(org), [rule_store.delete_expired(org, budget.id, NOW)])
+    await rule_store.adjustments(database, org)
     await policy_store.load_policy(database, org)
-    await adjustment_store.delete_adjustment(database, org, budget.id, adjustment.id)
     row = await org_store.get_org(database, org)
     assert row is not None
     await write(database, org, org_store.update(row))
-    await policy_store.delete_limit(database, org, limit.id, None)
-    await policy_store.delete_budget(database, org, budget.id, None)
 
 
 async def _usage(services: Services, key: SeededKey) -> None:

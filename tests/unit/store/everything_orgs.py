@@ -14,16 +14,20 @@ from lib.identity import (
     people,
     person_store,
     role_service,
-    role_store,
     team_service,
-    team_store,
 )
 from lib.identity.context import Context
 from lib.identity.invitation_service import Wanted
 from lib.identity.models import Principal
 from lib.identity.people import principal_of
 from lib.identity.policy import Role
+from lib.identity.role_service import ROLES
+from lib.identity.team_service import TEAM
+from lib.identity.team_store import TEAMS
+from lib.ids import new_id
 from lib.services import Services
+from lib.store.schema import RoleRow, TeamRow
+from tests.unit.fakes import NOW
 from tests.unit.store.seeds import seed_membership, seed_person
 
 CONTEXT = Context("request-1")
@@ -60,23 +64,25 @@ async def use_organisations(services: Services, org_id: str) -> None:
 
 
 async def _roles(services: Services, caller: Principal, user_id: str) -> None:
-    role = await role_service.create(services, caller, "Auditor", frozenset({"audit:read"}))
-    role = await role_service.update(services, caller, role, "Auditor", frozenset({"usage:read"}))
+    row = RoleRow(new_id(NOW), caller.org_id, "Auditor", frozenset({"audit:read"}), 1, NOW, NOW)
+    role = await role_service.create(services, caller, row)
+    role = await role_service.update(services, caller, role, replace(role, permissions=frozenset({"usage:read"})))
     member = await member_service.get(services, caller.org_id, user_id)
     await member_service.change(services, caller, member, (Role.ADMIN, None))
     await member_service.wanted_role(services, caller, None, role.id)
-    await role_store.list_roles(services.database, caller.org_id, "", 20)
+    await ROLES.page(services.database, caller.org_id, "", 20)
     await role_service.delete(services, caller, role)
 
 
 async def _teams(services: Services, caller: Principal, user_id: str) -> None:
-    team = await team_service.create(services, caller, "Search")
-    team = await team_service.rename(services, caller, team, "Finding")
+    work = services.work(caller.actor)
+    team = await TEAM.create(work, TeamRow(new_id(NOW), caller.org_id, "Search", 1, NOW, NOW))
+    team = await TEAM.update(work, team, replace(team, name="Finding"))
     await team_service.add(services, caller, team, user_id)
     await team_service.add(services, caller, team, user_id)
     await team_service.take_out(services, caller, team, user_id)
-    await team_store.list_teams(services.database, caller.org_id, "", 20)
-    await team_service.delete(services, caller, await team_service.get(services, caller.org_id, team.id))
+    await TEAMS.page(services.database, caller.org_id, "", 20)
+    assert await TEAM.delete(work, await TEAM.get(services.database, caller.org_id, team.id), team.version)
 
 
 async def _invitations(services: Services, caller: Principal) -> None:

@@ -75,12 +75,12 @@ GENERATED = {f"{schema.__name__}.{table.row_type()}": Projection((table.name,)) 
 
 
 def asked_for(module: Module) -> Iterator[str]:
-    """Yield the full name of each row type that a module asks a Database for.
+    """Yield the full name of each row type that a module asks a Database for, or makes a Table of.
 
-    The type is the first argument of `query` and `one` that names a dataclass; a scope may stand before it.
+    The type is the first argument of `query`, `one` and `Table` that names a dataclass; something may stand before it.
     """
     for node in ast.walk(module.tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in {"query", "one"}:
+        if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in {"query", "one", "Table"}:
             names = [ast.unparse(argument) for argument in node.args[:2]]
             kinds = [kind for name in names if is_dataclass(kind := _named(module, name)) and isinstance(kind, type)]
             assert kinds, f"{module.name}:{node.lineno}: which row type is this? {ast.unparse(node)[:80]}"
