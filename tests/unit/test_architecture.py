@@ -19,6 +19,7 @@ OUTER = ("lib.bootstrap", "entry")
 INWARD = {
     "lib.clock": (),
     "lib.altered": (),
+    "lib.collection": ("lib.audit.differences", "lib.http.errors", "lib.ids", "lib.kernel", "lib.store"),
     "lib.turns": ("lib.clock",),
     "lib.ids": (),
     "lib.config": (),
