@@ -41,7 +41,6 @@ INWARD = {
         "lib.admission", "lib.altered", "lib.clock", "lib.failures", "lib.gateway.models", "lib.identity.org_store",
         "lib.ids", "lib.store",
     ),
-    "lib.audit.noting": ("lib.audit", "lib.identity.models", "lib.kernel", "lib.services", "lib.store"),
     "lib.audit.refusals": (
         "lib.audit", "lib.bounded", "lib.failures", "lib.http.errors", "lib.http.response", "lib.http.route",
         "lib.identity.csrf", "lib.identity.models", "lib.kernel", "lib.services", "lib.store",
