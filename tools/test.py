@@ -4,7 +4,7 @@ Usage: python3 -m tools.test [--fast]
 
 Units on CPython, the simulated provider's own, the contract of the stores, and the Worker on the real runtime with each
 store, some at a time; some of it as in production; then, alone, what measures time. All run, also when one has failed;
-the exit code says whether all passed. `--fast` leaves out what takes minutes: it runs units, and D1's contract.
+the exit code says whether all passed. `--fast` leaves out what takes minutes.
 """
 
 from __future__ import annotations
@@ -40,16 +40,12 @@ CHOSEN = (
 
 @dataclass(frozen=True)
 class Suite:
-    """Tests, the command that runs them, and what it adds to the environment.
-
-    `alone`: nothing else runs meanwhile. `is_fast`: it takes a minute or two.
-    """
+    """Tests, the command that runs them, and what it adds to the environment. Nothing else runs beside one `alone`."""
 
     name: str
     command: list[str]
     variables: dict[str, str] = field(default_factory=dict)
     alone: bool = False
-    is_fast: bool = False
 
 
 def pytest_of(*arguments: str) -> list[str]:
@@ -60,21 +56,30 @@ def by_node(folder: str) -> list[str]:
     return [str(node.find().node), "--test", f"{folder}/**/*.test.ts"]
 
 
+UNITS = Suite("tests/unit", pytest_of("tests/unit"))
+
+
 def suites() -> list[Suite]:
     """The longest first: so none is left behind when the others have ended."""
-    e2e, measuring = "tests/e2e", ("-m", "alone or last")
+    e2e, contract = "tests/e2e", "tests/contract"
     return [
         *(Suite(f"{e2e} on {store}", pytest_of(e2e, "-m", "not alone"), {STORE: store}) for store in STORES),
-        *(
-            Suite(f"tests/contract on {store}", pytest_of("tests/contract"), {STORE: store}, is_fast=store == "d1")
-            for store in STORES
-        ),
-        Suite("tests/unit", pytest_of("tests/unit"), is_fast=True),
+        *(Suite(f"{contract} on {store}", pytest_of(contract), {STORE: store}) for store in STORES),
+        UNITS,
         Suite(f"some of {e2e} as in production", pytest_of(*CHOSEN), IN_PRODUCTION),
-        Suite("tests/sim", by_node("tests/sim"), is_fast=True),
-        Suite("tests/plane", by_node("tests/plane"), is_fast=True),
-        Suite(f"what measures time in {e2e}", pytest_of(e2e, *measuring), {STORE: "d1"}, alone=True),
+        *of_node(),
+        Suite(f"what measures time in {e2e}", pytest_of(e2e, "-m", "alone or last"), {STORE: "d1"}, alone=True),
     ]
+
+
+def fast_suites() -> list[Suite]:
+    """What a change breaks first, in a minute or two."""
+    stores = Suite("the stores' contract on d1", pytest_of("tests/contract", "-k", "test_store_"), {STORE: "d1"})
+    return [UNITS, stores, *of_node()]
+
+
+def of_node() -> list[Suite]:
+    return [Suite(folder, by_node(folder)) for folder in ("tests/sim", "tests/plane")]
 
 
 class Running:
@@ -129,7 +134,7 @@ def run(suites: Iterable[Suite], at_the_same_time: int) -> dict[str, bool]:
 
 def main(*, fast: bool = False) -> int:
     set_up(postgres=True)
-    listed = [suite for suite in suites() if suite.is_fast or not fast]
+    listed = fast_suites() if fast else suites()
     passed = run((suite for suite in listed if not suite.alone), AT_THE_SAME_TIME)
     passed |= run((suite for suite in listed if suite.alone), 1)
     failed = [suite.name for suite in listed if not passed[suite.name]]

@@ -86,7 +86,7 @@ def test_the_fast_ones_are_without_those_that_take_minutes(monkeypatch: pytest.M
     monkeypatch.setattr(module, "run", note)
 
     assert main(fast=True) == 0
-    assert begun == ["tests/contract on d1", "tests/unit", "tests/sim", "tests/plane"]
+    assert begun == ["tests/unit", "the stores' contract on d1", "tests/sim", "tests/plane"]
 
 
 def test_without_a_failure_it_exits_with_0(monkeypatch: pytest.MonkeyPatch) -> None:
