@@ -10,7 +10,7 @@ import pytest
 
 from tools import test as module
 from tools.project import ROOT
-from tools.test import CHOSEN, Suite, main, run, suites
+from tools.test import CHOSEN, FIRST_HALF, JUDGE, Suite, main, run, suites
 
 
 def test_every_folder_of_tests_is_run_and_the_real_runtime_with_each_store() -> None:
@@ -21,7 +21,8 @@ def test_every_folder_of_tests_is_run_and_the_real_runtime_with_each_store() -> 
         "tests/e2e on postgres",
         "tests/contract on d1",
         "tests/contract on postgres",
-        "tests/unit",
+        "tests/unit, the first half",
+        "tests/unit, the second half",
         "some of tests/e2e as in production",
         "tests/sim",
         "tests/plane",
@@ -30,11 +31,11 @@ def test_every_folder_of_tests_is_run_and_the_real_runtime_with_each_store() -> 
     on = [(suite.command[-3:], suite.variables) for suite in listed if suite.name.startswith("tests/e2e")]
     assert on == [(["tests/e2e", "-m", "not alone"], {"HEADGATE_TEST_STORE": store}) for store in ("d1", "postgres")]
     assert [suite.name for suite in listed if suite.alone] == ["what measures time in tests/e2e"]
-    assert listed[5].variables["PRODUCTION"] == "1"
-    assert all((ROOT / name.partition("::")[0]).exists() for name in CHOSEN)
+    assert listed[6].variables["PRODUCTION"] == "1"
+    assert all((ROOT / name.partition("::")[0]).exists() for name in (*CHOSEN, *FIRST_HALF, JUDGE))
     with_tests = {path.relative_to(ROOT).parts[1] for path in (ROOT / "tests").rglob("*test*.*") if path.is_file()}
     folders = {name for name in with_tests if (ROOT / "tests" / name).is_dir()}
-    assert folders <= {suite.name.split()[0].removeprefix("tests/") for suite in listed}
+    assert folders <= {suite.name.split()[0].removeprefix("tests/").removesuffix(",") for suite in listed}
 
 
 def test_all_run_also_after_one_has_failed_and_the_failed_are_named(
@@ -86,7 +87,10 @@ def test_the_fast_ones_are_without_those_that_take_minutes(monkeypatch: pytest.M
     monkeypatch.setattr(module, "run", note)
 
     assert main(fast=True) == 0
-    assert begun == ["tests/unit", "the stores' contract on d1", "tests/sim", "tests/plane"]
+    assert begun == [
+        *("tests/unit, the first half", "tests/unit, the second half", "the stores' contract on d1"),
+        *("tests/sim", "tests/plane"),
+    ]
 
 
 def test_without_a_failure_it_exits_with_0(monkeypatch: pytest.MonkeyPatch) -> None:
