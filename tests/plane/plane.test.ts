@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
-  BROKE_OFF, DONE, GONE, LET_GO, LOOK, NEVER_ASKED, OVER, Passing, post, TIMEOUT,
+  BROKE_OFF, DONE, GONE, LET_GO, LOOK, NEVER_ASKED, OVER, Passing, post, SMALL_READ_BYTES,
+  TIMEOUT,
 } from "../../src/lib/runtime/plane.mjs";
 
-const [KEPT, MOST] = [16 * 1024, 48 * 1024];
+const [KEPT, MOST] = [4 * 1024, 16 * 1024];
 const EVENT = new TextEncoder().encode(`data: {"choices":[{"delta":{"content":"word"}}]}\n\n`);
 const calls: RequestInit[] = [];
 let provider: () => Response | Promise<Response>;
@@ -157,10 +158,24 @@ test("of a long stream no more is held than said, and all the rest is told", () 
   });
   for (let count = 0; count < 20_000; count++) {
     assert.equal(passing.feed(EVENT), EVENT);
-    assert.ok(passing.text.buffer.byteLength <= MOST + 2 * 16 * 1024);
+    assert.ok(passing.text.buffer.byteLength <= MOST + SMALL_READ_BYTES);
   }
   assert.ok(gone.every(([what, , most]) => what === LET_GO && most === MOST));
   assert.equal(gone.map(([, events]) => events).join("").length + passing.text.length, 20_000 * EVENT.length);
+});
+
+test("what a burst takes is given back when it is over", () => {
+  const passing = new Passing("", KEPT, MOST, () => null);
+  const burst = Buffer.concat(Array(16 * 1024 / 64).fill(EVENT)).subarray(0, 16 * 1024);
+  const buffers = new Set<ArrayBufferLike>();
+  for (let count = 0; count < 1_000; count++) {
+    passing.feed(burst);
+    buffers.add(passing.text.buffer);
+    assert.ok(passing.text.buffer.byteLength <= MOST + burst.length);
+  }
+  assert.ok(buffers.size < 5, "while it lasts, it is not made anew each time");
+  for (let count = 0; count < 1_000; count++) passing.feed(EVENT);
+  assert.ok(passing.text.buffer.byteLength <= MOST + SMALL_READ_BYTES);
 });
 
 test("an event of a MiB in pieces of 200 bytes is not searched from its begin each time", () => {

@@ -12,15 +12,16 @@ from lib.gateway import sse
 from lib.gateway.models import NOTHING_EARLIER, Earlier
 
 # What comes last tells the usage and how the stream ends; where a provider tells more behind, it is far less than this.
-KEPT_BYTES = 16 * 1024
-MOST_BYTES = 3 * KEPT_BYTES  # so much may come until the text before that is let go, in one go
+KEPT_BYTES = 4 * 1024
+MOST_BYTES = 4 * KEPT_BYTES  # so much may come until the text before that is let go, in one go
 
 
 class StreamText:
     """What a relay has heard. `text` is the end of the text, set where the relay is asked for it: all of it where it is
     short; else whole events, and the one under way.
 
-    `condense` adds to what is known what some whole events tell. `held` is told how much a long one may come to hold.
+    `condense` adds to what is known what some whole events tell. `held` is told how much more than MOST_BYTES may be
+    kept where an event is long.
     """
 
     def __init__(self, condense: Callable[[Earlier, bytes], Earlier], held: Callable[[int], None]) -> None:
@@ -38,7 +39,7 @@ class StreamText:
             self.earlier = self._condense(self.earlier, events)
         else:
             self.earlier = replace(self.earlier, said=self.earlier.said + len(events))
-        self._held(most)
+        self._held(most - MOST_BYTES)
 
     def split(self, sent: int) -> tuple[bytes, bytes]:
         """Return what the client has of the event under way, of whose text so much was sent; and what it has not."""

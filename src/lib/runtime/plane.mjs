@@ -11,8 +11,10 @@ const LF = 10, CR = 13;
 const EVENT_END = /(?:\r\n|\n|\r(?!\n)){2}/g;
 const MOST_EVENT_BYTES = 1024 * 1024; // one event is held no further: what stands in a longer one goes on unread
 const OVERLAP = 64; // longer than what `begun` finds, which may be split between two reads
-const READ_BYTES = 16 * 1024;
-const SMALL_READ_BYTES = 4 * 1024; // until more comes at once: each open stream has such a buffer waiting
+const READ_BYTES = 16 * 1024; // of a stream of which much comes at once
+// Each stream that is open has a buffer waiting, so it is small where little comes. They can't share one: a read takes
+// its buffer away until it settles.
+export const SMALL_READ_BYTES = 2 * 1024;
 const LAST_BYTES_MS = 5_000;
 const latin1 = new TextDecoder("latin1"); // a character a byte; all that is looked for is ASCII
 
@@ -55,7 +57,7 @@ export class Passing {
 
   /** @param {Uint8Array} piece @returns {Uint8Array} what goes out now: `piece` itself, where nothing changes */
   feed(piece) {
-    if (this.#size > this.limit) this.#letGo();
+    if (this.#size > this.limit) this.#letGo(piece.length > SMALL_READ_BYTES);
     const before = this.#add(piece);
     const out = this.sifts ? this.#sifted(piece, before) : [piece], changed = out[0] !== piece;
     if (!changed || this.#size - this.#event > MOST_EVENT_BYTES) {
@@ -73,7 +75,8 @@ export class Passing {
     const before = this.#size;
     this.#size += piece.length;
     if (this.#size > this.#bytes.length) {
-      const larger = new Uint8Array(Math.max(this.#size, Math.min(2 * this.#bytes.length, this.limit + READ_BYTES)));
+      const wanted = Math.min(2 * this.#bytes.length, this.limit + SMALL_READ_BYTES);
+      const larger = new Uint8Array(Math.max(this.#size, wanted));
       larger.set(this.#bytes.subarray(0, before));
       this.#bytes = larger;
     }
@@ -118,15 +121,17 @@ export class Passing {
     }
   }
 
-  /** Keep only the last events. One without an end is cut: nobody will read it whole. */
-  #letGo() {
+  /** Keep only the last events. One without an end is cut: nobody will read it whole.
+   * @param {boolean} fast whether much comes at once: its larger buffer is kept then, and not made anew each time */
+  #letGo(fast) {
     let begin = Math.min(this.sent, boundary(this.text, 0, this.#size - this.kept));
     if (!begin && this.#size > MOST_EVENT_BYTES) begin = this.#size - this.kept;
     const events = this.#bytes.subarray(0, begin);
     // Where an event is that long, more of it has to come before it is looked at again.
     this.limit = Math.max(this.most, 2 * (this.#size - begin));
     this.tell(LET_GO, events, this.limit);
-    if (this.#bytes.length > this.limit + READ_BYTES) this.#bytes = this.#bytes.slice(begin, this.#size);
+    const most = this.limit + (fast ? READ_BYTES : SMALL_READ_BYTES);
+    if (this.#bytes.length > most) this.#bytes = this.#bytes.slice(begin, this.#size);
     else this.#bytes.copyWithin(0, begin, this.#size);
     this.#size -= begin;
     this.sent -= begin;
@@ -205,8 +210,10 @@ class Call {
       const look = guard !== null && (this.held || guard.test(latin1.decode(value)));
       const out = passing.feed(/** @type {Uint8Array} */ (look ? passing.tell(LOOK, value, 0) : value));
       if (out.length) await writer.write(out);
-      const isFull = value.length === value.buffer.byteLength && value.length < READ_BYTES;
-      buffer = isFull ? new Uint8Array(READ_BYTES) : new Uint8Array(value.buffer);
+      let size = value.buffer.byteLength;
+      if (value.length === size) size = Math.min(2 * size, READ_BYTES);
+      else if (value.length * 4 <= size) size = Math.max(size / 2, SMALL_READ_BYTES);
+      buffer = size === value.buffer.byteLength ? new Uint8Array(value.buffer) : new Uint8Array(size);
     }
   }
 

@@ -75,8 +75,9 @@ def test_an_answer_is_counted_while_it_is_read() -> None:
     assert seen == [STREAM_BYTES + 300_000]
 
 
-def test_a_long_stream_is_counted_for_what_is_kept_of_it() -> None:
-    """And no more, however long."""
-    caller, memory, _ = calling(FakeAnswer(headers=EVENTS, pieces=[STREAM] * 20), streamed=True)
+@pytest.mark.parametrize(("event", "more"), [(b"", 0), (b'data: {"x":"' + b"y" * 100_000, 200_000)])
+def test_a_long_stream_is_counted_for_what_is_kept_of_it(event: bytes, more: int) -> None:
+    """However long, it is what any stream may hold; but an event that is longer is held, and counted twice."""
+    caller, memory, _ = calling(FakeAnswer(headers=EVENTS, pieces=[STREAM] * 20 + [event] * 2), streamed=True)
     caller.call()
-    assert STREAM_BYTES < memory.held < 2 * len(STREAM)
+    assert memory.held == pytest.approx(STREAM_BYTES + more, abs=STREAM_BYTES if more else 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Iterable
 from typing import Any
@@ -10,8 +11,9 @@ from typing import Any
 import pytest
 
 from lib.gateway.formats.openai.chat_answer import condense
-from lib.gateway.stream_text import StreamText
+from lib.gateway.stream_text import MOST_BYTES, StreamText
 from lib.gateway.usage_sieve import UsageSieve
+from lib.http.memory import STREAM_BYTES
 from tests.unit.gateway.passing import Passing
 from tests.unit.strategies import cut
 from tools import node
@@ -123,3 +125,11 @@ def test_an_event_without_an_end(begin: bytes, sifted: bool) -> None:
     case = played(pieces, sifted=sifted, kept=16_384, most=49_152)
     assert "".join(case["outs"]) == text(stream.replace(TOLD, b"") if sifted else stream)
     assert differences([case]) == []
+
+
+def test_an_open_stream_is_counted_for_what_it_holds() -> None:
+    """A buffer that waits, and the end of its text with one read more; 16 KiB beside, which the benchmark measures."""
+    source = (ROOT / "src" / "lib" / "runtime" / "plane.mjs").read_text(encoding="utf-8")
+    reads = re.findall(r"^export const SMALL_READ_BYTES = (\d+) \* 1024;$", source, re.MULTILINE)
+    (read,) = (int(kib) * 1024 for kib in reads)
+    assert 16 * 1024 + read + MOST_BYTES + read == STREAM_BYTES

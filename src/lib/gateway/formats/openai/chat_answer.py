@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from zlib import crc32
 
 from lib.gateway import sse
 from lib.gateway.bounds import MOST_CHOICES
@@ -79,8 +80,9 @@ def condense(earlier: Earlier, text: bytes) -> Earlier:
     choices = dict(earlier.choices)
     # A place falls into an event the likelier the longer it is, so that each is weighed by its length.
     with_content = said = 0.0
+    shift = crc32(text) % len(text)  # events that take turns must not fall into step with the places
     for sample in range(_SAMPLES):
-        begin = sse.event_at(text, len(text) * sample // _SAMPLES + 1)
+        begin = sse.event_at(text, (len(text) * sample + shift) // _SAMPLES + 1)
         end = sse.first_boundary(text, begin)
         event = _choices(_object(sse.data(text[begin:end])))
         content = _delta_bytes(event)
