@@ -23,6 +23,8 @@ pytestmark = [pytest.mark.alone, pytest.mark.once]
 WITH_USAGE: dict[str, Any] = {"stream_options": {"include_usage": True}}
 PATHS = pytest.mark.parametrize("more", [WITH_USAGE, {}], ids=["native", "filtered"])
 SLOW_PIECES = 40
+EVENTS = b'data: {"choices":[{"delta":{"content":"word"}}]}\n\n' * 300
+MUCH = 64 * 1024 * 1024  # more than all buffers of the kernel on the way
 
 
 @PATHS
@@ -75,6 +77,31 @@ def test_a_slow_reader_gets_everything(headgate: Headgate, sim: SimulatedProvide
 
     assert content(body) == sim.text(chunks)
     assert payloads(body)[-1] == DONE
+
+
+@PATHS
+def test_a_client_that_does_not_read_stops_its_provider(
+    headgate: Headgate, upstream: ScriptedUpstream, more: dict[str, Any]
+) -> None:
+    """Nothing on the way takes what the client does not: the provider can't send all it has."""
+    stopped = threading.Event()
+    sent = 0
+
+    def script(call: Call) -> None:
+        nonlocal sent
+        call.send(stream_head())
+        call.connection.settimeout(2)
+        try:
+            while sent < MUCH:
+                sent += call.connection.send(EVENTS)
+        except TimeoutError:
+            stopped.set()
+
+    model = upstream.plays(script)
+    with Connection(headgate.base_url, receive_buffer=4096) as connection:
+        connection.post("/v1/chat/completions", headgate.key, chat_body(model, stream=True, **more))
+        assert connection.head().status == 200
+        assert stopped.wait(30), f"{sent} bytes were taken"
 
 
 def test_many_streams_at_once(headgate: Headgate, sim: SimulatedProvider) -> None:
