@@ -23,7 +23,7 @@ const OPENING = event(`${SHAPE},"choices":[{"index":0,"delta":{"role":"assistant
 const FINISH = event(`${SHAPE},"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}`);
 const DONE = event("[DONE]");
 const STAMP_DIGITS = 16;
-/** What is written ahead at most where there is no gap. */
+/** So many go in one piece where there is no gap. */
 const BURST = 64;
 
 const slots: Set<Stream>[][] = [];
@@ -38,10 +38,11 @@ function event(data: string): string {
   return chunk(`data: ${data}\n\n`);
 }
 
-/** An event with the time of its sending: microseconds of CLOCK_MONOTONIC, which all processes of a machine share. */
-function stamped(pad: string): string {
+/** Events with the time of their sending: microseconds of CLOCK_MONOTONIC, which all processes of a machine share. */
+function stamped(pad: string, count = 1): string {
   const stamp = String(process.hrtime.bigint() / 1000n).padStart(STAMP_DIGITS, "0");
-  return event(`${SHAPE},"choices":[{"index":0,"delta":{"content":"${stamp}${pad}"},"finish_reason":null}]}`);
+  const delta = `{"index":0,"delta":{"content":"${stamp}${pad}"},"finish_reason":null}`;
+  return chunk(`data: ${SHAPE},"choices":[${delta}]}\n\n`.repeat(count));
 }
 
 function end({ socket, usage }: Stream): void {
@@ -67,7 +68,7 @@ function pour(stream: Stream): void {
   while (stream.left > 0) {
     const count = Math.min(BURST, stream.left);
     stream.left -= count;
-    if (!socket.write(stamped(stream.pad).repeat(count))) {
+    if (!socket.write(stamped(stream.pad, count))) {
       socket.once("drain", () => pour(stream));
       return;
     }

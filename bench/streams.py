@@ -33,7 +33,8 @@ from tools.project import ROOT
 MIB = 2**20
 GAP_MS, OPEN_GAP_MS = 30, 100
 # So many events fill what is kept of a stream's end.
-FULL_EVENTS, FULL_TEXT = 40, 2_000
+FULL_EVENTS, FULL_TEXT = 80, 250
+BURST = 64  # of stream_source.ts
 STALLED_SECONDS, STALL_MOST_SECONDS = 0.7, 15.0
 LOOK_SECONDS = 0.05
 # JavaScript tells what it holds every second.
@@ -89,7 +90,7 @@ class Late:
 class Held:
     """What the isolate held with so many streams open, less the `refused`; and before, with none. In MiB.
 
-    `scripts` is JavaScript's heap, of which much is code.
+    `scripts` is JavaScript's heap, of which much is code; `objects` what is in use of Python's memory.
     """
 
     streams: int
@@ -98,6 +99,14 @@ class Held:
     wasm_before: float
     scripts: float
     scripts_before: float
+    objects: float
+    objects_before: float
+
+    @property
+    def stream_kib(self) -> float:
+        """What one of the streams holds, of JavaScript's heap and of Python's."""
+        more = self.scripts - self.scripts_before + self.objects - self.objects_before
+        return more * 1024 / max(1, self.taken)
 
     @property
     def taken(self) -> int:
@@ -273,8 +282,10 @@ def _add_entry(folder: Path) -> str:
     return "bench_streams_entry.py"
 
 
-def _wasm(ground: Ground) -> float:
-    return float(json.loads(ask(ground.stage.ports.headgate, "/__bench/memory"))["wasm_bytes"]) / MIB
+def _python(ground: Ground) -> tuple[float, float]:
+    """Return Python's memory, and what of it is in use, in MiB."""
+    told = json.loads(ask(ground.stage.ports.headgate, "/__bench/memory"))
+    return told["wasm_bytes"] / MIB, told["heap_bytes"] / MIB
 
 
 def _held(ground: Ground, scripts: list[int]) -> Held:
@@ -288,26 +299,26 @@ def _held(ground: Ground, scripts: list[int]) -> Held:
     clock = Clock(FULL_EVENTS, OPEN_GAP_MS, FULL_TEXT, round(hold * 1000))
     told: dict[str, float] = {}
 
-    def look() -> tuple[float, float]:
+    def look() -> tuple[float, float, float]:
         heard, until = len(scripts), time.monotonic() + LOOKS_SECONDS
         while time.monotonic() < until:
             ask(ground.stage.ports.headgate, "/__bench/collect")
             time.sleep(COLLECT_SECONDS)
-        return _wasm(ground), median(scripts[heard:] or [math.nan]) / MIB
+        return *_python(ground), median(scripts[heard:] or [math.nan]) / MIB
 
     def load() -> None:
         told.update(ground.run(ground.stage.headgate, streams, clock, apart_ms, usage=False))
 
-    wasm_before, before = look()
+    wasm_before, objects_before, scripts_before = look()
     with _beside(load):
         time.sleep(filling)
-        wasm, held = look()
-    return Held(streams, int(told["refused"]), wasm, wasm_before, held, before)
+        wasm, objects, held = look()
+    return Held(streams, int(told["refused"]), wasm, wasm_before, held, scripts_before, objects, objects_before)
 
 
 def _long(ground: Ground, name: str, *, usage: bool) -> Long:
     effort, workerd = ground.effort, ground.stage.workerd
-    before, wasm_before, started = workerd.resident_mib(), _wasm(ground), time.monotonic()
+    before, wasm_before, started = workerd.resident_mib(), _python(ground)[0], time.monotonic()
     told: dict[str, float] = {}
 
     def load() -> None:
@@ -320,7 +331,9 @@ def _long(ground: Ground, name: str, *, usage: bool) -> Long:
             time.sleep(LOOK_SECONDS)
     seconds = time.monotonic() - started
     counts = (int(told["refused"]), int(told["failed"] + told["lost"]))
-    return Long(name, effort.long, effort.long_events, *counts, seconds, most - before, _wasm(ground) - wasm_before)
+    return Long(
+        name, effort.long, effort.long_events, *counts, seconds, most - before, _python(ground)[0] - wasm_before
+    )
 
 
 @contextmanager

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
 
 from bench.speed_table import table
-from bench.streams import FULL_EVENTS, FULL_TEXT, GAP_MS, OPEN_GAP_MS, Effort, Late, Long, Slow, Streams
+from bench.streams import BURST, FULL_EVENTS, FULL_TEXT, GAP_MS, OPEN_GAP_MS, Effort, Late, Long, Slow, Streams
 
 KIB = 1024
 TEXT = """\
@@ -17,7 +18,8 @@ Through one isolate. Each event says when the provider sent it, and the client c
 
 {late_streams} streams with an event every {gap} ms, {rate:,} events a second, opened one after another; compared are
 the events that were sent while all were open. `load` is processor time as a share of one core: of workerd, and of the
-provider and the clients, which share the machine. Direct is what these two make late by themselves.
+provider and the clients, which share the machine. Direct is what these two make late by themselves, and pass-through
+what workerd does: where the three loads together are near to {cores} cores, the machine is what is late.
 
 {late}
 
@@ -29,7 +31,7 @@ is kept of its end is full, and stays open; V8 is made to collect its garbage.
 
 {held}
 
-Long streams, as fast as they go: what they added at most to the process.
+Long streams, as fast as they go, {burst} events in each piece: what they added at most to the process.
 
 {long}
 
@@ -46,20 +48,22 @@ _LATE = ("way", "refused", "failed", "lost", "p50 ms", "p99 ms", "most ms", "loa
 def streams_section(found: Streams, effort: Effort) -> str:
     """Return the section of the page."""
     held = found.held
-    a_stream = (held.scripts - held.scripts_before) * KIB / max(1, held.taken)
     rows = [
         ["WebAssembly.Memory, MiB", f"{held.wasm_before:.1f}", f"{held.wasm:.1f}"],
         ["JavaScript's heap, MiB", f"{held.scripts_before:.1f}", f"{held.scripts:.1f}"],
-        ["… of it for each stream, KiB", "", f"{a_stream:.1f}"],
+        ["of Python's memory in use, MiB", f"{held.objects_before:.1f}", f"{held.objects:.1f}"],
+        ["of both for each stream, KiB", "", f"{held.stream_kib:.1f}"],
         ["Python's memory, and what the streams add to JavaScript's, MiB", "", f"{held.whole:.1f}"],
     ]
     return TEXT.format(
         late_streams=effort.late,
         gap=GAP_MS,
         rate=round(effort.late * 1000 / GAP_MS),
+        cores=os.cpu_count(),
         late=table(_LATE, [_late(each) for each in found.late]),
         open_streams=f"{held.streams:,}",
         open_gap=OPEN_GAP_MS,
+        burst=BURST,
         sent=FULL_EVENTS * FULL_TEXT / KIB,
         refused=held.refused,
         held=table(("", "with none", "while open"), rows),
