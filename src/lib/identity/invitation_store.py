@@ -61,17 +61,15 @@ def may_insert(row: InvitationRow, instead_of: str) -> Statement:
 
 def insert(row: InvitationRow, instead_of: str) -> list[Statement]:
     """Return the statements that make an invitation, in the place of the one to the same address that is still open."""
+    only_if = may_insert(row, instead_of)
     made = (
         "INSERT INTO invitations (id, org_id, email, role, custom_role_id, invited_by_user_id, secret_hash, expires_at,"
-        " created_at, updated_at, mailed, invited_by_key_id) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, ?12, ?13"
-        " WHERE (SELECT count(*) FROM invitations WHERE org_id = ?2 AND email <> ?3"
-        " AND accepted_at IS NULL AND revoked_at IS NULL AND expires_at > ?9) < ?10"
-        " AND NOT EXISTS (SELECT 1 FROM invitations WHERE org_id = ?2 AND email = ?3 AND id <> ?11"
-        " AND accepted_at IS NULL AND revoked_at IS NULL AND expires_at > ?9)"
+        " created_at, updated_at, mailed, invited_by_key_id) SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?"
+        f" WHERE EXISTS ({only_if.sql})"
     )
     values = (
         row.id, row.org_id, row.email, row.role, row.custom_role_id, row.invited_by_user_id, row.secret_hash,
-        row.expires_at, row.created_at, MOST_OPEN, instead_of, row.mailed, row.invited_by_key_id,
+        row.expires_at, row.created_at, row.updated_at, row.mailed, row.invited_by_key_id, *only_if.values,
     )  # fmt: skip
     replaced = (
         "UPDATE invitations SET revoked_at = ?1, updated_at = ?1 WHERE org_id = ?2 AND email = ?3 AND id <> ?4"
