@@ -160,10 +160,8 @@ async def delete_org_model(services: Services, request: Validated[None, NoQuery]
     etag.check_match(request.headers, row.version)
     expected = row.version if request.headers.get("if-match") else None
     event = _event("model.deleted", principal, row.id, differences(row.route(), None))
-    there, gone = (
-        found("models", principal.org_id, row.id, expected),
-        model_store.delete(principal.org_id, row.id, expected),
-    )
+    there = found("models", principal.org_id, row.id, expected)
+    gone = model_store.delete(principal.org_id, row.id, expected)
     if not await services.work(principal.actor).commit(event, gone, only_if=there):
         raise PreconditionFailed()
     return render.no_content()

@@ -122,10 +122,8 @@ async def revoke(services: Services, principal: Principal, row: InvitationRow) -
     await _require_as_much(services, principal, row)
     work = services.work(principal.actor)
     only_if = invitation_store.is_open(row.org_id, row.id, work.now)
-    event, gone = (
-        _event("invitation.revoked", row, _offered(row, None)),
-        invitation_store.revoke(row.org_id, row.id, work.now),
-    )
+    event = _event("invitation.revoked", row, _offered(row, None))
+    gone = invitation_store.revoke(row.org_id, row.id, work.now)
     await work.commit(event, gone, only_if=only_if)
 
 

@@ -60,10 +60,8 @@ async def create(
         bounds=bounds,
         lineage=lineage.of_made(await making_key(services, principal)),
     )
-    event, there = (
-        _event("key.created", principal, key.id, differences(None, key)),
-        found("api_keys", key.org_id, key.id),
-    )
+    event = _event("key.created", principal, key.id, differences(None, key))
+    there = found("api_keys", key.org_id, key.id)
     if not await work.commit(event, key_store.insert(key, work.now), if_made=there):
         raise Conflict("Your key was revoked meanwhile.", code="key_revoked")
     return await get(services, principal, key.id), secret

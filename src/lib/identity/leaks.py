@@ -39,8 +39,6 @@ async def report(services: Services, text: str, context: Context) -> None:
     org_id, key_id = principal.org_id, principal.key_id
     row = await key_store.get_key(services.database, org_id, key_id)
     if row is not None:
-        event, active = (
-            Event("key.leak_reported", Org(org_id), f"key:{key_id}"),
-            found("api_keys", org_id, key_id, active=True),
-        )
+        event = Event("key.leak_reported", Org(org_id), f"key:{key_id}")
+        active = found("api_keys", org_id, key_id, active=True)
         await services.work("nobody").commit(event, *key_store.leak_statements(row, org_id, now), only_if=active)

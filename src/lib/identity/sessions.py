@@ -113,10 +113,8 @@ async def begin(services: Services, user: UserRow, org_id: str, context: Context
     )
     if old is not None:
         await _forget(services, old, now)
-    event, still = (
-        Event("session.begun", Person(user_id), details={"session": row.id}),
-        account_store.in_epoch(user_id, user.epoch),
-    )
+    event = Event("session.begun", Person(user_id), details={"session": row.id})
+    still = account_store.in_epoch(user_id, user.epoch)
     if not await work.commit(event, session_store.insert(row, user.epoch), only_if=still):
         raise Unauthorized(WRONG, code="invalid_session")
     return _new(services, _shown(row), cookie)

@@ -24,10 +24,8 @@ async def set_org(services: Services, org_id: str, *, suspended: bool) -> Operat
     row, work = await get_org(services, org_id), services.work(ACTOR)
     at = work.now if suspended else None
     name, details = "org.suspended" if suspended else "org.reinstated", _details(row.suspended_at, at)
-    keys, only_if = (
-        suspension_store.set_keys_of_org(org_id, at),
-        suspension_store.org_is(org_id, suspended=not suspended),
-    )
+    keys = suspension_store.set_keys_of_org(org_id, at)
+    only_if = suspension_store.org_is(org_id, suspended=not suspended)
     event = Event(name, Org(org_id), f"org:{org_id}", details)
     await work.commit(event, suspension_store.set_org(org_id, at, work.now), keys, only_if=only_if)
     if suspended:  # a key that a call was making meanwhile: the calls from now on are refused
@@ -42,10 +40,8 @@ async def set_person(services: Services, user_id: str, *, suspended: bool) -> Op
     """
     row, work = await get_person(services, user_id), services.work(ACTOR)
     at = work.now if suspended else None
-    name, only_if = (
-        "user.suspended" if suspended else "user.reinstated",
-        suspension_store.person_is(user_id, suspended=not suspended),
-    )
+    name = "user.suspended" if suspended else "user.reinstated"
+    only_if = suspension_store.person_is(user_id, suspended=not suspended)
     event = Event(name, Person(user_id), details=_details(row.suspended_at, at))
     # The gates are told below, each when the keys there say it too.
     await work.write(event, suspension_store.set_person(user_id, at, work.now), only_if=only_if)
