@@ -12,10 +12,11 @@ password   nobody is asked for; one password is verified, at the deployment's co
 from __future__ import annotations
 
 from lib.gateway.account import Account
+from lib.gateway.formats.openai.dialect import OPENAI
 from lib.http import render
 from lib.http.request import Validated
 from lib.http.response import Response
-from lib.http.route import Dialect, Freshness, NoQuery, Route
+from lib.http.route import Freshness, NoQuery, Route
 from lib.identity.models import Scope
 from lib.services import Services
 from routes import ROUTES
@@ -54,7 +55,7 @@ for name, handler, permission, freshness in (
             summary="Answer always the same",
             responses={200: Live},
             permission=permission,
-            dialect=Dialect.OPENAI,
+            dialect=OPENAI,
             freshness=freshness,
         )
     )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from lib.gateway.formats.openai.dialect import OPENAI
 from lib.http.errors import HeadgateError
 from lib.http.openapi import document
-from lib.http.route import Dialect
 from lib.http.router import Router
 from routes import ROUTES
 
@@ -29,7 +29,7 @@ class Seen:
             route, _ = ROUTER.match(method, path)
         except HeadgateError:
             return
-        if route.dialect is Dialect.OPENAI and 200 < status < 300:
+        if route.dialect is OPENAI and 200 < status < 300:
             return
         declared_as = (route.method.lower(), route.path.replace(":path}", "}"))
         self._statuses.setdefault(declared_as, set()).add(status)

@@ -56,7 +56,7 @@ from routes import ROUTES
 ROUTER = Router(ROUTES)
 _DOCUMENT = document(ROUTES)
 _OPENAPI = json_body.dump(_DOCUMENT)
-_DOCS_PAGE = docs_page(_DOCUMENT)
+_DOCS_PAGE = docs_page(_DOCUMENT, ROUTER.exposed)
 # The bindings that wrangler.toml may leave out, and what is then missing: docs/deployment.md tells what follows.
 _OPTIONAL = {"ARCHIVE": "archive", "CACHE": "cache", "LEDGER_QUEUE": "queue"}
 # The gate that `/readyz` tries. It has the form of an organisation's id, and is no one's.

@@ -9,10 +9,11 @@ from pydantic import BaseModel
 
 from lib.gateway import model_store
 from lib.gateway.catalogue import find, names_of
+from lib.gateway.formats.openai.dialect import OPENAI
 from lib.http import render
 from lib.http.request import Validated
 from lib.http.response import Response
-from lib.http.route import Dialect, NoQuery, Route
+from lib.http.route import NoQuery, Route
 from lib.identity.models import Principal, Scope
 from lib.services import Services
 
@@ -66,7 +67,7 @@ ROUTES = [
         summary="List models",
         responses={200: ModelList},
         permission=Scope.MODELS_READ,
-        dialect=Dialect.OPENAI,
+        dialect=OPENAI,
     ),
     Route(
         method="GET",
@@ -75,6 +76,6 @@ ROUTES = [
         summary="Describe a model",
         responses={200: Model},
         permission=Scope.MODELS_READ,
-        dialect=Dialect.OPENAI,
+        dialect=OPENAI,
     ),
 ]

@@ -5,9 +5,10 @@ from __future__ import annotations
 from lib.gateway.account import Account
 from lib.gateway.call import call_model
 from lib.gateway.formats.openai.chat import CHAT, ChatRequest
+from lib.gateway.formats.openai.dialect import OPENAI
 from lib.http.request import Validated
 from lib.http.response import Response
-from lib.http.route import MIB, Dialect, Freshness, NoQuery, Route
+from lib.http.route import MIB, Freshness, NoQuery, Route
 from lib.identity.models import Scope
 from lib.services import Services
 from routes.schemas import PassedThrough
@@ -30,7 +31,7 @@ ROUTES = [
         " header `x-headgate-stream-cost: true` one event `headgate.cost` follows that.",
         responses={200: PassedThrough},
         permission=Scope.CHAT_WRITE,
-        dialect=Dialect.OPENAI,
+        dialect=OPENAI,
         freshness=Freshness.GATE,
         body=ChatRequest,
         max_body_bytes=8 * MIB,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from lib.gateway.account import Account
 from lib.gateway.call import call_model
+from lib.gateway.formats.openai.dialect import OPENAI
 from lib.gateway.formats.openai.embeddings import EMBEDDINGS, EmbeddingsRequest
 from lib.http.request import Validated
 from lib.http.response import Response
-from lib.http.route import MIB, Dialect, Freshness, NoQuery, Route
+from lib.http.route import MIB, Freshness, NoQuery, Route
 from lib.identity.models import Scope
 from lib.services import Services
 from routes.schemas import PassedThrough
@@ -29,7 +30,7 @@ ROUTES = [
         description="OpenAI's API.",
         responses={200: PassedThrough},
         permission=Scope.EMBEDDINGS_WRITE,
-        dialect=Dialect.OPENAI,
+        dialect=OPENAI,
         freshness=Freshness.GATE,
         body=EmbeddingsRequest,
         max_body_bytes=8 * MIB,

@@ -6,11 +6,11 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from lib.admission.rules import MOST_END_USER
 from lib.gateway import model_store
 from lib.gateway.asking import ask_of, path_of
 from lib.gateway.bounds import MOST_CHOICES, Bound
 from lib.gateway.catalogue import find
-from lib.gateway.formats.openai.user import MOST_CHARACTERS
 from lib.http import render
 from lib.http.request import Validated
 from lib.http.response import Response
@@ -34,7 +34,7 @@ class ExplainCall(BaseModel):
     max_output_tokens: Annotated[int, Field(ge=1, le=100_000_000, strict=True)] | None = None
     choices: Annotated[int, Field(ge=1, le=MOST_CHOICES, strict=True)] = 1
     key_id: Annotated[str, Field(max_length=36)] | None = None
-    end_user: Annotated[str, StringConstraints(min_length=1, max_length=MOST_CHARACTERS)] | None = None
+    end_user: Annotated[str, StringConstraints(min_length=1, max_length=MOST_END_USER)] | None = None
 
 
 class Explanation(BaseModel):

@@ -7,8 +7,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from lib.admission.rule_store import MOST_MINTED
-from lib.admission.rules import MOST_AMOUNT
-from lib.gateway.formats.openai.user import MOST_CHARACTERS
+from lib.admission.rules import MOST_AMOUNT, MOST_END_USER
 from lib.http import render
 from lib.http.request import Validated
 from lib.http.response import Response
@@ -23,7 +22,7 @@ from routes.key_schemas import IpRanges, KeyWithSecret, Models, Origins, key_mad
 from routes.money import Usd, one_of
 from routes.schemas import Name, One
 
-_EndUser = Annotated[str, StringConstraints(min_length=1, max_length=MOST_CHARACTERS, pattern=PRINTABLE)]
+_EndUser = Annotated[str, StringConstraints(min_length=1, max_length=MOST_END_USER, pattern=PRINTABLE)]
 
 
 class MintKey(BaseModel):

@@ -103,10 +103,12 @@ INWARD = {
     "lib.names": (),
     "lib.gateway.redaction": ("lib.http.json_body", "lib.http.errors"),
     "lib.gateway.answer_headers": (),
+    "lib.http.dialect": ("lib.http.errors",),
     "lib.gateway.formats": (
         "lib.gateway.formats", "lib.gateway.models", "lib.gateway.sse", "lib.http.json_body", "lib.http.errors",
         "lib.gateway.bounds", "lib.gateway.bounds_schemas", "lib.gateway.sse_ending", "lib.gateway.upstream",
         "lib.gateway.usage_sieve", "lib.text", "lib.admission.rules",
+        "lib.http.dialect",
     ),
     "lib.gateway.providers": (
         "lib.gateway.providers", "lib.gateway.models", "lib.gateway.price_table", "lib.config", "lib.gateway.hiding",
@@ -268,6 +270,35 @@ def test_files_stay_readable() -> None:
 def test_a_vendor_is_a_row() -> None:
     """And what such rows are made of is under 100 lines a module."""
     assert not {m.name: m.lines for m in MODULES if m.within("lib.gateway.providers") and m.lines >= 100}
+
+
+# Who may name one vendor: its format, providers and their prices, and the routes of its API. The sieve is its format's;
+# an example names a model.
+NAMES_A_VENDOR = (
+    *("lib.gateway.formats.openai", "lib.gateway.providers", "lib.gateway.price_data", "lib.gateway.usage_sieve"),
+    *("routes.chat", "routes.embeddings", "routes.ai_models", "lib.http.examples", "lib.http.openapi"),
+)
+
+
+def test_only_a_format_a_provider_and_their_routes_name_a_vendor() -> None:
+    """Names and values; what a comment gives as a source is none. So another format is a package, and no branch."""
+    found = {m.name: {name for name in _words(m.tree) if "openai" in name.lower()} for m in MODULES}
+    assert not every({name: words for name, words in found.items() if not _inside_any(name, NAMES_A_VENDOR)})
+
+
+def _inside_any(name: str, packages: tuple[str, ...]) -> bool:
+    return any(inside(name, package) for package in packages)
+
+
+def _words(tree: ast.Module) -> set[str]:
+    """Return all names and texts of a module but its docstrings."""
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    docstrings = {ast.get_docstring(node, clean=False) for node in ast.walk(tree) if isinstance(node, documented)}
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        for _, value in ast.iter_fields(node):
+            found.update({value} if isinstance(value, str) else ())
+    return found - {text for text in docstrings if text is not None}
 
 
 def test_every_module_with_code_says_what_it_is() -> None:

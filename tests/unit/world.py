@@ -56,7 +56,7 @@ CONFIG = Config(
     ledger_retention_days=90,
 )
 # Made once: a world of a test's own is to be cheap.
-OPENAPI, DOCS_PAGE = json_body.dump(DOCUMENT), docs_page(DOCUMENT)
+OPENAPI, DOCS_PAGE = json_body.dump(DOCUMENT), docs_page(DOCUMENT, ROUTER.exposed)
 PROVIDERS = {
     "OPENAI_BASE_URL": "https://openai.invalid/v1",
     "OPENAI_API_KEY": "sk-openai-secret",

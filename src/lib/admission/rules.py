@@ -20,6 +20,7 @@ from typing import Any
 Path = Mapping[str, str]  # the name of a level → who stands there
 EACH = "*"
 LEASED = "leased"  # of an organisation whose regions may decide: see docs/scaling.md
+MOST_END_USER = 128  # characters of an end user's name, as the ledger has it
 NAMELESS = ""  # stands in the place of an end user that is no text
 _SEVERAL = ("makers", "member_of")  # ids with a space between them
 # What a rule counts on, by its reach: on all who stand on these levels. One key's rule counts what was made with it. Of

@@ -16,8 +16,8 @@ from lib.http.errors import BadRequest, TooManyRequests
 
 Place = tuple[str, str, str | None]  # a rule's reach, who stands there, and the model where it is only about that
 
-# The units of which OpenAI's headers speak.
-_OPENAI_UNITS = ("requests", "tokens")
+# The units of which `x-ratelimit-…` speak.
+_COMMON_UNITS = ("requests", "tokens")
 _REFUSED = 8  # so long is a refusal; one of the version before is shorter, and so is an answer that lets in
 _NO_ANSWER: Sequence[Any] = ("", "", 0, None, ({}, None))
 
@@ -98,7 +98,7 @@ def _headers(rates: Mapping[str, Sequence[int]], budget_left: int | None) -> dic
         window = f";w={-(-window_ms // 1000)}" if window_ms else ""
         policies.append(f'"{unit}";q={most}{window}')
         standings.append(f'"{unit}";r={left};t={seconds}')
-        if unit in _OPENAI_UNITS:
+        if unit in _COMMON_UNITS:
             headers[f"x-ratelimit-limit-{unit}"] = str(most)
             headers[f"x-ratelimit-remaining-{unit}"] = str(left)
             headers[f"x-ratelimit-reset-{unit}"] = f"{seconds}s"

@@ -5,15 +5,12 @@ ours (`lib.gateway.admitting`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 
 _KEPT = frozenset(
     {
         "cache-control",
         "content-type",
-        "openai-model",
-        "openai-processing-ms",
-        "openai-version",
         "retry-after",
         "retry-after-ms",
         "x-request-id",
@@ -22,9 +19,9 @@ _KEPT = frozenset(
 )
 
 
-def kept(headers: Mapping[str, str]) -> dict[str, str]:
-    """Return the headers to hand on, of a provider's answer."""
-    return {name: value for name, value in headers.items() if name in _KEPT}
+def kept(headers: Mapping[str, str], own: Set[str]) -> dict[str, str]:
+    """Return the headers to hand on, of a provider's answer. `own` are those of its API (`Dialect.kept`)."""
+    return {name: value for name, value in headers.items() if name in _KEPT or name in own}
 
 
 def untransformed(headers: Mapping[str, str]) -> dict[str, str]:

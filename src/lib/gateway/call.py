@@ -164,7 +164,7 @@ def _spoken(wire: str, name: str, target: Target) -> tuple[str, Target]:
 
 async def _respond(exchange: _Exchange, answer: UpstreamAnswer) -> Response:
     exchange.share.keep(STREAM_BYTES)
-    headers = answer_headers.kept(answer.headers)
+    headers = answer_headers.kept(answer.headers, exchange.wire.dialect.kept)
     if not 200 <= answer.status < 600:  # no status of HTTP's: what it means is anybody's guess
         await answer.discard()
         raise UpstreamUnreachable

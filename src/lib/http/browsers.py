@@ -18,25 +18,25 @@ from lib.identity.models import Principal
 
 def preflight(raw: RawRequest, router: Router) -> Response:
     """Answer a browser that asks whether a page may call the AI API."""
-    return Response(204, {**anybody(raw.headers), **cors.may_send(raw, router)})
+    return Response(204, {**anybody(raw.headers, router.exposed), **cors.may_send(raw, router)})
 
 
-def anybody(sent: Headers) -> dict[str, str]:
+def anybody(sent: Headers, exposed: str) -> dict[str, str]:
     """Return what lets the page that asks read an answer which is the same for everybody."""
-    return _readable(origin) if (origin := sent.get("origin")) else {}
+    return _readable(origin, exposed) if (origin := sent.get("origin")) else {}
 
 
-def headers(principal: Principal, sent: Headers) -> dict[str, str]:
+def headers(principal: Principal, sent: Headers, exposed: str) -> dict[str, str]:
     """Return what lets a page read the answer, where the key names its origin."""
     if principal.origins is None:
         return {}
     origin = allowed_origin(principal, sent.get("origin"))
-    return _readable(origin) if origin else {"vary": "origin"}
+    return _readable(origin, exposed) if origin else {"vary": "origin"}
 
 
-def _readable(origin: str) -> dict[str, str]:
+def _readable(origin: str, exposed: str) -> dict[str, str]:
     return {
         "vary": "origin",
         "access-control-allow-origin": origin,
-        "access-control-expose-headers": cors.EXPOSED,
+        "access-control-expose-headers": exposed,
     }

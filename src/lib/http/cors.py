@@ -12,13 +12,6 @@ from lib.http.router import Router
 
 MOST_HEADERS_CHARACTERS = 2_000
 PREFLIGHT_SECONDS = 600
-# What a page may read of an answer, beside what it always may: what SDKs look at, and what we tell.
-EXPOSED = (
-    "etag, location, openai-model, openai-processing-ms, openai-version, ratelimit, ratelimit-policy, retry-after,"
-    " retry-after-ms, x-headgate-bookmark, x-headgate-budget-remaining, x-headgate-cost, x-headgate-request-id,"
-    " x-ratelimit-limit-requests, x-ratelimit-limit-tokens, x-ratelimit-remaining-requests,"
-    " x-ratelimit-remaining-tokens, x-ratelimit-reset-requests, x-ratelimit-reset-tokens, x-request-id, x-should-retry"
-)
 _HEADER_NAMES = re.compile(r"[A-Za-z0-9_-]+( ?, ?[A-Za-z0-9_-]+)*")
 _METHOD = re.compile(r"[A-Z]{1,20}")
 
@@ -60,7 +53,7 @@ def _methods(raw: RawRequest, router: Router) -> list[str]:
     return sorted({*own, asked} if _METHOD.fullmatch(asked) else own)
 
 
-def headers(origin: str | None, allowed: Set[str]) -> dict[str, str]:
+def headers(origin: str | None, allowed: Set[str], exposed: str) -> dict[str, str]:
     """Return what tells a browser that a page may read the answer. Never `*`: answers depend on who asks."""
     vary = {"vary": "origin"} if allowed else {}
     if origin is None or origin not in allowed:
@@ -69,5 +62,5 @@ def headers(origin: str | None, allowed: Set[str]) -> dict[str, str]:
         **vary,
         "access-control-allow-origin": origin,
         "access-control-allow-credentials": "true",
-        "access-control-expose-headers": EXPOSED,
+        "access-control-expose-headers": exposed,
     }

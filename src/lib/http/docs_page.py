@@ -12,7 +12,6 @@ from html import escape
 from itertools import groupby
 from typing import Any
 
-from lib.http import cors
 from lib.http.docs_script import SCRIPT
 from lib.http.page_policy import own_script_only
 from lib.identity.models import SELF
@@ -44,8 +43,6 @@ form pre { max-height: 30rem; overflow: auto; white-space: pre-wrap; }
 form output { display: block; white-space: pre-line; margin-top: .5rem; }
 """
 CONTENT_SECURITY_POLICY = own_script_only(SCRIPT, _STYLE)
-# What is shown of an answer beside its status: what SDKs look at, and what tells what came and whether it is new.
-_SHOWN_HEADERS = f"content-type, idempotency-replayed, {cors.EXPOSED}"
 _TOOLS = (
     '<div id="tools" hidden>'
     '<div><label for="find">Search (press /)</label><input id="find" type="search" autocomplete="off"'
@@ -57,8 +54,8 @@ _TOOLS = (
 )
 
 
-def docs_page(document: dict[str, Any]) -> bytes:
-    """Return the page as HTML."""
+def docs_page(document: dict[str, Any], headers: str) -> bytes:
+    """Return the page as HTML. Of an answer it shows `headers` (with commas) and what tells whether it is new."""
     operations = [
         (_group(path, operation["tags"][0]), _operation(method, path, operation))
         for path, methods in document["paths"].items()
@@ -83,7 +80,7 @@ def docs_page(document: dict[str, Any]) -> bytes:
         f"<style>{_STYLE}</style></head><body><h1>{escape(info['title'])} API</h1><p>{escape(info['summary'])}</p>"
         "<p>Send your API key as <code>Authorization: Bearer hg_…</code>. The same as data: "
         f'<a href="/openapi.json">openapi.json</a>.</p><nav>{index}</nav>'
-        f'<main data-headers="{escape(_SHOWN_HEADERS)}">{_TOOLS}{sections}'
+        f'<main data-headers="{escape(f"content-type, idempotency-replayed, {headers}")}">{_TOOLS}{sections}'
         f"<section><h2>Schemas</h2>{schemas}</section></main><script>{SCRIPT}</script></body></html>"
     ).encode()
 

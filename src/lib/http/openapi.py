@@ -9,11 +9,11 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from lib.http import render
 from lib.http.cookies import SESSION_COOKIE
+from lib.http.dialect import Dialect
 from lib.http.errors import HeadgateError
 from lib.http.examples import with_examples
-from lib.http.route import Dialect, NoQuery, Route
+from lib.http.route import NoQuery, Route
 from lib.http.validate import FORM
 from lib.identity.models import SELF
 
@@ -54,47 +54,10 @@ _STATUS_TEXTS = {
 }
 
 
-class OpenAIError(BaseModel):
-    """An error of the AI API, as OpenAI's clients expect it. `details` are ours, where there are any."""
-
-    message: str
-    type: str
-    param: str | None
-    code: str | None
-    details: list[dict[str, Any]] = []
-
-
-class OpenAIErrorBody(BaseModel):
-    """The body of an error of the AI API."""
-
-    error: OpenAIError
-
-
-class ErrorDetail(BaseModel):
-    """One field that is wrong."""
-
-    field: str
-    message: str
-
-
-class HeadgateErrorInfo(BaseModel):
-    """An error of the management API. `code` is for programs, `message` for people."""
-
-    code: str
-    message: str
-    details: list[ErrorDetail]
-    request_id: str
-
-
-class HeadgateErrorBody(BaseModel):
-    """The body of an error of the management API."""
-
-    error: HeadgateErrorInfo
-
-
 def document(routes: Sequence[Route]) -> Document:
     """Return the document of `routes`."""
-    references, definitions = _schemas(routes)
+    dialects = list(dict.fromkeys(route.dialect for route in routes))
+    references, definitions = _schemas(routes, dialects)
     paths: dict[str, Document] = {}
     for route in routes:
         path = route.path.replace(":path}", "}")
@@ -119,31 +82,30 @@ def document(routes: Sequence[Route]) -> Document:
             },
         },
     }
-    with_examples(made, _error_examples())
+    with_examples(made, _error_examples(dialects))
     return made
 
 
-def _error_examples() -> dict[str, Document]:
-    """Return an error of each status, in both shapes."""
-    codes = {error.status: error.code for error in HeadgateError.__subclasses__()}
-    request_id = "01900000-0000-7000-8000-000000000001"
+def _error_examples(dialects: Iterable[Dialect]) -> dict[str, Document]:
+    """Return an error of each status, in each shape."""
+    kinds = {error.status: error for error in HeadgateError.__subclasses__()}
     found: dict[str, Document] = {}
     for status, message in _ERRORS.items():
-        told = {"message": message, "code": codes[status]}
-        kind = render.openai_type(status)
-        found[f"OpenAIErrorBody{status}"] = {"error": {**told, "type": kind, "param": None}}
-        found[f"HeadgateErrorBody{status}"] = {"error": {**told, "details": [], "request_id": request_id}}
+        failure = kinds[status].__new__(kinds[status])
+        HeadgateError.__init__(failure, message)
+        for dialect in dialects:
+            example = dialect.error(failure, "01900000-0000-7000-8000-000000000001")
+            found[f"{dialect.error_body.__name__}{status}"] = dict(example)
     return found
 
 
-def _schemas(routes: Sequence[Route]) -> tuple[References, Document]:
+def _schemas(routes: Sequence[Route], dialects: Iterable[Dialect]) -> tuple[References, Document]:
     requests = {route.body for route in routes if route.body}
     answers = {model for route in routes for model in route.responses.values() if model}
     wanted: list[tuple[type[BaseModel], Any]] = [
         *((model, "validation") for model in sorted(requests, key=lambda model: model.__name__)),
         *((model, "serialization") for model in sorted(answers, key=lambda model: model.__name__)),
-        (OpenAIErrorBody, "serialization"),
-        (HeadgateErrorBody, "serialization"),
+        *((dialect.error_body, "serialization") for dialect in dialects),
     ]
     references, definitions = models_json_schema(wanted, ref_template=_REF)
     named: References = {(model, str(mode)): reference for (model, mode), reference in references.items()}
@@ -176,8 +138,8 @@ def _operation(route: Route, references: References) -> Document:
 
 
 def _tag(route: Route) -> str:
-    if route.dialect is Dialect.OPENAI:
-        return "AI"
+    if route.dialect.tag:
+        return route.dialect.tag
     return "Operator" if route.operator else "Management" if route.permission else "Service"
 
 
@@ -190,8 +152,7 @@ def _response(route: Route, status: int, references: References) -> Document:
 
 
 def _error_responses(route: Route, references: References) -> Document:
-    model = OpenAIErrorBody if route.dialect is Dialect.OPENAI else HeadgateErrorBody
-    schema = references[(model, "serialization")]
+    schema = references[(route.dialect.error_body, "serialization")]
     statuses = set(_possible_errors(route)) - set(route.responses)
     return {
         str(status): {"description": _ERRORS[status], "content": {"application/json": {"schema": schema}}}

@@ -16,12 +16,13 @@ from lib.failures import Failure
 from lib.gateway.account import Account, StaleAccount
 from lib.gateway.accounts import Accounts
 from lib.http import browsers, cors, idempotency, render
+from lib.http.dialect import HEADGATE, Dialect
 from lib.http.errors import BadRequest, Forbidden, HeadgateError, InternalError, Unavailable
 from lib.http.memory import STRANGERS
 from lib.http.own_machine import require_own_machine
 from lib.http.request import RawRequest, Validated
 from lib.http.response import Finish, LogFacts, Response
-from lib.http.route import Dialect, Route
+from lib.http.route import Route
 from lib.http.router import Router
 from lib.http.validate import check_uri, validate
 from lib.identity import credentials
@@ -45,11 +46,12 @@ MOST_DECISIONS = 4
 
 async def handle(services: Services, router: Router, raw: RawRequest) -> Response:
     """Answer one request. Raises only what is a defect of ours. Its database is closed on every way out."""
-    services = services.for_request(_bookmark(raw), context_of(raw))
+    dialect = router.dialect_of(raw.path)
+    services = services.for_request(_bookmark(raw, dialect), context_of(raw))
     database = services.database
     facts: dict[str, object] = {}
     try:
-        response = await _answer(services, router, raw, facts)
+        response = await _answer(services, router, raw, dialect, facts)
     except BaseException:
         await database.close()
         raise
@@ -57,21 +59,22 @@ async def handle(services: Services, router: Router, raw: RawRequest) -> Respons
     finish = _closing(database, response.finish) if database.connected or response.finish else None
     if services.accounts.unpublished:
         finish = _publishing(services.accounts, finish)
-    headers = {**response.headers, **cors.headers(raw.headers.get("origin"), services.config.session.cors_origins)}
+    origins, origin = services.config.session.cors_origins, raw.headers.get("origin")
+    headers = {**response.headers, **cors.headers(origin, origins, router.exposed)}
     if bookmark:
         headers[BOOKMARK] = bookmark
     facts = {**facts, **response.facts, "db_queries": cost.queries, "db_ms": cost.milliseconds}
     return Response(response.status, headers, response.body, facts, finish, response.cookies)
 
 
-async def _answer(services: Services, router: Router, raw: RawRequest, facts: dict[str, object]) -> Response:
-    dialect = dialect_of(raw.path)
+async def _answer(
+    services: Services, router: Router, raw: RawRequest, dialect: Dialect, facts: dict[str, object]
+) -> Response:
     try:
         if cors.is_preflight(raw):
             return _preflight(services, router, raw, dialect)
         check_uri(raw)
         route, path = router.match(raw.method, raw.path)
-        dialect = route.dialect
         facts["route"] = route.path
         # Who shows no credential at all is refused before a byte of the body is read.
         credential = credentials.read(services, raw) if route.permission is not None else None
@@ -84,9 +87,9 @@ async def _answer(services: Services, router: Router, raw: RawRequest, facts: di
             return await _organisation(services, route, raw, credential)
 
         request = await validate(route, raw, path, known)
-        return await _decide(services, route, request, credential, facts)
+        return await _decide(services, router, route, request, credential, facts)
     except REFUSALS as failure:  # the caller is not known
-        return refused(raw, _error(failure, facts), dialect)
+        return refused(router, raw, _error(failure, facts))
 
 
 async def _organisation(services: Services, route: Route, raw: RawRequest, credential: Credential | None) -> str:
@@ -105,14 +108,12 @@ def _principal(caller: Principal | Account) -> Principal:
     return caller.principal if isinstance(caller, Account) else caller
 
 
-def refused(
-    raw: RawRequest, error: HeadgateError, dialect: Dialect | None = None, listed: Set[str] = frozenset()
-) -> Response:
+def refused(router: Router, raw: RawRequest, error: HeadgateError, listed: Set[str] = frozenset()) -> Response:
     """Return the answer to somebody unknown; a page that asks can read it: on the AI API any, else a `listed` one's."""
-    dialect = dialect or dialect_of(raw.path)
+    dialect = router.dialect_of(raw.path)
     answer = render.error(error, dialect, raw.id)
-    readable = browsers.anybody(raw.headers) if dialect is Dialect.OPENAI else {}
-    readable |= cors.headers(raw.headers.get("origin"), listed)
+    readable = browsers.anybody(raw.headers, router.exposed) if dialect.from_pages else {}
+    readable |= cors.headers(raw.headers.get("origin"), listed, router.exposed)
     return answer._replace(headers={**answer.headers, **readable})
 
 
@@ -130,7 +131,7 @@ def _error(failure: Exception, facts: dict[str, object]) -> HeadgateError:
 def _preflight(services: Services, router: Router, raw: RawRequest, dialect: Dialect) -> Response:
     """Answer by the deployment's list of origins; on the AI API also to others: their pages may have a key."""
     origins = services.config.session.cors_origins
-    if dialect is Dialect.OPENAI and raw.headers.get("origin") not in origins:
+    if dialect.from_pages and raw.headers.get("origin") not in origins:
         return browsers.preflight(raw, router)
     return cors.preflight(raw, router, origins)
 
@@ -176,27 +177,23 @@ def _both(first: Finish | None, then: Finish | None) -> Finish | None:
     return both
 
 
-def _bookmark(raw: RawRequest) -> str | None:
+def _bookmark(raw: RawRequest, dialect: Dialect) -> str | None:
     """Return how far the client has seen the store; None where it tells nothing that can be a bookmark.
 
     The AI API has no use for it, and each look at a header costs.
     """
-    bookmark = raw.headers.get(BOOKMARK) if dialect_of(raw.path) is Dialect.HEADGATE else None
+    bookmark = raw.headers.get(BOOKMARK) if dialect is HEADGATE else None
     return bookmark if bookmark and _BOOKMARK.fullmatch(bookmark) else None
 
 
-def failure(raw: RawRequest, listed: Set[str] = frozenset()) -> Response:
+def failure(router: Router, raw: RawRequest, listed: Set[str] = frozenset()) -> Response:
     """Return the answer to a request that met a defect of ours. Pages of `listed` origins may read it too."""
-    return refused(raw, InternalError(), listed=listed)
-
-
-def dialect_of(path: str) -> Dialect:
-    """Return whose error shape a path gets, known route or not."""
-    return Dialect.OPENAI if path == "/v1" or path.startswith("/v1/") else Dialect.HEADGATE
+    return refused(router, raw, InternalError(), listed)
 
 
 async def _decide(
     services: Services,
+    router: Router,
     route: Route,
     request: Validated[Any, Any],
     credential: Credential | None,
@@ -222,7 +219,7 @@ async def _decide(
             if isinstance(error, Forbidden):
                 error.finish = _both(error.finish, refusals.note(services, route, request.path, principal, error))
             response = render.error(error, route.dialect, request.id)
-        readable = browsers.headers(principal, request.headers)
+        readable = browsers.headers(principal, request.headers, router.exposed)
         return response._replace(headers={**response.headers, **readable}) if readable else response
     raise Unavailable("The organisation's policy is changing. Try again.")
 

@@ -7,14 +7,11 @@ from collections.abc import Mapping
 from pydantic import BaseModel
 
 from lib.http import json_body
+from lib.http.dialect import Dialect
 from lib.http.errors import HeadgateError
 from lib.http.response import Finish, Response
-from lib.http.route import Dialect
 
 JSON = {"content-type": "application/json", "cache-control": "no-store", "x-content-type-options": "nosniff"}
-
-# What OpenAI calls the kinds of errors: https://platform.openai.com/docs/guides/error-codes/api-errors
-_OPENAI_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 
 
 def data(value: BaseModel, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -37,28 +34,8 @@ def no_content(finish: Finish | None = None) -> Response:
     return Response(204, {"cache-control": "no-store"}, finish=finish)
 
 
-def openai_type(status: int) -> str:
-    """Return what OpenAI calls errors of a status."""
-    return _OPENAI_TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
-
-
 def error(failure: HeadgateError, dialect: Dialect, request_id: str) -> Response:
     """Answer with an error in the shape of the API that was called."""
-    if dialect is Dialect.OPENAI:
-        body: dict[str, object] = {
-            "message": failure.message,
-            "type": openai_type(failure.status),
-            "param": failure.param,
-            "code": failure.code,
-            **({"details": failure.details} if failure.details else {}),
-        }
-    else:
-        body = {
-            "code": failure.code,
-            "message": failure.message,
-            "details": failure.details,
-            "request_id": request_id,
-        }
     headers = {**JSON, **failure.headers}
     facts = {"error_code": failure.code, **failure.facts}
-    return Response(failure.status, headers, json_body.dump({"error": body}), facts, failure.finish)
+    return Response(failure.status, headers, json_body.dump(dialect.error(failure, request_id)), facts, failure.finish)

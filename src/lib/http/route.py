@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack, get_args, get_origin, 
 
 from pydantic import BaseModel
 
+from lib.http.dialect import HEADGATE, Dialect
 from lib.http.request import Validated
 from lib.http.response import Response
 
@@ -18,13 +19,6 @@ if TYPE_CHECKING:
 
 KIB = 1024
 MIB = 1024 * KIB
-
-
-class Dialect(Enum):
-    """Whose error shape a route answers with."""
-
-    OPENAI = "openai"
-    HEADGATE = "headgate"
 
 
 class Freshness(Enum):
@@ -66,7 +60,7 @@ class Route:
     summary: str
     responses: Mapping[int, type[BaseModel] | None]
     permission: str | None
-    dialect: Dialect = Dialect.HEADGATE
+    dialect: Dialect = HEADGATE
     freshness: Freshness = Freshness.STORE
     body: type[BaseModel] | None = None
     query: type[BaseModel] = NoQuery

@@ -6,15 +6,27 @@ import re
 from collections.abc import Iterable, Mapping
 from urllib.parse import unquote
 
+from lib.http.dialect import HEADGATE, Dialect
 from lib.http.errors import MethodNotAllowed, NotFound
-from lib.http.route import Dialect, Route
+from lib.http.route import Route
 
+# What a page may read of an answer, beside what it always may: what SDKs look at, and what we tell.
+# fmt: off
+_EXPOSED = frozenset({
+    "etag", "location", "ratelimit", "ratelimit-policy", "retry-after", "retry-after-ms", "x-headgate-bookmark",
+    "x-headgate-budget-remaining", "x-headgate-cost", "x-headgate-request-id", "x-ratelimit-limit-requests",
+    "x-ratelimit-limit-tokens", "x-ratelimit-remaining-requests", "x-ratelimit-remaining-tokens",
+    "x-ratelimit-reset-requests", "x-ratelimit-reset-tokens", "x-request-id", "x-should-retry",
+})
+# fmt: on
 _WORD = re.compile(r"[a-z][a-z_]{0,31}")
 _PARAMETER = re.compile(r"\{(\w+)(:path)?\}")
 
 
 class Router:
-    """All routes by path. Fixed paths are one dictionary look-up; the others are tried in order of declaration.
+    """All routes by path. `exposed` are the headers that a page of another origin may read of an answer.
+
+    Fixed paths are one dictionary look-up; the others are tried in order of declaration.
 
     Slashes at a path's end mean nothing: base URLs are often written with one.
     """
@@ -32,8 +44,11 @@ class Router:
             f"{method} {path}"
             for path, methods in by_path.items()
             for method, route in methods.items()
-            if route.dialect is Dialect.OPENAI and "{" not in path
+            if route.dialect.tag and "{" not in path
         )
+        dialects = {HEADGATE, *(route.dialect for methods in by_path.values() for route in methods.values())}
+        self._dialects = sorted(((f"{dialect.prefix}/", dialect) for dialect in dialects), key=lambda one: -len(one[0]))
+        self.exposed = ", ".join(sorted(_EXPOSED.union(*(dialect.kept for dialect in dialects))))
         for path, methods in by_path.items():
             if "{" in path:
                 self._patterns.append((_compile(path), methods))
@@ -50,6 +65,14 @@ class Router:
         if route is None:
             raise MethodNotAllowed(_with_head(methods))
         return route, parameters
+
+    def dialect_of(self, path: str) -> Dialect:
+        """Return how a path speaks, whether anybody has it or not."""
+        whole = f"{path}/"
+        for prefix, dialect in self._dialects:
+            if whole.startswith(prefix):
+                return dialect
+        return HEADGATE
 
     def methods(self, path: str) -> list[str]:
         """Return what may be asked of a path. Raises NotFound."""

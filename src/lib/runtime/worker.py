@@ -54,7 +54,7 @@ async def serve(env: Any, ctx: Any, request: Any) -> Any:
         return _to_js(edge, raw, response)
     except JsException as error:  # the platform refuses a status or a header that somebody upstream made up
         log.error("answer_refused", request_id=raw.id, reason=error.message)
-        return _to_js(edge, raw, pipeline.failure(raw))
+        return _to_js(edge, raw, pipeline.failure(ROUTER, raw))
 
 
 async def _respond(env: Any, raw: RawRequest) -> Response:
@@ -66,10 +66,10 @@ async def _respond(env: Any, raw: RawRequest) -> Response:
     except ConfigError as error:
         log.error("not_configured", request_id=raw.id, reason=str(error))
         failure = Unavailable("Headgate is not configured. Its log says what is missing.", code="not_configured")
-        return pipeline.refused(raw, failure)
+        return pipeline.refused(ROUTER, raw, failure)
     except Exception:  # noqa: BLE001 - the last place that can answer: what gets here is a defect of ours
         log.error("internal_error", request_id=raw.id, traceback=traceback.format_exc())
-        return pipeline.failure(raw, listed)
+        return pipeline.failure(ROUTER, raw, listed)
 
 
 async def _finish(request_id: str, response: Response, finish: Finish, end: Callable[[LogFacts], None]) -> None:

@@ -9,8 +9,9 @@ import httpx2
 import openai
 import pytest
 
-from lib.http import cors, pipeline
+from lib.http import pipeline
 from lib.http.errors import HeadgateError, Unavailable
+from tests.seen import ROUTER
 from tests.unit.fakes import raw_request
 from tests.unit.identity.signed_in import OWN, new_person, of
 from tests.unit.world import Answer, World, new_world
@@ -156,8 +157,8 @@ def test_what_breaks_before_there_is_a_world_can_be_read(error: HeadgateError) -
         ("/api/v1/x", APP, frozenset({APP}), True),
         ("/api/v1/x", "https://any.example", frozenset({APP}), False),
     ):
-        answer = pipeline.refused(raw_request("GET", path, headers={"origin": origin}), error, listed=listed)
+        answer = pipeline.refused(ROUTER, raw_request("GET", path, headers={"origin": origin}), error, listed)
         assert answer.headers.get("access-control-allow-origin") == (origin if read else None)
         assert ("access-control-allow-credentials" in answer.headers) == (origin in listed)
-        assert answer.headers.get("access-control-expose-headers") == (cors.EXPOSED if read else None)
-    assert pipeline.failure(raw_request("GET", "/v1/x", headers={"origin": APP})).headers["vary"] == "origin"
+        assert answer.headers.get("access-control-expose-headers") == (ROUTER.exposed if read else None)
+    assert pipeline.failure(ROUTER, raw_request("GET", "/v1/x", headers={"origin": APP})).headers["vary"] == "origin"

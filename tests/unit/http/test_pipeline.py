@@ -8,12 +8,14 @@ from datetime import timedelta
 import pytest
 
 from lib.gateway.account import StaleAccount
+from lib.gateway.formats.openai.dialect import OPENAI
 from lib.http import pipeline
+from lib.http.dialect import HEADGATE, Dialect
 from lib.http.errors import Unavailable
-from lib.http.pipeline import MOST_DECISIONS, dialect_of, handle
+from lib.http.pipeline import MOST_DECISIONS, handle
 from lib.http.request import Known, RawRequest
 from lib.http.response import Response
-from lib.http.route import Dialect, Freshness, Handler, Route
+from lib.http.route import Freshness, Handler, Route
 from lib.http.router import Router
 from lib.http.validate import LARGE_BYTES
 from lib.identity import api_keys
@@ -46,22 +48,20 @@ def test_without_a_credible_key_the_body_is_not_read(authorization: str | None, 
 @pytest.mark.parametrize(
     ("path", "dialect"),
     [
-        ("/v1", Dialect.OPENAI),
-        ("/v1/chat/completions", Dialect.OPENAI),
-        ("/v1/nothing", Dialect.OPENAI),
-        ("/v10", Dialect.HEADGATE),
-        ("/", Dialect.HEADGATE),
-        ("/api/v1/keys", Dialect.HEADGATE),
+        ("/v1", OPENAI),
+        ("/v1/chat/completions", OPENAI),
+        ("/v1/nothing", OPENAI),
+        ("/v10", HEADGATE),
+        ("/", HEADGATE),
+        ("/api/v1/keys", HEADGATE),
     ],
 )
 def test_an_error_has_the_shape_of_the_api_that_was_called(path: str, dialect: Dialect) -> None:
     """Known path or not: OpenAI's SDKs read OpenAI's errors."""
-    assert dialect_of(path) is dialect
+    assert ROUTER.dialect_of(path) is dialect
     error = new_world().ask("DELETE", path, key=None).error
     assert set(error) == (
-        {"message", "type", "param", "code"}
-        if dialect is Dialect.OPENAI
-        else {"code", "message", "details", "request_id"}
+        {"message", "type", "param", "code"} if dialect is OPENAI else {"code", "message", "details", "request_id"}
     )
 
 
@@ -230,7 +230,7 @@ def test_a_defect_is_raised_and_rendered_without_its_cause() -> None:
     world = new_world()
     with pytest.raises(RuntimeError):
         run(handle(world.services, Router([_route(broken)]), _asking(world)))
-    response = pipeline.failure(raw_request("GET", "/v1/x"))
+    response = pipeline.failure(ROUTER, raw_request("GET", "/v1/x"))
     assert isinstance(response.body, bytes)
     assert response.status == 500
     assert json.loads(response.body)["error"]["type"] == "server_error"

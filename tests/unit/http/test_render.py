@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from lib.gateway.formats.openai.dialect import OPENAI
 from lib.http import render
+from lib.http.dialect import HEADGATE, Dialect
 from lib.http.errors import (
     BadGateway,
     BadRequest,
@@ -21,7 +23,6 @@ from lib.http.errors import (
     Unavailable,
 )
 from lib.http.response import LogFacts, Response
-from lib.http.route import Dialect
 
 
 class Thing(BaseModel):
@@ -68,8 +69,8 @@ def test_nothing_has_no_body() -> None:
         render.page([], None),
         render.bare(Thing(name="a")),
         render.no_content(),
-        render.error(NotFound("x"), Dialect.HEADGATE, "r"),
-        render.error(NotFound("x"), Dialect.OPENAI, "r"),
+        render.error(NotFound("x"), HEADGATE, "r"),
+        render.error(NotFound("x"), OPENAI, "r"),
     ],
 )
 def test_answers_are_not_cached(response: Response) -> None:
@@ -93,7 +94,7 @@ def test_answers_are_not_cached(response: Response) -> None:
 )
 def test_openais_clients_get_openais_errors(failure: HeadgateError, kind: str) -> None:
     """Exactly the four members that the SDKs read, with OpenAI's names of the types."""
-    response = render.error(failure, Dialect.OPENAI, "req-1")
+    response = render.error(failure, OPENAI, "req-1")
     assert response.status == failure.status
     assert body(response) == {
         "error": {"message": failure.message, "type": kind, "param": failure.param, "code": failure.code}
@@ -103,7 +104,7 @@ def test_openais_clients_get_openais_errors(failure: HeadgateError, kind: str) -
 def test_ours_have_a_code_details_and_the_request_id() -> None:
     """The management API's shape."""
     failure = BadRequest("wrong", param="name", details=[{"field": "name", "message": "too long"}])
-    assert body(render.error(failure, Dialect.HEADGATE, "req-1")) == {
+    assert body(render.error(failure, HEADGATE, "req-1")) == {
         "error": {
             "code": "invalid_request",
             "message": "wrong",
@@ -113,7 +114,7 @@ def test_ours_have_a_code_details_and_the_request_id() -> None:
     }
 
 
-@pytest.mark.parametrize("dialect", Dialect)
+@pytest.mark.parametrize("dialect", [OPENAI, HEADGATE])
 def test_an_errors_headers_and_its_work_go_on(dialect: Dialect) -> None:
     """Retry-After reaches the client, the code reaches the log, and what is left to do is done."""
 

@@ -8,9 +8,10 @@ from urllib.parse import quote
 import pytest
 from hypothesis import given
 
+from lib.gateway.formats.openai.dialect import OPENAI
 from lib.http.errors import MethodNotAllowed, NotFound
 from lib.http.response import Response
-from lib.http.route import Dialect, Route
+from lib.http.route import Route
 from lib.http.router import Router
 from tests.unit.strategies import TEXT
 
@@ -98,7 +99,7 @@ OFFERED = "What is: POST /v1/chat/completions, GET /v1/models."
 )
 def test_what_is_not_offered_is_told_with_what_is(path: str, message: str, code: str) -> None:
     """Of what somebody puts into a path only a plain word is said again."""
-    ai = [replace(route(method, path), dialect=Dialect.OPENAI) for method, path in AI]
+    ai = [replace(route(method, path), dialect=OPENAI) for method, path in AI]
     with pytest.raises(NotFound) as caught:
         Router([*ai, route("GET", "/api/v1/models")]).match("POST", path)
     assert (caught.value.message, caught.value.code) == (message, code)

@@ -11,12 +11,13 @@ from typing import get_args
 import pytest
 from pydantic import RootModel
 
+from lib.gateway.formats.openai.dialect import OPENAI
 from lib.http.paging import PageQuery
-from lib.http.pipeline import dialect_of
-from lib.http.route import MIB, Dialect, Freshness, Route
+from lib.http.route import MIB, Freshness, Route
 from lib.http.validate import LARGE_BYTES
 from lib.identity.models import SELF, Scope
 from routes import ROUTES
+from tests.seen import ROUTER
 from tests.unit.source_tree import modules
 
 # A route that anybody may call is listed here, by hand.
@@ -97,14 +98,14 @@ def test_a_handler_is_an_async_function_with_a_docstring(route: Route) -> None:
 @every_route
 def test_a_dialect_belongs_to_its_path(route: Route) -> None:
     """Errors before and after routing have the same shape: `/v1/` speaks OpenAI's, all else ours."""
-    assert route.dialect is dialect_of(route.path)
+    assert route.dialect is ROUTER.dialect_of(route.path)
 
 
 @every_route
 def test_only_the_ai_api_trusts_the_isolates_cache(route: Route) -> None:
     """A cached account is safe only where a gate confirms it: on POSTs of the AI API."""
     if route.freshness is Freshness.GATE:
-        assert route.dialect is Dialect.OPENAI
+        assert route.dialect is OPENAI
         assert route.method == "POST"
 
 
@@ -125,7 +126,7 @@ def test_a_body_model_decides_about_unknown_fields(route: Route) -> None:
     A form is a provider's own: RFC 6749, 4.1.2 has its reader ignore what it does not know.
     """
     if route.body is not None and not route.form:
-        expected = "allow" if route.dialect is Dialect.OPENAI else "forbid"
+        expected = "allow" if route.dialect is OPENAI else "forbid"
         choices = get_args(route.body.model_fields["root"].annotation) if issubclass(route.body, RootModel) else ()
         for model in choices or (route.body,):
             assert model.model_config.get("extra") == expected

@@ -12,6 +12,7 @@ from typing import Generic, NamedTuple, TypeVar
 from lib.gateway.bounds import Bound
 from lib.gateway.models import Completion, Earlier, ModelFacts, Usage
 from lib.gateway.upstream import Sieve
+from lib.http.dialect import Dialect
 
 Body = TypeVar("Body")
 Json = dict[str, object]
@@ -53,7 +54,8 @@ class StreamFormat:
 
 @dataclass(frozen=True, slots=True)
 class Format(Generic[Body]):
-    """A wire format: `name` is what usage records call it, and by which providers say that they speak it.
+    """A wire format: `name` is what usage records call it, and by which providers say that they speak it;
+    `dialect` is how its API speaks beside it.
 
     Of a request, whose JSON and model (`Body`) it is given: `facts`; `written`, the body for a provider's model;
     `bound`, the most that a call may use, where the body was written so (BadRequest where a number that decides it is
@@ -66,6 +68,7 @@ class Format(Generic[Body]):
     """
 
     name: str
+    dialect: Dialect
     facts: Callable[[Body, Json], Facts]
     written: Callable[[Json, str, ModelFacts], bytes]
     bound: Callable[[Body, Json, bytes, str, ModelFacts], Bound]

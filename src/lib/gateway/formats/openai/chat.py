@@ -15,6 +15,7 @@ from lib.gateway.bounds import MOST_CHOICES, MOST_TOKENS, Bound, Unproved, large
 from lib.gateway.formats.format import Facts, Format, Json, StreamFormat
 from lib.gateway.formats.openai import chat_answer, errors
 from lib.gateway.formats.openai.chat_input import Message, most_input_tokens
+from lib.gateway.formats.openai.dialect import OPENAI
 from lib.gateway.formats.openai.usage import estimate_tokens
 from lib.gateway.formats.openai.user import end_user
 from lib.gateway.models import ModelFacts, OutputField
@@ -151,6 +152,7 @@ def _content_bytes(content: object) -> int:
 
 CHAT = Format(
     name="chat.completions",
+    dialect=OPENAI,
     facts=facts,
     written=written,
     bound=bound,

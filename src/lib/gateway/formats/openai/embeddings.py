@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from lib.gateway.bounds import Bound, Unproved, only
 from lib.gateway.formats.format import Facts, Format, Json
 from lib.gateway.formats.openai import chat_answer, errors
+from lib.gateway.formats.openai.dialect import OPENAI
 from lib.gateway.formats.openai.usage import estimate_tokens
 from lib.gateway.formats.openai.user import end_user
 from lib.gateway.models import ModelFacts
@@ -72,6 +73,7 @@ def _tokens(item: str | int | list[int]) -> int:
 
 EMBEDDINGS = Format(
     name="embeddings",
+    dialect=OPENAI,
     facts=facts,
     written=written,
     bound=lambda request, json, _text, _model, _known: bound(request, json),

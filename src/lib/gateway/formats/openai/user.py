@@ -9,12 +9,11 @@ import hashlib
 import re
 from collections.abc import Mapping
 
-from lib.admission.rules import NAMELESS
+from lib.admission.rules import MOST_END_USER, NAMELESS
 
-MOST_CHARACTERS = 128
 # What the ledger can hold: neither control characters nor halves of a surrogate pair, which JSON can say and no store
 # can keep.
-_PLAIN = re.compile(rf"[^\x00-\x1f\x7f\ud800-\udfff]{{1,{MOST_CHARACTERS}}}")
+_PLAIN = re.compile(rf"[^\x00-\x1f\x7f\ud800-\udfff]{{1,{MOST_END_USER}}}")
 
 
 def end_user(json: Mapping[str, object]) -> str | None:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from lib.admission.rules import NAMELESS
-from lib.gateway.formats.openai.user import MOST_CHARACTERS, end_user
+from lib.admission.rules import MOST_END_USER, NAMELESS
+from lib.gateway.formats.openai.user import end_user
 from lib.store.dialect import checked
 
 
-@pytest.mark.parametrize("name", ["a", "é😀", "x" * MOST_CHARACTERS])
+@pytest.mark.parametrize("name", ["a", "é😀", "x" * MOST_END_USER])
 def test_a_plain_name_is_kept(name: str) -> None:
     assert end_user({"user": name}) == name
 
 
-@pytest.mark.parametrize("name", ["x" * (MOST_CHARACTERS + 1), "a\0b", "a\nb", "\ud800", "\udfff\x7f"])
+@pytest.mark.parametrize("name", ["x" * (MOST_END_USER + 1), "a\0b", "a\nb", "\ud800", "\udfff\x7f"])
 def test_what_the_ledger_could_not_hold_becomes_a_hash(name: str) -> None:
     """Otherwise anybody could make a record that no store takes."""
     found = end_user({"user": name})
