@@ -21,14 +21,15 @@ from decisions_entry import batches  # type: ignore[import-not-found]  # lies be
 
 import entry
 from lib.admission.decision import Ask
-from lib.admission.usage_record import UsageRecord
-from lib.bootstrap import bootstrap
-from lib.gateway.account import Account
-from lib.gateway.admitting import Admitted
-from lib.runtime import inside, worker
-from lib.runtime.gate_calls import GateCalls
-from lib.runtime.gates import JsGates
-from lib.services import Services
+from lib.gateway.call.admitting import Admitted
+from lib.gateway.callers.account import Caller
+from lib.ledger.usage_record import UsageRecord
+from lib.runtime import inside
+from lib.runtime.objects.gate_calls import GateCalls
+from lib.runtime.objects.gates import JsGates
+from lib.web.app import App
+from lib.worker import serving as worker
+from lib.worker.bootstrap import bootstrap
 
 __all__ = ["Default", "Gate", "Guard"]
 
@@ -43,9 +44,7 @@ class OpenGates(JsGates):
 
     asked = False
 
-    async def open(
-        self, _account: Account, record: UsageRecord, deadline: datetime, ask: Callable[[], Ask]
-    ) -> Admitted:
+    async def open(self, _account: Caller, record: UsageRecord, deadline: datetime, ask: Callable[[], Ask]) -> Admitted:
         """Ask nobody."""
         if self.asked:
             _row = f'["{record.id}",{deadline.timestamp()},{record.to_json()},{ask().to_json()}]'
@@ -73,15 +72,15 @@ class UnsettledGates(JsGates):
 _GATES: dict[str, type[JsGates]] = {NONE: OpenGates, ASKED: OpenGates, CARRIED: AskingGates, UNSETTLED: UnsettledGates}
 
 
-def _with_gates(env: Any) -> Services:
-    services = bootstrap(env)
+def _with_gates(env: Any) -> App:
+    parts = bootstrap(env)
     chosen = _GATES.get(env.BENCH_VARIANT)
     if chosen is None:
-        return services
-    gates = chosen(GateCalls(env.GATE, None), services.accounts)
+        return parts
+    gates = chosen(GateCalls(env.GATE, None), parts.accounts)
     if isinstance(gates, OpenGates):
         gates.asked = env.BENCH_VARIANT == ASKED
-    return replace(services, gates=gates, gateway=replace(services.gateway, gates=gates))
+    return replace(parts, gates=gates, gateway=replace(parts.gateway, gates=gates))
 
 
 vars(worker)["bootstrap"] = _with_gates  # where `serve` looks it up

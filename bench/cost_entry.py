@@ -12,7 +12,7 @@ import js
 
 from entry import Default as Headgate
 from entry import Gate, Guard
-from lib.runtime import gate_object
+from lib.runtime.objects import gate_object
 
 __all__ = ["Default", "Gate", "Guard"]
 

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lib.admission.decision import Ask
-from lib.admission.usage_record import UsageRecord
-from lib.gateway.models import Cause, Usage
-from lib.ids import new_id
+from lib.kernel.ids import new_id
+from lib.ledger.usage import Cause, Usage
+from lib.ledger.usage_record import UsageRecord
 from lib.store.dialect import time_text
 
 DEADLINE_MS = 600_000

@@ -22,7 +22,7 @@ from bench.configuration import STORAGE
 from bench.load import Expected, Job, LoadGenerator, Result
 from bench.stage import Stage
 from bench.workerd import ask
-from lib.identity import api_keys
+from lib.secrets import api_keys
 from tools.ports import HOST
 from tools.project import ToolError
 

@@ -12,9 +12,10 @@ import js
 from memory_entry import Default as WithMemory  # type: ignore[import-not-found] # it is put beside this one
 from memory_entry import Guard
 
-from lib.runtime import gate_object, inside
-from lib.runtime.gate_object import Gate
-from lib.runtime.jobs import hourly
+from lib.runtime import inside
+from lib.runtime.objects import gate_object
+from lib.runtime.objects.gate_object import Gate
+from lib.worker.jobs import hourly
 
 __all__ = ["Default", "Gate", "Guard"]
 

@@ -11,40 +11,40 @@ password   nobody is asked for; one password is verified, at the deployment's co
 
 from __future__ import annotations
 
-from lib.gateway.account import Account
+from lib.access.principal import Permission
+from lib.gateway.callers.account import Caller
 from lib.gateway.formats.openai.dialect import OPENAI
-from lib.http import render
 from lib.http.request import Validated
 from lib.http.response import Response
-from lib.http.route import Freshness, NoQuery, Route
-from lib.identity.models import Scope
-from lib.services import Services
+from lib.web import render
+from lib.web.app import App
+from lib.web.route import Freshness, NoQuery, Route
 from routes import ROUTES
 from routes.health import Live
 
 
-async def answer(_services: Services, _request: Validated[None, NoQuery], _caller: object) -> Response:
+async def answer(_parts: App, _request: Validated[None, NoQuery], _caller: object) -> Response:
     """Answer always the same."""
     return render.bare(Live())
 
 
-async def confirmed(services: Services, _request: Validated[None, NoQuery], caller: Account) -> Response:
+async def confirmed(parts: App, _request: Validated[None, NoQuery], caller: Caller) -> Response:
     """Answer once the caller's gate has said that nothing has changed."""
-    await services.gateway.gates.confirm(caller)
+    await parts.gateway.gates.confirm(caller)
     return render.bare(Live())
 
 
-async def password(services: Services, _request: Validated[None, NoQuery], _caller: None) -> Response:
+async def password(parts: App, _request: Validated[None, NoQuery], _caller: None) -> Response:
     """Verify a password of nobody, which is as much work as somebody's."""
-    services.passwords.verify(None, "a password of nobody")
+    parts.passwords.verify(None, "a password of nobody")
     return render.bare(Live())
 
 
 for name, handler, permission, freshness in (
     ("anonymous", answer, None, Freshness.STORE),
-    ("cached", answer, Scope.MODELS_READ, Freshness.GATE),
-    ("confirmed", confirmed, Scope.MODELS_READ, Freshness.GATE),
-    ("stored", answer, Scope.MODELS_READ, Freshness.STORE),
+    ("cached", answer, Permission.MODELS_READ, Freshness.GATE),
+    ("confirmed", confirmed, Permission.MODELS_READ, Freshness.GATE),
+    ("stored", answer, Permission.MODELS_READ, Freshness.STORE),
     ("password", password, None, Freshness.STORE),
 ):
     ROUTES.append(

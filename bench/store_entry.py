@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from pydantic import BaseModel
 
-from lib.http import render
 from lib.http.request import Validated
 from lib.http.response import Response
-from lib.http.route import NoQuery, Route
-from lib.services import Services
 from lib.store.rows import columns
 from lib.store.schema import OrgRow
 from lib.store.scope import Org
+from lib.web import render
+from lib.web.app import App
+from lib.web.route import NoQuery, Route
 from routes import ROUTES
 
 _SQL = f"SELECT {columns(OrgRow)} FROM orgs WHERE id = ?"
@@ -26,12 +26,12 @@ class Read(BaseModel):
     name: str
 
 
-async def read(services: Services, request: Validated[None, NoQuery], _caller: None) -> Response:
+async def read(parts: App, request: Validated[None, NoQuery], _caller: None) -> Response:
     """Read one organisation by its key, one read after another. Raises when it is not there."""
     org_id = request.path["org_id"]
     found: OrgRow | None = None
     for _ in range(int(request.path["reads"])):
-        found = await services.database.one(Org(org_id), OrgRow, _SQL, org_id)
+        found = await parts.database.one(Org(org_id), OrgRow, _SQL, org_id)
     if found is None:
         raise LookupError(f"no organisation {org_id}")
     return render.bare(Read(name=found.name))

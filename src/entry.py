@@ -1,6 +1,6 @@
 """The Worker: what the platform calls, by name. Everything else is in `lib` and `routes`.
 
-To follow a request: `serve` (lib/runtime/worker.py) → `handle` (lib/http/pipeline.py) → a route's handler (routes/).
+To follow a request: `serve` (lib/worker/serving.py) → `handle` (lib/web/pipeline.py) → a route's handler (routes/).
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from typing import Any
 
 from workers import WorkerEntrypoint
 
-from lib import failures
+from lib.kernel import failures
 from lib.runtime import event_loop, inside, log
-from lib.runtime.gate_object import Gate
-from lib.runtime.guard_object import Guard
-from lib.runtime.jobs import hourly, write_ledger
-from lib.runtime.worker import serve
+from lib.runtime.objects.gate_object import Gate
+from lib.runtime.objects.guard_object import Guard
+from lib.worker.jobs import hourly, write_ledger
+from lib.worker.serving import serve
 
 __all__ = ["Default", "Gate", "Guard"]
 

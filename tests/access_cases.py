@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lib.http.route import Route
-from lib.identity.policy import PERMISSIONS, Role
+from lib.access.policy import PERMISSIONS, Role
+from lib.web.route import Route
 from routes import ROUTES
 
 Json = dict[str, Any]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from lib.gateway.formats.openai.dialect import OPENAI
-from lib.http.errors import HeadgateError
-from lib.http.openapi import document
-from lib.http.router import Router
+from lib.kernel.errors import HeadgateError
+from lib.web.openapi import document
+from lib.web.router import Router
 from routes import ROUTES
 
 ROUTER = Router(ROUTES)

@@ -24,7 +24,7 @@ SOURCE = {".py", ".ts", ".sql", ".html", ".css", ".js", ".mjs", ".sh", ".md"}
 GENERATED = {
     "docs/benchmarks.md",
     "clients/typescript/headgate.d.ts",
-    "src/lib/gateway/price_data.py",
+    "src/lib/gateway/prices/price_data.py",
     "src/lib/store/schema.py",
 }
 # What a change anywhere may break: who imports whom, each route's rules, and each statement's rows and plan.

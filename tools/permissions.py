@@ -8,9 +8,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 
-from lib.http.route import Route
-from lib.identity.models import Scope
-from lib.identity.policy import PERMISSIONS, Role
+from lib.access.policy import PERMISSIONS, Role
+from lib.access.principal import Permission
+from lib.web.route import Route
 from routes import ROUTES
 from tools.arguments import is_check
 from tools.project import ROOT
@@ -19,11 +19,11 @@ PATH = ROOT / "docs" / "permissions.md"
 HEAD = """\
 # Who may do what
 
-Made by `tools/permissions.py` from `lib/identity/policy.py` and the declarations of the routes; don't edit.
+Made by `tools/permissions.py` from `lib/access/policy.py` and the declarations of the routes; don't edit.
 `make types` makes it anew.
 
 A caller is an API key, which has the permissions that it was made with, or a person who has signed in, who has those
-of its role in the active organisation. `decide` in `lib/identity/policy.py` answers every question. It denies unless
+of its role in the active organisation. `decide` in `lib/access/policy.py` answers every question. It denies unless
 all of this holds: the credential has not ended; it is used from where it may be used (IP ranges, origins) and for a
 model that it may call; what is asked for belongs to the caller's organisation, or to that person; a person has codes at
 sign-in where the organisation requires them (403 `second_factor_required`); and the caller has the permission.
@@ -46,7 +46,7 @@ a role's other permissions, hold from the answer on.
 def render() -> str:
     """Return the page."""
     roles = ["| permission | " + " | ".join(Role) + " |", "|---|" + "---|" * len(Role)]
-    for scope in Scope:
+    for scope in Permission:
         marks = ("yes" if scope in PERMISSIONS[role] else "" for role in Role)
         roles.append(f"| `{scope}` | " + " | ".join(marks) + " |")
     routes = ["| method | path | permission |", "|---|---|---|", *map(_line, _sorted(ROUTES))]

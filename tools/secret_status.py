@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from lib.identity.api_keys import secret_id
+from lib.secrets.api_keys import secret_id
 from lib.store.dialect import time_text
 from tools.migrations import Target, quoted
 from tools.project import ToolError

@@ -17,16 +17,16 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 
+from lib.access.principal import ALL_SCOPES
 from lib.audit.audit_store import row_of
 from lib.audit.chain import EMPTY, Entry, Log, chain_key, linked
 from lib.config import MIN_SECRET_CHARACTERS, AccountConfig
-from lib.identity import api_keys
-from lib.identity.home_store import PERSON_NAME, PERSON_PREFIX
-from lib.identity.mail_tokens import PREFIX, MailPurpose
-from lib.identity.models import ALL_SCOPES
-from lib.identity.opaque import new_secret
-from lib.identity.passwords import Cost, Passwords
-from lib.ids import new_id
+from lib.kernel.ids import new_id
+from lib.orgs.home_store import PERSON_NAME, PERSON_PREFIX
+from lib.secrets import api_keys
+from lib.secrets.opaque import new_secret
+from lib.sign_in.mail_tokens import PREFIX, MailPurpose
+from lib.sign_in.passwords import HashCost, Passwords
 from lib.store.dialect import time_text
 from tools.arguments import flags
 from tools.migrations import quoted
@@ -174,7 +174,7 @@ def _born(log: Log, owner: str, secret: str, now: datetime) -> str:
 def _password_hash(password: str, secret: str) -> str:
     """Return what the Worker would store, at the default cost; at another, it is made anew at the first sign-in."""
     default = AccountConfig()
-    cost = Cost(default.password_memory_kib, default.password_passes)
+    cost = HashCost(default.password_memory_kib, default.password_passes)
     return Passwords(CffiArgon2(), secret, cost, default.password_min_length).hash(password)
 
 

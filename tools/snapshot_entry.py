@@ -8,9 +8,9 @@ import js
 
 from entry import Default as Headgate
 from entry import Gate, Guard
-from lib.identity.passwords import Cost
 from lib.runtime import native
 from lib.runtime.argon2 import CtypesArgon2
+from lib.sign_in.passwords import HashCost
 
 __all__ = ["Default", "Gate", "Guard"]
 
@@ -23,4 +23,4 @@ class Default(Headgate):
         if not request.url.endswith(PATH):
             return await super().fetch(request)
         await native.plane()
-        return js.Response.new(CtypesArgon2().hash(b"password", b"somesalt", Cost(256, 2, 1)))
+        return js.Response.new(CtypesArgon2().hash(b"password", b"somesalt", HashCost(256, 2, 1)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
-from lib.ids import new_id
+from lib.kernel.ids import new_id
 from tools.soak_calls import Json
 from tools.stack import Stack
 from tools.state import Store

@@ -17,7 +17,7 @@ INPUT, CACHED, OUTPUT = 100, 50, 400  # what the simulated provider's models cos
 SPARE_TOKENS = 200
 CALL_SECONDS = 60.0
 TIMEOUT_SECONDS = 10  # UPSTREAM_TIMEOUT_SECONDS of a soak
-GRACE_SECONDS = 60  # a reservation's time beyond the provider's: lib/gateway/settlement.py
+GRACE_SECONDS = 60  # a reservation's time beyond the provider's: lib/gateway/call/settlement.py
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER: close with a reset
 Json = dict[str, Any]
 

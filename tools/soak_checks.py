@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from lib.admission.verification import Entry, expect, reach
+from lib.reconcile.verification import Entry, expect, reach
 from tools.soak_calls import INPUT, TIMEOUT_SECONDS, Json, Outcome, bound_of, kind_of, tokens_cost
 from tools.soak_rules import Budget, Rules
 
-# A call that was answered this long before a kill may not be settled yet: see SETTLE_WAITS_MS in lib/runtime/gates.py.
+# A call that was answered this long before a kill may not be settled yet: SETTLE_WAITS_MS in runtime/objects/gates.py.
 SETTLED_SECONDS = 2.0
 # Nor may a call of which nobody knows the end, when a kill came within the time that it could last.
 LONGEST_SECONDS = TIMEOUT_SECONDS + SETTLED_SECONDS

@@ -58,7 +58,7 @@ def by_node(folder: str) -> list[str]:
 
 # Two halves of about the same length. The second is whatever is not in the first; each judges what its tests saw.
 FIRST_HALF = tuple(f"tests/unit/{name}" for name in ("admission", "runtime", "store", "tools"))
-JUDGE = "tests/unit/http/test_openapi.py::test_every_status_that_any_test_saw_is_declared"
+JUDGE = "tests/unit/web/test_openapi.py::test_every_status_that_any_test_saw_is_declared"
 UNITS = [
     Suite("tests/unit, the first half", pytest_of(*FIRST_HALF, JUDGE)),
     Suite("tests/unit, the second half", pytest_of("tests/unit", *(f"--ignore={folder}" for folder in FIRST_HALF))),

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from lib.identity.operator_tokens import new_token
+from lib.secrets.operator_tokens import new_token
 from tools.env_file import parse_env
 from tools.project import ROOT, ToolError
 from tools.seed import required_secret

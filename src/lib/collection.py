@@ -1,7 +1,7 @@
 """A collection of an organisation's things: made while there is room, read, changed and deleted at a version.
 
     TEAM = Collection("team", TEAMS, ("team.created", "team.changed", "team.deleted"), full=…)
-    row = await TEAM.create(services.work(principal.actor), TeamRow(…))
+    row = await TEAM.create(parts.work(principal.actor), TeamRow(…))
 
 A table says how rows are written and read, a collection which events tell of that and what the caller is told. What a
 caller may do, and what a row must be like, is the business of the service that has it.
@@ -15,10 +15,10 @@ from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar, cast
 
 from lib.audit.differences import differences
-from lib.http.errors import Conflict, HeadgateError, NotFound, PreconditionFailed
-from lib.ids import is_id
-from lib.kernel.event import Detail, Event
-from lib.kernel.work import Work
+from lib.events.event import Detail, Event
+from lib.events.work import Work
+from lib.kernel.errors import Conflict, HeadgateError, NotFound, PreconditionFailed
+from lib.kernel.ids import is_id
 from lib.store.database import Database, Statement, UniqueViolation, Value
 from lib.store.scope import Org
 from lib.store.table import Table

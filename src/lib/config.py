@@ -1,6 +1,6 @@
 """The deployment's settings, read once from the environment's variables and secrets.
 
-Those of providers are in `lib.gateway.providers`, those of identity providers in `lib.identity.provider_settings`.
+Those of providers are in `lib.gateway.providers`, those of identity providers in `lib.issuers.provider_settings`.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ class SessionConfig:
 
 @dataclass(frozen=True, slots=True)
 class PlaceConfig:
-    """Where Durable Objects are made: see `lib.runtime.placement`.
+    """Where Durable Objects are made: see `lib.runtime.objects.placement`.
 
     gate_location: GATE_LOCATION, near what the gates are made. jurisdiction: JURISDICTION, what all of them stay in.
     """
@@ -138,7 +138,7 @@ class Config:
     """Settings; the names in upper case are the environment's.
 
     secret: HEADGATE_SECRET, at least 32 characters, from which the pepper of the API keys is derived.
-    older_secrets: HEADGATE_SECRET_PREVIOUS, those that it was before, with commas; see `lib.identity.rotation`.
+    older_secrets: HEADGATE_SECRET_PREVIOUS, those that it was before, with commas; see `lib.secrets.rotation`.
     upstream_timeout_seconds: UPSTREAM_TIMEOUT_SECONDS, how long one call to a provider may last, its stream included.
     output_floor_tokens: OUTPUT_FLOOR_TOKENS, the least output that a budget must cover where a client sets no maximum.
     default_output_tokens: DEFAULT_OUTPUT_TOKENS, the most that we ask for then of a model whose maximum nobody told.

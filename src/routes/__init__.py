@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-from lib.http.route import Route
-from routes import (
+from lib.web.route import Route
+from routes import health
+from routes.ai import ai_models, chat, embeddings
+from routes.api import (
     adjustments,
-    ai_models,
     audit,
     auth,
     budgets,
-    chat,
-    dev,
-    docs,
-    embeddings,
     explanations,
-    health,
     invitations,
     key_actions,
     keys,
     ledger,
     limits,
     logins,
-    mail_pages,
     me,
     members,
-    operator,
-    operator_accounts,
     org_models,
     orgs,
     roles,
@@ -36,6 +29,8 @@ from routes import (
     usage,
     users,
 )
+from routes.operators import operator, operator_accounts
+from routes.pages import dev, docs, mail_pages
 
 ROUTES: list[Route] = [
     *chat.ROUTES,

@@ -8,14 +8,14 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from lib import failures
-from lib.failures import Failure
-from lib.http import render
 from lib.http.request import Validated
 from lib.http.response import Response
-from lib.http.route import NoQuery, Route, read
-from lib.services import Services
+from lib.kernel import failures
+from lib.kernel.failures import Failure
 from lib.store.database import ScopeLost
+from lib.web import render
+from lib.web.app import App
+from lib.web.route import NoQuery, Route, read
 
 CHECK_SECONDS = 2.0
 
@@ -45,15 +45,15 @@ class Ready(BaseModel):
     without: list[str]
 
 
-async def live(_services: Services, _request: Validated[None, NoQuery], _caller: None) -> Response:
+async def live(_parts: App, _request: Validated[None, NoQuery], _caller: None) -> Response:
     """Answer that the isolate runs. Asks nothing else."""
     return render.bare(Live())
 
 
-async def ready(services: Services, _request: Validated[None, NoQuery], _caller: None) -> Response:
+async def ready(parts: App, _request: Validated[None, NoQuery], _caller: None) -> Response:
     """Try every dependency, side by side and bounded in time; 503 when one is not well."""
-    names = list(services.checks)
-    tried = await asyncio.gather(*(_try(services, services.checks[name]) for name in names))
+    names = list(parts.checks)
+    tried = await asyncio.gather(*(_try(parts, parts.checks[name]) for name in names))
     results = [result for result, _ in tried]
     well = all(result == "ok" for result in results)
     body = Ready(
@@ -61,7 +61,7 @@ async def ready(services: Services, _request: Validated[None, NoQuery], _caller:
         checks=dict(zip(names, results, strict=True)),
         milliseconds={name: took for name, (_, took) in zip(names, tried, strict=True)},
         failures=dict(failures.counts()),
-        without=list(services.without),
+        without=list(parts.without),
     )
     response = render.bare(body, status=200 if well else 503)
     if not well:
@@ -69,15 +69,15 @@ async def ready(services: Services, _request: Validated[None, NoQuery], _caller:
     return response
 
 
-async def _try(services: Services, check: Callable[[Services], Awaitable[None]]) -> tuple[Condition, int]:
-    started = services.clock.now()
-    result = await _result(services, check)
-    return result, max(0, round((services.clock.now() - started).total_seconds() * 1000))
+async def _try(parts: App, check: Callable[[App], Awaitable[None]]) -> tuple[Condition, int]:
+    started = parts.clock.now()
+    result = await _result(parts, check)
+    return result, max(0, round((parts.clock.now() - started).total_seconds() * 1000))
 
 
-async def _result(services: Services, check: Callable[[Services], Awaitable[None]]) -> Condition:
+async def _result(parts: App, check: Callable[[App], Awaitable[None]]) -> Condition:
     try:
-        await asyncio.wait_for(check(services), CHECK_SECONDS)
+        await asyncio.wait_for(check(parts), CHECK_SECONDS)
     except TimeoutError:
         return "timeout"
     except ScopeLost as error:

@@ -21,7 +21,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from lib.admission.rules import MOST_AMOUNT
-from lib.money import FORM, dollars_name, nano_usd, with_dollars
+from lib.kernel.money import FORM, dollars_name, nano_usd, with_dollars
 
 _MILLION = 10**6
 _TEXT = {"type": "string", "pattern": FORM}

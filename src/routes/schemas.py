@@ -7,21 +7,21 @@ from typing import Annotated, Generic, TypeVar
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from lib.admission import ledger_check
-from lib.admission.verification import Verdict
-from lib.http import render
+from lib.access.policy import Role
 from lib.http.paging import PageQuery
 from lib.http.periods import Day
 from lib.http.response import Finish, Response
-from lib.identity import addresses
-from lib.identity.passwords import MOST_BYTES, within_bytes
-from lib.identity.policy import Role
-from lib.identity.reauthentication import Proof
-from lib.identity.sign_in_cookies import local_path
-from lib.names import plain
-from lib.text import PRINTABLE
+from lib.kernel.names import plain
+from lib.kernel.text import PRINTABLE
+from lib.reconcile import ledger_check
+from lib.reconcile.verification import Verdict
+from lib.sign_in.passwords import MOST_BYTES, within_bytes
+from lib.sign_in.reauthentication import Proof
+from lib.sign_in.sign_in_cookies import local_path
+from lib.users import addresses
+from lib.web import render
+from routes.api.rule_schemas import RuleScope, scope_of
 from routes.money import InDollars
-from routes.rule_schemas import RuleScope, scope_of
 
 Item = TypeVar("Item")
 Email = Annotated[str, StringConstraints(max_length=300), AfterValidator(addresses.normal)]
@@ -32,7 +32,7 @@ Name = Annotated[
     AfterValidator(plain),
 ]
 # A password that is to be right, and one that is to be chosen: how long it must be is the deployment's to say, and how
-# long it may be is counted in bytes (lib/identity/passwords.py).
+# long it may be is counted in bytes (lib/sign_in/passwords.py).
 GivenPassword = Annotated[
     str,
     StringConstraints(min_length=1),

@@ -10,7 +10,7 @@ from typing import Any, get_type_hints
 import pytest
 
 from lib.audit.chain import Log, flaws, link_of
-from lib.ids import new_id
+from lib.kernel.ids import new_id
 from lib.store.database import Statement, StoreError, TenantViolation, UniqueViolation
 from lib.store.rows import columns
 from lib.store.schema import AuditEventRow, PersonEventRow

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lib.identity import api_keys
+from lib.secrets import api_keys
 from tests.contract.support.cloudflare import ACCOUNT, SUBDOMAIN, TOKEN, Cloudflare, identifier, running
 from tools import deploy_steps, node
 from tools.deploy_steps import Deployment

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from lib.identity import api_keys
+from lib.secrets import api_keys
 from tests.contract.support.databases import FreshDatabase
 from tests.contract.support.migrating import Ground
 from tools.env_file import write_private

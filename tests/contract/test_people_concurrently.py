@@ -5,10 +5,12 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
-from lib.identity import account_store, login_store, org_store
-from lib.ids import new_id
+from lib.kernel.ids import new_id
+from lib.sign_in import login_store
 from lib.store.schema import LoginRow
 from lib.store.scope import Joining, Person
+from lib.tenants import org_store
+from lib.users import account_store
 from tests.contract.support.store_targets import NOW, Target
 
 ROUNDS = 5

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from lib.identity.api_keys import secret_id
+from lib.secrets.api_keys import secret_id
 from lib.store.dialect import time_text
 from tests.contract.support.migrating import Ground
 from tests.contract.support.rows import SECRET

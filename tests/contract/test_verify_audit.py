@@ -9,7 +9,7 @@ import pytest
 
 from lib.audit import audit_store
 from lib.audit.chain import EMPTY, Entry, Head, Link, Log, chain_key, linked
-from lib.ids import new_id
+from lib.kernel.ids import new_id
 from lib.store.database import Statement
 from lib.store.dialect import time_text
 from tests.contract.support.migrating import Ground

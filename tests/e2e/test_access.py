@@ -18,9 +18,9 @@ from typing import Any
 import httpx
 import pytest
 
-from lib.http.route import Route
-from lib.identity import totp
-from lib.identity.models import ALL_SCOPES
+from lib.access.principal import ALL_SCOPES
+from lib.sign_in import totp
+from lib.web.route import Route
 from tests.access_cases import (
     BUSINESS,
     OPERATORS,

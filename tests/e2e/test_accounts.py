@@ -14,7 +14,7 @@ from tools.stack import Stack
 
 USERS = "/api/v1/users"
 PASSWORD = "nine lives for cats"
-TIMES = 3  # so many mails to one address are free: see lib.identity.guessing
+TIMES = 3  # so many mails to one address are free: see lib.defence.guessing
 
 
 def form(email: str, password: str = PASSWORD) -> dict[str, str]:

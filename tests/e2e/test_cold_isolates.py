@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from lib.failures import Failure
+from lib.kernel.failures import Failure
 from tests.e2e.support.chosen import STORE
 from tests.e2e.support.headgate import Headgate, Json
 from tests.e2e.support.log import failures, line_of

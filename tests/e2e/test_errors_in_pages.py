@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from lib.identity.api_keys import new_key
+from lib.secrets.api_keys import new_key
 from tests.e2e.conftest import LISTED
 from tests.e2e.support.headgate import Headgate, Json, chat_body
 from tests.e2e.support.names import sim_model

@@ -10,8 +10,8 @@ from threading import Event
 import httpx
 import pytest
 
-from lib.identity.api_keys import new_key
-from lib.identity.shield import BURST, RATE
+from lib.defence.shield import BURST, RATE
+from lib.secrets.api_keys import new_key
 from tests.e2e.support.headgate import Headgate
 from tests.e2e.support.log import lines
 from tests.e2e.support.names import sim_model

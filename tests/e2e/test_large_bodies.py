@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 
-from lib.identity import api_keys
+from lib.secrets import api_keys
 from tests.e2e.support.headgate import Headgate, chat_body
 from tests.e2e.support.names import sim_model
 from tests.e2e.support.raw import Connection, Head

@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from lib.ids import new_id
+from lib.kernel.ids import new_id
 from lib.store.dialect import time_text
 from tests.e2e.support.headgate import Headgate, Json
 from tests.e2e.support.log import told

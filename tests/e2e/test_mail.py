@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import httpx
 import pytest
 
-from lib.failures import Failure
+from lib.kernel.failures import Failure
 from tests.e2e.support import log
 from tests.e2e.support.headgate import Headgate
 from tests.e2e.support.names import letters

@@ -13,7 +13,7 @@ import httpx
 import openai
 import pytest
 
-from lib.identity import api_keys
+from lib.secrets import api_keys
 from tests.e2e.support.headgate import Headgate, chat_body
 from tests.e2e.support.names import sim_model
 from tests.e2e.support.poll import until

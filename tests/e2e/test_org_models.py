@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
-from lib.money import with_dollars
+from lib.kernel.money import with_dollars
 from tests.e2e.support.headgate import Headgate
 from tests.e2e.support.names import letters
 from tests.e2e.support.shapes import assert_error

@@ -11,7 +11,7 @@ from threading import Event
 import httpx
 import pytest
 
-from lib.failures import Failure
+from lib.kernel.failures import Failure
 from tests.e2e.support.chosen import STORE
 from tests.e2e.support.headgate import Headgate, chat_body
 from tests.e2e.support.log import failures

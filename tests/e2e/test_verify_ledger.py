@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from lib.identity.operator_tokens import new_token
+from lib.secrets.operator_tokens import new_token
 from tests.e2e.support.headgate import Headgate, Json
 from tests.e2e.support.names import sim_model
 from tests.e2e.support.shapes import assert_error

@@ -10,8 +10,8 @@ import os
 import pytest
 from hypothesis import HealthCheck, settings
 
-from lib import failures
-from lib.identity import later
+from lib.kernel import failures
+from lib.sign_in import later
 
 settings.register_profile(
     "unit",

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from lib.admission.archive import ArchiveUnavailable
-from lib.http.errors import PayloadTooLarge
 from lib.http.request import Departure, Known, RawRequest
 from lib.http.streaming import ReaderLost
-from lib.http.validate import LARGE_BYTES
-from lib.ids import new_id
+from lib.kernel.errors import PayloadTooLarge
+from lib.kernel.ids import new_id
+from lib.ledger.archive import ArchiveUnavailable
+from lib.web.validate import LARGE_BYTES
 
 T = TypeVar("T")
 NOW = datetime(2026, 5, 4, 12, 30, 15, 123456, tzinfo=UTC)
@@ -79,7 +79,7 @@ class FakeClock:
 
 
 class AsyncioBell:
-    """`lib.turns.Bell` on CPython. Its time is never over by itself: a test rings it."""
+    """`lib.kernel.turns.Bell` on CPython. Its time is never over by itself: a test rings it."""
 
     def __init__(self, _longest_ms: int) -> None:
         self._rung = asyncio.Event()
@@ -113,7 +113,7 @@ class FakeSealer:
 
 @dataclass
 class FakeKv:
-    """KV as `lib.gateway.cache` sees it. `failure` is what every call raises; `slow` makes reads never answer."""
+    """KV as `lib.gateway.callers.cache` sees it. `failure` is what every call raises; `slow`: reads never answer."""
 
     texts: dict[str, str] = field(default_factory=dict)
     seconds: dict[str, int] = field(default_factory=dict)  # how long each is kept
@@ -182,7 +182,7 @@ class FakeStreams:
 
 @dataclass
 class FakeArchive:
-    """Implements `lib.admission.archive.Archive`. `failure` is what each call ends with, before it is done."""
+    """Implements `lib.ledger.archive.Archive`. `failure` is what each call ends with, before it is done."""
 
     objects: dict[str, bytes] = field(default_factory=dict)
     failure: str | None = None

@@ -8,43 +8,45 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from lib.admission import policy_store, usage_store
+from lib.access.principal import Principal
+from lib.admission import policy_store
 from lib.admission.counters import Counted, Counter, Place, Remembered
 from lib.admission.decision import Ask, Refusal
 from lib.admission.gate import IS_NEW, Gate
-from lib.admission.usage_record import UsageRecord
 from lib.audit.audited import AuditedStore
 from lib.audit.chain import chain_key
-from lib.audit.refusals import Refusals
 from lib.config import Config
-from lib.gateway.account import Account, StaleAccount
-from lib.gateway.accounts import Accounts
-from lib.gateway.admitting import Admitted, admitted
-from lib.gateway.cache import KvCache
-from lib.gateway.call import Gateway
-from lib.gateway.denials import Denials
+from lib.defence.shield import Shield
+from lib.gateway.call.admitting import Admitted, admitted
+from lib.gateway.call.call import Gateway
+from lib.gateway.call.denials import Denials
+from lib.gateway.callers.account import Caller, StaleAccount
+from lib.gateway.callers.accounts import Callers
+from lib.gateway.callers.cache import KvCache
 from lib.gateway.model_lists import ModelLists
 from lib.gateway.providers.configured import configured
 from lib.gateway.providers.settings import read_settings
-from lib.http import cors, json_body, pipeline, render
-from lib.http.docs_page import docs_page
-from lib.http.errors import HeadgateError
 from lib.http.request import RawRequest
 from lib.http.response import Response
-from lib.http.validate import validate
-from lib.identity.models import Principal
-from lib.identity.passwords import Cost, Passwords
-from lib.identity.shield import Shield
-from lib.identity.signing_keys import SigningKeys
-from lib.services import Services
+from lib.kernel import json_body
+from lib.kernel.errors import HeadgateError
+from lib.ledger import usage_store
+from lib.ledger.usage_record import UsageRecord
+from lib.sign_in.passwords import HashCost, Passwords
 from lib.store.d1 import D1Store
+from lib.tokens.signing_keys import SigningKeys
+from lib.web import cors, pipeline, render
+from lib.web.app import App
+from lib.web.docs_page import docs_page
+from lib.web.refusals import Refusals
+from lib.web.validate import validate
 from tests.seen import DOCUMENT, ROUTER, SEEN
 from tests.unit.admission.sqlite_sql import SqliteSql
 from tests.unit.fakes import FakeArchive, FakeClock, FakeKv, FakeSealer, FakeStreams, known, raw_request, run
 from tests.unit.gateway.fake_upstream import FakeUpstream
-from tests.unit.identity.counting_hasher import CountingHasher
-from tests.unit.identity.cpython_signatures import CPythonSignatures
-from tests.unit.identity.people import FakeGuard, FakeInvitations, FakeMailer, FakeOutbox
+from tests.unit.sign_in.counting_hasher import CountingHasher
+from tests.unit.sign_in.cpython_signatures import CPythonSignatures
+from tests.unit.sign_in.people import FakeGuard, FakeInvitations, FakeMailer, FakeOutbox
 from tests.unit.store.seeds import PEPPER, SeededKey, seed_key, seed_org
 from tests.unit.store.sqlite_binding import SqliteBinding, new_store
 
@@ -68,7 +70,7 @@ PROVIDERS = {
 class CoreGates:
     """One real gate for each organisation, reached without a network. `failure` is what a call to it raises."""
 
-    def __init__(self, store: D1Store, accounts: Accounts, clock: FakeClock) -> None:
+    def __init__(self, store: D1Store, accounts: Callers, clock: FakeClock) -> None:
         self._database = store.open()
         self._accounts = accounts
         self._clock = clock
@@ -84,7 +86,7 @@ class CoreGates:
     def of(self, org_id: str) -> Gate:
         return self.gates.setdefault(org_id, Gate(SqliteSql()))
 
-    async def open(self, account: Account, record: UsageRecord, deadline: datetime, ask: Callable[[], Ask]) -> Admitted:
+    async def open(self, account: Caller, record: UsageRecord, deadline: datetime, ask: Callable[[], Ask]) -> Admitted:
         self.asked += 1
         if self.failure:
             raise self.failure
@@ -102,7 +104,7 @@ class CoreGates:
         self.opened.append(record)
         return granted
 
-    async def confirm(self, account: Account) -> None:
+    async def confirm(self, account: Caller) -> None:
         if self.failure:
             raise self.failure
         if account.is_new:
@@ -210,7 +212,7 @@ class World:
     """An organisation with one key that may do everything."""
 
     binding: SqliteBinding
-    services: Services
+    parts: App
     clock: FakeClock
     gates: CoreGates
     upstream: FakeUpstream
@@ -250,7 +252,7 @@ class World:
 
     def new_key(self, *scopes: str, ends: datetime | None = None) -> SeededKey:
         """Make another key of the organisation."""
-        return run(seed_key(self.services.database, self.org_id, scopes, ends))
+        return run(seed_key(self.parts.database, self.org_id, scopes, ends))
 
     async def _answer_as(self, user_id: str, raw: RawRequest) -> Answer:
         principal = Principal(
@@ -259,12 +261,12 @@ class World:
         route, path = ROUTER.match(raw.method, raw.path)
         try:
             request = await validate(route, raw, path, known)
-            return await self._finished(await route.handler(self.services, request, principal))
+            return await self._finished(await route.handler(self.parts, request, principal))
         except HeadgateError as failure:
             return await self._finished(render.error(failure, route.dialect, raw.id))
 
     async def _answer(self, raw: RawRequest) -> Answer:
-        response = await pipeline.handle(self.services, ROUTER, raw)
+        response = await pipeline.handle(self.parts, ROUTER, raw)
         if not cors.is_preflight(raw) and response.headers.get("x-request-id") is None:  # that is the provider's own
             SEEN.note(raw.method, raw.path, response.status)
         return await self._finished(response)
@@ -288,16 +290,16 @@ async def _new_world(config: Config, kv: FakeKv, providers: Mapping[str, str]) -
     audited = AuditedStore(store, chain_key(config.secret))
     cache = KvCache(kv, read_seconds=0.05, write_seconds=0.05)
     denials = Denials(cache)
-    clock, upstream, accounts, streams = FakeClock(), FakeUpstream(), Accounts(cache, denials), FakeStreams()
+    clock, upstream, accounts, streams = FakeClock(), FakeUpstream(), Callers(cache, denials), FakeStreams()
     signatures = CPythonSignatures()
     gates = CoreGates(store, accounts, clock)
     hasher, mailer, guard, outbox = CountingHasher(), FakeMailer(), FakeGuard(), FakeOutbox()
     key = await seed_key(database, await seed_org(database))
 
-    async def check(services: Services) -> None:
-        await services.database.check()
+    async def check(parts: App) -> None:
+        await parts.database.check()
 
-    services = Services(
+    parts = App(
         config=config,
         clock=clock,
         store=audited,
@@ -316,7 +318,7 @@ async def _new_world(config: Config, kv: FakeKv, providers: Mapping[str, str]) -
         sealer=FakeSealer(),
         streams=streams,
         tokens=SigningKeys(signatures),
-        passwords=Passwords(hasher, config.secret, Cost(64, 1), config.account.password_min_length),
+        passwords=Passwords(hasher, config.secret, HashCost(64, 1), config.account.password_min_length),
         mailer=mailer,
         outbox=outbox,
         guard=guard,
@@ -327,7 +329,7 @@ async def _new_world(config: Config, kv: FakeKv, providers: Mapping[str, str]) -
         docs_page=DOCS_PAGE,
     )
     people = People(hasher, mailer, guard, outbox)
-    return World(binding, services, clock, gates, upstream, key, kv, streams, people)
+    return World(binding, parts, clock, gates, upstream, key, kv, streams, people)
 
 
 def new_world(providers: Mapping[str, str] = PROVIDERS, **config: Any) -> World:
@@ -339,7 +341,7 @@ def cold(world: World) -> None:
     """Forget what an isolate remembers: the next request meets a new one, with the same store, gates and KV."""
     cache = KvCache(world.kv, read_seconds=0.05, write_seconds=0.05)
     denials = Denials(cache)
-    accounts = Accounts(cache, denials)
+    accounts = Callers(cache, denials)
     world.gates._accounts = accounts
-    gateway = replace(world.services.gateway, denials=denials)
-    world.services = replace(world.services, accounts=accounts, gateway=gateway, shield=Shield(), refusals=Refusals())
+    gateway = replace(world.parts.gateway, denials=denials)
+    world.parts = replace(world.parts, accounts=accounts, gateway=gateway, shield=Shield(), refusals=Refusals())

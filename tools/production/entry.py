@@ -9,7 +9,8 @@ import js
 import pyodide_js  # type: ignore[import-not-found]  # exists only in Pyodide
 
 import entry
-from lib.runtime import inside, worker
+from lib.runtime import inside
+from lib.worker import serving as worker
 from tools.production.environment import RequestContext, begin, environment_of, told_when_ended
 from tools.production.invocation import Invocation
 from tools.production.wrapped import in_production

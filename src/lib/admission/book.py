@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from lib.admission.budget import Account
+from lib.admission.budget import BudgetCounter
 from lib.admission.counters import Counter
 from lib.admission.decision import Ask, Refusal, Reservation, afford, amount_of, reserved_for
 from lib.admission.rate import Before, Count
@@ -33,8 +33,8 @@ class Stops:
     nameless: str | None
     generation: int = -1
     limits: list[tuple[Limit, str, Count]] = field(default_factory=list)
-    budgets: list[tuple[Account, str]] = field(default_factory=list)
-    hard: list[Account] = field(default_factory=list)
+    budgets: list[tuple[BudgetCounter, str]] = field(default_factory=list)
+    hard: list[BudgetCounter] = field(default_factory=list)
 
 
 class Book:

@@ -18,7 +18,7 @@ _DAYS = 2**22  # more than the days of all years that have four digits
 _NEVER = 2**63
 
 
-class Account:
+class BudgetCounter:
     """One budget's counter, of one subject. `kept` are its slots from before a restart: what was spent in which window.
 
     The slots are the windows' begins; for a rolling budget, its slices. A window of the calendar has a second slot, its

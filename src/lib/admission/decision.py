@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from pydantic_core import from_json, to_json
 
-from lib.admission.budget import Account
+from lib.admission.budget import BudgetCounter
 from lib.admission.rules import Limit, Path, Unit
 
 # What is reserved for one call at most, where only soft budgets let it in: a client may ask for any number of tokens.
@@ -98,7 +98,7 @@ class Refusal:
         return [self.name, self.needs, self.left, self.most, self.resets_ms]
 
 
-def afford(now: int, ask: Ask, hard: list[Account], lefts: list[int]) -> int | Refusal | None:
+def afford(now: int, ask: Ask, hard: list[BudgetCounter], lefts: list[int]) -> int | Refusal | None:
     """Return the output tokens to grant for each choice where the client did not say; None: as many as it likes.
 
     `lefts` is what is left of each hard budget.
@@ -121,7 +121,7 @@ def afford(now: int, ask: Ask, hard: list[Account], lefts: list[int]) -> int | R
     return granted
 
 
-def _spent(now: int, code: str, account: Account, needs: int | None, left: int) -> Refusal:
+def _spent(now: int, code: str, account: BudgetCounter, needs: int | None, left: int) -> Refusal:
     budget = account.budget
     return Refusal(code, budget.id, -1, budget.name, needs, max(0, left), budget.most_at(now), account.ends(now))
 

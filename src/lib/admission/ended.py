@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from lib.ids import milliseconds_of
+from lib.kernel.ids import milliseconds_of
 
 if TYPE_CHECKING:
     from lib.admission.decision import Reservation

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 
 from lib.admission import gate_sql
-from lib.admission.budget import Account
+from lib.admission.budget import BudgetCounter
 from lib.admission.decision import Reservation
 from lib.admission.gate_sql import Sql, pieces, write
 from lib.admission.rate import Before
@@ -123,5 +123,5 @@ def page_of(now: int, shelf: Shelf, rule: str, subjects: Sequence[str], *, more:
     """Return what a budget has counted for these."""
     found = shelf.look(rule, subjects)
     counting = [one for one in found.values() if one.used(now) or one.reserved(now)]
-    begins = {one.window(now) for one in counting or [Account(shelf.budgets[rule], shelf.policy.time_zone, {})]}
+    begins = {one.window(now) for one in counting or [BudgetCounter(shelf.budgets[rule], shelf.policy.time_zone, {})]}
     return min(begins), [(who, one.used(now), one.reserved(now)) for who, one in found.items()], len(begins) > 1, more

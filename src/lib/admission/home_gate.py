@@ -9,7 +9,7 @@ from pydantic_core import to_json
 
 from lib.admission.atomic import whole
 from lib.admission.book import Book
-from lib.admission.budget import Account
+from lib.admission.budget import BudgetCounter
 from lib.admission.decision import Ask, Refusal, Reservation
 from lib.admission.gate import Gate
 from lib.admission.gate_sql import Sql
@@ -74,7 +74,7 @@ class HomeGate(Gate):
         number, answer = self.leases.hear(region, message, shelf, self._now, lend=self.leased)
         for rule, subject in self.leases.reported:
             account = shelf.account(rule, subject)
-            part = account.warning(self._now) if isinstance(account, Account) else None
+            part = account.warning(self._now) if isinstance(account, BudgetCounter) else None
             if part is not None:
                 self.warnings.append((rule, subject, part))
         self.leases.reported.clear()

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from pydantic_core import from_json, to_json
 
-from lib.admission.budget import Account
+from lib.admission.budget import BudgetCounter
 from lib.admission.gate_sql import LEASED_FROM, Sql, write
 from lib.admission.rate import Sliding
 from lib.admission.rules import EACH, Budget, Limit, Unit
@@ -190,10 +190,10 @@ class Leases:
 
     def _report(self, key: _Key, counter: object, kept: int, spent: int, now: int, *, over: bool) -> None:
         lease, epoch = self._lease(key), key[3]
-        soft = isinstance(counter, Account) and not counter.budget.hard  # it refuses nobody
+        soft = isinstance(counter, BudgetCounter) and not counter.budget.hard  # it refuses nobody
         granted = max(kept if soft else min(kept, lease.granted), spent)
         gone = over
-        if isinstance(counter, Account):
+        if isinstance(counter, BudgetCounter):
             gone = over or counter.window(now) != epoch
             held = lease.granted - lease.spent
             counter.charge(now, epoch, now, held - (0 if gone else granted - spent), spent - lease.spent)
@@ -207,7 +207,7 @@ class Leases:
     ) -> list[object] | None:
         rule, subject, region = wisher
         counter = shelf.counter(rule, subject)
-        if isinstance(counter, Account):
+        if isinstance(counter, BudgetCounter):
             epoch, ends, life = counter.window(now), counter.ends(now) or NEVER_MS, 0
         elif isinstance(counter, Sliding):
             epoch, ends, life = now + RATE_LEASE_MS, NEVER_MS, RATE_LEASE_MS
@@ -218,7 +218,7 @@ class Leases:
         if granted:
             lease = self._lease((*wisher, epoch))
             self._set((*wisher, epoch), _Lease(lease.granted + granted, lease.spent))
-            if isinstance(counter, Account):
+            if isinstance(counter, BudgetCounter):
                 counter.restore(now, epoch, granted)
             else:
                 counter.add_until(now, epoch, granted)

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from lib import failures
-from lib.admission.archive import Archive
-from lib.admission.delivery import deliver_what_fits
-from lib.admission.ledger_messages import merged, org_of, unpacked, writes
 from lib.admission.outbox import Log
-from lib.admission.usage_store import Record
-from lib.failures import Failure
+from lib.kernel import failures
+from lib.kernel.failures import Failure
+from lib.ledger.archive import Archive
+from lib.ledger.delivery import deliver_what_fits
+from lib.ledger.ledger_messages import merged, org_of, unpacked, writes
+from lib.ledger.usage_store import Record
 from lib.store.database import Database, StoreUnavailable
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from lib.admission.budget import Account
+from lib.admission.budget import BudgetCounter
 from lib.admission.rules import Budget
 
 
@@ -63,7 +63,7 @@ class _Leased:
         return self._lots.setdefault(epoch, Lot(0, 0))
 
 
-class Slice(_Leased, Account):
+class Slice(_Leased, BudgetCounter):
     """What a region may spend of a budget: the place of its counter in the region's book."""
 
     def __init__(self, budget: Budget, lots: Lots, kept: Mapping[int, int]) -> None:

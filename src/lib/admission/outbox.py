@@ -10,14 +10,14 @@ import json
 from collections.abc import Sequence
 from typing import Protocol
 
-from lib import failures
-from lib.admission.archive import Archive
-from lib.admission.delivery import deliver_what_fits
 from lib.admission.gate import Gate
-from lib.admission.ledger_messages import UnderWay, ids_of
-from lib.admission.usage_store import Record
-from lib.clock import Clock
-from lib.failures import Failure
+from lib.kernel import failures
+from lib.kernel.clock import Clock
+from lib.kernel.failures import Failure
+from lib.ledger.archive import Archive
+from lib.ledger.delivery import deliver_what_fits
+from lib.ledger.ledger_messages import UnderWay, ids_of
+from lib.ledger.usage_store import Record
 from lib.store.database import Store
 
 # What one alarm sends at most; the next goes on.

@@ -11,10 +11,10 @@ from typing import Any
 from lib.admission import rule_store
 from lib.admission.rule_store import BUDGETS, KEYS, LIMITS
 from lib.admission.rules import LEASED, Adjustment
-from lib.identity import org_store
 from lib.store.database import Database
 from lib.store.schema import BudgetRow, LimitRow
 from lib.store.scope import Org
+from lib.tenants import org_store
 
 DEFAULT_TIME_ZONE = "UTC"
 

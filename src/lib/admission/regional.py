@@ -13,7 +13,7 @@ from functools import partial
 from pydantic_core import from_json, to_json
 
 from lib.admission.book import Book, Stops
-from lib.admission.budget import Account
+from lib.admission.budget import BudgetCounter
 from lib.admission.decision import Ask, Refusal, Reservation, bound_of
 from lib.admission.gate_sql import Sql, write
 from lib.admission.leases import POLICY_LEASE_MS, RATE_LEASE_MS, leasable
@@ -93,7 +93,7 @@ class RegionalShelf(Shelf):
     def _new_count(self, limit: Limit, place: Place, kept: Slots) -> Count:
         return Share(self._leased.of(place), kept) if leasable(limit) else Elsewhere()
 
-    def _new_account(self, budget: Budget, place: Place, kept: Slots) -> Account:
+    def _new_account(self, budget: Budget, place: Place, kept: Slots) -> BudgetCounter:
         return Slice(budget, self._leased.of(place), kept)
 
     def _put_away(self, place: Place) -> None:

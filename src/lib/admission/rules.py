@@ -39,7 +39,7 @@ class Unit(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class Subject:
     """Whom a rule concerns: one on a level, or each (`*`) by itself; with `model`, only in calls to that model.
 
     `covers_members`: a team's rule also counts what its members do, signed in or with keys of their own.
@@ -82,7 +82,7 @@ class Limit:
     """So many of a unit in a window of so many milliseconds, or at once. With `burst` the algorithm is GCRA."""
 
     id: str
-    scope: Scope
+    scope: Subject
     unit: Unit
     most: int
     window_ms: int
@@ -110,7 +110,7 @@ class Budget:
     """
 
     id: str
-    scope: Scope
+    scope: Subject
     window: str
     most: int
     hard: bool
@@ -215,7 +215,7 @@ def effective(most: int, adjustments: Sequence[Adjustment], now: int) -> int:
     return min(MOST_AMOUNT, amount + sum(one.amount for one in holding if not one.override))
 
 
-def _scope(entry: Mapping[str, Any]) -> Scope:
+def _scope(entry: Mapping[str, Any]) -> Subject:
     scope = entry["scope"]
     # A text from before rules could cover members says nothing of it.
-    return Scope(scope["type"], scope["id"], scope["model"], scope.get("covers") == "members")
+    return Subject(scope["type"], scope["id"], scope["model"], scope.get("covers") == "members")

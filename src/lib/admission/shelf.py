@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-from lib.admission.budget import Account, life_of
+from lib.admission.budget import BudgetCounter, life_of
 from lib.admission.rate import NEVER, AtOnce, Before, Count, Gcra, Sliding, slice_of
 from lib.admission.rules import Budget, Limit, Policy, Unit
 
@@ -33,10 +33,10 @@ class Shelf:
         self._most = most
         self.before = dict(before)
         self._counts: dict[Place, Count] = {}
-        self._accounts: dict[Place, Account] = {}
+        self._accounts: dict[Place, BudgetCounter] = {}
         self._sizes: dict[Place, int] = {}  # of all of them, those that have not changed for long first
         self._slots = 0
-        self.touched: dict[Place, Count | Account] = {}  # since `changes` was last asked
+        self.touched: dict[Place, Count | BudgetCounter] = {}  # since `changes` was last asked
         self.generation = 0
         self._take(policy)
 
@@ -87,7 +87,7 @@ class Shelf:
             count = self._counts[place]
         return count
 
-    def counter(self, rule: str, subject: str) -> Count | Account | None:
+    def counter(self, rule: str, subject: str) -> Count | BudgetCounter | None:
         """Return the counter of a rule and subject, which may be changed; None where there is no such rule."""
         limit, place = self.limits.get(rule), (rule, subject)
         one = self.account(rule, subject) if limit is None else self.count(limit, subject)
@@ -95,7 +95,7 @@ class Shelf:
             self.touched[place] = one
         return one
 
-    def account(self, rule: str, subject: str) -> Account | None:
+    def account(self, rule: str, subject: str) -> BudgetCounter | None:
         """Return a budget's counter; None where there is no such budget."""
         place = (rule, subject)
         account = self._accounts.get(place)
@@ -120,13 +120,14 @@ class Shelf:
         """Return whom a rule counts in memory, behind a subject."""
         return [who for name, who in self._sizes if name == rule and who > after]
 
-    def look(self, rule: str, subjects: Sequence[str]) -> dict[str, Account]:
+    def look(self, rule: str, subjects: Sequence[str]) -> dict[str, BudgetCounter]:
         """Return a budget's counters without keeping them in memory."""
         missing = [(rule, who) for who in subjects if (rule, who) not in self._accounts]
         kept = self._load(missing) if missing else {}
         budget, zone = self.budgets[rule], self.policy.time_zone
         return {
-            who: self._accounts.get((rule, who)) or Account(budget, zone, kept.get((rule, who), {})) for who in subjects
+            who: self._accounts.get((rule, who)) or BudgetCounter(budget, zone, kept.get((rule, who), {}))
+            for who in subjects
         }
 
     def dead(self, now: int, rows: Iterable[tuple[str, str, int, int]]) -> list[tuple[str, str, int]]:
@@ -153,7 +154,7 @@ class Shelf:
         for place in places:
             slots = kept.get(place, {})
             limit = self.limits.get(place[0])
-            one: Count | Account
+            one: Count | BudgetCounter
             if limit is not None:
                 one = self._counts[place] = self._new_count(limit, place, slots)
             else:
@@ -164,8 +165,8 @@ class Shelf:
     def _new_count(self, limit: Limit, place: Place, kept: Slots) -> Count:  # noqa: ARG002 - it counts for whomever
         return _new_count(limit, kept, self.before.get(limit.id, NEVER))
 
-    def _new_account(self, budget: Budget, place: Place, kept: Slots) -> Account:  # noqa: ARG002
-        return Account(budget, self.policy.time_zone, kept)
+    def _new_account(self, budget: Budget, place: Place, kept: Slots) -> BudgetCounter:  # noqa: ARG002
+        return BudgetCounter(budget, self.policy.time_zone, kept)
 
     def _make_room(self, room: int, wanted: Collection[Place]) -> None:
         tries = room + _STEPS

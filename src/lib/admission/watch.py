@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from lib import failures
-from lib.failures import Failure
+from lib.kernel import failures
+from lib.kernel.failures import Failure
 
 TOLERATED_MS = 1_000  # what keeping a clock right may take it back by
 LATE_MS = 60_000

@@ -12,7 +12,7 @@ from lib.store.database import Database, Statement, Value
 from lib.store.reading import MOST_LOOKED_AT, Found, cut
 from lib.store.rows import columns
 from lib.store.schema import AuditEventRow, PersonEventRow
-from lib.store.scope import Org, Person, Scope
+from lib.store.scope import Org, Person, Tenant
 
 EXPORT_ROWS = 1_000  # in memory at a time
 BEYOND_ALL = 2**53  # above every `seq`
@@ -44,7 +44,7 @@ class AuditFilter:
 
 async def head(database: Database, log: Log, owner: str) -> Head:
     """Return the end of somebody's chain."""
-    scope: Scope = Org(owner) if log is Log.ORG else Person(owner)
+    scope: Tenant = Org(owner) if log is Log.ORG else Person(owner)
     sql = f"SELECT seq, hash FROM {log} WHERE {log.owner_column} = ? ORDER BY seq DESC LIMIT 1"
     return await database.one(scope, Head, sql, owner) or EMPTY
 

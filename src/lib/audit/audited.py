@@ -20,7 +20,8 @@ from typing import TypeVar
 from lib.audit import audit_store
 from lib.audit.chain import Head, Log, linked
 from lib.audit.events import entry_of, log_of
-from lib.kernel.event import EventStatement
+from lib.events.event import EventStatement
+from lib.kernel.turns import Turns
 from lib.store.database import (
     Cost,
     Database,
@@ -32,8 +33,7 @@ from lib.store.database import (
     Value,
 )
 from lib.store.dialect import Dialect
-from lib.store.scope import Scope
-from lib.turns import Turns
+from lib.store.scope import Tenant
 
 Row = TypeVar("Row")
 
@@ -83,16 +83,16 @@ class DatabaseAround:
         return self._database.connected
 
     async def query(
-        self, scope: Scope, row_type: type[Row], sql: str, *values: Value, read: Read = Read.LATEST
+        self, scope: Tenant, row_type: type[Row], sql: str, *values: Value, read: Read = Read.LATEST
     ) -> list[Row]:
         return await self._database.query(scope, row_type, sql, *values, read=read)
 
     async def one(
-        self, scope: Scope, row_type: type[Row], sql: str, *values: Value, read: Read = Read.LATEST
+        self, scope: Tenant, row_type: type[Row], sql: str, *values: Value, read: Read = Read.LATEST
     ) -> Row | None:
         return await self._database.one(scope, row_type, sql, *values, read=read)
 
-    async def execute(self, scope: Scope, sql: str, *values: Value) -> int:
+    async def execute(self, scope: Tenant, sql: str, *values: Value) -> int:
         return await self._database.execute(scope, sql, *values)
 
     async def check(self) -> None:
@@ -101,7 +101,7 @@ class DatabaseAround:
     async def close(self) -> None:
         await self._database.close()
 
-    async def batch(self, scope: Scope, statements: Sequence[Statement]) -> list[int]:
+    async def batch(self, scope: Tenant, statements: Sequence[Statement]) -> list[int]:
         return await self._database.batch(scope, statements)
 
 
@@ -113,7 +113,7 @@ class AuditedDatabase(DatabaseAround):
         self._key = key
         self._turns = turns
 
-    async def batch(self, scope: Scope, statements: Sequence[Statement]) -> list[int]:
+    async def batch(self, scope: Tenant, statements: Sequence[Statement]) -> list[int]:
         """As the port says. Events among the statements get their places; too many writers: StoreUnavailable."""
         chains = _chains(statements)
         if not chains:
@@ -124,7 +124,7 @@ class AuditedDatabase(DatabaseAround):
                     await turns.enter_async_context(self._turns.take(":".join(chain)))
             return await self._write(scope, statements, chains)
 
-    async def _write(self, scope: Scope, statements: Sequence[Statement], chains: Sequence[Chain]) -> list[int]:
+    async def _write(self, scope: Tenant, statements: Sequence[Statement], chains: Sequence[Chain]) -> list[int]:
         heads = await self._heads(chains)
         for attempt in range(MOST_TRIES):
             try:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from lib.identity.api_keys import derive
+from lib.secrets.api_keys import derive
 from lib.store.dialect import time_text
 from lib.store.schema import AuditEventRow, PersonEventRow
 

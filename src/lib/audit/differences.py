@@ -14,7 +14,7 @@ from dataclasses import fields, is_dataclass
 from datetime import datetime
 from typing import Any
 
-from lib.kernel.event import Detail, Plain
+from lib.events.event import Detail, Plain
 from lib.store.dialect import time_text
 
 PERSONAL = "[personal]"

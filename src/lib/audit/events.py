@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 
 from lib.audit.chain import Entry, Log
-from lib.kernel.event import Detail, EventStatement, Plain
+from lib.events.event import Detail, EventStatement, Plain
 from lib.store.scope import Org, Person
 
 MOST_DETAILS = 16

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from lib.http.errors import BadRequest
+from lib.kernel.errors import BadRequest
 
 MOST_CHOICES = 128  # https://platform.openai.com/docs/api-reference/chat/create#chat-create-n
 MOST_TOKENS = 2**53 - 1  # the largest number that every JSON reader holds exactly

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from lib.gateway.bounds import Unproved
-from lib.http import json_body
+from lib.kernel import json_body
 
 _TOKENS_A_BYTE = 2
 # Following references takes Python's time, at most once for each level of nesting. This is far more than tools need.

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping, Set
 from dataclasses import replace
 from typing import NamedTuple
 
+from lib.access.bounds import may_call
 from lib.gateway.model_lists import ModelLists
 from lib.gateway.models import ModelFacts, ModelRoute
 from lib.gateway.providers.provider import Provider
-from lib.http.errors import NotFound
-from lib.identity.bounds import may_call
+from lib.kernel.errors import NotFound
 
 MOST_MEANT = 3
 # Comparing costs some 10 µs a name: only names that begin alike are compared, and not more than these.

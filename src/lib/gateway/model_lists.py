@@ -10,12 +10,11 @@ from datetime import datetime, timedelta
 
 import httpx
 
-from lib import failures
-from lib.clock import Clock
-from lib.failures import Failure
 from lib.gateway.providers.provider import HttpRequest, Provider
-from lib.http import json_body
-from lib.http.errors import BadRequest
+from lib.kernel import failures, json_body
+from lib.kernel.clock import Clock
+from lib.kernel.errors import BadRequest
+from lib.kernel.failures import Failure
 
 FRESH = timedelta(minutes=10)
 AGAIN = timedelta(seconds=30)  # after a failure

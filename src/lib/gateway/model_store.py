@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import get_args
 
-from lib.gateway.models import Limits, ModelRoute, OutputField, Price
+from lib.gateway.models import Limits, ModelRoute, OutputField
+from lib.ledger.usage import Price
 from lib.store.database import Database, Read, Statement
 from lib.store.scope import Org
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from lib.http import json_body
-from lib.http.errors import BadRequest
+from lib.kernel import json_body
+from lib.kernel.errors import BadRequest
 
 REDACTED = b"[redacted]"
 SHORTEST_SECRET = 4  # a shorter one would be found everywhere

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
-from lib.http.errors import HeadgateError
+from lib.kernel.errors import HeadgateError
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from lib.http.errors import BadRequest, PreconditionFailed, PreconditionRequired
 from lib.http.request import Headers
+from lib.kernel.errors import BadRequest, PreconditionFailed, PreconditionRequired
 
 _TAG = re.compile(r'\s*(?:W/)?"(\d{1,15})"\s*')
 

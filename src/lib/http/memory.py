@@ -14,7 +14,7 @@ import re
 import time
 from collections.abc import Callable
 
-from lib.http.errors import Unavailable
+from lib.kernel.errors import Unavailable
 
 # Python's memory is 52 MiB at its start and never shrinks. Two bodies of the largest size that a route takes (8 MiB),
 # counted twice each, and some streams: 96 MiB are reached by no more, as bench/memory.py measures. The rest is

@@ -9,8 +9,8 @@ from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from lib.http import json_body
-from lib.http.errors import BadRequest
+from lib.kernel import json_body
+from lib.kernel.errors import BadRequest
 from lib.store.database import Database
 from lib.store.table import Table
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from lib.http.errors import BadRequest
+from lib.kernel.errors import BadRequest
 
 DEFAULT_DAYS = 30
 LONGEST_DAYS = 400

@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Callable
 from typing import NoReturn, Protocol
 
-from lib import failures
-from lib.failures import Failure
-from lib.http.errors import Unavailable
+from lib.kernel import failures
+from lib.kernel.errors import Unavailable
+from lib.kernel.failures import Failure
 from lib.mail.port import Message
 
 # How long before each further attempt. Nobody waits for it: the answer has begun.

@@ -42,7 +42,7 @@ class KeptMail:
     sent_at: str
 
 
-class Outbox(Protocol):
+class SentMail(Protocol):
     """Where they are kept, for a day."""
 
     async def newest(self, most: int) -> Sequence[KeptMail]:

@@ -8,14 +8,14 @@ from typing import Any
 
 from pyodide.ffi import JsException, jsnull, to_js
 
-from lib.admission.archive import ArchiveUnavailable
 from lib.config import ConfigError, Records
+from lib.ledger.archive import ArchiveUnavailable
 
 SECONDS = 10  # for one step: an object is a few hundred kilobytes
 
 
 class R2Archive:
-    """Implements `lib.admission.archive.Archive`. `bucket` is the platform's binding."""
+    """Implements `lib.ledger.archive.Archive`. `bucket` is the platform's binding."""
 
     def __init__(self, bucket: Any) -> None:
         self._bucket = bucket

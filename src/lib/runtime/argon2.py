@@ -13,16 +13,16 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from lib.identity.passwords import HASH_BYTES, Cost
+from lib.sign_in.passwords import HASH_BYTES, HashCost
 
 _PACKAGE = "_argon2_cffi_bindings"
 _MOST_ENCODED = 256
 
 
 class CtypesArgon2:
-    """Implements `lib.identity.passwords.PasswordHasher`."""
+    """Implements `lib.sign_in.passwords.PasswordHasher`."""
 
-    def hash(self, secret: bytes, salt: bytes, cost: Cost) -> str:
+    def hash(self, secret: bytes, salt: bytes, cost: HashCost) -> str:
         encoded = ctypes.create_string_buffer(_MOST_ENCODED)
         failure = _library().argon2id_hash_encoded(
             *(cost.passes, cost.memory_kib, cost.lanes),

@@ -8,7 +8,7 @@ import js
 
 
 class JsBell:
-    """Implements `lib.turns.Bell`. A JavaScript promise: an asyncio future would resume in the ringer's request."""
+    """Implements `lib.kernel.turns.Bell`. A JavaScript promise: an asyncio future goes on in the ringer's request."""
 
     def __init__(self, longest_ms: int) -> None:
         self._longest_ms = longest_ms

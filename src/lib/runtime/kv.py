@@ -1,4 +1,4 @@
-"""Workers KV as `lib.gateway.cache` needs it (https://developers.cloudflare.com/kv/api/)."""
+"""Workers KV as `lib.gateway.callers.cache` needs it (https://developers.cloudflare.com/kv/api/)."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 from js import Object
 from pyodide.ffi import JsException, to_js
 
-from lib.gateway.cache import Cache, KvCache, KvFailure, NoCache
+from lib.gateway.callers.cache import Cache, KvCache, KvFailure, NoCache
 
 
 class JsKv:
-    """Implements `lib.gateway.cache.Kv` on a KV binding."""
+    """Implements `lib.gateway.callers.cache.Kv` on a KV binding."""
 
     def __init__(self, binding: Any) -> None:
         self._binding = binding

@@ -9,9 +9,9 @@ from typing import Any
 from js import Object
 from pyodide.ffi import JsException, to_js
 
-from lib.admission.ledger_messages import CALL_MESSAGES, packed
 from lib.admission.outbox import QueueUnavailable
-from lib.admission.usage_store import Record
+from lib.ledger.ledger_messages import CALL_MESSAGES, packed
+from lib.ledger.usage_store import Record
 
 SECONDS = 10
 

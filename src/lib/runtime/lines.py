@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 
 import js
 
-# Settlements go alone after 40 ms at the latest (`lib.runtime.gates`), or at once where something is nearly used up.
+# Settlements go alone after 40 ms at the latest (`lib.runtime.objects.gates`), or at once where something is
+# nearly used up.
 WAIT_MS = 200
 AGAIN_MS = (5, 10, 15, 20, 25)  # and so on with the last
 MOST_IN_LINE = 32

@@ -11,13 +11,13 @@ import js
 from js import Object
 from pyodide.ffi import JsException, to_js
 
-from lib.clock import Clock
 from lib.config import ConfigError, MailConfig, MailKind
-from lib.ids import new_id
+from lib.kernel.clock import Clock
+from lib.kernel.ids import new_id
 from lib.mail import outbox
 from lib.mail.http_api import HttpApi
 from lib.mail.mailer import ATTEMPT_SECONDS, MailFailure, NoMailer, Transport, TransportMailer
-from lib.mail.outbox import KeptMail, Outbox
+from lib.mail.outbox import KeptMail, SentMail
 from lib.mail.port import Mailer, Message
 from lib.runtime.fetch_transport import fetch_client
 
@@ -82,7 +82,7 @@ class KvOutbox:
         return [outbox.read(text) for text in texts if isinstance(text, str)]
 
 
-def mail_of(env: Any, config: MailConfig, clock: Clock) -> tuple[Mailer, Outbox | None]:
+def mail_of(env: Any, config: MailConfig, clock: Clock) -> tuple[Mailer, SentMail | None]:
     """Return who sends mails, and the outbox where there is one. Raises ConfigError."""
     if config.kind is MailKind.NONE:
         return NoMailer(), None

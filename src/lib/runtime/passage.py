@@ -9,7 +9,7 @@ from typing import Any
 import js
 from pyodide.ffi import JsException, create_proxy, to_js
 
-from lib.gateway.upstream import Ends, StreamEnd, StreamFilter
+from lib.gateway.streams.upstream import Ends, StreamEnd, StreamFilter
 from lib.runtime.relay import ENDS, NativeStream
 from lib.runtime.request import byte_reader
 
@@ -45,7 +45,7 @@ async def _read(reader: Any, size: int) -> tuple[Any, bool]:
 
 
 class JsPassage:
-    """Implements `lib.gateway.upstream.Passage`. `pieces` were read before, and have to be sent first."""
+    """Implements `lib.gateway.streams.upstream.Passage`. `pieces` were read before, and have to be sent first."""
 
     def __init__(self, pieces: list[Any], reader: Any, call: Any, stream_filter: StreamFilter | None) -> None:
         pipe = js.IdentityTransformStream.new()

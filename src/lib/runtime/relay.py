@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from pyodide.ffi import create_proxy, to_js
 
-from lib.gateway.hiding import HidingFilter
-from lib.gateway.stream_text import KEPT_BYTES, MOST_BYTES
-from lib.gateway.upstream import Ending, Sieve, StreamEnd
+from lib.gateway.streams.hiding import HidingFilter
+from lib.gateway.streams.stream_text import KEPT_BYTES, MOST_BYTES
+from lib.gateway.streams.upstream import Ending, Sieve, StreamEnd
 
 if TYPE_CHECKING:
-    from lib.gateway.stream_text import StreamText
+    from lib.gateway.streams.stream_text import StreamText
 
 # As plane.mjs counts them.
 ENDS = (StreamEnd.PROVIDER_DONE, StreamEnd.PROVIDER_BROKE_OFF, StreamEnd.TIMEOUT, StreamEnd.CLIENT_GONE)
@@ -30,7 +30,7 @@ class NativeStream:
 
 
 class JsRelay:
-    """Implements `lib.gateway.upstream.Relay` on a call of plane.mjs."""
+    """Implements `lib.gateway.streams.upstream.Relay` on a call of plane.mjs."""
 
     def __init__(
         self, call: Any, heard: StreamText, ending: Ending, sieve: Sieve | None, hiding: HidingFilter | None

@@ -13,10 +13,10 @@ from js import Object
 from pydantic_core import from_json
 from pyodide.ffi import JsException, create_once_callable, jsnull, to_js
 
-from lib.http.errors import BadRequest, PayloadTooLarge, RequestTimeout
 from lib.http.memory import STRANGERS, STRANGERS_BYTES, Share
 from lib.http.request import Known, RawRequest
-from lib.http.validate import LARGE_BYTES
+from lib.kernel.errors import BadRequest, PayloadTooLarge, RequestTimeout
+from lib.web.validate import LARGE_BYTES
 
 BUFFER_BYTES, SMALL_BUFFER_BYTES = 256 * 1024, 16 * 1024
 # A small body has so long to come; of a large one so much must come in so long: 8 MiB at 4.3 KiB/s, in half an hour.

@@ -13,7 +13,7 @@ _NONCE_BYTES = 12
 
 
 class WebCryptoSealer:
-    """Implements `lib.http.idempotency.Sealer`: AES-256-GCM, a random nonce in front of the text (NIST SP 800-38D)."""
+    """Implements `lib.secrets.keeping.Sealer`: AES-256-GCM, a random nonce in front of the text (NIST SP 800-38D)."""
 
     async def seal(self, key: bytes, text: bytes) -> bytes:
         nonce = secrets.token_bytes(_NONCE_BYTES)

@@ -29,7 +29,7 @@ MOST_KEPT = 200
 
 
 class WebCryptoSignatures:
-    """Implements `lib.identity.jwt.Signatures`."""
+    """Implements `lib.tokens.jwt.Signatures`."""
 
     def __init__(self) -> None:
         self._kept: dict[str, Any] = {}

@@ -8,9 +8,9 @@ from typing import Any
 from pydantic_core import from_json, to_json
 from pyodide.ffi import JsException, jsnull, to_js
 
-from lib.gateway.hiding import HidingFilter
-from lib.gateway.stream_text import StreamText
-from lib.gateway.upstream import (
+from lib.gateway.streams.hiding import HidingFilter
+from lib.gateway.streams.stream_text import StreamText
+from lib.gateway.streams.upstream import (
     AnswerTooLarge,
     ClientGone,
     Ending,
@@ -35,7 +35,7 @@ _HEADERS = {"accept-encoding": "identity"}
 
 
 class JsUpstream:
-    """Implements `lib.gateway.upstream.Upstream`."""
+    """Implements `lib.gateway.streams.upstream.Upstream`."""
 
     async def post(
         self, url: str, headers: Mapping[str, str], body: bytes, client: Departure, timeout_seconds: int
@@ -54,7 +54,7 @@ class JsUpstream:
 
 
 class JsAnswer:
-    """Implements `lib.gateway.upstream.UpstreamAnswer`."""
+    """Implements `lib.gateway.streams.upstream.UpstreamAnswer`."""
 
     def __init__(self, call: Any, status: int, headers: dict[str, str]) -> None:
         self._call = call

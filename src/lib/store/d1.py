@@ -18,7 +18,7 @@ from lib.store.database import (
     UniqueViolation,
 )
 from lib.store.dialect import SQLITE
-from lib.store.scope import Scope
+from lib.store.scope import Tenant
 from lib.store.session import STATEMENT_SECONDS, Bound, Result, Session, Timer
 from lib.store.tenancy import check_scope
 
@@ -75,7 +75,7 @@ class D1Database(Session):
     def bookmark(self) -> str | None:
         return self._replicas.bookmark() if self._replicas else None
 
-    async def _run(self, scope: Scope, statements: Sequence[Bound], read: Read) -> list[Result]:
+    async def _run(self, scope: Tenant, statements: Sequence[Bound], read: Read) -> list[Result]:
         for sql, values in statements:
             check_scope(scope, sql, values)
         try:

@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Protocol, TypeVar
 
 from lib.store.dialect import Dialect
-from lib.store.scope import Scope
+from lib.store.scope import Tenant
 
 Row = TypeVar("Row")
 Value = str | int | float | bool | datetime | None
@@ -61,22 +61,22 @@ class Database(Protocol):
         ...
 
     async def query(
-        self, scope: Scope, row_type: type[Row], sql: str, *values: Value, read: Read = Read.LATEST
+        self, scope: Tenant, row_type: type[Row], sql: str, *values: Value, read: Read = Read.LATEST
     ) -> list[Row]:
         """Return all rows as values of `row_type`, a frozen dataclass with a field per column; [] when none match."""
         ...
 
     async def one(
-        self, scope: Scope, row_type: type[Row], sql: str, *values: Value, read: Read = Read.LATEST
+        self, scope: Tenant, row_type: type[Row], sql: str, *values: Value, read: Read = Read.LATEST
     ) -> Row | None:
         """Return the first row, or None."""
         ...
 
-    async def execute(self, scope: Scope, sql: str, *values: Value) -> int:
+    async def execute(self, scope: Tenant, sql: str, *values: Value) -> int:
         """Run one statement and return how many rows it changed."""
         ...
 
-    async def batch(self, scope: Scope, statements: Sequence[Statement]) -> list[int]:
+    async def batch(self, scope: Tenant, statements: Sequence[Statement]) -> list[int]:
         """Run all statements in order, atomically; return how many rows each changed."""
         ...
 

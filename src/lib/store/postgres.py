@@ -28,7 +28,7 @@ from lib.store.database import (
 )
 from lib.store.dialect import POSTGRES
 from lib.store.pg_connection import Address, ConnectionLost, PgConnection, ServerError
-from lib.store.scope import EveryOrg, Joining, Member, Org, Person, Presented, Scope
+from lib.store.scope import EveryOrg, Joining, Member, Org, Person, Presented, Tenant
 from lib.store.session import CONNECT_SECONDS, NOBODY, STATEMENT_SECONDS, Bound, Result, Session, Timer
 from lib.store.sql_text import postgres_places
 
@@ -125,7 +125,7 @@ class PostgresDatabase(Session):
         shown = await self.query(Org(found.id) if found.id else NOBODY, _Shown, _ALL_SHOWN)
         return [each.id for each in shown] == ([found.id] if found.id else [])
 
-    async def _run(self, scope: Scope, statements: Sequence[Bound], read: Read) -> list[Result]:  # noqa: ARG002 - see open
+    async def _run(self, scope: Tenant, statements: Sequence[Bound], read: Read) -> list[Result]:  # noqa: ARG002 - see open
         group = self._group(scope, statements)
         async with self._turn:
             for attempt in range(_MOST_TRIES):
@@ -140,7 +140,7 @@ class PostgresDatabase(Session):
                     return results[2:-1]
         raise StoreUnavailable("too many others were writing the same rows")
 
-    def _group(self, scope: Scope, statements: Sequence[Bound]) -> list[Bound]:
+    def _group(self, scope: Tenant, statements: Sequence[Bound]) -> list[Bound]:
         """Put the scope before the statements, and a transaction around them."""
         settings = [
             scope.id if isinstance(scope, Org) else scope.org_id if isinstance(scope, Member | Joining) else "",

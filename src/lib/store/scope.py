@@ -59,4 +59,4 @@ class EveryOrg:
     table: str
 
 
-Scope = Org | Person | Member | Joining | Presented | EveryOrg
+Tenant = Org | Person | Member | Joining | Presented | EveryOrg

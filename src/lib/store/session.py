@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from lib.store.database import Cost, Read, Statement, UnstorableValue, Value
 from lib.store.dialect import Dialect, checked
 from lib.store.rows import decoder
-from lib.store.scope import Org, Scope
+from lib.store.scope import Org, Tenant
 
 Row = TypeVar("Row")
 Bound = tuple[str, list[Any]]
@@ -48,22 +48,22 @@ class Session(ABC):
         self._size: int | None = None
 
     async def query(
-        self, scope: Scope, row_type: type[Row], sql: str, *values: Value, read: Read = Read.LATEST
+        self, scope: Tenant, row_type: type[Row], sql: str, *values: Value, read: Read = Read.LATEST
     ) -> list[Row]:
         [result] = await self._measured(scope, [Statement(sql, values)], read)
         return list(map(decoder(row_type, self.dialect), result.rows))
 
     async def one(
-        self, scope: Scope, row_type: type[Row], sql: str, *values: Value, read: Read = Read.LATEST
+        self, scope: Tenant, row_type: type[Row], sql: str, *values: Value, read: Read = Read.LATEST
     ) -> Row | None:
         rows = await self.query(scope, row_type, sql, *values, read=read)
         return rows[0] if rows else None
 
-    async def execute(self, scope: Scope, sql: str, *values: Value) -> int:
+    async def execute(self, scope: Tenant, sql: str, *values: Value) -> int:
         [changes] = await self.batch(scope, [Statement(sql, values)])
         return changes
 
-    async def batch(self, scope: Scope, statements: Sequence[Statement]) -> list[int]:
+    async def batch(self, scope: Tenant, statements: Sequence[Statement]) -> list[int]:
         if not statements:
             return []
         return [result.changes for result in await self._measured(scope, statements, Read.LATEST)]
@@ -91,10 +91,10 @@ class Session(ABC):
         """End the connection, if there is one."""
 
     @abstractmethod
-    async def _run(self, scope: Scope, statements: Sequence[Bound], read: Read) -> list[Result]:
+    async def _run(self, scope: Tenant, statements: Sequence[Bound], read: Read) -> list[Result]:
         """Run a group atomically. Raises the store's errors."""
 
-    async def _measured(self, scope: Scope, statements: Sequence[Statement], read: Read) -> list[Result]:
+    async def _measured(self, scope: Tenant, statements: Sequence[Statement], read: Read) -> list[Result]:
         bound = [(statement.sql, self._encoded(statement.values)) for statement in statements]
         started = self._timer()
         try:

@@ -24,7 +24,7 @@ from functools import cache
 
 from lib.store.database import TenantViolation
 from lib.store.schema import PERSON_COLUMNS, TENANT_COLUMNS
-from lib.store.scope import EveryOrg, Joining, Member, Org, Person, Scope
+from lib.store.scope import EveryOrg, Joining, Member, Org, Person, Tenant
 from lib.store.sql_text import Item, UnreadableSql, parse
 from lib.store.tenancy_rules import Link, NotHeld, places, places_of_both
 
@@ -60,7 +60,7 @@ _JOBS = {
 _APPENDED = {"audit_events", "person_events"}
 
 
-def check_scope(scope: Scope, sql: str, values: Sequence[object]) -> None:
+def check_scope(scope: Tenant, sql: str, values: Sequence[object]) -> None:
     """Raise TenantViolation unless the statement keeps to its scope."""
     _check_appended(sql)
     if isinstance(scope, EveryOrg):

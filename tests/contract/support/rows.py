@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 
-from lib.ids import new_id
+from lib.kernel.ids import new_id
 from tools.seed import Credentials, seed_statements
 
 SECRET = "a-secret-for-tests-that-is-long-enough-0123456789"

@@ -11,7 +11,7 @@ from typing import Any
 from lib.store import database
 from lib.store.database import Read, Statement, StoreError, Value
 from lib.store.dialect import Dialect
-from lib.store.scope import Scope
+from lib.store.scope import Tenant
 from tests.contract.worker.calls import decode, encode
 
 Row = Mapping[str, type]
@@ -23,7 +23,7 @@ class Call:
     """One call of the port."""
 
     op: str
-    scope: Scope
+    scope: Tenant
     statements: Sequence[Statement] = ()
     row: Row = field(default_factory=dict)
     read: Read = Read.LATEST
@@ -41,19 +41,21 @@ class Call:
         }
 
 
-def query(scope: Scope, row: Row, sql: str, *values: Value, read: Read = Read.LATEST) -> Call:
+def query(scope: Tenant, row: Row, sql: str, *values: Value, read: Read = Read.LATEST) -> Call:
     return Call("query", scope, [Statement(sql, values)], row, read)
 
 
-def execute(scope: Scope, sql: str, *values: Value) -> Call:
+def execute(scope: Tenant, sql: str, *values: Value) -> Call:
     return Call("execute", scope, [Statement(sql, values)])
 
 
-def batch(scope: Scope, *statements: Statement) -> Call:
+def batch(scope: Tenant, *statements: Statement) -> Call:
     return Call("batch", scope, statements)
 
 
-def audited(scope: Scope, action: str, now: datetime, *statements: Statement, only_if: Statement | None = None) -> Call:
+def audited(
+    scope: Tenant, action: str, now: datetime, *statements: Statement, only_if: Statement | None = None
+) -> Call:
     """A group with an event of the audit log before it."""
     condition = [only_if.sql, list(only_if.values)] if only_if else None
     return Call("audited", scope, statements, event={"action": action, "now": encode(now), "only_if": condition})
@@ -109,14 +111,14 @@ class Client:
             raise outcome
         return outcome
 
-    def query(self, scope: Scope, row: Row, sql: str, *values: Value) -> list[tuple[Any, ...]]:
+    def query(self, scope: Tenant, row: Row, sql: str, *values: Value) -> list[tuple[Any, ...]]:
         rows: list[tuple[Any, ...]] = self.do(query(scope, row, sql, *values))
         return rows
 
-    def execute(self, scope: Scope, sql: str, *values: Value) -> int:
+    def execute(self, scope: Tenant, sql: str, *values: Value) -> int:
         return int(self.do(execute(scope, sql, *values)))
 
-    def batch(self, scope: Scope, *statements: Statement) -> list[int]:
+    def batch(self, scope: Tenant, *statements: Statement) -> list[int]:
         return list(self.do(batch(scope, *statements)))
 
 

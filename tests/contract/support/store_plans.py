@@ -10,20 +10,20 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from lib.admission import ledger, ledger_sums, usage_report
 from lib.admission.counters import Counted, Counter, Place, Remembered
 from lib.admission.decision import Ask, Refusal
-from lib.admission.ledger import LedgerFilter
-from lib.admission.ledger_sums import Wanted
-from lib.admission.usage_report import ALL_GROUPS, Group, UsageFilter
 from lib.audit.audited import AuditedDatabase, AuditedStore
 from lib.audit.chain import chain_key
-from lib.services import Services
+from lib.ledger import ledger, ledger_sums, usage_report
+from lib.ledger.ledger import LedgerFilter
+from lib.ledger.ledger_sums import Wanted
+from lib.ledger.usage_report import ALL_GROUPS, Group, UsageFilter
 from lib.store.database import Database, Read
 from lib.store.pg_connection import Address
 from lib.store.postgres import PostgresDatabase
-from lib.store.scope import Scope
+from lib.store.scope import Tenant
 from lib.store.session import CONNECT_SECONDS, STATEMENT_SECONDS, Bound, Result
+from lib.web.app import App
 from tests.contract.support.asyncio_stream import address
 from tests.contract.support.databases import FreshDatabase
 from tests.unit.fakes import NOW, run
@@ -75,16 +75,16 @@ class Explained:
 class Recorder(PostgresDatabase):
     """Notes what runs, with its scope."""
 
-    def __init__(self, where: Address, seen: dict[str, tuple[Scope, Bound]]) -> None:
+    def __init__(self, where: Address, seen: dict[str, tuple[Tenant, Bound]]) -> None:
         super().__init__(where, time.monotonic, STATEMENT_SECONDS, CONNECT_SECONDS)
         self._seen = seen
 
-    async def _run(self, scope: Scope, statements: Sequence[Bound], read: Read) -> list[Result]:
+    async def _run(self, scope: Tenant, statements: Sequence[Bound], read: Read) -> list[Result]:
         for statement in statements:
             self._seen[statement[0]] = (scope, statement)  # in the order of the first run, with the last run's values
         return await super()._run(scope, statements, read)
 
-    async def explain(self, scope: Scope, statement: Bound) -> Explained:
+    async def explain(self, scope: Tenant, statement: Bound) -> Explained:
         """Return a statement's plan under its scope, where a table is read whole only if there is no other way."""
         sql, values = statement
         explained: list[Bound] = [("SET LOCAL enable_seqscan = off", []), (f"EXPLAIN (FORMAT JSON) {sql}", values)]
@@ -98,7 +98,7 @@ class RecorderStore:
 
     def __init__(self, url: str) -> None:
         self._where = address(url)
-        self.seen: dict[str, tuple[Scope, Bound]] = {}
+        self.seen: dict[str, tuple[Tenant, Bound]] = {}
 
     def open(self, bookmark: str | None = None) -> Database:
         assert bookmark is None
@@ -109,7 +109,7 @@ class RecorderStore:
 
 
 class NoGates:
-    """Implements `lib.services.OrgGates` without a store: `use_everything` runs a gate's statements itself."""
+    """Implements `lib.web.app.OrgGates` without a store: `use_everything` runs a gate's statements itself."""
 
     async def accounts_changed(self, org_id: str) -> None:
         """Nobody is told."""
@@ -146,19 +146,19 @@ def statements_on_d1() -> list[str]:
     """The application's statements in the order of their first run."""
     world = new_world()
     before = len(world.binding.statements)
-    run(_everything(replace(world.services, gates=NoGates()), world.key))
+    run(_everything(replace(world.parts, gates=NoGates()), world.key))
     return list(dict.fromkeys(sql for sql, _ in world.binding.statements[before:]))
 
 
-async def _everything(services: Services, key: SeededKey) -> None:
-    await use_everything(services, key)
+async def _everything(parts: App, key: SeededKey) -> None:
+    await use_everything(parts, key)
     # Once more with a time that holds most of the rows: that is what pages are for.
     wide = UsageFilter(NOW - timedelta(days=400), NOW + timedelta(days=1))
-    database, org = services.database, key.principal.org_id
+    database, org = parts.database, key.principal.org_id
     for wanted in (wide, replace(wide, key_id="key-50".ljust(36, "-"))):
         records = LedgerFilter(wanted.start, wanted.end, key_id=wanted.key_id)
-        await ledger.newest(database, services.archive, org, records, (wide.end, "~"), 20)
-        await ledger.oldest(database, services.archive, org, records, (wide.start, ""), 500)
+        await ledger.newest(database, parts.archive, org, records, (wide.end, "~"), 20)
+        await ledger.oldest(database, parts.archive, org, records, (wide.start, ""), 500)
         for model in (None, "m"):
             of_key = Wanted("key", "key-50".ljust(36, "-"), model, wide.start, wide.end)
             await ledger_sums.sums(database, org, of_key)
@@ -181,9 +181,9 @@ async def _explain_everything(store: RecorderStore) -> list[Explained]:
     recorder = store.recorder()
     key = await seed_key(recorder, FIRST_ORG)
     store.seen.clear()
-    audit_key = chain_key(world.services.config.secret)
+    audit_key = chain_key(world.parts.config.secret)
     audited, audited_recorder = AuditedStore(store, audit_key), AuditedDatabase(recorder, audit_key)
-    await _everything(replace(world.services, gates=NoGates(), store=audited, database=audited_recorder), key)
+    await _everything(replace(world.parts, gates=NoGates(), store=audited, database=audited_recorder), key)
     # But for the self test of the store, which is PostgreSQL's alone.
     seen = [ran for sql, ran in store.seen.items() if "current_setting(" not in sql]
     plans = [await recorder.explain(scope, statement) for scope, statement in seen]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from typing import Any
 
-from lib.ids import new_id
+from lib.kernel.ids import new_id
 from lib.store.database import Statement, Store
 from lib.store.postgres import PostgresStore
 from lib.store.scope import Org

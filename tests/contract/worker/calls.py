@@ -11,10 +11,10 @@ from typing import Any
 
 from lib.audit.audited import AuditedDatabase
 from lib.audit.chain import chain_key
-from lib.identity.context import Context
-from lib.kernel.event import Event, noted
+from lib.events.event import Event, noted
+from lib.http.context import Context
 from lib.store.database import Database, Read, Statement, StoreError
-from lib.store.scope import EveryOrg, Joining, Member, Org, Person, Presented, Scope
+from lib.store.scope import EveryOrg, Joining, Member, Org, Person, Presented, Tenant
 
 AUDIT_KEY = chain_key("s" * 32)
 SCOPES: Mapping[str, Any] = {kind.__name__: kind for kind in (Org, Person, Member, Joining, Presented, EveryOrg)}
@@ -67,7 +67,7 @@ async def _outcome(database: Database, call: Mapping[str, Any]) -> dict[str, Any
 
 async def _call(database: Database, call: Mapping[str, Any]) -> Any:
     kind, *identities = call["scope"]
-    scope: Scope = SCOPES[kind](*identities)
+    scope: Tenant = SCOPES[kind](*identities)
     statements = [Statement(sql, tuple(map(decode, values))) for sql, values in call["statements"]]
     if call["op"] == "batch":
         return await database.batch(scope, statements)
@@ -87,7 +87,7 @@ async def _call(database: Database, call: Mapping[str, Any]) -> Any:
     return None if row is None else _row(row)
 
 
-def _event(scope: Scope, event: Mapping[str, Any]) -> list[Statement]:
+def _event(scope: Tenant, event: Mapping[str, Any]) -> list[Statement]:
     """Return an event, which may have a condition: a statement whose values are texts and numbers."""
     context, now = Context("r", "192.0.2.1"), decode(event["now"])
     only_if = Statement(event["only_if"][0], tuple(event["only_if"][1])) if event["only_if"] else None

@@ -9,12 +9,12 @@ from typing import Any
 
 import js
 
-from lib.gateway.accounts import Accounts
-from lib.gateway.cache import NoCache
-from lib.gateway.denials import Denials
-from lib.http.errors import Unavailable
-from lib.runtime import gate_calls, gate_queue, gates, object_calls
-from lib.runtime.gates import JsGates
+from lib.gateway.call.denials import Denials
+from lib.gateway.callers.accounts import Callers
+from lib.gateway.callers.cache import NoCache
+from lib.kernel.errors import Unavailable
+from lib.runtime.objects import gate_calls, gate_queue, gates, object_calls
+from lib.runtime.objects.gates import JsGates
 
 VERSION = 7
 
@@ -42,7 +42,7 @@ async def take_over(wait_ms: int, *, cut_off: bool) -> dict[str, Any]:
     usual = gates.WAIT_MS, gate_queue.GONE_SECONDS
     gates.WAIT_MS, gate_queue.GONE_SECONDS = wait_ms, wait_ms / 1000 - 0.1
     try:
-        way = JsGates(gate_calls.GateCalls(namespace), Accounts(cache, Denials(cache)))
+        way = JsGates(gate_calls.GateCalls(namespace), Callers(cache, Denials(cache)))
         tasks = [_open(way, name) for name in "abc"]
         if cut_off:
             await asyncio.sleep(0)

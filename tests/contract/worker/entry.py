@@ -18,7 +18,7 @@ from workers import DurableObject, WorkerEntrypoint
 from lib.runtime import event_loop, hyperdrive
 from lib.runtime.argon2 import CtypesArgon2
 from lib.runtime.d1 import JsD1Binding
-from lib.runtime.gate_object import JsSql
+from lib.runtime.objects.gate_object import JsSql
 from lib.store.d1 import D1Store
 from lib.store.database import Store
 from lib.store.postgres import PostgresStore
@@ -48,7 +48,7 @@ class SlowD1(JsD1Binding):
 
 
 class PlayedGate(DurableObject):  # type: ignore[misc] # the platform's, which has no types
-    """A gate on its own SQLite, as `lib.runtime.gate_object.Gate` has it; see gate_calls.py."""
+    """A gate on its own SQLite, as `lib.runtime.objects.gate_object.Gate` has it; see gate_calls.py."""
 
     def __init__(self, ctx: Any, env: Any) -> None:
         super().__init__(ctx, env)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lib.identity import jwk, jwt
 from lib.runtime.signatures import WebCryptoSignatures
+from lib.tokens import jwk, jwt
 
 
 async def judge(asked: Mapping[str, Any]) -> dict[str, Any]:

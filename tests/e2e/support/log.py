@@ -50,5 +50,5 @@ def line_of(stack: Stack, answer: httpx.Response) -> Json:
 
 
 def failures(stack: Stack) -> list[str]:
-    """What has failed so far, by its name in `lib.failures`. Wrangler decorates warnings: these are no JSON lines."""
+    """What has failed so far, by its name in `lib.kernel.failures`. Wrangler decorates warnings: they are no JSON."""
     return re.findall(r'"event":"dependency_failed","failure":"([a-z_]+)"', text(stack))

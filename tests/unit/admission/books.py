@@ -9,19 +9,19 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from lib.admission import ledger, usage_report
-from lib.admission.archived import Place
-from lib.admission.day_sums import day_of, sum_days
-from lib.admission.delivery import deliver_what_fits
-from lib.admission.ledger import LedgerFilter
-from lib.admission.ledger_sums import mark
-from lib.admission.retention import prune
-from lib.admission.usage_record import UsageRecord
-from lib.admission.usage_report import DEFAULT_GROUPS, UsageFilter, UsageSum
+from lib.ledger import ledger, usage_report
+from lib.ledger.archived import Place
+from lib.ledger.day_sums import day_of, sum_days
+from lib.ledger.delivery import deliver_what_fits
+from lib.ledger.ledger import LedgerFilter
+from lib.ledger.ledger_sums import mark
+from lib.ledger.retention import prune
+from lib.ledger.usage_record import UsageRecord
+from lib.ledger.usage_report import DEFAULT_GROUPS, UsageFilter, UsageSum
 from lib.store.database import Database, Statement
 from lib.store.dialect import time_text
 from lib.store.schema import UsageRecordRow
-from lib.store.scope import Scope
+from lib.store.scope import Tenant
 from tests.unit.fakes import FakeArchive, run
 from tests.unit.store.seeds import seed_key, seed_org, usage_record
 from tests.unit.store.sqlite_binding import SqliteBinding, new_database
@@ -141,7 +141,7 @@ class Ledger:
         """Have something happen just before the next group with such a statement runs; return what calls it off."""
         write = self.database.batch
 
-        async def batch(scope: Scope, statements: Sequence[Statement]) -> list[int]:
+        async def batch(scope: Tenant, statements: Sequence[Statement]) -> list[int]:
             if any(statement.sql.startswith(sql) for statement in statements):
                 setattr(self.database, "batch", write)  # noqa: B010 - a method of one object
                 await act()

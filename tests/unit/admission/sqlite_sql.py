@@ -14,7 +14,7 @@ class Died(Exception):
 
 
 class SqliteSql:
-    """Implements `lib.admission.gate_sql.Sql` as `lib.runtime.gate_object` does: rows come back only from a SELECT.
+    """Implements `lib.admission.gate_sql.Sql` as `lib.runtime.objects.gate_object` does: only a SELECT has rows.
 
     `dies_after` is how many more statements run: the one behind them fails, once.
     """

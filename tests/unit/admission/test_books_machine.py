@@ -14,12 +14,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
-from lib.admission import archived, day_sums
-from lib.admission.archive import ArchiveUnavailable
-from lib.admission.day_sums import sum_days
-from lib.admission.retention import prune
-from lib.admission.usage_record import UsageRecord
-from lib.admission.usage_report import UsageFilter
+from lib.ledger import archived, day_sums
+from lib.ledger.archive import ArchiveUnavailable
+from lib.ledger.day_sums import sum_days
+from lib.ledger.retention import prune
+from lib.ledger.usage_record import UsageRecord
+from lib.ledger.usage_report import UsageFilter
 from lib.store.database import StoreUnavailable
 from lib.store.dialect import time_text
 from tests.unit.admission.books import EVERYTHING, NOW, TODAY, Ledger

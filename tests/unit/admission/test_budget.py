@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from lib.admission.budget import WARN_AT, Account
-from lib.admission.rules import Budget, Scope
+from lib.admission.budget import WARN_AT, BudgetCounter
+from lib.admission.rules import Budget, Subject
 from lib.admission.windows import CALENDAR, window_of
 from tests.unit.admission.keeping import keep
 
@@ -32,7 +32,7 @@ class Call:
 
 
 @dataclass
-class Subject:
+class Spender:
     """An account with all its calls. It may be built anew at any time from what was kept."""
 
     budget: Budget
@@ -42,13 +42,13 @@ class Subject:
     calls: list[Call] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.account = Account(self.budget, self.zone, {})
+        self.account = BudgetCounter(self.budget, self.zone, {})
 
     def restart(self) -> None:
         """The gate dies; what was kept is on disk, and so are the calls that are under way."""
         before = self.numbers()
         keep(self.kept, self.account)
-        self.account = Account(self.budget, self.zone, dict(self.kept))
+        self.account = BudgetCounter(self.budget, self.zone, dict(self.kept))
         for call in self.calls:  # in the order of their admission, as the gate does it
             if call.cost is None:
                 self.account.restore(call.since, call.window, call.bound)
@@ -110,7 +110,7 @@ def test_spent_and_reserved_never_pass_the_budget(window: str, zone: str, steps:
 
     When all have ended nothing is reserved, and no minute holds more than a rolling budget, by the time of admission.
     """
-    subject = Subject(Budget("b", Scope("org", "o"), window, 100, hard=True), zone)
+    subject = Spender(Budget("b", Subject("org", "o"), window, 100, hard=True), zone)
     for step, number, pause in steps:
         if step == "admit":
             subject.admit(number)
@@ -132,7 +132,7 @@ def test_spent_and_reserved_never_pass_the_budget(window: str, zone: str, steps:
 @given(WINDOWS, st.lists(st.tuples(st.integers(0, 60), PAUSES), max_size=20))
 def test_a_soft_budget_counts_what_passes_it(window: str, calls: list[tuple[int, int]]) -> None:
     """It has no bound: more than all may be used, and less than nothing left."""
-    subject = Subject(Budget("b", Scope("org", "o"), window, 20, hard=False), "UTC")
+    subject = Spender(Budget("b", Subject("org", "o"), window, 20, hard=False), "UTC")
     for cost, pause in calls:
         subject.now += pause
         begin = subject.account.window(subject.now)
@@ -148,7 +148,7 @@ def test_a_soft_budget_counts_what_passes_it(window: str, calls: list[tuple[int,
 @given(WINDOWS, ZONES, st.lists(PAUSES, max_size=10))
 def test_a_windows_end_is_told_where_there_is_one(window: str, zone: str, waits: list[int]) -> None:
     """Calendar windows end; the others do not."""
-    subject = Subject(Budget("b", Scope("org", "o"), window, 20, hard=True), zone)
+    subject = Spender(Budget("b", Subject("org", "o"), window, 20, hard=True), zone)
     for pause in waits:
         subject.now += pause
         expected = window_of(window, zone, subject.now)[1] if window in CALENDAR else None
@@ -158,7 +158,7 @@ def test_a_windows_end_is_told_where_there_is_one(window: str, zone: str, waits:
 @given(st.sampled_from(CALENDAR), st.lists(st.sampled_from([DAY, 7 * DAY, 31 * DAY]), max_size=15), st.booleans())
 def test_a_budget_keeps_one_window_only(window: str, waits: list[int], restarts: bool) -> None:
     """However long it runs: what is over need not be kept. A window is what was spent in it, and when it ends."""
-    subject = Subject(Budget("b", Scope("org", "o"), window, 20, hard=True), "UTC")
+    subject = Spender(Budget("b", Subject("org", "o"), window, 20, hard=True), "UTC")
     for pause in waits:
         subject.now += pause
         subject.admit(1)
@@ -171,7 +171,7 @@ def test_a_budget_keeps_one_window_only(window: str, waits: list[int], restarts:
 # Warnings
 
 
-def spend(account: Account, now: int, cost: int) -> int | None:
+def spend(account: BudgetCounter, now: int, cost: int) -> int | None:
     account.reserve(now, 0)
     account.charge(now, account.window(now), now, 0, cost)
     return account.warning(now)
@@ -180,7 +180,7 @@ def spend(account: Account, now: int, cost: int) -> int | None:
 @given(WINDOWS, st.lists(st.integers(-30, 40), max_size=15))
 def test_each_part_is_told_once_a_window(window: str, costs: list[int]) -> None:
     """At 50, 80 and 100 percent; corrections downwards and up again do not tell a second time."""
-    account = Account(Budget("b", Scope("org", "o"), window, 100, hard=False), "UTC", {})
+    account = BudgetCounter(Budget("b", Subject("org", "o"), window, 100, hard=False), "UTC", {})
     told: list[int] = []
     for cost in costs:
         part = spend(account, BEGIN, max(cost, -account.used(BEGIN)))
@@ -194,20 +194,20 @@ def test_each_part_is_told_once_a_window(window: str, costs: list[int]) -> None:
 
 @pytest.mark.parametrize(("window", "later"), [("day", DAY), ("month", 31 * DAY), ("rolling:60", 2 * ROLLING_MS)])
 def test_a_new_window_tells_anew(window: str, later: int) -> None:
-    account = Account(Budget("b", Scope("org", "o"), window, 100, hard=False), "UTC", {})
+    account = BudgetCounter(Budget("b", Subject("org", "o"), window, 100, hard=False), "UTC", {})
     assert [spend(account, BEGIN, cost) for cost in (49, 1, 29, 1, 19, 1, 5)] == [None, 50, None, 80, None, 100, None]
     assert [spend(account, BEGIN + later, cost) for cost in (49, 40, 40)] == [None, 80, 100]
 
 
 def test_a_restart_tells_nothing_twice() -> None:
     """What was told before is not known; what is reached later is told."""
-    budget = Budget("b", Scope("org", "o"), "total", 100, hard=False)
-    account = Account(budget, "UTC", {})
+    budget = Budget("b", Subject("org", "o"), "total", 100, hard=False)
+    account = BudgetCounter(budget, "UTC", {})
     assert spend(account, BEGIN, 60) == 50
-    again = Account(budget, "UTC", keep({}, account))
+    again = BudgetCounter(budget, "UTC", keep({}, account))
     assert [spend(again, BEGIN, cost) for cost in (0, 10, 10, 20)] == [None, None, 80, 100]
 
 
 def test_a_budget_of_nothing_has_nothing_left() -> None:
-    account = Account(Budget("b", Scope("org", "o"), "day", 0, hard=True), "UTC", {})
+    account = BudgetCounter(Budget("b", Subject("org", "o"), "day", 0, hard=True), "UTC", {})
     assert (account.left(BEGIN), account.used(BEGIN), account.reserved(BEGIN)) == (0, 0, 0)

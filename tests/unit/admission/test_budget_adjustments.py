@@ -9,10 +9,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lib.admission.book import Book
-from lib.admission.budget import Account
+from lib.admission.budget import BudgetCounter
 from lib.admission.decision import Ask, Refusal
-from lib.admission.rules import MOST_AMOUNT, Adjustment, Budget, Policy, Scope, effective
-from tests.unit.admission.test_budget import BEGIN, PAUSES, WINDOWS, Subject
+from lib.admission.rules import MOST_AMOUNT, Adjustment, Budget, Policy, Subject, effective
+from tests.unit.admission.test_budget import BEGIN, PAUSES, WINDOWS, Spender
 
 TIMES = st.none() | st.integers(0, 200_000).map(lambda later: BEGIN + later)
 ADJUSTMENTS = st.builds(Adjustment, st.booleans(), st.integers(0, 60), TIMES)
@@ -23,7 +23,7 @@ STEPS = st.lists(
 
 
 def budget(window: str, adjustments: Sequence[Adjustment], most: int = 50) -> Budget:
-    return Budget("b", Scope("org", "o"), window, most, hard=True, adjustments=tuple(adjustments))
+    return Budget("b", Subject("org", "o"), window, most, hard=True, adjustments=tuple(adjustments))
 
 
 def amount(adjustments: Sequence[Adjustment], now: int) -> int:
@@ -61,7 +61,7 @@ def test_nothing_is_admitted_beyond_the_amount_of_its_moment(
     """What is spent and reserved, with what is let in, is within what holds then: also after a restart, and when
     adjustments are made and deleted. When one expires, the calls that it let in go on, and more than all may be taken.
     """
-    subject = Subject(budget(window, adjustments), "UTC")
+    subject = Spender(budget(window, adjustments), "UTC")
     for step, number, pause in steps:
         if step == "admit":
             before = len(subject.calls)
@@ -101,7 +101,7 @@ def test_an_expiry_under_way_refuses_what_comes_next() -> None:
 
 def test_a_warning_is_of_the_amount_that_holds() -> None:
     """Half of 100 is no longer half when it is 50 again."""
-    account = Account(budget("total", [Adjustment(override=False, amount=50, until_ms=BEGIN + 10)]), "UTC", {})
+    account = BudgetCounter(budget("total", [Adjustment(override=False, amount=50, until_ms=BEGIN + 10)]), "UTC", {})
     account.reserve(BEGIN, 0)
     account.charge(BEGIN, 0, BEGIN, 0, 45)
     assert account.warning(BEGIN) is None

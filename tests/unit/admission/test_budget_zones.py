@@ -10,11 +10,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from lib.admission.budget import Account
-from lib.admission.rules import Budget, Scope
+from lib.admission.budget import BudgetCounter
+from lib.admission.rules import Budget, Subject
 from lib.admission.windows import CALENDAR, window_of
 from tests.unit.admission.keeping import keep
-from tests.unit.admission.test_budget import Subject
+from tests.unit.admission.test_budget import Spender
 
 HOUR = 3_600_000
 BEGIN = 1_798_750_800_000  # 2026-12-31T21:00Z: tomorrow, and next year, in the east
@@ -40,10 +40,10 @@ STEPS = st.lists(
 
 
 def budget(window: str) -> Budget:
-    return Budget("b", Scope("org", "o"), window, AMOUNT, hard=True)
+    return Budget("b", Subject("org", "o"), window, AMOUNT, hard=True)
 
 
-def move(subject: Subject, zone: str, *, again: bool = False) -> None:
+def move(subject: Spender, zone: str, *, again: bool = False) -> None:
     """The zone changes: the gate reads its counters anew, as after a restart. What is used of the window stays.
 
     But where it has moved before, and the window is over in the zone in which it began and in this one.
@@ -52,7 +52,7 @@ def move(subject: Subject, zone: str, *, again: bool = False) -> None:
     ends = subject.account.ends(subject.now)
     keep(subject.kept, subject.account)
     subject.zone = zone
-    subject.account = Account(subject.budget, zone, dict(subject.kept))
+    subject.account = BudgetCounter(subject.budget, zone, dict(subject.kept))
     for call in subject.calls:
         if call.cost is None:
             subject.account.restore(call.since, call.window, call.bound)
@@ -76,7 +76,7 @@ def test_no_change_of_zone_gives_anything_back(window: str, steps: list[tuple[st
     """What is spent and reserved of the running window stays, and it ends no sooner. In any time, not more is admitted
     than each day, week or month of it has once, in whatever zones they were counted.
     """
-    subject, again = Subject(budget(window), "UTC", BEGIN), False
+    subject, again = Spender(budget(window), "UTC", BEGIN), False
     for step, number, zone, pause in steps:
         if step == "admit":
             subject.admit(number)
@@ -101,7 +101,7 @@ def test_no_change_of_zone_gives_anything_back(window: str, steps: list[tuple[st
 @pytest.mark.parametrize(("window", "zone"), [(window, zone) for window in CALENDAR for zone in ZONES])
 def test_after_a_change_the_windows_are_those_of_the_new_zone(window: str, zone: str) -> None:
     """From the second one on. The first begins when the running one is over."""
-    subject = Subject(budget(window), "UTC", BEGIN)
+    subject = Spender(budget(window), "UTC", BEGIN)
     subject.admit(AMOUNT)
     subject.end_all()
     move(subject, zone)
@@ -123,13 +123,13 @@ def test_what_is_over_goes_on_where_its_day_is_not() -> None:
     """However long ago somebody last looked: so a day has its amount once, also who moves west at its end."""
     seen = []
     for looks in (False, True):
-        account, kept = Account(budget("day"), "UTC", {}), dict[int, int]()
+        account, kept = BudgetCounter(budget("day"), "UTC", {}), dict[int, int]()
         account.reserve(BEGIN, 60)
         account.charge(BEGIN, account.window(BEGIN), BEGIN, 60, 60)
         later = BEGIN + 4 * HOUR
         if looks:
             assert account.left(later) == AMOUNT
-        west = Account(budget("day"), "America/New_York", keep(kept, account))
+        west = BudgetCounter(budget("day"), "America/New_York", keep(kept, account))
         seen.append((west.left(later), west.window(later), west.left(later + 4 * HOUR)))
     assert seen == [(40, window_of("day", "UTC", BEGIN)[0], AMOUNT)] * 2
 
@@ -137,7 +137,7 @@ def test_what_is_over_goes_on_where_its_day_is_not() -> None:
 def test_counters_from_before_ends_were_kept_go_on() -> None:
     """They know the begin alone; where that is not later than the new window's, they count as they did."""
     start, end = window_of("day", "UTC", BEGIN)
-    account = Account(budget("day"), "UTC", {start: 40})
+    account = BudgetCounter(budget("day"), "UTC", {start: 40})
     assert (account.left(BEGIN), account.window(BEGIN), account.ends(BEGIN)) == (60, start, end)
 
 
@@ -147,14 +147,14 @@ def test_a_call_that_cost_nothing_holds_its_window_whenever_it_was_kept(bound: i
     shown, window = [], 0
     for dies in (False, True):
         kept: dict[int, int] = {}
-        account = Account(budget("day"), "UTC", kept)
+        account = BudgetCounter(budget("day"), "UTC", kept)
         window = account.window(BEGIN)
         account.reserve(BEGIN, bound)
         if dies:
-            account = Account(budget("day"), "UTC", keep(kept, account))
+            account = BudgetCounter(budget("day"), "UTC", keep(kept, account))
             account.restore(BEGIN, window, bound)
         account.charge(BEGIN, window, BEGIN, bound, 0)
-        moved = Account(budget("day"), "Asia/Tokyo", keep(kept, account))
+        moved = BudgetCounter(budget("day"), "Asia/Tokyo", keep(kept, account))
         shown.append((moved.window(BEGIN), moved.ends(BEGIN)))
     assert shown[0] == shown[1]
     assert shown[0][0] == window

@@ -10,11 +10,11 @@ import pytest
 
 from lib.admission.book import Book
 from lib.admission.decision import Ask, Refusal, Reservation
-from lib.admission.rules import EACH, Budget, Limit, Policy, Scope, Unit
+from lib.admission.rules import EACH, Budget, Limit, Policy, Subject, Unit
 
 NOW = 1_795_000_000_000
 DAY = 86_400_000
-ORG = Scope("org", "o")
+ORG = Subject("org", "o")
 PATH = {"org": "o", "key": "k", "model": "m", "end_user": "u"}
 ASK = Ask(
     path=PATH,
@@ -85,7 +85,7 @@ def test_who_refuses_is_named() -> None:
 
 def test_of_several_budgets_the_one_that_refuses_is_named() -> None:
     """And not another, which is hard too and has room."""
-    wide = Budget("wide", Scope("key", EACH), "total", 1_000, hard=True)
+    wide = Budget("wide", Subject("key", EACH), "total", 1_000, hard=True)
     assert refused(book(wide, replace(HARD, most=19))) == "budget_exceeded hard"
 
 
@@ -143,8 +143,8 @@ def test_input_that_costs_nothing_needs_no_bound() -> None:
 
 def test_each_has_a_counter_of_its_own() -> None:
     """And none of them is shown as the rule's."""
-    each = Limit("each", Scope("end_user", EACH), Unit.REQUESTS, 1, 60_000, None)
-    subject = book(each, replace(HARD, id="each-budget", scope=Scope("key", EACH)))
+    each = Limit("each", Subject("end_user", EACH), Unit.REQUESTS, 1, 60_000, None)
+    subject = book(each, replace(HARD, id="each-budget", scope=Subject("key", EACH)))
     admitted(subject)
     assert refused(subject) == "requests_limit_reached each"
     admitted(subject, ASK._replace(path={**PATH, "end_user": "other"}))
@@ -195,7 +195,7 @@ def test_a_late_settlement_corrects_what_was_charged() -> None:
 
 
 def test_warnings_name_budget_subject_and_part() -> None:
-    subject = book(HARD, replace(SOFT, scope=Scope("key", EACH)))
+    subject = book(HARD, replace(SOFT, scope=Subject("key", EACH)))
     assert subject.settle(NOW, admitted(subject), 20, 10) == [("soft", "k", 100)]
     assert subject.settle(NOW, admitted(subject), 20, 10) == []
 
@@ -204,7 +204,7 @@ def test_warnings_name_budget_subject_and_part() -> None:
 @pytest.mark.parametrize("rule", [TOKENS, replace(TOKENS, burst=50), AT_ONCE, HARD, replace(HARD, window="rolling:60")])
 def test_who_is_idle_leaves_nothing_behind(rule: Limit | Budget, restarts: bool) -> None:
     """However many end users there were: what counts no more is not on disk."""
-    each = replace(rule, scope=Scope("end_user", EACH))
+    each = replace(rule, scope=Subject("end_user", EACH))
     subject = book(each)
     kept: dict[tuple[str, str, int], int] = {}
     for number in range(5):

@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from lib.admission.book import Book
 from lib.admission.decision import Ask, Refusal, Reservation
 from lib.admission.rate import SLICES
-from lib.admission.rules import EACH, Budget, Limit, Path, Policy, Scope, Unit
+from lib.admission.rules import EACH, Budget, Limit, Path, Policy, Subject, Unit
 from lib.admission.windows import CALENDAR, window_of
 
 BEGIN = 1_798_750_800_000  # 2026-12-31T21:00Z: near the end of a day, a month and a year
@@ -23,16 +23,16 @@ DAY = 86_400_000
 ZONE = "Europe/Berlin"
 SCOPES = st.sampled_from(
     [
-        Scope("org", "o"),
-        Scope("org", "o", "m1"),
-        Scope("key", "k1"),
-        Scope("key", "k3"),
-        Scope("key", EACH),
-        Scope("key", EACH, "m2"),
-        Scope("model", "m1"),
-        Scope("model", EACH),
-        Scope("end_user", EACH),
-        Scope("end_user", "u1", "m1"),
+        Subject("org", "o"),
+        Subject("org", "o", "m1"),
+        Subject("key", "k1"),
+        Subject("key", "k3"),
+        Subject("key", EACH),
+        Subject("key", EACH, "m2"),
+        Subject("model", "m1"),
+        Subject("model", EACH),
+        Subject("end_user", EACH),
+        Subject("end_user", "u1", "m1"),
     ]
 )
 LIMITS = st.builds(
@@ -106,7 +106,7 @@ class Model:
 
     calls: list[Call] = field(default_factory=list)
 
-    def of(self, rule_id: str, scope: Scope, subject: str) -> list[Call]:
+    def of(self, rule_id: str, scope: Subject, subject: str) -> list[Call]:
         return [call for call in self.calls if rule_id in call.rules and subject in scope.subjects(call.path)]
 
     def used(self, limit: Limit, subject: str, now: int) -> Fraction:

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from lib.admission.decision import Reservation
 from lib.admission.ended import MOST_REMEMBERED, SKEW_MS, Ended, Past
-from lib.ids import milliseconds_of, new_id
+from lib.kernel.ids import milliseconds_of, new_id
 from tests.unit.fakes import NOW
 
 START = int(NOW.timestamp() * 1000)

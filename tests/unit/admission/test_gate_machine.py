@@ -9,9 +9,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule
 
-from lib.admission import usage_store
 from lib.admission.gate import Gate
-from lib.admission.usage_record import UsageRecord
+from lib.ledger import usage_store
+from lib.ledger.usage_record import UsageRecord
 from lib.store.database import StoreUnavailable
 from tests.unit.admission.sqlite_sql import SqliteSql
 from tests.unit.fakes import NOW

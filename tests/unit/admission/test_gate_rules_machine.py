@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from lib.admission.decision import Ask
 from lib.admission.gate import BATCH_ROWS, FLUSH_AFTER_MS, IS_NEW
-from lib.admission.rules import EACH, Budget, Limit, Policy, Scope, Unit
+from lib.admission.rules import EACH, Budget, Limit, Policy, Subject, Unit
 from tests.contract.worker.gate_calls import Player, Step
 from tests.unit.admission import test_decision_machine as decisions
 from tests.unit.admission.gate_model import Call, Model, Plan, rule_steps, shown
@@ -26,7 +26,7 @@ from tests.unit.admission.test_decision_machine import ASKS, BEGIN, DAY, PAUSES,
 
 MOST_RULES = 4  # of each kind
 # Few places, so that calls meet: all of them, each by itself, and some.
-SCOPES = st.sampled_from([Scope("org", "o"), Scope("org", "o"), Scope("key", EACH), Scope("key", "k1", "m1")])
+SCOPES = st.sampled_from([Subject("org", "o"), Subject("org", "o"), Subject("key", EACH), Subject("key", "k1", "m1")])
 LIMITS = st.builds(lambda limit, scope: replace(limit, scope=scope), decisions.LIMITS, SCOPES)
 BUDGETS = st.builds(lambda budget, scope: replace(budget, scope=scope), decisions.BUDGETS, SCOPES)
 ZONES = st.sampled_from(["UTC", "Europe/Berlin", "America/New_York", "Pacific/Kiritimati"])

@@ -10,7 +10,7 @@ from lib.admission.decision import Ask
 from lib.admission.leases import LEAST_WINDOW_MS, POLICY_LEASE_MS, RATE_LEASE_MS, leasable
 from lib.admission.regional import IDLE_MS
 from lib.admission.regional_gate import ASK_HOME, Everything
-from lib.admission.rules import EACH, Budget, Limit, Scope, Unit
+from lib.admission.rules import EACH, Budget, Limit, Subject, Unit
 from tests.unit.admission.test_leases_machine import HOME, MOST, REGIONS, WINDOW_MS, Histories
 
 NEAR, FAR = REGIONS
@@ -143,16 +143,16 @@ def test_nobody_is_granted_less_than_the_home_would_grant(world: Histories) -> N
 @pytest.mark.parametrize(
     ("rule", "is_leased"),
     [
-        (Budget("b", Scope("org", "o"), "total", 1, hard=True), True),
-        (Budget("b", Scope("key", EACH), "month", 1, hard=False), True),
-        (Budget("b", Scope("end_user", "u"), "day", 1, hard=True), True),
-        (Budget("b", Scope("end_user", EACH), "day", 1, hard=True), False),
-        (Budget("b", Scope("org", "o"), "rolling:60", 1, hard=True), False),
-        (Limit("l", Scope("org", "o"), Unit.REQUESTS, 1, LEAST_WINDOW_MS, None), True),
-        (Limit("l", Scope("org", "o"), Unit.REQUESTS, 1, LEAST_WINDOW_MS - 1, None), False),
-        (Limit("l", Scope("org", "o"), Unit.REQUESTS, 1, LEAST_WINDOW_MS, 1), False),
-        (Limit("l", Scope("org", "o"), Unit.TOKENS, 1, LEAST_WINDOW_MS, None), False),
-        (Limit("l", Scope("org", "o"), Unit.CONCURRENT, 1, 0, None), False),
+        (Budget("b", Subject("org", "o"), "total", 1, hard=True), True),
+        (Budget("b", Subject("key", EACH), "month", 1, hard=False), True),
+        (Budget("b", Subject("end_user", "u"), "day", 1, hard=True), True),
+        (Budget("b", Subject("end_user", EACH), "day", 1, hard=True), False),
+        (Budget("b", Subject("org", "o"), "rolling:60", 1, hard=True), False),
+        (Limit("l", Subject("org", "o"), Unit.REQUESTS, 1, LEAST_WINDOW_MS, None), True),
+        (Limit("l", Subject("org", "o"), Unit.REQUESTS, 1, LEAST_WINDOW_MS - 1, None), False),
+        (Limit("l", Subject("org", "o"), Unit.REQUESTS, 1, LEAST_WINDOW_MS, 1), False),
+        (Limit("l", Subject("org", "o"), Unit.TOKENS, 1, LEAST_WINDOW_MS, None), False),
+        (Limit("l", Subject("org", "o"), Unit.CONCURRENT, 1, 0, None), False),
     ],
 )
 def test_only_what_is_proved_is_leased(rule: Limit | Budget, is_leased: bool) -> None:

@@ -19,23 +19,23 @@ from lib.admission.gate import REMEMBERED_MS, Gate
 from lib.admission.home_gate import HomeGate
 from lib.admission.leases import LEAST_WINDOW_MS, POLICY_LEASE_MS, RATE_LEASE_MS
 from lib.admission.regional_gate import Everything, RegionalGate
-from lib.admission.rules import EACH, Budget, Limit, Policy, Scope, Unit
+from lib.admission.rules import EACH, Budget, Limit, Policy, Subject, Unit
 from tests.unit.admission.gate_model import policy_json
 from tests.unit.admission.sqlite_sql import SqliteSql
 
 HOME, REGIONS = "", ("weur", "enam")
 CAP, DAY_CAP, MOST, WINDOW_MS, DAY_MS = 600, 500, 8, LEAST_WINDOW_MS, 86_400_000
 BEGIN = 1_800_000_000_000
-ORG, TIGHT = Scope("org", "o"), Scope("org", "o", "limited")
+ORG, TIGHT = Subject("org", "o"), Subject("org", "o", "limited")
 RULES = Policy(
     "UTC",
     (
         Limit("requests", TIGHT, Unit.REQUESTS, MOST, WINDOW_MS, None),
-        Limit("places", Scope("model", "exact"), Unit.CONCURRENT, 2, 0, None),
+        Limit("places", Subject("model", "exact"), Unit.CONCURRENT, 2, 0, None),
     ),
     (
         Budget("total", ORG, "total", CAP, hard=True),
-        Budget("day", Scope("key", EACH), "day", DAY_CAP, hard=True),
+        Budget("day", Subject("key", EACH), "day", DAY_CAP, hard=True),
         Budget("soft", ORG, "month", 10, hard=False),
     ),
 )

@@ -15,16 +15,17 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from lib import failures
-from lib.admission import delivery, ledger_writer
+from lib.admission import ledger_writer
 from lib.admission.gate import FLUSH_AFTER_MS, Gate
-from lib.admission.ledger_messages import AGAIN_AFTER_MS, MOST_UNDER_WAY, packed, retry_seconds
 from lib.admission.ledger_writer import Writer
 from lib.admission.outbox import FULL_AGAIN_MS, Outbox, QueueUnavailable
-from lib.admission.usage_record import UsageRecord
-from lib.admission.usage_store import Record
-from lib.failures import Failure
-from lib.ids import new_id
+from lib.kernel import failures
+from lib.kernel.failures import Failure
+from lib.kernel.ids import new_id
+from lib.ledger import delivery
+from lib.ledger.ledger_messages import AGAIN_AFTER_MS, MOST_UNDER_WAY, packed, retry_seconds
+from lib.ledger.usage_record import UsageRecord
+from lib.ledger.usage_store import Record
 from lib.store.database import Database, StoreUnavailable
 from tests.unit.admission.sqlite_sql import SqliteSql
 from tests.unit.fakes import NOW, FakeClock, run

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from lib.admission.rules import Unit, parse_policy
-from lib.ids import new_id
+from lib.kernel.ids import new_id
 from tests.unit.admission.test_rule_store import Store
 from tests.unit.fakes import NOW
 

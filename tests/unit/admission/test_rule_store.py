@@ -12,7 +12,7 @@ import pytest
 from lib.admission import policy_store
 from lib.admission.rule_store import ADJUSTMENTS, BUDGETS, HOLDS, LIMITS, adjustments, delete_expired, milliseconds
 from lib.admission.rules import Adjustment, parse_policy
-from lib.ids import new_id
+from lib.kernel.ids import new_id
 from lib.store.database import CheckViolation, Database, ForeignKeyViolation, Statement
 from lib.store.schema import BudgetAdjustmentRow, BudgetRow, LimitRow
 from lib.store.scope import Org

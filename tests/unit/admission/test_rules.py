@@ -17,7 +17,7 @@ from lib.admission.rules import (
     Limit,
     Path,
     Policy,
-    Scope,
+    Subject,
     Unit,
     parse_policy,
     standing,
@@ -27,7 +27,7 @@ PATH = {"org": "o", "key": "k", "model": "m", "end_user": "u"}
 LEVELS = ("org", "team", "user", "key", "model", "end_user")
 NAMES = st.sampled_from(["a", "b", EACH])
 PATHS = st.dictionaries(st.sampled_from(LEVELS), NAMES)
-SCOPES = st.builds(Scope, st.sampled_from(LEVELS), NAMES, st.none() | st.sampled_from(["a", "b"]))
+SCOPES = st.builds(Subject, st.sampled_from(LEVELS), NAMES, st.none() | st.sampled_from(["a", "b"]))
 LIMITS = st.builds(
     Limit, st.text(), SCOPES, st.sampled_from(Unit), st.integers(1), st.integers(1), st.none() | st.integers(1)
 ).map(lambda limit: Limit(limit.id, limit.scope, limit.unit, limit.most, 0, None) if _at_once(limit) else limit)
@@ -50,19 +50,19 @@ def _at_once(limit: Limit) -> bool:
 @pytest.mark.parametrize(
     ("scope", "subject"),
     [
-        (Scope("org", "o"), "o"),
-        (Scope("org", "other"), None),
-        (Scope("key", "k"), "k"),
-        (Scope("key", EACH), "k"),
-        (Scope("key", EACH, "m"), "k"),
-        (Scope("key", EACH, "other"), None),
-        (Scope("model", "m"), "m"),
-        (Scope("end_user", EACH), "u"),
-        (Scope("team", "t"), None),
-        (Scope("team", EACH), None),
+        (Subject("org", "o"), "o"),
+        (Subject("org", "other"), None),
+        (Subject("key", "k"), "k"),
+        (Subject("key", EACH), "k"),
+        (Subject("key", EACH, "m"), "k"),
+        (Subject("key", EACH, "other"), None),
+        (Subject("model", "m"), "m"),
+        (Subject("end_user", EACH), "u"),
+        (Subject("team", "t"), None),
+        (Subject("team", EACH), None),
     ],
 )
-def test_a_rule_counts_for_who_is_on_the_path(scope: Scope, subject: str | None) -> None:
+def test_a_rule_counts_for_who_is_on_the_path(scope: Subject, subject: str | None) -> None:
     """One on a level, or each by itself; where the level is missing, nobody."""
     assert scope.subjects(PATH) == ([] if subject is None else [subject])
 
@@ -73,18 +73,18 @@ LONG = PATH | {"minter": "n", "makers": "a b", "team": "t", "member_of": "x y"}
 @pytest.mark.parametrize(
     ("scope", "subjects"),
     [
-        (Scope("key", EACH), ["k", "n"]),
-        *((Scope("key", one), [one]) for one in "knab"),
-        (Scope("key", "k n"), []),
-        (Scope("key", "a", "other"), []),
-        (Scope("team", EACH), ["t"]),
-        (Scope("team", "x"), []),
-        (Scope("team", EACH, None, True), ["t", "x", "y"]),
-        (Scope("team", "y", "m", True), ["y"]),
-        (Scope("team", "z", None, True), []),
+        (Subject("key", EACH), ["k", "n"]),
+        *((Subject("key", one), [one]) for one in "knab"),
+        (Subject("key", "k n"), []),
+        (Subject("key", "a", "other"), []),
+        (Subject("team", EACH), ["t"]),
+        (Subject("team", "x"), []),
+        (Subject("team", EACH, None, True), ["t", "x", "y"]),
+        (Subject("team", "y", "m", True), ["y"]),
+        (Subject("team", "z", None, True), []),
     ],
 )
-def test_a_call_counts_on_more_than_one(scope: Scope, subjects: list[str]) -> None:
+def test_a_call_counts_on_more_than_one(scope: Subject, subjects: list[str]) -> None:
     """One key's rule counts what was made with it; each key's, what it has minted; a team's, perhaps its members."""
     assert scope.subjects(LONG) == subjects
     # Where a limit refuses it, it refuses all that it counts, and no others: those who stand there by its reach.
@@ -93,7 +93,7 @@ def test_a_call_counts_on_more_than_one(scope: Scope, subjects: list[str]) -> No
 
 
 @given(SCOPES, PATHS)
-def test_a_scope_concerns_a_path_when_all_of_it_is_there(scope: Scope, path: Path) -> None:
+def test_a_scope_concerns_a_path_when_all_of_it_is_there(scope: Subject, path: Path) -> None:
     """Whoever calls themselves `*` is one of each, and no more."""
     concerned = scope.type in path
     concerned = concerned and (scope.id == EACH or scope.id == path[scope.type])

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from lib import failures
 from lib.admission.watch import LATE_MS, TOLERATED_MS, Watch
-from lib.failures import Failure
+from lib.kernel import failures
+from lib.kernel.failures import Failure
 
 T = 1_700_000_000_000
 

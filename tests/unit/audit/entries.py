@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from lib.audit.chain import EMPTY, Entry, Head, Link, Log, chain_key, linked
-from lib.ids import new_id
+from lib.kernel.ids import new_id
 from tests.unit.fakes import NOW
 
 KEY = chain_key("s" * 32)

@@ -11,9 +11,10 @@ import pytest
 from lib.audit import audit_store
 from lib.audit.audited import MOST_TRIES, AuditedDatabase, DatabaseAround
 from lib.audit.chain import EMPTY, Head, Log, flaws, link_of, linked
-from lib.identity.context import Context
-from lib.ids import new_id
-from lib.kernel.event import Event, noted
+from lib.events.event import Event, noted
+from lib.http.context import Context
+from lib.kernel.ids import new_id
+from lib.kernel.turns import Turns
 from lib.store.database import (
     Database,
     ForeignKeyViolation,
@@ -25,8 +26,7 @@ from lib.store.database import (
 )
 from lib.store.dialect import SQLITE
 from lib.store.schema import AuditEventRow
-from lib.store.scope import Org, Person, Scope
-from lib.turns import Turns
+from lib.store.scope import Org, Person, Tenant
 from tests.unit.audit.entries import KEY, event
 from tests.unit.fakes import NOW, AsyncioBell, FakeClock, run
 from tests.unit.store.seeds import seed_org
@@ -147,7 +147,7 @@ def test_who_never_wins_is_told_to_try_again(monkeypatch: pytest.MonkeyPatch) ->
 class DistantDatabase(DatabaseAround):
     """Takes a while for each group, so that others come in between."""
 
-    async def batch(self, scope: Scope, statements: Sequence[Statement]) -> list[int]:
+    async def batch(self, scope: Tenant, statements: Sequence[Statement]) -> list[int]:
         await asyncio.sleep(0.001)
         return await super().batch(scope, statements)
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lib.audit.chain import EMPTY, Entry, Finding, Flaw, Head, Link, Log, chain_key, flaws, link_of, linked
-from lib.ids import new_id
+from lib.kernel.ids import new_id
 from lib.store.schema import AuditEventRow, PersonEventRow
 from tests.unit.audit.entries import KEY, ORG_ID, chain, event
 from tests.unit.fakes import NOW

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from lib.audit.chain import Log
 from lib.audit.differences import differences
 from lib.audit.events import MOST_FIELDS, MOST_TEXT, details_text, entry_of
-from lib.identity.api_keys import new_key
-from lib.identity.context import Context
-from lib.kernel.event import Event, noted
+from lib.events.event import Event, noted
+from lib.http.context import Context
+from lib.secrets.api_keys import new_key
 from lib.store.scope import Org, Person
 from tests.unit.fakes import NOW
 

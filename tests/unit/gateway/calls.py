@@ -8,24 +8,25 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from lib.access.principal import Principal
 from lib.admission.decision import Ask
-from lib.admission.usage_record import UsageRecord
-from lib.gateway.account import Account
-from lib.gateway.admitting import Admitted
 from lib.gateway.bounds import Bound
-from lib.gateway.call import Gateway, call_model
-from lib.gateway.denials import Denials
+from lib.gateway.call.admitting import Admitted
+from lib.gateway.call.call import Gateway, call_model
+from lib.gateway.call.denials import Denials
+from lib.gateway.call.telling import STREAM_COST
+from lib.gateway.callers.account import Caller
 from lib.gateway.formats.format import Facts, Format
 from lib.gateway.formats.openai.chat import CHAT
 from lib.gateway.model_lists import ModelLists
-from lib.gateway.models import ModelRoute, Price, Rates, Tariff
+from lib.gateway.models import ModelRoute
 from lib.gateway.providers.compatible import Compatible
 from lib.gateway.providers.vendor import Vendor
-from lib.gateway.telling import STREAM_COST
-from lib.http.errors import HeadgateError
 from lib.http.request import Validated
 from lib.http.response import Response
-from lib.identity.models import Principal
+from lib.kernel.errors import HeadgateError
+from lib.ledger.usage import Price, Rates, Tariff
+from lib.ledger.usage_record import UsageRecord
 from tests.unit.fakes import FakeClient, FakeClock, FakeHeaders, run
 from tests.unit.gateway.fake_upstream import FakeAnswer, FakePassage, FakeRelay, FakeUpstream
 
@@ -37,7 +38,7 @@ UNPRICED = Compatible("free", Vendor("free", lists_itself=False), "https://free.
 TIERS = {"priority": Tariff(Rates(300, 1200, 150, 300)), "flex": Tariff(Rates(50, 200, 25, 50))}
 _TIERS = Vendor("tiers", default_price=replace(PRICE, tiers=TIERS), lists_itself=False)
 TIERED = Compatible("tiers", _TIERS, "https://tiers.internal")
-ACCOUNT = Account(
+ACCOUNT = Caller(
     Principal("org-1", "key-1", frozenset(), None), {"mine": ModelRoute("mine", "sim", "theirs", None)}, version=3
 )
 PROVIDERS = {provider.name: provider for provider in (PROVIDER, UNPRICED, TIERED)}
@@ -58,20 +59,18 @@ class FakeGates:
     settled: list[UsageRecord] = field(default_factory=list)
     left: list[UsageRecord] = field(default_factory=list)
     hurried: list[bool] = field(default_factory=list)  # of each settled, whether it went at once
-    confirmed: list[Account] = field(default_factory=list)
+    confirmed: list[Caller] = field(default_factory=list)
     asked: list[Ask] = field(default_factory=list)
     answer: Admitted = field(default_factory=Admitted)
 
-    async def open(
-        self, _account: Account, record: UsageRecord, deadline: datetime, ask: Callable[[], Ask]
-    ) -> Admitted:
+    async def open(self, _account: Caller, record: UsageRecord, deadline: datetime, ask: Callable[[], Ask]) -> Admitted:
         if self.failure:
             raise self.failure
         self.opened.append((record, deadline))
         self.asked.append(ask())
         return self.answer
 
-    async def confirm(self, account: Account) -> None:
+    async def confirm(self, account: Caller) -> None:
         self.confirmed.append(account)
 
     async def delivered(self, record: UsageRecord, *, at_once: bool) -> None:
@@ -98,7 +97,7 @@ class Outcome:
 
 
 @dataclass
-class Caller:
+class Calling:
     """Calls a model once, and does all that remains to be done after the answer."""
 
     answer: FakeAnswer | BaseException = field(default_factory=FakeAnswer)

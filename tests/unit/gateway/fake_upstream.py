@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from lib.gateway.hiding import HidingFilter
-from lib.gateway.stream_text import StreamText
-from lib.gateway.upstream import AnswerTooLarge, Ending, Ends, Sieve, StreamEnd, StreamFilter
+from lib.gateway.streams.hiding import HidingFilter
+from lib.gateway.streams.stream_text import StreamText
+from lib.gateway.streams.upstream import AnswerTooLarge, Ending, Ends, Sieve, StreamEnd, StreamFilter
 from lib.http.request import Departure
 from tests.unit.gateway.passing import Passing
 

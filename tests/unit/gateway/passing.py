@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import re
 
-from lib.gateway import sse
-from lib.gateway.stream_text import KEPT_BYTES, MOST_BYTES, StreamText
-from lib.gateway.upstream import Sieve
+from lib.gateway.streams import sse
+from lib.gateway.streams.stream_text import KEPT_BYTES, MOST_BYTES, StreamText
+from lib.gateway.streams.upstream import Sieve
 
 _OVERLAP = 64
 

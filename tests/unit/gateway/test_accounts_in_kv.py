@@ -7,15 +7,15 @@ from datetime import timedelta
 
 import pytest
 
-from lib import failures
-from lib.failures import Failure
-from lib.gateway import accounts as accounts_module
 from lib.gateway import model_store
-from lib.gateway.account_text import account_name
-from lib.gateway.cache import KvFailure
-from lib.gateway.denials import denial_name
+from lib.gateway.call.denials import denial_name
+from lib.gateway.callers import accounts as accounts_module
+from lib.gateway.callers.account_text import account_name
+from lib.gateway.callers.cache import KvFailure
 from lib.gateway.models import ModelRoute
-from lib.identity import key_store
+from lib.kernel import failures
+from lib.kernel.failures import Failure
+from lib.keys import key_store
 from tests.unit.fakes import NOW, run
 from tests.unit.store.seeds import SeededKey, revoke_key, write
 from tests.unit.world import Answer, World, cold, new_world
@@ -40,8 +40,8 @@ def known_to_kv() -> World:
 def test_an_account_is_put_into_kv_when_its_version_is_known() -> None:
     """For a day. What was read before the gate had told its version is not."""
     world = new_world()
-    run(world.services.accounts.find(world.services.database, world.key.secret_hash, NOW))
-    assert world.services.accounts.unpublished == {}
+    run(world.parts.accounts.find(world.parts.database, world.key.secret_hash, NOW))
+    assert world.parts.accounts.unpublished == {}
     assert chat(world).status == 200
     assert world.kv.seconds == {account_name(world.key.secret_hash): 86_400}
 
@@ -59,8 +59,8 @@ def test_a_new_isolate_takes_it_from_there_and_the_store_is_not_asked() -> None:
 def test_a_key_that_was_revoked_is_refused_whatever_kv_says() -> None:
     """At once, and KV forgets it. The store is asked once for that."""
     world = known_to_kv()
-    run(revoke_key(world.services.database, world.org_id, world.key.principal.key_id, NOW))
-    run(world.services.gates.accounts_changed(world.org_id))
+    run(revoke_key(world.parts.database, world.org_id, world.key.principal.key_id, NOW))
+    run(world.parts.gates.accounts_changed(world.org_id))
     cold(world)
     answer = chat(world)
     assert (answer.status, answer.facts["db_queries"]) == (401, 1)
@@ -73,7 +73,7 @@ def test_kv_that_stays_old_is_asked_once() -> None:
     """A minute may pass until it has the new one. The isolate has it from the store, and never loops."""
     world = known_to_kv()
     old = dict(world.kv.texts)
-    run(world.services.gates.accounts_changed(world.org_id))
+    run(world.parts.gates.accounts_changed(world.org_id))
     cold(world)
     assert chat(world).status == 200
     world.kv.texts.update(old)
@@ -85,7 +85,7 @@ def test_an_old_one_is_known_by_the_version_that_another_key_has_learnt() -> Non
     """The gate has told this isolate already."""
     world = known_to_kv()
     other = world.new_key("chat:write")
-    run(world.services.gates.accounts_changed(world.org_id))
+    run(world.parts.gates.accounts_changed(world.org_id))
     cold(world)
     assert chat(world, other).status == 200
     before = world.gates.asked
@@ -99,12 +99,12 @@ def test_a_new_model_is_found_by_an_isolate_that_has_an_old_account() -> None:
     world = known_to_kv()
     run(
         write(
-            world.services.database,
+            world.parts.database,
             world.org_id,
             *model_store.put(world.org_id, ModelRoute("new", "sim", "chat", None), None, NOW),
         )
     )
-    run(world.services.gates.accounts_changed(world.org_id))
+    run(world.parts.gates.accounts_changed(world.org_id))
     cold(world)
     assert chat(world, model="new").status == 200
     assert chat(world, model="none").status == 404
@@ -117,11 +117,11 @@ def test_a_key_that_lives_longer_now_is_let_in() -> None:
     assert chat(world, key).status == 200
     cold(world)
     later = NOW + timedelta(hours=1)
-    row = run(key_store.get_key(world.services.database, world.org_id, key.principal.key_id))
+    row = run(key_store.get_key(world.parts.database, world.org_id, key.principal.key_id))
     assert row is not None
     changed = key_store.update(world.org_id, replace(row, expires_at=later), NOW)
-    assert run(write(world.services.database, world.org_id, changed))
-    run(world.services.gates.accounts_changed(world.org_id))
+    assert run(write(world.parts.database, world.org_id, changed))
+    run(world.parts.gates.accounts_changed(world.org_id))
     cold(world)
     world.clock.advance(seconds=6)
     assert chat(world, key).status == 200
@@ -152,16 +152,16 @@ def test_an_unknown_key_is_not_put_into_kv() -> None:
     world = known_to_kv()
     world.kv.failure = None
     assert world.ask("GET", "/v1/models", key=None).status == 401
-    assert run(world.services.accounts.find(world.services.database, "0" * 64, NOW)) is None
-    assert world.services.accounts.unpublished == {}
+    assert run(world.parts.accounts.find(world.parts.database, "0" * 64, NOW)) is None
+    assert world.parts.accounts.unpublished == {}
 
 
 def test_what_waits_for_kv_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing but a cached entry is lost."""
     monkeypatch.setattr(accounts_module, "MOST_UNPUBLISHED", 2)
     world = new_world()
-    accounts = world.services.accounts
+    accounts = world.parts.accounts
     accounts.policy_is(world.org_id, 1)
     for key in [world.new_key() for _ in range(4)]:
-        run(accounts.find(world.services.database, key.secret_hash, NOW))
+        run(accounts.find(world.parts.database, key.secret_hash, NOW))
     assert len(accounts.unpublished) == 2

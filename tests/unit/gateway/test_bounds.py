@@ -13,8 +13,8 @@ from lib.gateway.bounds import MOST_TOKENS, Bound
 from lib.gateway.formats.format import Writing
 from lib.gateway.formats.openai.chat import CHAT, ChatRequest
 from lib.gateway.models import ImageRule, ModelFacts
-from lib.http import json_body
-from lib.http.errors import BadRequest
+from lib.kernel import json_body
+from lib.kernel.errors import BadRequest
 from tests.unit.strategies import TEXT
 
 USER = {"role": "user", "content": "hi"}

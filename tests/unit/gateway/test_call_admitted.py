@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from lib.gateway.admitting import Admitted
-from lib.gateway.upstream import UpstreamTimeout, UpstreamUnreachable
-from lib.http.errors import HeadgateError, PaymentRequired, TooManyRequests
-from tests.unit.gateway.calls import Caller, FakeGates
+from lib.gateway.call.admitting import Admitted
+from lib.gateway.streams.upstream import UpstreamTimeout, UpstreamUnreachable
+from lib.kernel.errors import HeadgateError, PaymentRequired, TooManyRequests
+from tests.unit.gateway.calls import Calling, FakeGates
 from tests.unit.gateway.fake_upstream import EVENTS, JSON, FakeAnswer
 
 OURS = {"x-ratelimit-limit-requests": "10", "ratelimit": '"requests";r=3;t=2'}
@@ -28,14 +28,14 @@ def test_every_answer_says_where_its_caller_stands(
     answer: FakeAnswer | BaseException, streamed: bool, status: int
 ) -> None:
     """Our limits, not those of our account at the provider."""
-    outcome = Caller(answer, streamed=streamed, gates=FakeGates(answer=Admitted(None, OURS))).call()
+    outcome = Calling(answer, streamed=streamed, gates=FakeGates(answer=Admitted(None, OURS))).call()
     assert outcome.status == status
     assert OURS.items() <= outcome.headers.items()
 
 
 def test_what_is_granted_reaches_the_provider() -> None:
     """In its body."""
-    caller = Caller(gates=FakeGates(answer=Admitted(77)))
+    caller = Calling(gates=FakeGates(answer=Admitted(77)))
     caller.call()
     assert json.loads(caller.upstream.sent[0].body)["output"] == 77
 
@@ -43,7 +43,7 @@ def test_what_is_granted_reaches_the_provider() -> None:
 @pytest.mark.parametrize("refusal", [TooManyRequests("no", headers=OURS), PaymentRequired("no", headers=OURS)])
 def test_who_is_refused_costs_nothing(refusal: HeadgateError) -> None:
     """Nothing is sent, and nothing settled."""
-    caller = Caller(gates=FakeGates(refusal))
+    caller = Calling(gates=FakeGates(refusal))
     outcome = caller.call()
     assert (outcome.error, outcome.headers) == (refusal, OURS)
     assert (caller.upstream.sent, caller.gates.settled) == ([], [])

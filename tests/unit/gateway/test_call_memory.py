@@ -9,7 +9,7 @@ import pytest
 
 from lib.http.memory import STREAM_BYTES, Memory
 from lib.http.request import Departure
-from tests.unit.gateway.calls import Caller
+from tests.unit.gateway.calls import Calling
 from tests.unit.gateway.fake_upstream import EVENTS, FakeAnswer, FakeBuffer, FakeUpstream
 
 USAGE = {"prompt_tokens": 10, "completion_tokens": 20}
@@ -20,7 +20,7 @@ STREAM = b'data: {"choices":[{"delta":{"content":"a"}}]}\n\n' * 10_000 + b"data:
 class Looking(FakeUpstream):
     """A provider that looks at what is held when it is asked."""
 
-    def __init__(self, caller: Caller, memory: Memory) -> None:
+    def __init__(self, caller: Calling, memory: Memory) -> None:
         super().__init__([caller.answer])
         self._caller, self._memory = caller, memory
         self.seen: list[tuple[int, dict[str, object]]] = []
@@ -32,10 +32,10 @@ class Looking(FakeUpstream):
         return await super().post(url, headers, body, client, timeout_seconds)
 
 
-def calling(answer: FakeAnswer, *, streamed: bool = False, others: int = 0) -> tuple[Caller, Memory, Looking]:
+def calling(answer: FakeAnswer, *, streamed: bool = False, others: int = 0) -> tuple[Calling, Memory, Looking]:
     memory = Memory(4 * 1024 * 1024)
     memory.set(-1, others)
-    caller = Caller(answer, streamed=streamed)
+    caller = Calling(answer, streamed=streamed)
     caller.incoming = caller.incoming._replace(share=memory.share())
     caller.incoming.share.claim(1_000_000)
     caller.upstream = upstream = Looking(caller, memory)

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.gateway.models import Cause
-from lib.gateway.upstream import StreamEnd
-from tests.unit.gateway.calls import INPUT_ESTIMATE, Caller
+from lib.gateway.streams.upstream import StreamEnd
+from lib.ledger.usage import Cause
+from tests.unit.gateway.calls import INPUT_ESTIMATE, Calling
 from tests.unit.gateway.fake_upstream import EVENTS, FakeAnswer
 from tests.unit.gateway.sse_reference import dispatched
 from tests.unit.strategies import PLACES, cut
@@ -38,9 +38,9 @@ def streaming(
     places: Sequence[int] = (),
     *,
     wants_usage: bool = False,
-) -> Caller:
+) -> Calling:
     answer = FakeAnswer(headers=EVENTS, pieces=cut(text, list(places)), how=how)
-    return Caller(answer, streamed=True, wants_usage=wants_usage)
+    return Calling(answer, streamed=True, wants_usage=wants_usage)
 
 
 def errors(sent: bytes) -> list[str]:
@@ -166,13 +166,13 @@ def test_an_empty_stream_is_an_error() -> None:
 def test_a_stream_is_known_by_its_content_type(kind: str) -> None:
     """Media types are case-insensitive (RFC 9110, 8.3.1); a stream that is not seen as one is held until its end."""
     answer = FakeAnswer(headers={"content-type": kind}, pieces=[STREAM])
-    assert Caller(answer, streamed=True).call().sent == TEXT + FINISH + DONE
+    assert Calling(answer, streamed=True).call().sent == TEXT + FINISH + DONE
     assert answer.relayed is not None
 
 
 def test_a_stream_that_nobody_asked_for_is_handed_on_whole() -> None:
     """The provider is odd; the client gets what it sent, and is charged by the usage in it."""
-    caller = Caller(FakeAnswer(headers=EVENTS, pieces=[STREAM]))
+    caller = Calling(FakeAnswer(headers=EVENTS, pieces=[STREAM]))
     assert caller.call().sent == STREAM
     assert (caller.record.cause, caller.record.estimated, caller.record.output_tokens) == (Cause.FINISHED, False, 20)
 
@@ -180,6 +180,6 @@ def test_a_stream_that_nobody_asked_for_is_handed_on_whole() -> None:
 def test_the_stream_runs_once() -> None:
     """Settling waits for its end, and does not start it again."""
     answer = FakeAnswer(headers=EVENTS, pieces=[STREAM])
-    Caller(answer, streamed=True).call()
+    Calling(answer, streamed=True).call()
     assert answer.relayed is not None
     assert answer.relayed.runs == 1

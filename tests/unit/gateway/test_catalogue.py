@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from lib.gateway.catalogue import find, resolve
 from lib.gateway.model_lists import ModelLists
-from lib.gateway.models import NO_FACTS, NO_LIMITS, Limits, ModelFacts, ModelRoute, Price
+from lib.gateway.models import NO_FACTS, NO_LIMITS, Limits, ModelFacts, ModelRoute
 from lib.gateway.providers.compatible import Compatible
 from lib.gateway.providers.provider import Provider
 from lib.gateway.providers.vendor import Vendor
-from lib.http.errors import NotFound
+from lib.kernel.errors import NotFound
+from lib.ledger.usage import Price
 from tests.unit.fakes import FakeClock, run
 from tests.unit.gateway.fake_upstream import FakeUpstream
 

@@ -10,10 +10,10 @@ import httpx
 import pytest
 from hypothesis import given
 
-from lib.failures import Failure
 from lib.gateway.model_lists import MOST_MODELS, ModelLists, names_in
 from lib.gateway.providers.vendor import Vendor
-from lib.http.errors import BadRequest
+from lib.kernel.errors import BadRequest
+from lib.kernel.failures import Failure
 from tests.unit.fakes import FakeClock, run
 from tests.unit.gateway.calls import PROVIDER, SECRET
 from tests.unit.gateway.fake_upstream import FakeUpstream

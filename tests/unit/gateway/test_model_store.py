@@ -8,9 +8,10 @@ import pytest
 
 from lib.gateway import model_store
 from lib.gateway.model_store import ModelRow
-from lib.gateway.models import Limits, ModelRoute, OutputField, Price
-from lib.identity import key_store
-from lib.ids import new_id
+from lib.gateway.models import Limits, ModelRoute, OutputField
+from lib.kernel.ids import new_id
+from lib.keys import key_store
+from lib.ledger.usage import Price
 from lib.store.database import CheckViolation, Database, ForeignKeyViolation, UniqueViolation
 from tests.unit.fakes import NOW, run
 from tests.unit.store.seeds import SeededKey, revoke_key, seed_key, seed_org, write

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.gateway.models import Price, Usage
+from lib.ledger.usage import Price, Usage
 
 COUNTS = st.integers(0, 2**53 - 1)
 PRICES = st.builds(Price, COUNTS, COUNTS, st.none() | COUNTS, st.just("v1"))

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from lib.gateway.formats.openai.chat_answer import condense
-from lib.gateway.stream_text import MOST_BYTES, StreamText
-from lib.gateway.usage_sieve import UsageSieve
+from lib.gateway.streams.stream_text import MOST_BYTES, StreamText
+from lib.gateway.streams.usage_sieve import UsageSieve
 from lib.http.memory import STREAM_BYTES
 from tests.unit.gateway.passing import Passing
 from tests.unit.strategies import cut

@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.gateway.asking import ask_of
 from lib.gateway.bounds import Bound
+from lib.gateway.call.asking import ask_of
 from lib.gateway.catalogue import Target
-from lib.gateway.models import FLEX, USUAL_TIERS, ModelFacts, Price, Rates, Tariff, Usage
+from lib.gateway.models import ModelFacts
+from lib.ledger.usage import FLEX, USUAL_TIERS, Price, Rates, Tariff, Usage
 from tests.unit.gateway.calls import PROVIDER
 
 PATH = {"org": "o", "key": "k", "model": "m"}

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lib.http import etag
-from lib.http.errors import BadRequest, PreconditionFailed, PreconditionRequired
+from lib.kernel.errors import BadRequest, PreconditionFailed, PreconditionRequired
 from tests.unit.fakes import FakeHeaders
 
 

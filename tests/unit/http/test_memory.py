@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lib.gateway.formats.openai.chat import ChatRequest
-from lib.http.errors import Unavailable
 from lib.http.memory import LOST_SECONDS, Memory, Share, size_of_parsed
 from lib.http.request import Validated
+from lib.kernel.errors import Unavailable
 from tests.unit.fakes import FakeClient, FakeHeaders
 
 

@@ -10,8 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from lib.http.errors import BadRequest
 from lib.http.paging import DEFAULT_LIMIT, MOST_LIMIT, PageQuery, decode_cursor, encode_cursor
+from lib.kernel.errors import BadRequest
 from tests.unit.strategies import JSON, TEXT
 
 

@@ -9,15 +9,11 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
+from lib.access.principal import Permission
 from lib.audit.audited import AuditedStore
-from lib.http.errors import NotFound
-from lib.http.pipeline import BOOKMARK, handle
 from lib.http.request import Departure, RawRequest
 from lib.http.response import LogFacts, Response
-from lib.http.route import Handler, Route
-from lib.http.router import Router
-from lib.identity.models import Scope as Permission
-from lib.services import Services
+from lib.kernel.errors import NotFound
 from lib.store.d1 import D1Database
 from lib.store.database import (
     Database,
@@ -28,8 +24,12 @@ from lib.store.database import (
     TenantViolation,
     UnstorableValue,
 )
-from lib.store.scope import Org, Scope
+from lib.store.scope import Org, Tenant
 from lib.store.session import Bound, Result
+from lib.web.app import App
+from lib.web.pipeline import BOOKMARK, handle
+from lib.web.route import Handler, Route
+from lib.web.router import Router
 from tests.seen import ROUTER
 from tests.unit.fakes import raw_request, run
 from tests.unit.gateway.fake_upstream import EVENTS, FakeAnswer, FakeUpstream
@@ -77,7 +77,7 @@ class WatchedDatabase(D1Database):
         self._store.closed += self._connected
         self._connected = False
 
-    async def _run(self, scope: Scope, statements: Sequence[Bound], read: Read) -> list[Result]:
+    async def _run(self, scope: Tenant, statements: Sequence[Bound], read: Read) -> list[Result]:
         self._store.opened += not self._connected
         self._connected = True
         self._store.seconds += 0.002
@@ -89,7 +89,7 @@ class WatchedDatabase(D1Database):
 def watched() -> tuple[World, WatchedStore]:
     world = new_world()
     store = WatchedStore(world.binding)
-    world.services = replace(world.services, store=AuditedStore(store, b"k"), database=store.open())
+    world.parts = replace(world.parts, store=AuditedStore(store, b"k"), database=store.open())
     store.bookmarks.clear()
     world.binding.constraints.clear()
     return world, store
@@ -107,8 +107,8 @@ def only(handler: Handler) -> Router:
     )
 
 
-async def look(services: Services, world: World) -> None:
-    await services.database.execute(Org(world.org_id), "SELECT 1 FROM orgs WHERE id = ?", world.org_id)
+async def look(parts: App, world: World) -> None:
+    await parts.database.execute(Org(world.org_id), "SELECT 1 FROM orgs WHERE id = ?", world.org_id)
 
 
 def test_an_answer_does_not_wait_for_the_connection_to_close() -> None:
@@ -116,7 +116,7 @@ def test_an_answer_does_not_wait_for_the_connection_to_close() -> None:
     world, store = watched()
 
     async def scene() -> None:
-        response = await handle(world.services, ROUTER, asking(world, path="/api/v1/keys"))
+        response = await handle(world.parts, ROUTER, asking(world, path="/api/v1/keys"))
         assert (response.status, store.open_now) == (200, 1)
         assert response.finish is not None
         await response.finish()
@@ -161,12 +161,12 @@ def test_a_defect_closes_the_connection(failure: Exception) -> None:
     """Before it is raised to who logs it: it never gets to `finish`."""
     world, store = watched()
 
-    async def broken(services: Services, *_: object) -> Response:
-        await look(services, world)
+    async def broken(parts: App, *_: object) -> Response:
+        await look(parts, world)
         raise failure
 
     with pytest.raises(type(failure)):
-        run(handle(world.services, only(broken), asking(world)))
+        run(handle(world.parts, only(broken), asking(world)))
     assert (store.opened, store.open_now) == (1, 0)
 
 
@@ -175,14 +175,14 @@ def test_who_is_cancelled_closes_the_connection() -> None:
     world, store = watched()
     waiting = asyncio.Event()
 
-    async def endless(services: Services, *_: object) -> Response:
-        await look(services, world)
+    async def endless(parts: App, *_: object) -> Response:
+        await look(parts, world)
         waiting.set()
         await asyncio.sleep(60)
         return Response(204)
 
     async def scene() -> None:
-        task = asyncio.create_task(handle(world.services, only(endless), asking(world)))
+        task = asyncio.create_task(handle(world.parts, only(endless), asking(world)))
         await waiting.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -197,8 +197,8 @@ def test_a_long_answer_does_not_hold_the_connection() -> None:
     world, store = watched()
     open_at_the_end: list[int] = []
 
-    async def streaming(services: Services, *_: object) -> Response:
-        await look(services, world)
+    async def streaming(parts: App, *_: object) -> Response:
+        await look(parts, world)
 
         async def finish() -> LogFacts:
             open_at_the_end.append(store.open_now)
@@ -207,7 +207,7 @@ def test_a_long_answer_does_not_hold_the_connection() -> None:
         return Response(200, body=b"", finish=finish)
 
     async def scene() -> LogFacts:
-        response = await handle(world.services, only(streaming), asking(world))
+        response = await handle(world.parts, only(streaming), asking(world))
         assert response.finish is not None
         return await response.finish()
 
@@ -236,7 +236,7 @@ def test_a_call_to_a_model_holds_no_connection(stream: bool) -> None:
     world, store = watched()
     answer = FakeAnswer(headers=EVENTS, pieces=[b"data: [DONE]\n\n"]) if stream else FakeAnswer()
     upstream = WatchingUpstream(store, answer)
-    world.services = replace(world.services, gateway=replace(world.services.gateway, upstream=upstream))
+    world.parts = replace(world.parts, gateway=replace(world.parts.gateway, upstream=upstream))
     for _ in range(2):
         assert world.ask("POST", "/v1/chat/completions", {**CHAT, "stream": stream}).status == 200
     assert upstream.seen == [0, 0]
@@ -256,7 +256,7 @@ def test_each_request_has_a_database_of_its_own() -> None:
 
     async def scene() -> None:
         raws = [asking(world, path="/api/v1/keys") for _ in range(3)]
-        responses = await asyncio.gather(*(handle(world.services, ROUTER, raw) for raw in raws))
+        responses = await asyncio.gather(*(handle(world.parts, ROUTER, raw) for raw in raws))
         for number, response in enumerate(responses):
             assert store.open_now == 3 - number
             assert response.finish is not None
@@ -301,11 +301,11 @@ def test_a_value_that_cannot_be_stored_is_the_clients_mistake() -> None:
     """400, with the reason and without the value."""
     world, _ = watched()
 
-    async def binding(services: Services, *_: object) -> Response:
-        await services.database.execute(Org(world.org_id), "DELETE FROM models WHERE org_id = ?", "secret\0")
+    async def binding(parts: App, *_: object) -> Response:
+        await parts.database.execute(Org(world.org_id), "DELETE FROM models WHERE org_id = ?", "secret\0")
         return Response(204)
 
-    response = run(handle(world.services, only(binding), asking(world)))
+    response = run(handle(world.parts, only(binding), asking(world)))
     assert isinstance(response.body, bytes)
     assert response.status == 400
     assert "U+0000" in response.body.decode()
@@ -326,11 +326,11 @@ def test_an_error_behind_a_write_tells_it_too() -> None:
     """What was written was written."""
     world, _ = watched()
 
-    async def failing(services: Services, *_: object) -> Response:
-        await services.database.execute(Org(world.org_id), "DELETE FROM models WHERE org_id = ?", world.org_id)
+    async def failing(parts: App, *_: object) -> Response:
+        await parts.database.execute(Org(world.org_id), "DELETE FROM models WHERE org_id = ?", world.org_id)
         raise NotFound("nothing")
 
-    response = run(handle(world.services, only(failing), asking(world)))
+    response = run(handle(world.parts, only(failing), asking(world)))
     assert (response.status, response.headers[BOOKMARK]) == (404, "0000-01")
 
 

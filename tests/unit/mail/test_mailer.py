@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from lib.failures import Failure, counts
-from lib.http.errors import Unavailable
 from lib.http.response import AFTERWARDS_SECONDS
+from lib.kernel.errors import Unavailable
+from lib.kernel.failures import Failure, counts
 from lib.mail.mailer import SECONDS, MailFailure, NoMailer, TransportMailer
 from lib.mail.port import Message
 from tests.unit.fakes import run

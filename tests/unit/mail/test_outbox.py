@@ -82,7 +82,7 @@ def test_the_outbox_is_a_page_for_people_and_data_for_programs() -> None:
 def test_there_is_no_outbox_where_mails_are_sent() -> None:
     """It answers as if nobody had written it."""
     made = world()
-    made.services = replace(made.services, outbox=None)
+    made.parts = replace(made.parts, outbox=None)
     answer = made.ask("GET", "/dev/outbox", key=None, headers=HERE)
     assert (answer.status, answer.error["code"]) == (404, "not_found")
 

@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from lib.identity.models import SELF
+from lib.access.principal import SELF
 from lib.mail import templates
 from lib.mail.pages import CONTENT_SECURITY_POLICY, PAGES, MailPage
 from tests.seen import ROUTER

@@ -9,14 +9,16 @@ from typing import Any
 
 import pytest
 
-from lib.audit import refusals
-from lib.http.route import Route
-from lib.identity import grants, people, role_service
-from lib.identity.context import Context
-from lib.identity.models import ALL_SCOPES
-from lib.ids import new_id
+from lib.access.principal import ALL_SCOPES
+from lib.http.context import Context
+from lib.kernel.ids import new_id
+from lib.orgs import role_service
 from lib.store.schema import PERSON_COLUMNS, TENANT_COLUMNS, RoleRow
 from lib.store.scope import Org
+from lib.tokens import grants
+from lib.users import people
+from lib.web import refusals
+from lib.web.route import Route
 from tests.access_cases import (
     BODIES,
     BUSINESS,
@@ -96,16 +98,16 @@ def scene() -> Scene:
 
 async def _target(world: World) -> str:
     """Return a member to whom things are done: a viewer, whom an admin may manage."""
-    target = await seed_person(world.services.database, None, "viewer", "target@example.com")
-    await seed_membership(world.services.database, world.org_id, target.id, "viewer")
+    target = await seed_person(world.parts.database, None, "viewer", "target@example.com")
+    await seed_membership(world.parts.database, world.org_id, target.id, "viewer")
     return target.id
 
 
 async def _people(world: World) -> dict[str, str]:
     """Return a credential for each caller."""
-    services, org_id = world.services, world.org_id
-    database = services.database
-    password = services.passwords.hash(PASSWORD)
+    parts, org_id = world.parts, world.org_id
+    database = parts.database
+    password = parts.passwords.hash(PASSWORD)
     role = RoleRow(new_id(NOW), org_id, "Custom", CUSTOM, 1, NOW, NOW)
     await database.batch(Org(org_id), [role_service.ROLES.insert(role)])
     weak = await seed_key(database, org_id, ["chat:write"])
@@ -115,16 +117,16 @@ async def _people(world: World) -> dict[str, str]:
         if name == "custom":
             sql = "UPDATE memberships SET custom_role_id = ? WHERE org_id = ? AND user_id = ?"
             await database.execute(Org(org_id), sql, role.id, org_id, user.id)
-        await people.ensure_key(services, org_id, user.id)
-        found[name] = (await grants.grant(services, user, org_id)).access_token
+        await people.ensure_key(parts, org_id, user.id)
+        found[name] = (await grants.grant(parts, user, org_id)).access_token
     # An owner beside the one who calls, so that leaving is allowed.
     await seed_person(database, org_id, "owner", "second@example.com")
     stranger = await seed_person(database, None, "", "stranger@example.com", password)
-    found["stranger"] = (await grants.grant(services, stranger, "")).access_token
+    found["stranger"] = (await grants.grant(parts, stranger, "")).access_token
     elsewhere = await seed_org(database, "Elsewhere")
     other = await seed_person(database, elsewhere, "owner", "other@example.com", password)
-    await people.ensure_key(services, elsewhere, other.id)
-    found["other"] = (await grants.grant(services, other, elsewhere)).access_token
+    await people.ensure_key(parts, elsewhere, other.id)
+    found["other"] = (await grants.grant(parts, other, elsewhere)).access_token
     found["other key"] = (await seed_key(database, elsewhere)).secret
     return found
 

@@ -9,7 +9,7 @@ import pytest
 
 from lib.admission.counters import Counter
 from lib.admission.rule_store import ADJUSTMENTS
-from lib.ids import new_id
+from lib.kernel.ids import new_id
 from tests.unit.fakes import NOW
 from tests.unit.world import World, new_world
 

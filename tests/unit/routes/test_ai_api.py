@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from lib.gateway.upstream import UpstreamTimeout
+from lib.gateway.streams.upstream import UpstreamTimeout
 from tests.unit.gateway.fake_upstream import EVENTS, FakeAnswer
 from tests.unit.world import PROVIDERS, World, new_world
 

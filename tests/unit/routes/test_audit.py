@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from lib.audit import audit_store
+from lib.events.event import Event, noted
+from lib.http.context import Context
 from lib.http.memory import Memory
-from lib.identity.context import Context
-from lib.kernel.event import Event, noted
 from lib.store.scope import Org, Person
 from tests.unit.fakes import NOW, run
 from tests.unit.store.seeds import seed_org, seed_person
@@ -25,7 +25,7 @@ AUDIT, EXPORT, OWN = "/api/v1/audit", "/api/v1/audit/export", "/api/v1/me/events
 def note(world: World, action: str, hours: int = 0, actor: str = "user:u", **more: Any) -> None:
     context = Context("request", "192.0.2.1")
     told = noted(Event(action, Org(world.org_id), **more), actor, context, NOW + timedelta(hours=hours))
-    run(world.services.database.batch(Org(world.org_id), [told]))
+    run(world.parts.database.batch(Org(world.org_id), [told]))
 
 
 def actions(answer: Any) -> list[str]:
@@ -189,9 +189,9 @@ def test_an_export_that_the_isolate_has_no_room_for_is_refused(monkeypatch: pyte
 def test_an_organisation_sees_its_own() -> None:
     """And only who may: another key of the same organisation does not."""
     world = new_world()
-    other = run(seed_org(world.services.database))
+    other = run(seed_org(world.parts.database))
     told = noted(Event("theirs", Org(other)), "system", Context("r"), NOW)
-    run(world.services.database.batch(Org(other), [told]))
+    run(world.parts.database.batch(Org(other), [told]))
     note(world, "ours")
     assert actions(world.ask("GET", AUDIT)) == ["ours"]
     weak = world.new_key("keys:read").secret
@@ -202,7 +202,7 @@ def test_an_organisation_sees_its_own() -> None:
 def test_a_person_sees_its_own() -> None:
     """What it did, and what was tried in its name; no key does."""
     world = new_world()
-    database = world.services.database
+    database = world.parts.database
     own, other = run(seed_person(database)).id, run(seed_person(database, email="bob@example.com")).id
     for user_id, action in ((own, "user.signed_in"), (own, "user.sign_in_failed"), (other, "user.signed_in")):
         told = noted(Event(action, Person(user_id)), f"user:{user_id}", Context("r"), NOW)

@@ -11,7 +11,7 @@ from lib.store.rows import columns
 from lib.store.schema import AuditEventRow
 from lib.store.scope import Org
 from tests.unit.fakes import run
-from tests.unit.identity.bound_keys import MINT
+from tests.unit.sign_in.bound_keys import MINT
 from tests.unit.world import World, new_world
 
 KEYS, LIMITS, BUDGETS, MODEL = "/api/v1/keys", "/api/v1/limits", "/api/v1/budgets", "/api/v1/models/m"
@@ -23,8 +23,8 @@ BUDGET = {"scope": ORG, "window": "total", "limit_nano_usd": 1_000}
 def noted(world: World) -> list[tuple[str, str | None]]:
     """Return what was done to what, and see that it was us, from where, in a chain that is whole."""
     sql = f"SELECT {columns(AuditEventRow)} FROM audit_events WHERE org_id = ? ORDER BY seq"
-    rows = run(world.services.database.query(Org(world.org_id), AuditEventRow, sql, world.org_id))
-    assert not list(flaws([chain_key(world.services.config.secret)], Log.ORG, map(link_of, rows)))
+    rows = run(world.parts.database.query(Org(world.org_id), AuditEventRow, sql, world.org_id))
+    assert not list(flaws([chain_key(world.parts.config.secret)], Log.ORG, map(link_of, rows)))
     assert {(row.actor, row.address, row.result) for row in rows} <= {
         (f"key:{world.key.principal.key_id}", "192.0.2.1", "ok")
     }

@@ -10,7 +10,7 @@ import pytest
 
 from lib.audit.differences import PERSONAL
 from routes import ROUTES
-from tests.unit.identity.members import Caller, join, owned
+from tests.unit.sign_in.members import Caller, join, owned
 from tests.unit.world import World
 
 ORG = {"type": "org"}

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from lib.admission.counters import Counter
-from lib.http.errors import Unavailable
-from lib.ids import is_id, new_id
-from lib.money import with_dollars
+from lib.kernel.errors import Unavailable
+from lib.kernel.ids import is_id, new_id
+from lib.kernel.money import with_dollars
 from tests.unit.fakes import NOW
 from tests.unit.world import Answer, World, new_world
 

@@ -8,10 +8,12 @@ from dataclasses import replace
 import pytest
 
 from lib.config import AccountConfig, MailConfig, MailKind
-from lib.identity import deletion, home_store, invitation_service, invitation_store, org_service, people
+from lib.orgs import home_store, invitation_service, invitation_store, org_service
+from lib.sign_in import deletion
 from lib.store.scope import Org
+from lib.users import people
 from tests.unit.fakes import NOW, run
-from tests.unit.identity.members import Caller, again, events, join, owned
+from tests.unit.sign_in.members import Caller, again, events, join, owned
 from tests.unit.world import World
 
 GUEST = "guest@example.com"
@@ -63,7 +65,7 @@ def test_who_left_by_a_deletion_that_broke_off_comes_back_to_its_own_key() -> No
     guest = join(world, "developer", GUEST)
     [before] = keys_of(guest)
     left = home_store.leave(world.org_id, guest.id, NOW)
-    run(world.services.database.batch(Org(world.org_id), left))
+    run(world.parts.database.batch(Org(world.org_id), left))
     [revoked] = keys_of(guest)
     assert revoked["revoked_at"] is not None
     assert guest.ask("POST", CHAT, CALL).status == 403
@@ -81,8 +83,8 @@ def test_no_key_is_given_back_to_who_is_no_member() -> None:
     """However often it is asked for."""
     world, _ = owned()
     guest = join(world, "developer", GUEST)
-    run(world.services.database.batch(Org(world.org_id), home_store.leave(world.org_id, guest.id, NOW)))
-    run(people.ensure_key(world.services, world.org_id, guest.id))
+    run(world.parts.database.batch(Org(world.org_id), home_store.leave(world.org_id, guest.id, NOW)))
+    run(people.ensure_key(world.parts, world.org_id, guest.id))
     [key] = keys_of(guest)
     assert key["revoked_at"] is not None
 
@@ -240,7 +242,7 @@ def test_what_is_no_invitation_is_refused(body: dict[str, object]) -> None:
 def test_signing_up_with_an_invitation_joins() -> None:
     """The token proves the address, so nothing else is asked of whoever has it."""
     world, owner = owned()
-    world.services = replace(world.services, invitations=invitation_service)
+    world.parts = replace(world.parts, invitations=invitation_service)
     secret = invite(owner)
     form = {"email": GUEST, "password": "nine lives for cats", "name": "Guest", "invitation": secret}
     answer = world.ask("POST", "/api/v1/users", form, key=None)
@@ -253,7 +255,7 @@ def test_signing_up_with_an_invitation_joins() -> None:
 def test_what_looks_like_no_token_costs_no_look_up() -> None:
     world, _ = owned()
     queries = len(world.binding.statements)
-    assert run(invitation_service.find(world.services, "nonsense", GUEST)) is None
+    assert run(invitation_service.find(world.parts, "nonsense", GUEST)) is None
     assert len(world.binding.statements) == queries
 
 
@@ -305,7 +307,7 @@ def test_what_somebody_has_sent_ends_with_what_it_may(how: str) -> None:
     elif how == "left":
         assert host.ask("POST", "/api/v1/orgs/current/actions/leave").status == 204
     elif how == "deleted":
-        run(deletion._leave(world.services, world.org_id, host.user))
+        run(deletion._leave(world.parts, world.org_id, host.user))
     elif how == "demoted":
         assert owner.ask("PATCH", f"members/{host.id}", {"role": "developer"}).status == 200
     else:
@@ -327,8 +329,8 @@ def test_who_is_removed_does_not_come_back_by_an_invitation_to_itself() -> None:
 def test_a_link_is_had_once_where_no_mail_is_sent() -> None:
     """Who may invite hands it over. No answer tells it again, and its hash is what is kept."""
     world, owner = owned()
-    world.services = replace(
-        world.services, config=replace(world.services.config, account=AccountConfig(public_url="https://hg.example"))
+    world.parts = replace(
+        world.parts, config=replace(world.parts.config, account=AccountConfig(public_url="https://hg.example"))
     )
     answer = owner.ask("POST", "invitations", {"email": GUEST, "role": "developer", "send": False})
     secret = answer.data["token"]
@@ -348,8 +350,8 @@ def test_a_link_that_was_handed_over_proves_no_address(mail: MailKind) -> None:
     Without mail its word must do to sign in, and still no other way in is connected by it.
     """
     world, owner = owned()
-    config = replace(world.services.config, mail=MailConfig(mail))
-    world.services = replace(world.services, invitations=invitation_service, config=config)
+    config = replace(world.parts.config, mail=MailConfig(mail))
+    world.parts = replace(world.parts, invitations=invitation_service, config=config)
     handed = owner.ask("POST", "invitations", {"email": GUEST, "role": "developer", "send": False}).data["token"]
     form = {"email": GUEST, "password": "nine lives for cats", "name": "Guest", "invitation": handed}
     assert world.ask("POST", "/api/v1/users", form, key=None).status == 202

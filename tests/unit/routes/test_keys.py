@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from lib.identity import api_keys
-from lib.identity.models import ALL_SCOPES, INFERENCE_SCOPES
-from lib.ids import is_id
+from lib.access.principal import ALL_SCOPES, INFERENCE_SCOPES
+from lib.kernel.ids import is_id
+from lib.secrets import api_keys
 from tests.unit.world import Answer, World, new_world
 
 KEYS = "/api/v1/keys"

@@ -10,10 +10,10 @@ from urllib.parse import quote
 
 import pytest
 
-from lib.admission import ledger
-from lib.http.errors import Unavailable
 from lib.http.memory import Memory
-from lib.ids import new_id
+from lib.kernel.errors import Unavailable
+from lib.kernel.ids import new_id
+from lib.ledger import ledger
 from lib.store import reading
 from lib.store.database import StoreUnavailable
 from tests.unit.fakes import NOW, run
@@ -343,7 +343,7 @@ def test_each_needs_the_scope(method: str, path: str) -> None:
 
 
 async def _another_key(world: World) -> str:
-    database = world.services.database
+    database = world.parts.database
     return (await seed_key(database, await seed_org(database, "Other"))).secret
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from lib.admission.counters import Counter
-from lib.http.errors import Unavailable
-from lib.ids import is_id, new_id
+from lib.kernel.errors import Unavailable
+from lib.kernel.ids import is_id, new_id
 from tests.unit.fakes import NOW
 from tests.unit.world import Answer, World, new_world
 

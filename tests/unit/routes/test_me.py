@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from lib.http.errors import Forbidden
-from lib.identity import accounts
+from lib.kernel.errors import Forbidden
+from lib.users import people
 from tests.unit.fakes import run
-from tests.unit.identity.people import EMAIL, PASSWORD
-from tests.unit.identity.signing_up import ME, join, open_world, row
+from tests.unit.sign_in.people import EMAIL, PASSWORD
+from tests.unit.sign_in.signing_up import ME, join, open_world, row
 
 
 def test_a_person_sees_itself() -> None:
@@ -87,4 +87,4 @@ def test_a_key_that_names_a_person_is_not_that_person() -> None:
     user_id = join(world)
     held = replace(world.key.principal, user_id=user_id)
     with pytest.raises(Forbidden):
-        run(accounts.person(world.services, held))
+        run(people.person(world.parts, held))

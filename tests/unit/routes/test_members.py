@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.identity.members import Caller, again, events, join, owned
-from tests.unit.identity.signed_in import Browser, add_user
+from tests.unit.sign_in.members import Caller, again, events, join, owned
+from tests.unit.sign_in.signed_in import Browser, add_user
 from tests.unit.world import World
 
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from lib.admission.rules import MOST_AMOUNT
-from lib.money import dollars_name
+from lib.kernel.money import dollars_name
 from tests.seen import DOCUMENT
-from tests.unit.identity.bound_keys import MINT
+from tests.unit.sign_in.bound_keys import MINT
 from tests.unit.world import Answer, World, new_world
 
 ORG = {"scope": {"type": "org"}, "window": "month"}

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from lib.http.route import Route
-from lib.identity import operator_tokens
+from lib.secrets import operator_tokens
+from lib.web.route import Route
 from routes import ROUTES
 from tests.access_cases import name_of
 from tests.seen import DOCUMENT
@@ -98,8 +98,8 @@ def status(scene: Scene, route: Route, query: str, body: Json | None) -> int:
     scene.world.upstream.script = [FakeAnswer()]
     key, path = scene.credentials["owner"], ""
     if route.operator:
-        services = scene.world.services
-        key = operator_tokens.new_token(services.config.secret, services.clock.now())
+        parts = scene.world.parts
+        key = operator_tokens.new_token(parts.config.secret, parts.clock.now())
         path = re.sub(r"{\w+}", scene.things.org_id, route.path)
     target = (path or scene.things.path(route)) + query
     return scene.world.ask(route.method, target, body, key=key, headers={"if-match": "*"}).status

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from lib.identity.operator_tokens import new_token
-from tests.unit.identity.members import Caller, join, owned
-from tests.unit.identity.signed_in import EMAIL, Browser, actions, new_person
+from lib.secrets.operator_tokens import new_token
+from tests.unit.sign_in.members import Caller, join, owned
+from tests.unit.sign_in.signed_in import EMAIL, Browser, actions, new_person
 from tests.unit.world import Answer, World
 
 USERS = "/api/v1/operator/users/actions"
 
 
 def ask(world: World, path: str, body: object = None) -> Answer:
-    token = new_token(world.services.config.secret, world.clock.now())
+    token = new_token(world.parts.config.secret, world.clock.now())
     return world.ask("POST", f"{USERS}/{path}", body, key=token)
 
 

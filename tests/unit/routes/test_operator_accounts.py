@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from lib.identity.operator_tokens import new_token
+from lib.secrets.operator_tokens import new_token
 from tests.unit.fakes import run
-from tests.unit.identity.members import events, join
-from tests.unit.identity.signed_in import EMAIL, PASSWORD, Browser, new_person
+from tests.unit.sign_in.members import events, join
+from tests.unit.sign_in.signed_in import EMAIL, PASSWORD, Browser, new_person
 from tests.unit.store.seeds import seed_org
 from tests.unit.world import Answer, World, cold, new_world
 
@@ -18,7 +18,7 @@ CHAT = {"model": "sim/chat", "messages": [{"role": "user", "content": "hi"}], "m
 
 
 def ask(world: World, method: str, path: str) -> Answer:
-    token = new_token(world.services.config.secret, world.clock.now())
+    token = new_token(world.parts.config.secret, world.clock.now())
     return world.ask(method, path, key=token)
 
 
@@ -128,9 +128,9 @@ def test_what_replaces_a_suspended_persons_key_is_suspended_too() -> None:
 def test_organisations_are_listed_with_what_they_spend() -> None:
     """Found by a part of the name, or by id; page by page."""
     world = new_world()
-    second = run(seed_org(world.services.database))
+    second = run(seed_org(world.parts.database))
     world.ask("POST", "/v1/chat/completions", CHAT)
-    run(world.services.gates.flush(world.org_id))
+    run(world.parts.gates.flush(world.org_id))
     listed = ask(world, "GET", ORGS).data
     assert [org["id"] for org in listed] == sorted([world.org_id, second])
     spent = {org["id"]: (org["requests"], org["cost_nano_usd"] > 0) for org in listed}

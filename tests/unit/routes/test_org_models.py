@@ -7,7 +7,7 @@ import json
 import pytest
 
 from lib.gateway import model_store
-from lib.money import with_dollars
+from lib.kernel.money import with_dollars
 from tests.unit.world import PROVIDERS, Answer, World, new_world
 
 MODELS = "/api/v1/models"

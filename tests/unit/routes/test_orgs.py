@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from lib.identity import org_service
-from lib.ids import new_id
+from lib.kernel.ids import new_id
+from lib.orgs import org_service
 from tests.unit.fakes import NOW, run
-from tests.unit.identity.members import again, join, owned
+from tests.unit.sign_in.members import again, join, owned
 from tests.unit.store.seeds import seed_org
 from tests.unit.world import new_world
 
@@ -57,7 +57,7 @@ def test_a_change_is_of_the_version_that_was_read() -> None:
 def test_another_organisation_is_none() -> None:
     """404, whether there is one or not."""
     world = new_world()
-    for other in (run(seed_org(world.services.database)), new_id(NOW), "x"):
+    for other in (run(seed_org(world.parts.database)), new_id(NOW), "x"):
         assert world.ask("GET", f"/api/v1/orgs/{other}").status == 404
         assert world.ask("PATCH", f"/api/v1/orgs/{other}", {"name": "x"}, headers={"if-match": "*"}).status == 404
 

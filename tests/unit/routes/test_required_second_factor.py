@@ -7,9 +7,9 @@ import json
 
 import pytest
 
-from lib.identity import totp
-from tests.unit.identity.members import Caller, again, join, owned
-from tests.unit.identity.signed_in import PASSWORD, Browser, add_user
+from lib.sign_in import totp
+from tests.unit.sign_in.members import Caller, again, join, owned
+from tests.unit.sign_in.signed_in import PASSWORD, Browser, add_user
 from tests.unit.world import Answer, World
 
 ORG = "/api/v1/orgs/current"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lib.identity.role_service import ROLES
-from tests.unit.identity.members import Caller, again, events, join, owned
+from lib.orgs.role_service import ROLES
+from tests.unit.sign_in.members import Caller, again, events, join, owned
 from tests.unit.world import World
 
 

@@ -11,11 +11,11 @@ from typing import get_args
 import pytest
 from pydantic import RootModel
 
+from lib.access.principal import SELF, Permission
 from lib.gateway.formats.openai.dialect import OPENAI
 from lib.http.paging import PageQuery
-from lib.http.route import MIB, Freshness, Route
-from lib.http.validate import LARGE_BYTES
-from lib.identity.models import SELF, Scope
+from lib.web.route import MIB, Freshness, Route
+from lib.web.validate import LARGE_BYTES
 from routes import ROUTES
 from tests.seen import ROUTER
 from tests.unit.source_tree import modules
@@ -73,7 +73,7 @@ def test_what_is_for_a_developers_machine_is_known_by_its_path(route: Route) -> 
 @every_route
 def test_a_permission_is_one_that_a_key_can_hold(route: Route) -> None:
     """A scope that no key can be given would lock a route for ever."""
-    assert route.permission is None or route.permission in {*Scope, SELF}
+    assert route.permission is None or route.permission in {*Permission, SELF}
 
 
 @every_route
@@ -83,7 +83,7 @@ def test_reading_needs_no_more_than_reading(route: Route) -> None:
     Minting has one of its own: a server that mints must not be able to make any other key.
     """
     reads = route.method == "GET" or route.path.endswith(("/actions/explain", "/actions/verify"))
-    if route.permission not in (None, SELF, Scope.KEYS_MINT):
+    if route.permission not in (None, SELF, Permission.KEYS_MINT):
         assert route.permission is not None
         assert route.permission.endswith(":read" if reads else ":write")
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from lib import failures
-from lib.failures import Failure
-from lib.services import Services
+from lib.kernel import failures
+from lib.kernel.failures import Failure
 from lib.store.database import ScopeLost
+from lib.web.app import App
 from routes import health
 from tests.seen import DOCUMENT
 from tests.unit.world import new_world
@@ -18,35 +18,35 @@ from tests.unit.world import new_world
 CHECKED = {"database": "ok", "gate": "ok"}
 
 
-async def well(_services: Services) -> None:
+async def well(_parts: App) -> None:
     """A dependency that answers."""
 
 
-async def broken(_services: Services) -> None:
+async def broken(_parts: App) -> None:
     """A dependency that fails."""
     raise RuntimeError("D1 at 10.0.0.7 said no")
 
 
-async def silent(_services: Services) -> None:
+async def silent(_parts: App) -> None:
     """A dependency that never answers."""
     await asyncio.sleep(60)
 
 
-def with_checks(services: Services, **checks: object) -> Services:
-    return replace(services, checks=checks)  # type: ignore[arg-type]
+def with_checks(parts: App, **checks: object) -> App:
+    return replace(parts, checks=checks)  # type: ignore[arg-type]
 
 
 def test_an_isolate_that_runs_is_alive() -> None:
     """Whatever its dependencies do: it must not be restarted because the store is away."""
     world = new_world()
-    world.services = with_checks(world.services, database=broken)
+    world.parts = with_checks(world.parts, database=broken)
     assert world.ask("GET", "/livez", key=None).body == {"status": "ok"}
 
 
 def test_it_is_ready_when_every_dependency_answers() -> None:
     """By name."""
     world = new_world()
-    world.services = with_checks(world.services, database=well, gate=well)
+    world.parts = with_checks(world.parts, database=well, gate=well)
     answer = world.ask("GET", "/readyz", key=None)
     expected = {"status": "ok", "checks": CHECKED, "milliseconds": {"database": 0, "gate": 0}}
     assert (answer.status, answer.body) == (200, {**expected, "failures": {}, "without": []})
@@ -56,10 +56,10 @@ def test_it_tells_how_far_each_is_and_what_there_is_not() -> None:
     """For who looks from outside: `./headgate doctor`."""
     world = new_world()
 
-    async def far(_services: Services) -> None:
+    async def far(_parts: App) -> None:
         world.clock.advance(seconds=0.18)
 
-    world.services = replace(with_checks(world.services, database=well, gate=far), without=("archive", "mail"))
+    world.parts = replace(with_checks(world.parts, database=well, gate=far), without=("archive", "mail"))
     body = world.ask("GET", "/readyz", key=None).body
     assert (body["milliseconds"]["gate"], body["without"]) == (180, ["archive", "mail"])
 
@@ -76,7 +76,7 @@ def test_it_is_not_ready_when_one_fails_or_hangs(monkeypatch: pytest.MonkeyPatch
     """503 with Retry-After, in bounded time; the reason is not told to everybody."""
     monkeypatch.setattr(health, "CHECK_SECONDS", 0.02)
     world = new_world()
-    world.services = with_checks(world.services, database=broken, gate=silent, other=well)
+    world.parts = with_checks(world.parts, database=broken, gate=silent, other=well)
     answer = world.ask("GET", "/readyz", key=None)
     checks = {"database": "failed", "gate": "timeout", "other": "ok"}
     assert (answer.status, answer.body["status"], answer.body["checks"]) == (503, "unavailable", checks)
@@ -87,11 +87,11 @@ def test_it_is_not_ready_when_one_fails_or_hangs(monkeypatch: pytest.MonkeyPatch
 def test_a_database_that_shows_another_scopes_rows_is_not_ready(noted: list[dict[str, object]]) -> None:
     """It is told apart from one that is away: nothing mends it but its operator, whom the log wakes."""
 
-    async def open_wall(_services: Services) -> None:
+    async def open_wall(_parts: App) -> None:
         raise ScopeLost("row level security does not hold")
 
     world = new_world()
-    world.services = with_checks(world.services, database=open_wall, gate=well)
+    world.parts = with_checks(world.parts, database=open_wall, gate=well)
     answer = world.ask("GET", "/readyz", key=None)
     assert (answer.status, answer.body["checks"]) == (503, {"database": "misconfigured", "gate": "ok"})
     assert answer.body["failures"] == {Failure.STORE_SCOPE.name.lower(): 1}

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from lib.identity import team_store
-from lib.identity.team_service import TEAM
-from tests.unit.identity.members import events, join, owned
+from lib.orgs import team_store
+from lib.orgs.team_service import TEAM
+from tests.unit.sign_in.members import events, join, owned
 
 
 def test_a_team_is_made_filled_renamed_and_deleted() -> None:
@@ -56,7 +56,7 @@ def test_a_full_team_takes_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_organisation_has_so_many_teams(monkeypatch: pytest.MonkeyPatch) -> None:
     _, owner = owned()
-    monkeypatch.setattr("routes.teams.TEAM", replace(TEAM, table=replace(TEAM.table, most=1)))
+    monkeypatch.setattr("routes.api.teams.TEAM", replace(TEAM, table=replace(TEAM.table, most=1)))
     assert owner.ask("POST", "teams", {"name": "Search"}).status == 201
     refused = owner.ask("POST", "teams", {"name": "Ads"})
     assert (refused.status, refused.error["code"]) == (409, "too_many_teams")

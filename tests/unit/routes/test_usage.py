@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lib.http.errors import Unavailable
+from lib.kernel.errors import Unavailable
 from tests.unit.gateway.fake_upstream import FakeAnswer
 from tests.unit.world import World, new_world
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lib.identity.guard import GuardFailure
+from lib.defence.guard import GuardFailure
 from tests.unit.runtime.virtual_platform import JsException, load, run_virtually
 
 (GUARD,) = load("guard")

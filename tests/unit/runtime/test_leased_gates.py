@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
+from lib.access.principal import Principal
 from lib.admission.regional_gate import ASK_HOME
-from lib.gateway.account import Account
-from lib.gateway.accounts import Accounts
-from lib.http.errors import HeadgateError
-from lib.identity.models import Principal
-from tests.unit.runtime.test_gates import GATES, NOW, _ask, _record
+from lib.gateway.callers.account import Caller
+from lib.gateway.callers.accounts import Callers
+from lib.kernel.errors import HeadgateError
+from tests.unit.runtime.objects.test_gates import GATES, NOW, _ask, _record
 from tests.unit.runtime.virtual_platform import JsException, run_virtually
 
 NEAR = "org-1@weur"
@@ -56,10 +56,10 @@ class _Object:
 
 async def _calls(objects: Objects, times: int = 2) -> list[str]:
     """Make some calls, each settled before the next one; return how each went."""
-    isolate, told = GATES.JsGates(GATES.GateCalls(objects), Accounts()), []
+    isolate, told = GATES.JsGates(GATES.GateCalls(objects), Callers()), []
     for _ in range(times):
         record = _record("k")
-        account = Account(Principal("org-1", "k", frozenset(), None), {}, 1)
+        account = Caller(Principal("org-1", "k", frozenset(), None), {}, 1)
         try:
             await isolate.open(account, record, NOW + timedelta(days=1), lambda: _ask("k"))
         except HeadgateError as error:
@@ -105,10 +105,10 @@ def test_a_refusal_is_the_homes_own(monkeypatch: pytest.MonkeyPatch) -> None:
     objects = Objects(leased=True, near=["ask_home", "", 0, None, [{}, None]])
 
     async def calls() -> list[str]:
-        isolate, told = GATES.JsGates(GATES.GateCalls(objects), Accounts()), []
+        isolate, told = GATES.JsGates(GATES.GateCalls(objects), Callers()), []
         for leased, home in ((True, IN), (True, REFUSED_HOME), (False, IN), (False, IN)):
             objects.leased, objects.home = leased, home
-            account = Account(Principal("org-1", "k", frozenset(), None), {}, 1)
+            account = Caller(Principal("org-1", "k", frozenset(), None), {}, 1)
             try:
                 await isolate.open(account, _record("k"), NOW + timedelta(days=1), lambda: _ask("k"))
                 told.append("in")
@@ -125,9 +125,9 @@ def test_an_account_that_is_newer_than_any_version_is_the_homes_to_judge(monkeyp
     objects = Objects(leased=True, near=IN)
 
     async def calls() -> None:
-        isolate = GATES.JsGates(GATES.GateCalls(objects), Accounts())
+        isolate = GATES.JsGates(GATES.GateCalls(objects), Callers())
         for is_new in (False, True):
-            account = Account(Principal("org-1", "k", frozenset(), None), {}, 1, is_new=is_new)
+            account = Caller(Principal("org-1", "k", frozenset(), None), {}, 1, is_new=is_new)
             await isolate.open(account, _record("k"), NOW + timedelta(days=1), lambda: _ask("k"))
 
     run_virtually(calls())

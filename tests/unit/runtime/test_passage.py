@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lib.gateway.upstream import AnswerTooLarge, Ends
+from lib.gateway.streams.upstream import AnswerTooLarge, Ends
 from tests.unit.runtime.virtual_platform import JsException, load, run_virtually
 
 PASSAGE, UPSTREAM = load("passage", "upstream")

@@ -15,12 +15,12 @@ import pytest
 
 from lib.admission import policy_store
 from lib.admission.gate import Gate
-from lib.gateway.accounts import Accounts
-from lib.gateway.denials import Denials
-from lib.http import pipeline
-from lib.identity.shield import Shield
-from lib.services import Services
+from lib.defence.shield import Shield
+from lib.gateway.call.denials import Denials
+from lib.gateway.callers.accounts import Callers
 from lib.store.session import Bound, Result
+from lib.web import pipeline
+from lib.web.app import App
 from tests.seen import ROUTER
 from tests.unit.admission.sqlite_sql import SqliteSql
 from tests.unit.fakes import raw_request
@@ -34,7 +34,7 @@ CHAT = {"model": "sim/chat", "messages": [{"role": "user", "content": "hi"}]}
 
 
 class GateFarAway:
-    """A namespace with one organisation's gate, as `lib.runtime.gate_object` has it; `told` counts what it was told."""
+    """A namespace with one organisation's gate, as `lib.runtime.objects.gate_object` has it; `told` counts."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -58,7 +58,7 @@ class GateFarAway:
 
     async def rules(self) -> int:
         heard = len(self._heard)
-        policy = await policy_store.load_policy(self._world.services.store.open(), self._world.org_id)
+        policy = await policy_store.load_policy(self._world.parts.store.open(), self._world.org_id)
 
         def take_up(now: int) -> int:
             self._gate.rules(policy, now)
@@ -97,12 +97,12 @@ class FarAway:
 
         self.world.binding.batch = batch  # type: ignore[method-assign]
 
-    def _isolate(self) -> Services:
+    def _isolate(self) -> App:
         denials = Denials()
-        accounts = Accounts(denials=denials)
+        accounts = Callers(denials=denials)
         gates = GATES.JsGates(GATES.GateCalls(self.gate), accounts)
-        gateway = replace(self.world.services.gateway, gates=gates, denials=denials)
-        return replace(self.world.services, accounts=accounts, gates=gates, gateway=gateway, shield=Shield())
+        gateway = replace(self.world.parts.gateway, gates=gates, denials=denials)
+        return replace(self.world.parts, accounts=accounts, gates=gates, gateway=gateway, shield=Shield())
 
     async def ask(
         self, method: str, path: str, body: object, key: str, *, isolate: int = 0, origin: str | None = None
@@ -110,8 +110,8 @@ class FarAway:
         sent = {"authorization": f"Bearer {key}", "content-type": "application/json"}
         sent |= {"origin": origin} if origin else {}
         raw = raw_request(method, path, b"" if body is None else json.dumps(body).encode(), sent)
-        services = self.isolates[isolate % len(self.isolates)]
-        response = await pipeline.handle(services.for_request(), ROUTER, raw)
+        parts = self.isolates[isolate % len(self.isolates)]
+        response = await pipeline.handle(parts.for_request(), ROUTER, raw)
         if response.finish:
             await response.finish()
         text = response.body if isinstance(response.body, bytes) else b"{}"

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from lib.http.errors import HeadgateError, Unauthorized
 from lib.http.memory import BUDGET_BYTES, STRANGERS, STRANGERS_BYTES, Memory
-from lib.http.validate import LARGE_BYTES
+from lib.kernel.errors import HeadgateError, Unauthorized
+from lib.web.validate import LARGE_BYTES
 from tests.unit.runtime.virtual_platform import load, run_virtually
 
 [REQUEST] = load("request")

@@ -10,58 +10,39 @@ from typing import Any
 
 import pytest
 
-from lib.admission import (
-    bookkeeping,
-    day_sums,
-    delivery,
-    ledger,
-    ledger_check,
-    ledger_sums,
-    policy_store,
-    restored_store,
-    retention,
-    rule_store,
-    usage_report,
-    usage_store,
-)
-from lib.admission.late_records import deliver_late
-from lib.admission.ledger import LedgerFilter
-from lib.admission.ledger_sums import Wanted
+from lib.admission import policy_store, rule_store
 from lib.admission.rule_store import ADJUSTMENTS, BUDGETS, HOLDS, LIMITS
-from lib.admission.usage_report import ALL_GROUPS, Group, UsageFilter
 from lib.audit import audit_store
 from lib.audit.audit_store import AuditFilter
+from lib.events.event import Event, noted
 from lib.gateway import model_store
-from lib.gateway.models import ModelRoute, Price
-from lib.http import idempotency, pipeline
-from lib.http.errors import Unauthorized
-from lib.http.router import Router
-from lib.identity import (
-    access_tokens,
-    browser_keys,
-    grants,
-    housekeeping,
-    jwt,
-    key_service,
-    key_store,
-    leaks,
-    org_store,
-    owner_store,
-    people,
-    session_store,
-    sessions,
-)
-from lib.identity.context import Context
-from lib.identity.key_store import Descendants
-from lib.ids import new_id
-from lib.kernel.event import Event, noted
-from lib.services import Services
+from lib.gateway.models import ModelRoute
+from lib.http.context import Context
+from lib.kernel.errors import Unauthorized
+from lib.kernel.ids import new_id
+from lib.keys import browser_keys, key_service, key_store, leaks
+from lib.keys.key_store import Descendants
+from lib.ledger import bookkeeping, day_sums, delivery, ledger, ledger_sums, retention, usage_report, usage_store
+from lib.ledger.late_records import deliver_late
+from lib.ledger.ledger import LedgerFilter
+from lib.ledger.ledger_sums import Wanted
+from lib.ledger.usage import Price
+from lib.ledger.usage_report import ALL_GROUPS, Group, UsageFilter
+from lib.reconcile import ledger_check, restored_store
+from lib.sessions import session_store, sessions
+from lib.sign_in import housekeeping
 from lib.store import conditions
 from lib.store.database import Database, Value
 from lib.store.dialect import time_text
 from lib.store.schema import BudgetAdjustmentRow, BudgetRow, LimitRow
 from lib.store.scope import Org, Person
 from lib.store.table import Table
+from lib.tenants import org_store, owner_store
+from lib.tokens import access_tokens, grants, jwt
+from lib.users import people
+from lib.web import idempotency, pipeline
+from lib.web.app import App
+from lib.web.router import Router
 from routes import ROUTES
 from tests.unit.fakes import NOW, FakeArchive, FakeClock, raw_request
 from tests.unit.store.everything_orgs import use_organisations
@@ -71,26 +52,26 @@ from tests.unit.store.seeds import SeededKey, seed_person, usage_record, write
 _ROUTER = Router(ROUTES)
 
 
-async def use_everything(services: Services, key: SeededKey) -> None:
-    """Run every statement that the application has, over the store of `services`, as the organisation of `key`."""
-    await services.database.check()
-    await _keys(services, key)
-    await _models(services, key.principal.org_id)
-    await _rules(services, key.principal.org_id)
-    await _usage(services, key)
-    await _once(services, key)
-    await use_people(services, key.principal.org_id)
-    await _sign_in(services, key.principal.org_id)
-    await use_organisations(services, key.principal.org_id)
+async def use_everything(parts: App, key: SeededKey) -> None:
+    """Run every statement that the application has, over the store of `parts`, as the organisation of `key`."""
+    await parts.database.check()
+    await _keys(parts, key)
+    await _models(parts, key.principal.org_id)
+    await _rules(parts, key.principal.org_id)
+    await _usage(parts, key)
+    await _once(parts, key)
+    await use_people(parts, key.principal.org_id)
+    await _sign_in(parts, key.principal.org_id)
+    await use_organisations(parts, key.principal.org_id)
 
 
-async def _keys(services: Services, key: SeededKey) -> None:
-    database, principal = services.database, key.principal
-    row, _ = await key_service.create(services, principal, "x", ["chat:write"], None)
-    row = await key_service.update(services, principal, row, "y", None)
-    await key_service.rotate(services, principal, row.id, timedelta(hours=1))
+async def _keys(parts: App, key: SeededKey) -> None:
+    database, principal = parts.database, key.principal
+    row, _ = await key_service.create(parts, principal, "x", ["chat:write"], None)
+    row = await key_service.update(parts, principal, row, "y", None)
+    await key_service.rotate(parts, principal, row.id, timedelta(hours=1))
     for descendants in Descendants:
-        await key_service.revoke(services, principal, row.id, descendants=descendants)
+        await key_service.revoke(parts, principal, row.id, descendants=descendants)
     await key_store.list_keys(database, principal.org_id, "server", "~", 20)
     await key_store.find_principal(database, key.secret_hash)
     await key_store.find_principal(database, "0" * 64, [key.secret_hash])
@@ -98,22 +79,22 @@ async def _keys(services: Services, key: SeededKey) -> None:
     await owner_store.is_team(database, principal.org_id, new_id(NOW))
     await owner_store.is_member(database, principal.org_id, new_id(NOW))
     await owner_store.is_in_team(database, principal.org_id, new_id(NOW), new_id(NOW))
-    await _browser_keys(services, key)
+    await _browser_keys(parts, key)
 
 
-async def _browser_keys(services: Services, key: SeededKey) -> None:
+async def _browser_keys(parts: App, key: SeededKey) -> None:
     """Mint one that ends at once for the clock of the daily work, and report it as leaked."""
     wanted = browser_keys.Wanted("b", "u", 1, 5, frozenset({"m"}), frozenset({"https://a.example"}))
-    _, secret = await browser_keys.mint(services, key.principal, wanted)
-    own = services.for_request()
+    _, secret = await browser_keys.mint(parts, key.principal, wanted)
+    own = parts.for_request()
     await leaks.report(own, secret, Context("r"))
     await own.database.close()
     later = FakeClock(NOW + timedelta(days=1))
-    assert await browser_keys.purge(replace(services, clock=later)) == 1
+    assert await browser_keys.purge(replace(parts, clock=later)) == 1
 
 
-async def _models(services: Services, org: str) -> None:
-    database = services.database
+async def _models(parts: App, org: str) -> None:
+    database = parts.database
     for price in (None, Price(1, 2, 3, new_id(NOW))):
         await write(database, org, *model_store.put(org, ModelRoute("m", "sim", "chat", price), None, NOW))
     await model_store.list_models(database, org, "", 20)
@@ -133,8 +114,8 @@ async def _table(database: Database, table: Table[Any], row: Any, also: str = ""
     await table.all(database, org)
 
 
-async def _rules(services: Services, org: str) -> None:
-    database = services.database
+async def _rules(parts: App, org: str) -> None:
+    database = parts.database
     limit = LimitRow(new_id(NOW), org, "org", org, None, "requests", 5, 60, None, 1, NOW, NOW, "n", "keys")
     await _table(database, LIMITS, limit)
     budget = BudgetRow(new_id(NOW), org, "org", org, None, "day", 5, "hard", 1, NOW, NOW, "n", "keys")
@@ -149,8 +130,8 @@ async def _rules(services: Services, org: str) -> None:
     await write(database, org, org_store.update(row))
 
 
-async def _usage(services: Services, key: SeededKey) -> None:
-    database, org = services.database, key.principal.org_id
+async def _usage(parts: App, key: SeededKey) -> None:
+    database, org = parts.database, key.principal.org_id
     await usage_store.deliver(database, org, f"[{usage_record(org, key.principal.key_id).to_json()}]", NOW)
     strange = json.loads(usage_record(org, new_id(NOW)).to_json())
     assert (
@@ -165,16 +146,16 @@ async def _usage(services: Services, key: SeededKey) -> None:
         for groups in (ALL_GROUPS, (Group.DAY,), ()):
             await usage_report.report(database, org, wanted, groups, None, 20)
             await usage_report.report(database, org, wanted, groups, "abcdefg", 20)
-    await _ledger(services, key)
-    await _audit(services, key.principal.org_id)
+    await _ledger(parts, key)
+    await _audit(parts, key.principal.org_id)
 
 
 # Tables with versions whose changes have a condition.
 _NOTED = ("api_keys", "budgets", "limits", "models")
 
 
-async def _audit(services: Services, org: str) -> None:
-    database = services.database
+async def _audit(parts: App, org: str) -> None:
+    database = parts.database
     asked = [
         None,
         conditions.found_owner("orgs", org, 1),
@@ -203,17 +184,17 @@ async def _audit(services: Services, org: str) -> None:
     await audit_store.of_person(database, person, audit_store.BEYOND_ALL, 20)
 
 
-async def _ledger(services: Services, key: SeededKey) -> None:
-    database, org = services.database, key.principal.org_id
+async def _ledger(parts: App, key: SeededKey) -> None:
+    database, org = parts.database, key.principal.org_id
     for wanted in (
         LedgerFilter(NOW, NOW),
         LedgerFilter(NOW, NOW, model="m"),
         LedgerFilter(NOW, NOW, key_id="k"),
         LedgerFilter(NOW, NOW, "m", "k", "e", "p", "lost", estimated=True),
     ):
-        await ledger.newest(database, services.archive, org, wanted, (datetime.max.replace(tzinfo=UTC), "~"), 20)
-        await ledger.oldest(database, services.archive, org, wanted, (NOW, ""), 20)
-    await ledger.find(database, services.archive, org, new_id(NOW))
+        await ledger.newest(database, parts.archive, org, wanted, (datetime.max.replace(tzinfo=UTC), "~"), 20)
+        await ledger.oldest(database, parts.archive, org, wanted, (NOW, ""), 20)
+    await ledger.find(database, parts.archive, org, new_id(NOW))
     await ledger_sums.organisations(database, "", 5)
     await ledger_sums.line_of(database, org, "x")
     for level in ("org", "team", "user", "key", "model", "end_user"):
@@ -228,17 +209,17 @@ async def _ledger(services: Services, key: SeededKey) -> None:
                         days = replace(wanted_sums, start="2026-05-03", end="2026-05-04")
                         assert len([piece async for piece in ledger_sums.pieces(database, org, days)]) == 1
                         await ledger_sums.sums(database, org, days)
-    await ledger_check.check_organisation(services, org)
+    await ledger_check.check_organisation(parts, org)
     await restored_store.known(database, org, ["x"])
     await restored_store.keep_keys(database, org, [new_id(NOW)], NOW)
     await restored_store.nobodys_key(database, org, NOW)
 
-    await _books(services, key)
+    await _books(parts, key)
 
 
-async def _books(services: Services, key: SeededKey) -> None:
+async def _books(parts: App, key: SeededKey) -> None:
     """Sum the day of that record, export and delete it; then the daily work at a time when there is little to do."""
-    database, archive, org = services.database, FakeArchive(), key.principal.org_id
+    database, archive, org = parts.database, FakeArchive(), key.principal.org_id
     lost = usage_record(org, key.principal.key_id, cause="lost")
     await usage_store.deliver(database, org, f"[{lost.to_json()}]", NOW)
     await day_sums.sum_days(database, org, NOW + timedelta(days=5))
@@ -257,50 +238,50 @@ async def _books(services: Services, key: SeededKey) -> None:
     assert (await bookkeeping.keep_books(database, archive, early, 7, lambda *_: None)).left == 0
 
 
-async def _once(services: Services, key: SeededKey) -> None:
+async def _once(parts: App, key: SeededKey) -> None:
     """Make a key, get the same answer again, and be refused; then the daily work."""
     for header, body in (
         ("k", {"name": "x"}),
         ("k", {"name": "x"}),
         ("k2", {"name": "x", "expires_at": "2020-01-01T00:00:00Z"}),
     ):
-        await _post(services, key, header, body)
-    await idempotency.purge(services)
+        await _post(parts, key, header, body)
+    await idempotency.purge(parts)
 
 
-async def _post(services: Services, key: SeededKey, repeat_key: str, body: Mapping[str, str]) -> None:
+async def _post(parts: App, key: SeededKey, repeat_key: str, body: Mapping[str, str]) -> None:
     headers = {
         "authorization": f"Bearer {key.secret}",
         "content-type": "application/json",
         "idempotency-key": repeat_key,
     }
     raw = raw_request("POST", "/api/v1/keys", json.dumps(body).encode(), headers)
-    response = await pipeline.handle(services, _ROUTER, raw)
+    response = await pipeline.handle(parts, _ROUTER, raw)
     if response.finish:
         await response.finish()
 
 
-async def _sign_in(services: Services, org: str) -> None:
+async def _sign_in(parts: App, org: str) -> None:
     """Sign in as a browser and as an app, use both, and end them; then the daily work."""
-    user = await seed_person(services.database, org)
-    await people.choose_org(services, user.id, None)
-    begun = await sessions.begin(services, user, org, _CONTEXT, None)
-    begun = await sessions.begin(services, user, org, _CONTEXT, begun.cookie)
-    principal = await sessions.find(services, begun.cookie)
+    user = await seed_person(parts.database, org)
+    await people.choose_org(parts, user.id, None)
+    begun = await sessions.begin(parts, user, org, _CONTEXT, None)
+    begun = await sessions.begin(parts, user, org, _CONTEXT, begun.cookie)
+    principal = await sessions.find(parts, begun.cookie)
     assert principal is not None
-    await session_store.touch(services.database, user.id, begun.shown.id, NOW)
-    await sessions.list_all(services, user.id, "~", 20)
-    await sessions.renew(services, principal, org)
-    granted = await grants.grant(services, user, org)
-    await grants.refresh(services, granted.refresh_token, None, _CONTEXT)
-    token = access_tokens.read(jwt.parse(granted.access_token), services.config.session, services.clock.now())
-    assert await access_tokens.principal_of(services, token) is not None
+    await session_store.touch(parts.database, user.id, begun.shown.id, NOW)
+    await sessions.list_all(parts, user.id, "~", 20)
+    await sessions.renew(parts, principal, org)
+    granted = await grants.grant(parts, user, org)
+    await grants.refresh(parts, granted.refresh_token, None, _CONTEXT)
+    token = access_tokens.read(jwt.parse(granted.access_token), parts.config.session, parts.clock.now())
+    assert await access_tokens.principal_of(parts, token) is not None
     with pytest.raises(Unauthorized):
-        await grants.refresh(services, granted.refresh_token, None, _CONTEXT)
-    await grants.revoke(services, token)
-    await sessions.end(services, principal, begun.shown.id)
-    await sessions.sign_out_everywhere(services, user.id)
-    await housekeeping.purge(services)
+        await grants.refresh(parts, granted.refresh_token, None, _CONTEXT)
+    await grants.revoke(parts, token)
+    await sessions.end(parts, principal, begun.shown.id)
+    await sessions.sign_out_everywhere(parts, user.id)
+    await housekeeping.purge(parts)
 
 
 _CONTEXT = Context("request", "192.0.2.1", "a browser")

@@ -7,11 +7,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from lib.admission.usage_record import UsageRecord
-from lib.identity import api_keys, key_store
-from lib.identity.key_store import Descendants, NewKey
-from lib.identity.models import ALL_SCOPES, Principal
-from lib.ids import new_id
+from lib.access.principal import ALL_SCOPES, Principal
+from lib.kernel.ids import new_id
+from lib.keys import key_store
+from lib.keys.key_store import Descendants, NewKey
+from lib.ledger.usage_record import UsageRecord
+from lib.secrets import api_keys
 from lib.store.database import Database, Statement
 from lib.store.dialect import time_text
 from lib.store.rows import columns

@@ -10,7 +10,7 @@ import pytest
 
 from lib.gateway import model_store
 from lib.gateway.models import ModelRoute
-from lib.ids import new_id
+from lib.kernel.ids import new_id
 from lib.store.d1 import D1Store
 from lib.store.database import (
     CheckViolation,

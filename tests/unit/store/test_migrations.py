@@ -7,7 +7,7 @@ import sqlite3
 
 import pytest
 
-from lib.gateway.models import Cause
+from lib.ledger.usage import Cause
 from tests.unit.store.sqlite_binding import MIGRATIONS, new_database, schema
 
 _, BINDING = new_database()

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from lib.kernel.event import UNPLACED
+from lib.events.event import UNPLACED
 from tests.unit.fakes import run
 from tests.unit.source_tree import modules
 from tests.unit.store.everything import use_everything
@@ -23,7 +23,7 @@ GROWING = (
 
 def plans() -> dict[str, list[str]]:
     world = new_world()
-    run(use_everything(world.services, world.key))
+    run(use_everything(world.parts, world.key))
     return world.binding.plans()
 
 
@@ -104,9 +104,7 @@ def test_pages_of_keys_rules_and_models_need_no_sorting() -> None:
 
 # What they ask is asked of a Durable Object's own SQLite.
 _GATES = ("gate", "gate_sql", "gate_disk", "journal", "leases", "regional", "regional_gate")
-OBJECTS = tuple(f"lib.admission.{name}" for name in _GATES) + tuple(
-    f"lib.identity.{name}" for name in ("guessing_store", "placement_store")
-)
+OBJECTS = (*(f"lib.admission.{name}" for name in _GATES), "lib.defence.guessing_store", "lib.tenants.placement_store")
 
 
 def test_the_whole_application_was_looked_at() -> None:
@@ -114,7 +112,7 @@ def test_the_whole_application_was_looked_at() -> None:
     written = {
         node.value
         for module in modules()
-        if not module.within(*OBJECTS, "lib.bootstrap", "lib.runtime", "lib.store.postgres")
+        if not module.within(*OBJECTS, "lib.worker.bootstrap", "lib.runtime", "lib.store.postgres")
         for node in ast.walk(module.tree)
         if isinstance(node, ast.Constant)
         and isinstance(node.value, str)

@@ -23,7 +23,7 @@ from lib.store.database import (
     UniqueViolation,
 )
 from lib.store.postgres import PostgresStore
-from lib.store.scope import EveryOrg, Joining, Member, Org, Person, Presented, Scope
+from lib.store.scope import EveryOrg, Joining, Member, Org, Person, Presented, Tenant
 from tests.unit.fakes import run
 from tests.unit.store.fake_postgres import Answer, FakePostgres, Params, Refused, Rows
 
@@ -74,7 +74,7 @@ def texts(server: FakePostgres) -> list[list[str]]:
         (EveryOrg("idempotent_answers"), ["", "", "", "idempotent_answers"]),
     ],
 )
-def test_every_group_begins_with_its_scope(scope: Scope, settings: list[str]) -> None:
+def test_every_group_begins_with_its_scope(scope: Tenant, settings: list[str]) -> None:
     """All four settings, each time: a pooled connection may have been anybody's. Of this transaction only."""
     server = serving()
     database = open_on(server, seconds=2.5)

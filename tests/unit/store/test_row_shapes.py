@@ -15,7 +15,7 @@ from typing import Any, get_type_hints
 
 import pytest
 
-from lib.admission.usage_record import UsageRecord
+from lib.ledger.usage_record import UsageRecord
 from lib.store import schema
 from tests.unit.source_tree import Module, modules
 from tools.row_types import MIGRATIONS, read
@@ -30,44 +30,44 @@ class Projection:
 
 
 PROJECTIONS = {
-    "lib.identity.key_store.KeyRow": Projection(("api_keys",)),
-    "lib.identity.key_store._PrincipalRow": Projection(("api_keys",)),
-    "lib.identity.key_store._OrgId": Projection(("api_keys",)),
+    "lib.keys.key_store.KeyRow": Projection(("api_keys",)),
+    "lib.keys.key_store._PrincipalRow": Projection(("api_keys",)),
+    "lib.keys.key_store._OrgId": Projection(("api_keys",)),
     "lib.gateway.model_store.ModelRow": Projection(("models",), outer=("model_prices",)),
     "lib.audit.chain.Head": Projection(("audit_events",)),
     "lib.audit.audit_store._Probe": Projection(("audit_events",)),
-    "lib.admission.ledger._Edge": Projection(("usage_records",)),
-    "lib.admission.day_sums._Started": Projection(("usage_records",)),
-    "lib.admission.usage_store._Key": Projection(("api_keys",)),
-    "lib.identity.person_store._OrgRow": Projection(("memberships",)),
-    "lib.identity.account_store._Id": Projection(("users",)),
-    "lib.identity.invitation_store._Email": Projection(("users",)),
-    "lib.identity.session_store.ShownSession": Projection(("sessions",)),
-    "lib.admission.ledger_sums._Id": Projection(("orgs",)),
-    "lib.admission.restored_store._Id": Projection(("api_keys", "usage_records")),
-    "lib.admission.ledger_sums._Line": Projection(("api_keys",)),
+    "lib.ledger.ledger._Edge": Projection(("usage_records",)),
+    "lib.ledger.day_sums._Started": Projection(("usage_records",)),
+    "lib.ledger.usage_store._Key": Projection(("api_keys",)),
+    "lib.users.person_store._OrgRow": Projection(("memberships",)),
+    "lib.users.account_store._Id": Projection(("users",)),
+    "lib.orgs.invitation_store._Email": Projection(("users",)),
+    "lib.sessions.session_store.ShownSession": Projection(("sessions",)),
+    "lib.ledger.ledger_sums._Id": Projection(("orgs",)),
+    "lib.reconcile.restored_store._Id": Projection(("api_keys", "usage_records")),
+    "lib.ledger.ledger_sums._Line": Projection(("api_keys",)),
     "lib.admission.policy_store._Line": Projection(("api_keys",)),
-    "lib.identity.suspension_store.OperatorsOrg": Projection(("orgs",)),
-    "lib.identity.suspension_store.OperatorsPerson": Projection(("users",)),
-    "lib.http.idempotency._Row": Projection(("idempotent_answers",)),
+    "lib.sign_in.suspension_store.OperatorsOrg": Projection(("orgs",)),
+    "lib.sign_in.suspension_store.OperatorsPerson": Projection(("users",)),
+    "lib.web.idempotency._Row": Projection(("idempotent_answers",)),
 }
 # Types that are no rows of tables, and why no column stands behind their fields.
 AGGREGATES = {
-    "lib.admission.usage_report.UsageSum": "sums and counts over the records of a group, and the group's own names",
-    "lib.admission.ledger_sums._Named": "the least of a day's providers; none where there is no day",
-    "lib.admission.ledger_sums.SubjectSum": "a sum over the records or days of one subject",
-    "lib.admission.ledger_sums.UnclearRow": "a column whose name is the level's stands behind `subject`",
-    "lib.admission.ledger_sums._Time": "a record's column, under the name that days have too",
-    "lib.admission.ledger_sums._Day": "a day's column, under the name that records have too",
-    "lib.admission.bookkeeping._Due": "one of a mark's columns, under one name",
+    "lib.ledger.usage_report.UsageSum": "sums and counts over the records of a group, and the group's own names",
+    "lib.ledger.ledger_sums._Named": "the least of a day's providers; none where there is no day",
+    "lib.ledger.ledger_sums.SubjectSum": "a sum over the records or days of one subject",
+    "lib.ledger.ledger_sums.UnclearRow": "a column whose name is the level's stands behind `subject`",
+    "lib.ledger.ledger_sums._Time": "a record's column, under the name that days have too",
+    "lib.ledger.ledger_sums._Day": "a day's column, under the name that records have too",
+    "lib.ledger.bookkeeping._Due": "one of a mark's columns, under one name",
     "lib.gateway.model_store._Count": "count(*)",
-    "lib.identity.member_store.MemberRow": "columns of a membership, its person and its role",
-    "lib.identity.member_store.OwnOrgRow": "columns of a membership and its organisation",
-    "lib.identity.team_store.TeamMemberRow": "columns of a membership of a team, and its person",
-    "lib.identity.person_store.PersonRow": "columns of four tables, under names that tell those apart",
-    "lib.identity.person_store.SessionPersonRow": "the same, and its session's",
-    "lib.identity.person_store._TeamsRow": "the ids of several rows in one text",
-    "lib.identity.person_store.TokenRow": "the same, and two counts",
+    "lib.orgs.member_store.MemberRow": "columns of a membership, its person and its role",
+    "lib.orgs.member_store.OwnOrgRow": "columns of a membership and its organisation",
+    "lib.orgs.team_store.TeamMemberRow": "columns of a membership of a team, and its person",
+    "lib.users.person_store.PersonRow": "columns of four tables, under names that tell those apart",
+    "lib.users.person_store.SessionPersonRow": "the same, and its session's",
+    "lib.users.person_store._TeamsRow": "the ids of several rows in one text",
+    "lib.users.person_store.TokenRow": "the same, and two counts",
 }
 
 TABLES = {table.name: table for table in read(MIGRATIONS)}
@@ -185,7 +185,7 @@ def test_a_row_type_is_found_with_and_without_a_scope_before_it(tmp_path: Path, 
     """Wherever the Database comes from."""
     path = tmp_path / "x.py"
     path.write_text(call)
-    assert list(asked_for(Module("lib.identity.key_store", path))) == ["lib.identity.key_store.KeyRow"]
+    assert list(asked_for(Module("lib.keys.key_store", path))) == ["lib.keys.key_store.KeyRow"]
 
 
 def test_a_row_type_that_nobody_can_name_is_refused(tmp_path: Path) -> None:
@@ -193,4 +193,4 @@ def test_a_row_type_that_nobody_can_name_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.py"
     path.write_text("database.query(make_type(), 'SELECT')")
     with pytest.raises(AssertionError, match="which row type"):
-        list(asked_for(Module("lib.identity.key_store", path)))
+        list(asked_for(Module("lib.keys.key_store", path)))

@@ -9,7 +9,7 @@ import pytest
 
 from lib.store.database import Cost, Read, Statement, StoreUnavailable, UnstorableValue
 from lib.store.dialect import POSTGRES, SQLITE, Dialect
-from lib.store.scope import Org, Presented, Scope
+from lib.store.scope import Org, Presented, Tenant
 from lib.store.session import Bound, Result, Session
 from tests.unit.fakes import run
 
@@ -27,9 +27,9 @@ class FakeSession(Session):
         self.takes = 0.0
         self.failure: Exception | None = None
         self.rows = [{"name": name} for name in names]
-        self.ran: list[tuple[Scope, Sequence[Bound], Read]] = []
+        self.ran: list[tuple[Tenant, Sequence[Bound], Read]] = []
 
-    async def _run(self, scope: Scope, statements: Sequence[Bound], read: Read) -> list[Result]:
+    async def _run(self, scope: Tenant, statements: Sequence[Bound], read: Read) -> list[Result]:
         self.ran.append((scope, statements, read))
         self.seconds += self.takes
         if self.failure:

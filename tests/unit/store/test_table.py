@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from lib.admission.rule_store import ADJUSTMENTS, BUDGETS, LIMITS
-from lib.identity.role_service import ROLES
-from lib.identity.team_store import TEAMS
-from lib.ids import new_id
+from lib.kernel.ids import new_id
+from lib.orgs.role_service import ROLES
+from lib.orgs.team_store import TEAMS
 from lib.store.database import Database, ForeignKeyViolation, Statement
 from lib.store.schema import BudgetAdjustmentRow, BudgetRow, LimitRow, RoleRow, TeamRow
 from lib.store.scope import Org

@@ -9,7 +9,7 @@ import pytest
 
 from lib.store import d1
 from lib.store.database import Database, TenantViolation
-from lib.store.scope import EveryOrg, Joining, Member, Org, Person, Presented, Scope
+from lib.store.scope import EveryOrg, Joining, Member, Org, Person, Presented, Tenant
 from lib.store.tenancy import check_scope
 from tests.unit.fakes import run
 from tests.unit.store.everything import use_everything
@@ -262,25 +262,25 @@ REFUSED = {
 }  # fmt: skip
 
 
-def asked() -> list[tuple[Scope, str, Sequence[object]]]:
+def asked() -> list[tuple[Tenant, str, Sequence[object]]]:
     """Return every statement of the application, with its scope and its values."""
-    found: list[tuple[Scope, str, Sequence[object]]] = []
+    found: list[tuple[Tenant, str, Sequence[object]]] = []
 
-    def noting(scope: Scope, sql: str, values: Sequence[object]) -> None:
+    def noting(scope: Tenant, sql: str, values: Sequence[object]) -> None:
         found.append((scope, sql, values))
         check_scope(scope, sql, values)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(d1, "check_scope", noting)
         world = new_world()
-        run(use_everything(world.services, world.key))
+        run(use_everything(world.parts, world.key))
     return list({sql: (scope, sql, values) for scope, sql, values in found}.values())
 
 
 ASKED = asked()
 
 
-def refusal(scope: Scope, sql: str, values: Sequence[object] = VALUES) -> TenantViolation | None:
+def refusal(scope: Tenant, sql: str, values: Sequence[object] = VALUES) -> TenantViolation | None:
     """Return how a statement is refused, or None when it passes."""
     try:
         check_scope(scope, sql, values)
@@ -301,7 +301,7 @@ def test_all_that_the_application_asks_passes() -> None:
     ids=lambda part: part[:70] if isinstance(part, str) else "",
 )
 def test_what_the_application_asks_is_refused_for_anybody_else(
-    scope: Scope, sql: str, values: Sequence[object]
+    scope: Tenant, sql: str, values: Sequence[object]
 ) -> None:
     """The same text with the same values, but as another organisation, or with another key."""
     assert refusal(scope, sql, values) is None

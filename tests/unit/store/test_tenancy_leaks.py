@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lib.store.database import TenantViolation
-from lib.store.scope import Joining, Org, Person, Scope
+from lib.store.scope import Joining, Org, Person, Tenant
 from lib.store.tenancy import check_scope
 from tests.unit.store.statements import ORGS, PERSONS, Vocabulary, Writer
 from tests.unit.store.two_orgs import OTHER, OWN, Ground, TwoOrgs, TwoPersons, user
@@ -41,7 +41,7 @@ def persons() -> Iterator[Grounds]:
     many.close()
 
 
-def passes(sql: str, scope: Scope, values: Sequence[object]) -> bool:
+def passes(sql: str, scope: Tenant, values: Sequence[object]) -> bool:
     try:
         check_scope(scope, sql, values)
     except TenantViolation:
@@ -92,7 +92,7 @@ def test_no_statement_that_passes_reaches_another_persons_rows(persons: Grounds,
 @pytest.mark.parametrize(("words", "scope", "values"), [
     (ORGS, Org(OWN), VALUES), (PERSONS, Person(user(0)), PERSONS_VALUES),
 ], ids=["organisation", "person"])  # fmt: skip
-def test_enough_of_them_pass_and_run(words: Vocabulary, scope: Scope, values: Sequence[object]) -> None:
+def test_enough_of_them_pass_and_run(words: Vocabulary, scope: Tenant, values: Sequence[object]) -> None:
     """The properties above are worth something only while many statements get through, some with the linked table."""
     ground = TwoOrgs(crowded=True) if words is ORGS else TwoPersons(crowded=True)
     statements = [Writer(seed, words).statement() for seed in range(3000)]

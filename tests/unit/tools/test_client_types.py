@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from lib.http.openapi import Document
-from routes import docs, health
+from lib.web.openapi import Document
+from routes import health
+from routes.pages import docs
 from tools import client_types, node
 from tools.project import NODE_MODULES, ROOT, ToolError
 

@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from lib.http.errors import Unauthorized
-from lib.identity import accounts
-from lib.identity.api_keys import derive
-from lib.identity.passwords import Cost, Passwords
+from lib.kernel.errors import Unauthorized
+from lib.secrets.api_keys import derive
+from lib.sign_in import accounts
+from lib.sign_in.passwords import HashCost, Passwords
 from tests.unit.fakes import run
-from tests.unit.identity.people import CONTEXT
-from tests.unit.identity.signing_up import act, sign_in
+from tests.unit.sign_in.people import CONTEXT
+from tests.unit.sign_in.signing_up import act, sign_in
 from tests.unit.world import Answer, World, new_world
 from tools.password_hasher import CffiArgon2
 from tools.seed import FirstAccess, first_access, link_statements, new_link, seed_statements, statements
@@ -26,9 +26,9 @@ def test_the_administrator_can_sign_in() -> None:
     world = new_world()
     made, sql = seed_statements("s" * 32)
     world.binding.connection.executescript(sql)
-    passwords = Passwords(CffiArgon2(), "s" * 32, Cost(19 * 1024, 2), 12)
-    services = replace(world.services, passwords=passwords)
-    user = run(accounts.sign_in(services, made.admin_email, made.admin_password, None, CONTEXT))
+    passwords = Passwords(CffiArgon2(), "s" * 32, HashCost(19 * 1024, 2), 12)
+    parts = replace(world.parts, passwords=passwords)
+    user = run(accounts.sign_in(parts, made.admin_email, made.admin_password, None, CONTEXT))
     assert user.password_hash is not None
     assert not passwords.needs_rehash(user.password_hash)
     [membership] = world.binding.rows("SELECT * FROM memberships WHERE user_id = ?", user.id)
@@ -39,9 +39,9 @@ def test_the_administrator_can_sign_in() -> None:
 def deployed() -> tuple[World, FirstAccess]:
     """Return a world that was seeded as a deployment is, at the time of now."""
     world, made = new_world(), first_access("me@example.com")
-    pepper = derive(world.services.config.secret, "api-key-pepper")  # as bootstrap derives it
-    world.services = replace(world.services, pepper=pepper)
-    world.binding.connection.executescript(statements(made, world.services.config.secret))
+    pepper = derive(world.parts.config.secret, "api-key-pepper")  # as bootstrap derives it
+    world.parts = replace(world.parts, pepper=pepper)
+    world.binding.connection.executescript(statements(made, world.parts.config.secret))
     world.clock.advance(seconds=(datetime.now(UTC) - world.clock.now()).total_seconds())
     return world, made
 
@@ -73,7 +73,7 @@ def test_another_link_takes_the_place_of_the_first() -> None:
     world, made = deployed()
     [user] = world.binding.rows("SELECT id FROM users")
     link = new_link()
-    sql = link_statements(str(user["id"]), made.admin_email, link, world.services.config.secret)
+    sql = link_statements(str(user["id"]), made.admin_email, link, world.parts.config.secret)
     world.binding.connection.executescript(sql)
     assert choose(world, made.set_password).error["code"] == "invalid_token"
     assert choose(world, link).status == 204

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
 from lib.gateway.bounds import Bound
-from lib.gateway.models import Completion, Earlier, ModelFacts, Usage
-from lib.gateway.upstream import Sieve
+from lib.gateway.models import Completion, Earlier, ModelFacts
+from lib.gateway.streams.upstream import Sieve
 from lib.http.dialect import Dialect
+from lib.ledger.usage import Usage
 
 Body = TypeVar("Body")
 Json = dict[str, object]

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 
-from lib.gateway.hiding import Hidden
 from lib.gateway.models import ModelFacts
 from lib.gateway.providers.provider import Fault, HttpRequest
 from lib.gateway.providers.vendor import Vendor
 from lib.gateway.redaction import redact
+from lib.gateway.streams.hiding import Hidden
 
 DEFAULT_OUTPUT = 4096
 MOST_KNOWN = 256  # models, of which clients may make up names

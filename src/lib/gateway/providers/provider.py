@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from lib.gateway.hiding import Hidden
 from lib.gateway.models import ModelFacts
+from lib.gateway.streams.hiding import Hidden
 
 
 @dataclass(frozen=True, slots=True)

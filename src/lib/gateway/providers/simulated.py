@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from lib.gateway.models import ImageRule, Limits, Price
+from lib.gateway.models import ImageRule, Limits
+from lib.ledger.usage import Price
 
 PRICE = Price(input=100, output=400, cached_input=50, version="sim-1")
 LISTED = ("chat", "chat-tools", "chat-lat50-chunks100-gap10", "embed")

@@ -6,7 +6,7 @@ docs/adding-a-provider.md tells the whole way.
 
 from __future__ import annotations
 
-from lib.gateway.price_table import prices
+from lib.gateway.prices.price_table import prices
 from lib.gateway.providers import simulated
 from lib.gateway.providers.openai_images import image_rule
 from lib.gateway.providers.vendor import CHAT, Vendor

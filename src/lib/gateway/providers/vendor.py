@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from lib.gateway.models import ImageRule, Limits, ModelFacts, OutputField, Price
-from lib.gateway.price_table import known
+from lib.gateway.models import ImageRule, Limits, ModelFacts, OutputField
+from lib.gateway.prices.price_table import known
+from lib.ledger.usage import Price
 
 # Wire formats, by the names that usage records have of them, and where they are behind an address.
 CHAT = {"chat.completions": "/chat/completions"}

@@ -9,8 +9,8 @@ import pytest
 
 from lib.gateway.formats.openai.chat import CHAT as CHAT_FORMAT
 from lib.gateway.models import NO_FACTS, NO_LIMITS, Limits
-from lib.gateway.price_data import TABLES
-from lib.gateway.price_table import prices
+from lib.gateway.prices.price_data import TABLES
+from lib.gateway.prices.price_table import prices
 from lib.gateway.providers.table import VENDORS
 from lib.gateway.providers.vendor import Vendor
 from tests.unit.gateway.fake_upstream import FakeAnswer
@@ -149,7 +149,7 @@ def test_a_hard_budget_refuses_what_has_no_price(name: str) -> None:
 def test_an_answer_of_unknown_length_has_the_deployments_limit() -> None:
     """`DEFAULT_OUTPUT_TOKENS`, whoever the vendor is."""
     world = new_world(default_output_tokens=123)
-    assert {each.default_output for each in world.services.gateway.providers.values()} == {123}
+    assert {each.default_output for each in world.parts.gateway.providers.values()} == {123}
 
 
 @pytest.mark.parametrize(

@@ -19,10 +19,10 @@ from lib.gateway.formats.openai.dialect import OPENAI
 from lib.gateway.formats.openai.usage import estimate_tokens
 from lib.gateway.formats.openai.user import end_user
 from lib.gateway.models import ModelFacts, OutputField
-from lib.gateway.sse_ending import error_ending, held_mark
-from lib.gateway.usage_sieve import UsageSieve
-from lib.http import json_body
-from lib.text import PRINTABLE
+from lib.gateway.streams.sse_ending import error_ending, held_mark
+from lib.gateway.streams.usage_sieve import UsageSieve
+from lib.kernel import json_body
+from lib.kernel.text import PRINTABLE
 
 _STRICT = ConfigDict(strict=True, extra="allow")
 _OUTPUT_LIMITS: tuple[OutputField, OutputField] = ("max_tokens", "max_completion_tokens")

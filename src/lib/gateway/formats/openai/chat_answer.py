@@ -11,13 +11,14 @@ import re
 from typing import Any
 from zlib import crc32
 
-from lib.gateway import sse
 from lib.gateway.bounds import MOST_CHOICES
 from lib.gateway.formats.openai.errors import is_error
 from lib.gateway.formats.openai.usage import estimate_tokens, read_usage
-from lib.gateway.models import NOTHING_EARLIER, Completion, Earlier, Usage
-from lib.http import json_body
-from lib.http.errors import BadRequest
+from lib.gateway.models import NOTHING_EARLIER, Completion, Earlier
+from lib.gateway.streams import sse
+from lib.kernel import json_body
+from lib.kernel.errors import BadRequest
+from lib.ledger.usage import Usage
 
 # Inside a JSON string the quotes would be escaped, so these are never a part of a text.
 USAGE = re.compile(rb'"usage"\s*:\s*\{')

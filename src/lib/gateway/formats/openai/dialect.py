@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from lib.http.dialect import Dialect
-from lib.http.errors import HeadgateError
+from lib.kernel.errors import HeadgateError
 
 # What it calls the kinds of errors.
 _TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}

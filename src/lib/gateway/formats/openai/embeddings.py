@@ -17,8 +17,8 @@ from lib.gateway.formats.openai.dialect import OPENAI
 from lib.gateway.formats.openai.usage import estimate_tokens
 from lib.gateway.formats.openai.user import end_user
 from lib.gateway.models import ModelFacts
-from lib.http import json_body
-from lib.text import PRINTABLE
+from lib.kernel import json_body
+from lib.kernel.text import PRINTABLE
 
 _FIELDS = frozenset({"model", "input", "dimensions", "encoding_format", "user"})
 _PER_INPUT = 4  # OpenAI adds none; others mark the start and the end of a text

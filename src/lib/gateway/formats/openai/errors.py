@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lib.http import json_body
-from lib.http.errors import BadRequest
+from lib.kernel import json_body
+from lib.kernel.errors import BadRequest
 
 
 def is_error(value: Mapping[str, object]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lib.gateway.models import Usage
+from lib.ledger.usage import Usage
 
 # Where others than OpenAI tell what was read from a cache: Moonshot, DeepSeek, Mistral.
 _CACHED = ("cached_tokens", "prompt_cache_hit_tokens", "num_cached_tokens")

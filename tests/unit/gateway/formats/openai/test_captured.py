@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from lib.gateway.formats.openai.chat_answer import completion, output_estimate, usage_of_answer, usage_of_stream
-from lib.gateway.models import Completion, Usage
-from tests.unit.gateway.test_usage_sieve import sifting
+from lib.gateway.models import Completion
+from lib.ledger.usage import Usage
+from tests.unit.gateway.streams.test_usage_sieve import sifting
 from tests.vectors import captured
 
 # Input, output, from a cache, reasoning: what each provider bills, by its own documentation.

@@ -20,7 +20,8 @@ from lib.gateway.formats.openai.chat_answer import (
 )
 from lib.gateway.formats.openai.errors import told_error
 from lib.gateway.formats.openai.usage import read_usage
-from lib.gateway.models import Completion, Usage
+from lib.gateway.models import Completion
+from lib.ledger.usage import Usage
 from tests.unit.strategies import JSON, LINE_ENDS
 
 TOKENS = {"prompt_tokens": 3, "completion_tokens": 5}

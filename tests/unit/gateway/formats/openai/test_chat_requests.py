@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from lib.gateway.formats.format import Writing
 from lib.gateway.formats.openai.chat import CHAT, ChatRequest, client_size, facts, input_estimate
 from lib.gateway.models import NO_FACTS, ModelFacts, OutputField
-from lib.http import json_body
-from lib.http.errors import BadRequest
+from lib.kernel import json_body
+from lib.kernel.errors import BadRequest
 from tests.unit.strategies import JSON_OBJECTS
 
 USER = {"role": "user", "content": "hi"}

@@ -1,0 +1,256 @@
+"""`/api/v1/models`: the models that an organisation names and prices itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from lib.access.principal import Permission, Principal
+from lib.audit.differences import differences
+from lib.events.event import Detail, Event
+from lib.gateway import model_store
+from lib.gateway.model_store import ModelRow
+from lib.gateway.models import Limits, ModelRoute, OutputField
+from lib.http import etag
+from lib.http.paging import PageQuery, cut, decode_cursor
+from lib.http.request import Validated
+from lib.http.response import Response
+from lib.kernel.errors import BadRequest, NotFound, PreconditionFailed, UnprocessableEntity
+from lib.kernel.ids import new_id
+from lib.kernel.text import PRINTABLE
+from lib.ledger.usage import Price
+from lib.store.conditions import found, missing
+from lib.store.database import Statement
+from lib.store.scope import Org
+from lib.web import render
+from lib.web.app import App
+from lib.web.route import NoQuery, Route, read, remove
+from routes.money import InDollars, Usd, UsdPerMillion, either, one_of
+from routes.schemas import RECENT, One, Page
+
+MOST_A_TOKEN, MOST_A_CALL = 10**9, 10**12  # a dollar, and a thousand
+_NANO_USD = Annotated[int, Field(ge=0, le=MOST_A_TOKEN)]
+_NANO_USD_A_CALL = Annotated[int, Field(ge=0, le=MOST_A_CALL)]
+_TOKENS = Annotated[int, Field(ge=1, le=100_000_000, strict=True)]
+_FORBID = ConfigDict(extra="forbid")
+
+
+class NewPrice(BaseModel):
+    """What a model costs: nano-dollars (10⁻⁹ USD) a token, or dollars for a million tokens. Cached input costs as much
+    as other input unless told. What is `per_request` is charged for each finished call, in addition to its tokens.
+    """
+
+    model_config = _FORBID
+    input_nano_usd_per_token: _NANO_USD | None = None
+    input_usd_per_million_tokens: UsdPerMillion | None = None
+    output_nano_usd_per_token: _NANO_USD | None = None
+    output_usd_per_million_tokens: UsdPerMillion | None = None
+    cached_input_nano_usd_per_token: _NANO_USD | None = None
+    cached_input_usd_per_million_tokens: UsdPerMillion | None = None
+    per_request_nano_usd: _NANO_USD_A_CALL | None = None
+    per_request_usd: Usd | None = None
+
+    @model_validator(mode="after")
+    def _one_form(self) -> NewPrice:
+        self.price("")
+        return self
+
+    def price(self, version: str) -> Price:
+        """Return it is kept. Raises ValueError."""
+        cached, million = self.cached_input_nano_usd_per_token, self.cached_input_usd_per_million_tokens
+        price = Price(
+            one_of(self.input_nano_usd_per_token, self.input_usd_per_million_tokens, "the input's price"),
+            one_of(self.output_nano_usd_per_token, self.output_usd_per_million_tokens, "the output's price"),
+            either(cached, million, "the cached input's price"),
+            version,
+            either(self.per_request_nano_usd, self.per_request_usd, "the price of a call"),
+        )
+        dearest = max(price.input, price.output, price.cached_input or 0)
+        if dearest > MOST_A_TOKEN or (price.per_request or 0) > MOST_A_CALL:
+            raise ValueError("a price is a dollar a token at most, and a thousand dollars a call")
+        return price
+
+
+class ModelPrice(InDollars):
+    """What a model costs."""
+
+    input_nano_usd_per_token: int
+    output_nano_usd_per_token: int
+    cached_input_nano_usd_per_token: int | None
+    per_request_nano_usd: int | None
+
+
+class PutModel(BaseModel):
+    """A model's name leads to this provider and model. Without a price, the provider's default price holds.
+
+    `max_output_tokens` is the most that the model answers for each choice, `context_tokens` the most of its input and
+    answer together: they bound what a call may cost, and what is put in where a client sets no maximum. Without them
+    the provider's own hold, where they are known. `output_limit_field` is what a chat's maximum is put in as; without
+    it the name of `upstream_model` tells.
+    """
+
+    model_config = _FORBID
+    provider: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,32}$")]
+    upstream_model: Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=PRINTABLE)]
+    price: NewPrice | None = None
+    max_output_tokens: _TOKENS | None = None
+    context_tokens: _TOKENS | None = None
+    output_limit_field: OutputField | None = None
+
+
+class OrgModel(BaseModel):
+    """A model of the organisation. `price_version` is what usage records charged by its price name."""
+
+    id: str
+    provider: str
+    upstream_model: str
+    price: ModelPrice | None
+    price_version: str | None
+    max_output_tokens: int | None
+    context_tokens: int | None
+    output_limit_field: OutputField | None
+    created_at: datetime
+    updated_at: datetime
+
+
+async def list_org_models(parts: App, request: Validated[None, PageQuery], principal: Principal) -> Response:
+    """List the organisation's models by name."""
+    [after] = decode_cursor(request.query.cursor, [""])
+    rows = await model_store.list_models(parts.database, principal.org_id, after, request.query.limit + 1)
+    shown, more = cut(rows, request.query.limit, lambda row: [row.id])
+    return render.page([_model(row) for row in shown], more)
+
+
+async def get_org_model(parts: App, request: Validated[None, NoQuery], principal: Principal) -> Response:
+    """Show one model."""
+    row = await _find(parts, principal, request.path["id"])
+    if etag.not_modified(request.headers, row.version):
+        return Response(304, {"etag": etag.etag(row.version)})
+    return _shown(row, 200)
+
+
+async def put_org_model(parts: App, request: Validated[PutModel, NoQuery], principal: Principal) -> Response:
+    """Create or replace a model. Requests use it from the answer on."""
+    model_id = _checked_id(request.path["id"])
+    body = request.body
+    if body.provider not in parts.gateway.providers:
+        names = ", ".join(sorted(parts.gateway.providers)) or "none"
+        raise UnprocessableEntity(f"This provider is not configured. Configured: {names}.", param="provider")
+    old = await model_store.get_model(parts.database, principal.org_id, model_id)
+    etag.check_match(request.headers, old.version if old else None)
+    if old is None and await model_store.count_models(parts.database, principal.org_id) >= model_store.MOST_MODELS:
+        raise UnprocessableEntity(f"An organisation has at most {model_store.MOST_MODELS} models.")
+    work = parts.work(principal.actor)
+    price = body.price.price(new_id(work.now)) if body.price else None
+    limits = Limits(body.context_tokens, body.max_output_tokens)
+    route = ModelRoute(model_id, body.provider, body.upstream_model, price, limits, body.output_limit_field)
+    conditional = request.headers.get("if-match") or request.headers.get("if-none-match")
+    expected = (old.version if old else 0) if conditional else None
+    event = _event("model.put", principal, model_id, differences(old.route() if old else None, route))
+    written = model_store.put(principal.org_id, route, expected, work.now)
+    if not await work.commit(event, *written, only_if=_as_expected(principal, route, expected)):
+        raise PreconditionFailed()
+    return _shown(await _find(parts, principal, model_id), 200 if old else 201)
+
+
+async def delete_org_model(parts: App, request: Validated[None, NoQuery], principal: Principal) -> Response:
+    """Delete a model. The records of its use stay."""
+    row = await _find(parts, principal, request.path["id"])
+    etag.check_match(request.headers, row.version)
+    expected = row.version if request.headers.get("if-match") else None
+    event = _event("model.deleted", principal, row.id, differences(row.route(), None))
+    there = found("models", principal.org_id, row.id, expected)
+    gone = model_store.delete(principal.org_id, row.id, expected)
+    if not await parts.work(principal.actor).commit(event, gone, only_if=there):
+        raise PreconditionFailed()
+    return render.no_content()
+
+
+def _event(name: str, principal: Principal, model_id: str, details: Mapping[str, Detail]) -> Event:
+    return Event(name, Org(principal.org_id), f"model:{model_id}", details)
+
+
+def _as_expected(principal: Principal, route: ModelRoute, version: int | None) -> Statement | None:
+    """Return what finds something when `put_model` will write: always, only anew, or only at this version."""
+    if version is None:
+        return None
+    return (
+        found("models", principal.org_id, route.id, version)
+        if version
+        else missing("models", principal.org_id, route.id)
+    )
+
+
+async def _find(parts: App, principal: Principal, model_id: str) -> ModelRow:
+    row = await model_store.get_model(parts.database, principal.org_id, model_id)
+    if row is None:
+        raise NotFound("There is no such model.")
+    return row
+
+
+def _checked_id(model_id: str) -> str:
+    if not model_store.is_model_id(model_id):
+        raise BadRequest(
+            "A model's name has up to 128 letters, digits and . _ : / @ -, and begins with a letter or digit."
+        )
+    return model_id
+
+
+def _model(row: ModelRow) -> OrgModel:
+    route = row.route()
+    price = route.price
+    return OrgModel(
+        id=row.id,
+        provider=row.provider,
+        upstream_model=row.upstream_model,
+        price=_shown_price(price) if price else None,
+        price_version=row.price_id,
+        max_output_tokens=row.max_output_tokens,
+        context_tokens=row.context_tokens,
+        output_limit_field=route.output_field,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )
+
+
+def _shown_price(price: Price) -> ModelPrice:
+    return ModelPrice(
+        input_nano_usd_per_token=price.input,
+        output_nano_usd_per_token=price.output,
+        cached_input_nano_usd_per_token=price.cached_input,
+        per_request_nano_usd=price.per_request,
+    )
+
+
+def _shown(row: ModelRow, status: int) -> Response:
+    return render.data(_model(row), status=status, headers={"etag": etag.etag(row.version)})
+
+
+ROUTES = [
+    read(
+        "/api/v1/models",
+        Permission.MODELS_READ,
+        list_org_models,
+        Page[OrgModel],
+        "List the organisation's models",
+        RECENT,
+    ),
+    read("/api/v1/models/{id:path}", Permission.MODELS_READ, get_org_model, One[OrgModel], "Show a model", cached=True),
+    Route(
+        method="PUT",
+        path="/api/v1/models/{id:path}",
+        handler=put_org_model,
+        summary="Create or replace a model",
+        description="`If-Match` with the model's ETag replaces only that version, `If-None-Match: *` only creates.",
+        responses={200: One[OrgModel], 201: One[OrgModel]},
+        permission=Permission.MODELS_WRITE,
+        body=PutModel,
+        errors=(412, 422),
+    ),
+    remove(
+        "/api/v1/models/{id:path}", Permission.MODELS_WRITE, delete_org_model, None, "Delete a model", errors=(412,)
+    ),
+]
