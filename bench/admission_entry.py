@@ -22,7 +22,7 @@ from decisions_entry import batches  # type: ignore[import-not-found]  # lies be
 import entry
 from lib.admission.decision import Ask
 from lib.gateway.call.admitting import Admitted
-from lib.gateway.callers.account import Caller
+from lib.gateway.callers.caller import Caller
 from lib.ledger.usage_record import UsageRecord
 from lib.runtime import inside
 from lib.runtime.objects.gate_calls import GateCalls
@@ -77,7 +77,7 @@ def _with_gates(env: Any) -> App:
     chosen = _GATES.get(env.BENCH_VARIANT)
     if chosen is None:
         return parts
-    gates = chosen(GateCalls(env.GATE, None), parts.accounts)
+    gates = chosen(GateCalls(env.GATE, None), parts.callers)
     if isinstance(gates, OpenGates):
         gates.asked = env.BENCH_VARIANT == ASKED
     return replace(parts, gates=gates, gateway=replace(parts.gateway, gates=gates))

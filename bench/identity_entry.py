@@ -12,7 +12,7 @@ password   nobody is asked for; one password is verified, at the deployment's co
 from __future__ import annotations
 
 from lib.access.principal import Permission
-from lib.gateway.callers.account import Caller
+from lib.gateway.callers.caller import Caller
 from lib.gateway.formats.openai.dialect import OPENAI
 from lib.http.request import Validated
 from lib.http.response import Response

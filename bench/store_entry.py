@@ -11,7 +11,7 @@ from lib.http.request import Validated
 from lib.http.response import Response
 from lib.store.rows import columns
 from lib.store.schema import OrgRow
-from lib.store.scope import Org
+from lib.store.tenant import Org
 from lib.web import render
 from lib.web.app import App
 from lib.web.route import NoQuery, Route

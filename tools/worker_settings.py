@@ -25,7 +25,7 @@ def check_variables(variables: Mapping[str, str], store: Store, source: str) -> 
     # Before the set-up there is only Python: these modules need nothing else (a test sees to it).
     from lib.config import ConfigError, read_config, read_store  # noqa: PLC0415
     from lib.gateway.providers.settings import read_settings  # noqa: PLC0415
-    from lib.issuers.provider_settings import read_providers  # noqa: PLC0415
+    from lib.issuers.settings import read_providers  # noqa: PLC0415
 
     values = {"HEADGATE_SECRET": _A_SECRET, **variables}
     if values.get("STORE", store) != store:

@@ -1,6 +1,6 @@
 """The deployment's settings, read once from the environment's variables and secrets.
 
-Those of providers are in `lib.gateway.providers`, those of identity providers in `lib.issuers.provider_settings`.
+Those of providers are in `lib.gateway.providers`, those of identity providers in `lib.issuers.settings`.
 """
 
 from __future__ import annotations

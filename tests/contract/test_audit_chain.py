@@ -14,7 +14,7 @@ from lib.kernel.ids import new_id
 from lib.store.database import Statement, StoreError, TenantViolation, UniqueViolation
 from lib.store.rows import columns
 from lib.store.schema import AuditEventRow, PersonEventRow
-from lib.store.scope import Org, Person
+from lib.store.tenant import Org, Person
 from tests.contract.support.store_client import audited
 from tests.contract.support.store_rows import models
 from tests.contract.support.store_targets import NOW, Target, model_statement

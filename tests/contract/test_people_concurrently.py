@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from lib.kernel.ids import new_id
 from lib.sign_in import login_store
 from lib.store.schema import LoginRow
-from lib.store.scope import Joining, Person
+from lib.store.tenant import Joining, Person
 from lib.tenants import org_store
 from lib.users import account_store
 from tests.contract.support.store_targets import NOW, Target

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lib.store.database import CheckViolation, Statement, UniqueViolation
-from lib.store.scope import Org
+from lib.store.tenant import Org
 from tests.contract.support.store_client import Call, batch, execute, query
 from tests.contract.support.store_rows import models
 from tests.contract.support.store_targets import Target, model_statement

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from lib.store.scope import Org
+from lib.store.tenant import Org
 from tests.contract.support.databases import FreshDatabase
 from tests.contract.support.sessions import sessions, wait_until_active, wait_until_gone
 from tests.contract.support.store_client import Call, execute, query

@@ -15,7 +15,7 @@ from lib.store.database import (
     StoreError,
     UniqueViolation,
 )
-from lib.store.scope import Org
+from lib.store.tenant import Org
 from tests.contract.support.store_client import batch, execute, query
 from tests.contract.support.store_rows import models, usage, usage_statement
 from tests.contract.support.store_targets import Target, model_statement

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lib.store.database import Read, Statement
-from lib.store.scope import Org
+from lib.store.tenant import Org
 from lib.web.pipeline import _BOOKMARK
 from tests.contract.support.store_client import Call, batch, execute, query
 from tests.contract.support.store_targets import Target, model_statement

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lib.store.database import CheckViolation, Statement, StoreError, UniqueViolation
-from lib.store.scope import Org
+from lib.store.tenant import Org
 from tests.contract.support.store_rows import models
 from tests.contract.support.store_targets import NOW, Target, model_statement
 

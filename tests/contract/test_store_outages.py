@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 
 from lib.store.database import Statement, StoreError, StoreTimeout, StoreUnavailable
-from lib.store.scope import Org
+from lib.store.tenant import Org
 from tests.contract.support.databases import FreshDatabase, as_superuser
 from tests.contract.support.sessions import wait_until_active, wait_until_gone
 from tests.contract.support.store_client import Answer, batch, query

@@ -15,7 +15,7 @@ import pytest
 from lib.store import postgres
 from lib.store.database import ScopeLost
 from lib.store.dialect import POSTGRES
-from lib.store.scope import Org
+from lib.store.tenant import Org
 from tests.contract.support.databases import FreshDatabase, as_superuser
 from tests.contract.support.splitting import SplittingProxy
 from tests.contract.support.store_client import Client

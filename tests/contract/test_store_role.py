@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lib.store.database import Statement, StoreError, TenantViolation
-from lib.store.scope import Org
+from lib.store.tenant import Org
 from tests.contract.support.databases import FreshDatabase, query
 from tests.contract.support.sessions import WORKER
 from tests.contract.support.store_client import batch, execute

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from lib.store.scope import Org
+from lib.store.tenant import Org
 from tests.contract.support.store_client import Call, query
 from tests.contract.support.store_rows import models, usage, usage_statement, write_models
 from tests.contract.support.store_targets import INSERT_MODEL, NOW, Target, model_statement

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from lib.store.database import TenantViolation
-from lib.store.scope import EveryOrg, Org, Presented
+from lib.store.tenant import EveryOrg, Org, Presented
 from tests.contract.support.store_client import execute, query
 from tests.contract.support.store_rows import models
 from tests.contract.support.store_targets import INSERT_MODEL, NOW, Target, model_statement

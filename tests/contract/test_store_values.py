@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from lib.store.database import CheckViolation, UnstorableValue
-from lib.store.scope import Org
+from lib.store.tenant import Org
 from tests.contract.support.store_client import execute
 from tests.contract.support.store_rows import usage, used
 from tests.contract.support.store_targets import NOW, Target

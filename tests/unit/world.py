@@ -20,8 +20,8 @@ from lib.defence.shield import Shield
 from lib.gateway.call.admitting import Admitted, admitted
 from lib.gateway.call.call import Gateway
 from lib.gateway.call.denials import Denials
-from lib.gateway.callers.account import Caller, StaleAccount
-from lib.gateway.callers.accounts import Callers
+from lib.gateway.callers.caller import Caller, StaleAccount
+from lib.gateway.callers.callers import Callers
 from lib.gateway.callers.cache import KvCache
 from lib.gateway.model_lists import ModelLists
 from lib.gateway.providers.configured import configured
@@ -306,7 +306,7 @@ async def _new_world(config: Config, kv: FakeKv, providers: Mapping[str, str]) -
         database=audited.open(),
         archive=FakeArchive(),
         pepper=PEPPER,
-        accounts=accounts,
+        callers=accounts,
         shield=Shield(),
         refusals=Refusals(),
         gateway=Gateway(
@@ -320,10 +320,10 @@ async def _new_world(config: Config, kv: FakeKv, providers: Mapping[str, str]) -
         tokens=SigningKeys(signatures),
         passwords=Passwords(hasher, config.secret, HashCost(64, 1), config.account.password_min_length),
         mailer=mailer,
-        outbox=outbox,
+        sent_mail=outbox,
         guard=guard,
         invitations=FakeInvitations(),
-        providers={},
+        issuers={},
         checks={"database": check},
         openapi=OPENAPI,
         docs_page=DOCS_PAGE,
@@ -344,4 +344,4 @@ def cold(world: World) -> None:
     accounts = Callers(cache, denials)
     world.gates._accounts = accounts
     gateway = replace(world.parts.gateway, denials=denials)
-    world.parts = replace(world.parts, accounts=accounts, gateway=gateway, shield=Shield(), refusals=Refusals())
+    world.parts = replace(world.parts, callers=accounts, gateway=gateway, shield=Shield(), refusals=Refusals())

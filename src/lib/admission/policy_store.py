@@ -13,7 +13,7 @@ from lib.admission.rule_store import BUDGETS, KEYS, LIMITS
 from lib.admission.rules import LEASED, Adjustment
 from lib.store.database import Database
 from lib.store.schema import BudgetRow, LimitRow
-from lib.store.scope import Org
+from lib.store.tenant import Org
 from lib.tenants import org_store
 
 DEFAULT_TIME_ZONE = "UTC"

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from lib.admission.rules import Adjustment
 from lib.store.database import Database, Statement
 from lib.store.schema import BudgetAdjustmentRow, BudgetRow, LimitRow
-from lib.store.scope import Org
+from lib.store.tenant import Org
 from lib.store.table import Table
 
 KEYS, MEMBERS = "keys", "members"  # what a team's rule covers

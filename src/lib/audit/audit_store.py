@@ -12,7 +12,7 @@ from lib.store.database import Database, Statement, Value
 from lib.store.reading import MOST_LOOKED_AT, Found, cut
 from lib.store.rows import columns
 from lib.store.schema import AuditEventRow, PersonEventRow
-from lib.store.scope import Org, Person, Tenant
+from lib.store.tenant import Org, Person, Tenant
 
 EXPORT_ROWS = 1_000  # in memory at a time
 BEYOND_ALL = 2**53  # above every `seq`

@@ -33,7 +33,7 @@ from lib.store.database import (
     Value,
 )
 from lib.store.dialect import Dialect
-from lib.store.scope import Tenant
+from lib.store.tenant import Tenant
 
 Row = TypeVar("Row")
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from lib.audit.chain import Entry, Log
 from lib.events.event import Detail, EventStatement, Plain
-from lib.store.scope import Org, Person
+from lib.store.tenant import Org, Person
 
 MOST_DETAILS = 16
 MOST_FIELDS = 20  # of what was changed

@@ -10,7 +10,7 @@ from enum import Flag, auto
 from lib.http.context import Context
 from lib.kernel.ids import new_id
 from lib.store.database import Statement
-from lib.store.scope import Org, Person
+from lib.store.tenant import Org, Person
 
 Plain = str | int | bool | None
 Changes = Mapping[str, Mapping[str, Plain]]

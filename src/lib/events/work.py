@@ -20,7 +20,7 @@ from typing import Protocol
 from lib.events.event import Event, Policy, noted, policy_of
 from lib.http.context import Context
 from lib.store.database import Database, Statement
-from lib.store.scope import Joining, Org
+from lib.store.tenant import Joining, Org
 
 
 class PolicyGates(Protocol):

@@ -11,7 +11,7 @@ from typing import get_args
 from lib.gateway.models import Limits, ModelRoute, OutputField
 from lib.ledger.usage import Price
 from lib.store.database import Database, Read, Statement
-from lib.store.scope import Org
+from lib.store.tenant import Org
 
 MOST_MODELS = 1000
 _OUTPUT_FIELDS: Mapping[str, OutputField] = {name: name for name in get_args(OutputField)}

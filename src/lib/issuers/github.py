@@ -12,16 +12,16 @@ from typing import Any
 
 import httpx
 
-from lib.issuers.identity_provider import SELECT_ACCOUNT, Identity, Returned, SignInAttempt, authorization_url
+from lib.issuers.issuer import SELECT_ACCOUNT, Identity, Returned, SignInAttempt, authorization_url
 from lib.issuers.oidc_client import ProviderFailure, get, object_of, post, text_of
-from lib.issuers.provider_settings import IssuerSettings
+from lib.issuers.settings import IssuerSettings
 
 SCOPE = "read:user user:email"
 _MOST_TOKEN, _MOST_NAME, _MOST_EMAIL, _MOST_EMAILS = 1_024, 200, 254, 100
 
 
 class GithubProvider:
-    """Implements `lib.issuers.identity_provider.IdentityProvider`.
+    """Implements `lib.issuers.issuer.IdentityProvider`.
 
     GitHub signs nothing and sends no `iss`. Its own redirect address keeps its answers apart from other providers'
     (RFC 9700, 4.4.2.2), and the token comes from its own endpoint, for our code and verifier.

@@ -14,10 +14,10 @@ from urllib.parse import quote_plus
 
 import httpx
 
-from lib.issuers.identity_provider import LOGIN, SELECT_ACCOUNT, Identity, Returned, SignInAttempt, authorization_url
+from lib.issuers.issuer import LOGIN, SELECT_ACCOUNT, Identity, Returned, SignInAttempt, authorization_url
 from lib.issuers.oidc_client import ProviderFailure, get, object_of, post, text_of
 from lib.issuers.oidc_metadata import Discovery, Metadata
-from lib.issuers.provider_settings import EMAIL_VERIFIED, FORM_POST, TENANT, IssuerSettings
+from lib.issuers.settings import EMAIL_VERIFIED, FORM_POST, TENANT, IssuerSettings
 from lib.tokens import jwt
 from lib.tokens.jwk import VerifyingKey
 from lib.tokens.jwt import InvalidToken, Signatures, Token
@@ -32,7 +32,7 @@ _TRUE = (True, 1, "1", "true")
 
 
 class OidcProvider:
-    """Implements `lib.issuers.identity_provider.IdentityProvider`."""
+    """Implements `lib.issuers.issuer.IdentityProvider`."""
 
     def __init__(self, settings: IssuerSettings, http: httpx.AsyncClient, signatures: Signatures) -> None:
         self._settings = settings

@@ -11,9 +11,9 @@ from datetime import datetime, timedelta
 
 import httpx
 
-from lib.issuers.identity_provider import SELECT_ACCOUNT, endpoint_of
+from lib.issuers.issuer import SELECT_ACCOUNT, endpoint_of
 from lib.issuers.oidc_client import ProviderFailure, get, object_of, text_of
-from lib.issuers.provider_settings import FORM_POST, IssuerSettings
+from lib.issuers.settings import FORM_POST, IssuerSettings
 from lib.tokens.jwk import UnusableKey, VerifyingKey, verifying_keys
 
 KEPT = timedelta(hours=1)

@@ -24,7 +24,7 @@ from lib.keys.key_store import BROWSER, KeyRow, NewKey
 from lib.secrets import api_keys
 from lib.store.conditions import found
 from lib.store.schema import BudgetRow
-from lib.store.scope import Org
+from lib.store.tenant import Org
 
 LONGEST_MINUTES = 60
 # How long the budget of an ended key stays: calls may be under way when it ends, and are settled later.

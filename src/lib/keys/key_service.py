@@ -21,7 +21,7 @@ from lib.keys import key_rules, key_store, lineage
 from lib.keys.key_store import Descendants, KeyRow, NewKey, Successor
 from lib.secrets import api_keys
 from lib.store.conditions import found
-from lib.store.scope import Org
+from lib.store.tenant import Org
 
 LONGEST_OVERLAP = timedelta(days=30)
 

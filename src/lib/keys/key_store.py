@@ -14,7 +14,7 @@ from lib.access.bounds import UNBOUND, Bounds
 from lib.access.principal import Principal
 from lib.store.database import Database, Read, Statement, StoreError, Value
 from lib.store.rows import columns
-from lib.store.scope import EveryOrg, Org, Presented
+from lib.store.tenant import EveryOrg, Org, Presented
 
 # The kinds of keys. A `person` key has no secret that anybody knows: a member's own calls are counted on it.
 SERVER, BROWSER, PERSON = "server", "browser", "person"

@@ -10,7 +10,7 @@ from lib.kernel.errors import TooManyRequests
 from lib.keys import key_store
 from lib.secrets import api_keys, rotation
 from lib.store.conditions import found
-from lib.store.scope import Org
+from lib.store.tenant import Org
 
 _TOO_MANY = "Too many wrong API keys come from your network. Try again."
 

@@ -21,7 +21,7 @@ from lib.store.dialect import Dialect, time_text
 from lib.store.reading import Found, cut
 from lib.store.rows import columns
 from lib.store.schema import UsageObjectRow, UsageRecordRow
-from lib.store.scope import Org
+from lib.store.tenant import Org
 
 Place = tuple[datetime, str]  # a start time and an id: what the ledger is sorted by
 

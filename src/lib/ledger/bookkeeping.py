@@ -17,7 +17,7 @@ from lib.ledger.day_sums import OVER_AFTER, SETTLED_AFTER, day_of, start_of, sum
 from lib.ledger.filling import note_filling
 from lib.ledger.retention import prune
 from lib.store.database import Database, StoreUnavailable
-from lib.store.scope import EveryOrg
+from lib.store.tenant import EveryOrg
 
 # So many organisations are in one run's hands at most.
 MOST_ORGS = 5_000

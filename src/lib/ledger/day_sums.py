@@ -19,7 +19,7 @@ from functools import cache
 from lib.ledger.ledger_sums import behind, mark
 from lib.store.database import Database, Statement, Value
 from lib.store.dialect import Dialect
-from lib.store.scope import Org
+from lib.store.tenant import Org
 
 # What was used is corrected for a day at most (`gate.REMEMBERED_MS`), so a day is left alone for two.
 SETTLED_AFTER = timedelta(hours=48)

@@ -24,7 +24,7 @@ from lib.store.database import Database, Statement, StoreUnavailable
 from lib.store.dialect import Dialect
 from lib.store.rows import columns
 from lib.store.schema import UsageObjectRow, UsageRecordRow
-from lib.store.scope import Org
+from lib.store.tenant import Org
 
 _TRIES = 4
 _LOST = "lost"

@@ -17,7 +17,7 @@ from lib.store.dialect import Dialect
 from lib.store.reading import MOST_LOOKED_AT, Found, cut
 from lib.store.rows import columns
 from lib.store.schema import UsageRecordRow
-from lib.store.scope import Org
+from lib.store.tenant import Org
 
 EXPORT_ROWS = 2_500  # in memory at a time
 _COLUMNS = columns(UsageRecordRow)

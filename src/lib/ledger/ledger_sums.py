@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from lib.store.database import Database, Value
 from lib.store.rows import columns
 from lib.store.schema import BudgetRow, OrgRow, UsageMarkRow
-from lib.store.scope import EveryOrg, Org
+from lib.store.tenant import EveryOrg, Org
 
 _COLUMNS = {"org": "org_id", "team": "team_id", "user": "user_id", "model": "model", "end_user": "end_user"}
 # The keys whose calls count on one: of its line, and what was made or minted with those (see `lib.keys.lineage`).

@@ -14,7 +14,7 @@ from lib.ledger.ledger_sums import mark
 from lib.store.database import Database, Statement
 from lib.store.rows import columns
 from lib.store.schema import UsageRecordRow
-from lib.store.scope import Org
+from lib.store.tenant import Org
 
 # Records of one object: some megabytes of text, a tenth of what an isolate has.
 CHUNK_ROWS = 5_000

@@ -12,7 +12,7 @@ from lib.ledger.day_sums import SUBJECTS, SUMS, TOKENS, day_of, start_of
 from lib.ledger.ledger_sums import behind as piece_end
 from lib.store.database import Database, Value
 from lib.store.dialect import Dialect
-from lib.store.scope import Org
+from lib.store.tenant import Org
 
 
 class Group(StrEnum):

@@ -14,7 +14,7 @@ from lib.ledger.usage_record import UsageRecord
 from lib.store.database import Database, Statement
 from lib.store.dialect import Dialect
 from lib.store.schema import UsageRecordRow
-from lib.store.scope import Org
+from lib.store.tenant import Org
 
 Record = Mapping[str, Any]  # the members of a `UsageRecord`
 

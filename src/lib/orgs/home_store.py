@@ -7,7 +7,7 @@ from datetime import datetime
 from lib.store.database import Database, Statement
 from lib.store.rows import columns
 from lib.store.schema import MembershipRow
-from lib.store.scope import Org, Person
+from lib.store.tenant import Org, Person
 
 _COLUMNS = columns(MembershipRow)
 # What is shown of a key that nobody holds.

@@ -11,7 +11,7 @@ from lib.kernel.ids import new_id
 from lib.orgs import home_store
 from lib.store.database import UniqueViolation
 from lib.store.schema import UserRow
-from lib.store.scope import Org
+from lib.store.tenant import Org
 
 
 async def ensure(parts: Parts, user: UserRow) -> None:

@@ -25,7 +25,7 @@ from lib.secrets import rotation
 from lib.secrets.api_keys import key_hash
 from lib.secrets.opaque import is_secret, new_secret
 from lib.store.schema import InvitationRow, UserRow
-from lib.store.scope import Org
+from lib.store.tenant import Org
 from lib.users import people, person_store
 
 PREFIX = "hgi_"

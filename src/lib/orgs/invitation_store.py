@@ -8,7 +8,7 @@ from datetime import datetime
 from lib.store.database import Database, Read, Statement
 from lib.store.rows import columns
 from lib.store.schema import InvitationRow
-from lib.store.scope import Org, Person, Presented
+from lib.store.tenant import Org, Person, Presented
 
 MOST_OPEN = 200
 _INVITATION = columns(InvitationRow)

@@ -18,7 +18,7 @@ from lib.orgs.member_store import MemberRow
 from lib.orgs.role_service import BASE, ROLE
 from lib.store.database import Statement
 from lib.store.schema import MembershipRow
-from lib.store.scope import Org
+from lib.store.tenant import Org
 
 
 async def get(parts: Parts, org_id: str, user_id: str) -> MemberRow:

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from lib.store.database import Database, Read, Statement
 from lib.store.schema import MembershipRow
-from lib.store.scope import Org, Person
+from lib.store.tenant import Org, Person
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from lib.kernel.errors import Conflict, NotFound, PreconditionFailed, Unprocessa
 from lib.kernel.ids import new_id
 from lib.store.conditions import found_owner
 from lib.store.schema import OrgRow
-from lib.store.scope import Org
+from lib.store.tenant import Org
 from lib.tenants import org_store
 from lib.users import people
 

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from lib.store.database import Database, Statement
 from lib.store.schema import TeamRow
-from lib.store.scope import Org
+from lib.store.tenant import Org
 from lib.store.table import Table
 
 MOST_MEMBERS = 1_000

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from lib.kernel.ids import new_id
 from lib.store.database import Database
-from lib.store.scope import Org
+from lib.store.tenant import Org
 
 # What is shown of a key that nobody holds, as that of a member's own calls.
 PREFIX = "hg_(before)"

@@ -14,10 +14,10 @@ from pyodide.ffi import JsException, to_js
 from lib.config import ConfigError, MailConfig, MailKind
 from lib.kernel.clock import Clock
 from lib.kernel.ids import new_id
-from lib.mail import outbox
+from lib.mail import sent_mail as outbox
 from lib.mail.http_api import HttpApi
 from lib.mail.mailer import ATTEMPT_SECONDS, MailFailure, NoMailer, Transport, TransportMailer
-from lib.mail.outbox import KeptMail, SentMail
+from lib.mail.sent_mail import KeptMail, SentMail
 from lib.mail.port import Mailer, Message
 from lib.runtime.fetch_transport import fetch_client
 
@@ -61,7 +61,7 @@ class JsEmail:
 
 
 class KvOutbox:
-    """Implements `lib.mail.mailer.Transport` and `lib.mail.outbox.Outbox` on a KV binding."""
+    """Implements `lib.mail.mailer.Transport` and `lib.mail.sent_mail.Outbox` on a KV binding."""
 
     def __init__(self, binding: Any, clock: Clock) -> None:
         self._binding = binding

@@ -8,7 +8,7 @@ from datetime import datetime
 from lib.store.database import Database, Statement
 from lib.store.rows import columns
 from lib.store.schema import SessionRow
-from lib.store.scope import EveryOrg, Person
+from lib.store.tenant import EveryOrg, Person
 
 
 @dataclass(frozen=True, slots=True)

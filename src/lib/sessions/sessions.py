@@ -26,7 +26,7 @@ from lib.secrets.opaque import is_secret, new_secret
 from lib.sessions import csrf, session_store
 from lib.sessions.session_store import ShownSession
 from lib.store.schema import SessionRow, UserRow
-from lib.store.scope import Person
+from lib.store.tenant import Person
 from lib.users import account_store, people, person_store
 from lib.users.person_store import SessionPersonRow
 

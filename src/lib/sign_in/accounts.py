@@ -14,7 +14,7 @@ from lib.sign_in.later import later
 from lib.sign_in.parts import SigningIn
 from lib.store.database import Statement
 from lib.store.schema import UserRow
-from lib.store.scope import Person
+from lib.store.tenant import Person
 from lib.users import account_store, people
 
 _WRONG = "The address, the password or the code is wrong."

@@ -10,7 +10,7 @@ from lib.sign_in import reauthentication
 from lib.sign_in.parts import SigningIn
 from lib.sign_in.reauthentication import Proof
 from lib.store.schema import UserRow
-from lib.store.scope import Org, Person
+from lib.store.tenant import Org, Person
 from lib.users import account_store
 
 

@@ -18,7 +18,7 @@ from lib.sign_in.reauthentication import Proof
 from lib.sign_in.sign_up import check_domain
 from lib.store.database import Statement, UniqueViolation
 from lib.store.schema import MailTokenRow, UserRow
-from lib.store.scope import Person
+from lib.store.tenant import Person
 from lib.users import account_store
 
 

@@ -14,7 +14,7 @@ from lib.sign_in import accounts, recovery_codes, second_factor, second_factor_s
 from lib.sign_in.later import later
 from lib.sign_in.parts import SigningIn
 from lib.store.schema import UserRow
-from lib.store.scope import Person
+from lib.store.tenant import Person
 
 _ON_ALREADY = "Codes are switched on already. Switch them off first."
 

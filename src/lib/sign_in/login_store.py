@@ -8,7 +8,7 @@ from datetime import datetime
 from lib.store.database import Database, Statement, StoreError
 from lib.store.rows import columns
 from lib.store.schema import LoginRow
-from lib.store.scope import Person, Presented
+from lib.store.tenant import Person, Presented
 
 _COLUMNS = columns(LoginRow)
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from lib.events.event import Event
 from lib.http.context import Context
-from lib.issuers.identity_provider import Identity, SignInAttempt
+from lib.issuers.issuer import Identity, SignInAttempt
 from lib.kernel.errors import Conflict, Forbidden, NotFound, UnprocessableEntity
 from lib.kernel.ids import new_id
 from lib.kernel.names import plain
@@ -26,7 +26,7 @@ from lib.secrets.api_keys import key_hash
 from lib.sign_in import login_store, reauthentication, sign_up
 from lib.store.database import Statement, UniqueViolation
 from lib.store.schema import InvitationRow, LoginRow, UserRow
-from lib.store.scope import Person
+from lib.store.tenant import Person
 from lib.users import account_store, addresses, people
 
 if TYPE_CHECKING:

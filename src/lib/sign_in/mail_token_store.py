@@ -8,7 +8,7 @@ from datetime import datetime
 from lib.store.database import Database, Statement
 from lib.store.rows import columns
 from lib.store.schema import MailTokenRow
-from lib.store.scope import EveryOrg, Presented
+from lib.store.tenant import EveryOrg, Presented
 
 _COLUMNS = columns(MailTokenRow)
 

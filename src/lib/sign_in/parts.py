@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from lib.issuers.identity_provider import Issuer
+from lib.issuers.issuer import Issuer
 from lib.orgs.parts import Mailing
 from lib.sign_in.passwords import Passwords
 from lib.store.schema import InvitationRow, UserRow
@@ -31,7 +31,7 @@ class SigningIn(Mailing, Signing, Protocol):
     def passwords(self) -> Passwords: ...
 
     @property
-    def providers(self) -> Mapping[str, Issuer]: ...
+    def issuers(self) -> Mapping[str, Issuer]: ...
 
     @property
     def invitations(self) -> Invitations: ...

@@ -18,7 +18,7 @@ from lib.sign_in.mail_tokens import HOURS, MailPurpose
 from lib.sign_in.parts import SigningIn
 from lib.sign_in.reauthentication import Proof
 from lib.store.schema import UserRow
-from lib.store.scope import Person
+from lib.store.tenant import Person
 from lib.users import account_store
 
 

@@ -14,7 +14,7 @@ from lib.sign_in import recovery_codes, second_factor_store, totp
 from lib.sign_in.parts import SigningIn
 from lib.store.database import Statement
 from lib.store.schema import UserRow
-from lib.store.scope import Person
+from lib.store.tenant import Person
 
 
 async def accepts(parts: SigningIn, user: UserRow, code: str, context: Context) -> bool:

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from lib.issuers.identity_provider import SignInAttempt
+from lib.issuers.issuer import SignInAttempt
 from lib.kernel.errors import BadRequest
 from lib.secrets import rotation
 from lib.secrets.api_keys import derive

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lib.http import cookies
 from lib.http.response import LogFacts
-from lib.issuers.identity_provider import Identity, Issuer, Returned, SignInAttempt, comes_by_post
+from lib.issuers.issuer import Identity, Issuer, Returned, SignInAttempt, comes_by_post
 from lib.issuers.oidc_client import ProviderFailure
 from lib.kernel.errors import BadGateway, Conflict, NotFound, Unauthorized
 from lib.sessions import csrf, sessions
@@ -44,9 +44,9 @@ class CameBack:
 
 def provider_named(parts: SigningIn, name: str) -> Issuer:
     """Return a provider that is configured. Raises NotFound."""
-    if name not in parts.providers:
+    if name not in parts.issuers:
         raise NotFound("There is no such identity provider.")
-    return parts.providers[name]
+    return parts.issuers[name]
 
 
 async def begin(parts: SigningIn, name: str, return_to: str, headers: Headers) -> Begun:

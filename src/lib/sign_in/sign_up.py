@@ -20,7 +20,7 @@ from lib.sign_in.mail_tokens import HOURS, MailPurpose
 from lib.sign_in.parts import SigningIn
 from lib.store.database import UniqueViolation
 from lib.store.schema import InvitationRow, UserRow
-from lib.store.scope import Person
+from lib.store.tenant import Person
 from lib.users import account_store, addresses
 
 

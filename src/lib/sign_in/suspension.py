@@ -15,7 +15,7 @@ from lib.keys import key_store
 from lib.sign_in import suspension_store
 from lib.sign_in.parts import SigningIn
 from lib.sign_in.suspension_store import OperatorsOrg, OperatorsPerson
-from lib.store.scope import Org, Person
+from lib.store.tenant import Org, Person
 from lib.users import person_store
 
 ACTOR = "operator"

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from lib.store.database import Database, Statement
 from lib.store.rows import columns
-from lib.store.scope import EveryOrg, Org, Person
+from lib.store.tenant import EveryOrg, Org, Person
 
 
 @dataclass(frozen=True, slots=True)

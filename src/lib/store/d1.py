@@ -18,7 +18,7 @@ from lib.store.database import (
     UniqueViolation,
 )
 from lib.store.dialect import SQLITE
-from lib.store.scope import Tenant
+from lib.store.tenant import Tenant
 from lib.store.session import STATEMENT_SECONDS, Bound, Result, Session, Timer
 from lib.store.tenancy import check_scope
 

@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Protocol, TypeVar
 
 from lib.store.dialect import Dialect
-from lib.store.scope import Tenant
+from lib.store.tenant import Tenant
 
 Row = TypeVar("Row")
 Value = str | int | float | bool | datetime | None

@@ -28,7 +28,7 @@ from lib.store.database import (
 )
 from lib.store.dialect import POSTGRES
 from lib.store.pg_connection import Address, ConnectionLost, PgConnection, ServerError
-from lib.store.scope import EveryOrg, Joining, Member, Org, Person, Presented, Tenant
+from lib.store.tenant import EveryOrg, Joining, Member, Org, Person, Presented, Tenant
 from lib.store.session import CONNECT_SECONDS, NOBODY, STATEMENT_SECONDS, Bound, Result, Session, Timer
 from lib.store.sql_text import postgres_places
 

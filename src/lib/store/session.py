@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from lib.store.database import Cost, Read, Statement, UnstorableValue, Value
 from lib.store.dialect import Dialect, checked
 from lib.store.rows import decoder
-from lib.store.scope import Org, Tenant
+from lib.store.tenant import Org, Tenant
 
 Row = TypeVar("Row")
 Bound = tuple[str, list[Any]]

@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeVar
 from lib.store.conditions import found
 from lib.store.database import Database, Read, Statement, Value
 from lib.store.rows import columns
-from lib.store.scope import Org
+from lib.store.tenant import Org
 
 Row = TypeVar("Row")
 AFTER_ALL = "~"  # sorts behind every id

@@ -24,7 +24,7 @@ from functools import cache
 
 from lib.store.database import TenantViolation
 from lib.store.schema import PERSON_COLUMNS, TENANT_COLUMNS
-from lib.store.scope import EveryOrg, Joining, Member, Org, Person, Tenant
+from lib.store.tenant import EveryOrg, Joining, Member, Org, Person, Tenant
 from lib.store.sql_text import Item, UnreadableSql, parse
 from lib.store.tenancy_rules import Link, NotHeld, places, places_of_both
 

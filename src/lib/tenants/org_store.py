@@ -7,7 +7,7 @@ from datetime import datetime
 from lib.store.database import Database, Statement
 from lib.store.rows import columns
 from lib.store.schema import OrgRow
-from lib.store.scope import Org
+from lib.store.tenant import Org
 
 _ORG = columns(OrgRow)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from lib.store.database import Database
 from lib.store.rows import columns
 from lib.store.schema import MembershipRow, TeamMemberRow, TeamRow
-from lib.store.scope import Org
+from lib.store.tenant import Org
 
 
 async def is_team(database: Database, org_id: str, team_id: str) -> bool:

@@ -21,7 +21,7 @@ from lib.secrets import rotation
 from lib.secrets.api_keys import key_hash
 from lib.secrets.opaque import is_secret, new_secret
 from lib.store.schema import RefreshTokenRow, UserRow
-from lib.store.scope import Person
+from lib.store.tenant import Person
 from lib.tokens import access_tokens, token_store
 from lib.tokens.access_token import AccessToken
 from lib.users import account_store, people, person_store

@@ -8,7 +8,7 @@ from datetime import datetime
 from lib.store.database import Database
 from lib.store.rows import columns
 from lib.store.schema import SigningKeyRow
-from lib.store.scope import EveryOrg
+from lib.store.tenant import EveryOrg
 
 _KEY = columns(SigningKeyRow)
 _SCOPE = EveryOrg("signing_keys")

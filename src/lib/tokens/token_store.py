@@ -7,7 +7,7 @@ from datetime import datetime
 from lib.store.database import Database, Statement
 from lib.store.rows import columns
 from lib.store.schema import RefreshTokenRow
-from lib.store.scope import EveryOrg, Person, Presented
+from lib.store.tenant import EveryOrg, Person, Presented
 
 _REFRESH = columns(RefreshTokenRow)
 

@@ -16,7 +16,7 @@ from lib.kernel.errors import Forbidden, NotFound
 from lib.kernel.ids import new_id
 from lib.store.database import Statement
 from lib.store.schema import UserRow
-from lib.store.scope import Org
+from lib.store.tenant import Org
 from lib.users import account_store, person_store
 from lib.users.person_store import PersonRow
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from lib.store.database import Database, Statement
-from lib.store.scope import Member, Org, Person
+from lib.store.tenant import Member, Org, Person
 
 MOST_ORGS = 1_000
 _PERSON = (

@@ -11,14 +11,14 @@ from lib.defence.attempts import Guard
 from lib.defence.shield import Shield
 from lib.events.work import Work
 from lib.gateway.call.call import Gateway
-from lib.gateway.callers.accounts import Callers
+from lib.gateway.callers.callers import Callers
 from lib.http.context import NO_REQUEST, Context
 from lib.http.streaming import Streams
-from lib.issuers.identity_provider import Issuer
+from lib.issuers.issuer import Issuer
 from lib.kernel.altered import altered
 from lib.kernel.clock import Clock
 from lib.ledger.archive import Archive
-from lib.mail.outbox import SentMail
+from lib.mail.sent_mail import SentMail
 from lib.mail.port import Mailer
 from lib.secrets.keeping import Sealer
 from lib.sign_in.parts import Invitations
@@ -33,7 +33,7 @@ from lib.web.refusals import Refusals
 class App:
     """The application's parts. The requests of an isolate share all but `database` and `context`, which are one's own.
 
-    `tokens` to `providers` are for people's accounts. `checks` are the dependencies that `/readyz` tries, by name;
+    `tokens` to `issuers` are for people's accounts. `checks` are the dependencies that `/readyz` tries, by name;
     each raises when its dependency is not well.
     """
 
@@ -43,7 +43,7 @@ class App:
     database: Database
     archive: Archive | None
     pepper: bytes
-    accounts: Callers
+    callers: Callers
     shield: Shield
     refusals: Refusals
     gateway: Gateway
@@ -53,10 +53,10 @@ class App:
     tokens: SigningKeys
     passwords: Passwords
     mailer: Mailer
-    outbox: SentMail | None
+    sent_mail: SentMail | None
     guard: Guard
     invitations: Invitations
-    providers: Mapping[str, Issuer]
+    issuers: Mapping[str, Issuer]
     checks: Mapping[str, Callable[[App], Awaitable[None]]]
     openapi: bytes
     docs_page: bytes

@@ -9,7 +9,7 @@ from lib.access.policy import Attributes
 from lib.access.principal import Principal
 from lib.defence.look_up import look_up
 from lib.defence.shield import network_of
-from lib.gateway.callers.account import Caller
+from lib.gateway.callers.caller import Caller
 from lib.http.request import Headers, RawRequest
 from lib.kernel.errors import Forbidden, Unauthorized
 from lib.secrets import operator_tokens
@@ -37,7 +37,7 @@ async def authenticate(parts: App, route: Route, credential: Credential, headers
     known yet is not looked up.
     """
     if route.freshness is Freshness.GATE and credential.kind is not Kind.SESSION:
-        known = parts.accounts.remembered(credential.name, parts.clock.now())
+        known = parts.callers.remembered(credential.name, parts.clock.now())
         if known is not None:
             return known
 
@@ -76,6 +76,6 @@ async def _find(parts: App, freshness: Freshness, credential: Credential) -> Pri
 
 async def _account(parts: App, credential: Credential, now: datetime) -> Caller | None:
     if credential.kind is Kind.KEY:
-        return await parts.accounts.find(parts.database, credential.name, now, credential.older)
+        return await parts.callers.find(parts.database, credential.name, now, credential.older)
     name = credential.name if credential.kind is Kind.TOKEN else None
-    return await parts.accounts.of_person(parts.database, name, lambda: credential.find(parts))
+    return await parts.callers.of_person(parts.database, name, lambda: credential.find(parts))

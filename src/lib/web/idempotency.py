@@ -20,7 +20,7 @@ from lib.http.request import Validated
 from lib.http.response import Response
 from lib.kernel import json_body
 from lib.kernel.errors import BadRequest, Conflict, UnprocessableEntity
-from lib.store.scope import EveryOrg, Org
+from lib.store.tenant import EveryOrg, Org
 from lib.web.route import Route
 
 if TYPE_CHECKING:

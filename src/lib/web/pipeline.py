@@ -11,8 +11,8 @@ from collections.abc import Set
 from typing import Any
 
 from lib.access.principal import Principal
-from lib.gateway.callers.account import Caller, StaleAccount
-from lib.gateway.callers.accounts import Callers
+from lib.gateway.callers.caller import Caller, StaleAccount
+from lib.gateway.callers.callers import Callers
 from lib.http.context import context_of
 from lib.http.dialect import HEADGATE, Dialect
 from lib.http.memory import STRANGERS
@@ -55,8 +55,8 @@ async def handle(parts: App, router: Router, raw: RawRequest) -> Response:
         raise
     cost, bookmark = database.cost, database.bookmark
     finish = _closing(database, response.finish) if database.connected or response.finish else None
-    if parts.accounts.unpublished:
-        finish = _publishing(parts.accounts, finish)
+    if parts.callers.unpublished:
+        finish = _publishing(parts.callers, finish)
     origins, origin = parts.config.session.cors_origins, raw.headers.get("origin")
     headers = {**response.headers, **cors.headers(origin, origins, router.exposed)}
     if bookmark:

@@ -23,7 +23,7 @@ from lib.kernel.errors import Forbidden
 from lib.kernel.failures import Failure
 from lib.sessions.csrf import SAFE_METHODS
 from lib.store.database import StoreUnavailable
-from lib.store.scope import Org, Person
+from lib.store.tenant import Org, Person
 
 if TYPE_CHECKING:
     from lib.web.route import Route

@@ -12,13 +12,13 @@ from lib.defence.shield import Shield
 from lib.gateway import model_lists
 from lib.gateway.call.call import Gateway
 from lib.gateway.call.denials import Denials
-from lib.gateway.callers.accounts import Callers
+from lib.gateway.callers.callers import Callers
 from lib.gateway.model_lists import ModelLists
 from lib.gateway.providers.configured import configured
 from lib.gateway.providers.settings import read_settings
-from lib.issuers.configured_providers import providers_of
+from lib.issuers.configured import issuers_of
 from lib.issuers.oidc_client import MOST_BYTES, TIMEOUT_SECONDS
-from lib.issuers.provider_settings import read_providers
+from lib.issuers.settings import read_providers
 from lib.kernel import failures, json_body
 from lib.kernel.clock import SystemClock
 from lib.kernel.failures import Failure
@@ -102,7 +102,7 @@ def bootstrap(env: Any) -> App:
         database=store.open(),
         archive=archive,
         pepper=derive(config.secret, "api-key-pepper"),
-        accounts=accounts,
+        callers=accounts,
         shield=Shield(),
         refusals=Refusals(),
         gateway=gateway,
@@ -118,10 +118,10 @@ def bootstrap(env: Any) -> App:
             config.older_secrets,
         ),
         mailer=mailer,
-        outbox=outbox,
+        sent_mail=outbox,
         guard=ObjectGuard(JsGuardObjects(placement.guards), derive(config.secret, "guard")),
         invitations=invitation_service,
-        providers=providers_of(read_providers(variable), fetch_client(TIMEOUT_SECONDS, MOST_BYTES), signatures),
+        issuers=issuers_of(read_providers(variable), fetch_client(TIMEOUT_SECONDS, MOST_BYTES), signatures),
         checks={"database": check_database, "gate": check_gate},
         openapi=_OPENAPI,
         docs_page=_DOCS_PAGE,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lib.access.principal import Permission
 from lib.gateway.call.call import call_model
-from lib.gateway.callers.account import Caller
+from lib.gateway.callers.caller import Caller
 from lib.gateway.formats.openai.chat import CHAT, ChatRequest
 from lib.gateway.formats.openai.dialect import OPENAI
 from lib.http.request import Validated

@@ -11,7 +11,7 @@ from lib.http import cookies
 from lib.http.context import context_of
 from lib.http.request import Validated
 from lib.http.response import Response
-from lib.issuers.identity_provider import Returned, SignInAttempt
+from lib.issuers.issuer import Returned, SignInAttempt
 from lib.kernel.errors import BadRequest, Forbidden, HeadgateError
 from lib.kernel.text import PRINTABLE
 from lib.sessions import csrf
@@ -75,7 +75,7 @@ class ShowCode(BaseModel):
 
 async def list_providers(parts: App, _request: Validated[None, NoQuery], _caller: None) -> Response:
     """Tell whom one may sign in with."""
-    return render.data(Providers(providers=list(parts.providers)))
+    return render.data(Providers(providers=list(parts.issuers)))
 
 
 async def start(parts: App, request: Validated[None, StartQuery], _caller: None) -> Response:

@@ -19,7 +19,7 @@ from lib.sign_in import deletion, email_change, password_change
 from lib.sign_in.reauthentication import Proof
 from lib.store.conditions import found_owner
 from lib.store.schema import MembershipRow, UserRow
-from lib.store.scope import Person
+from lib.store.tenant import Person
 from lib.users import account_store, people
 from lib.web import render
 from lib.web.app import App

@@ -24,7 +24,7 @@ from lib.kernel.text import PRINTABLE
 from lib.ledger.usage import Price
 from lib.store.conditions import found, missing
 from lib.store.database import Statement
-from lib.store.scope import Org
+from lib.store.tenant import Org
 from lib.web import render
 from lib.web.app import App
 from lib.web.route import NoQuery, Route, read, remove

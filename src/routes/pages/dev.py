@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 from lib.http.request import Validated
 from lib.http.response import Response
 from lib.kernel.errors import NotFound
-from lib.mail.outbox import CONTENT_SECURITY_POLICY, MOST_SHOWN, outbox_page
+from lib.mail.sent_mail import CONTENT_SECURITY_POLICY, MOST_SHOWN, outbox_page
 from lib.web import render
 from lib.web.app import App
 from lib.web.route import NoQuery, read
@@ -34,9 +34,9 @@ class Mails(BaseModel):
 
 async def show_outbox(parts: App, request: Validated[None, NoQuery], _caller: None) -> Response:
     """Show the newest mails: a page, or JSON for who accepts that."""
-    if parts.outbox is None:
+    if parts.sent_mail is None:
         raise NotFound("There is no outbox here.")
-    mails = await parts.outbox.newest(MOST_SHOWN)
+    mails = await parts.sent_mail.newest(MOST_SHOWN)
     if "application/json" in (request.headers.get("accept") or "").lower():
         return render.data(Mails(mails=[Mail.model_validate(mail) for mail in mails]))
     headers = {

@@ -11,7 +11,7 @@ from typing import Any
 from lib.store import database
 from lib.store.database import Read, Statement, StoreError, Value
 from lib.store.dialect import Dialect
-from lib.store.scope import Tenant
+from lib.store.tenant import Tenant
 from tests.contract.worker.calls import decode, encode
 
 Row = Mapping[str, type]

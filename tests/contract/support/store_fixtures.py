@@ -9,7 +9,7 @@ import pytest
 
 from lib.store.d1 import D1Store
 from lib.store.dialect import POSTGRES, SQLITE
-from lib.store.scope import Org
+from lib.store.tenant import Org
 from tests.contract.support.databases import FreshDatabase, fresh_database
 from tests.contract.support.odd_server import OddServer, on_port, with_password
 from tests.contract.support.store_client import Client

@@ -21,7 +21,7 @@ from lib.ledger.usage_report import ALL_GROUPS, Group, UsageFilter
 from lib.store.database import Database, Read
 from lib.store.pg_connection import Address
 from lib.store.postgres import PostgresDatabase
-from lib.store.scope import Tenant
+from lib.store.tenant import Tenant
 from lib.store.session import CONNECT_SECONDS, STATEMENT_SECONDS, Bound, Result
 from lib.web.app import App
 from tests.contract.support.asyncio_stream import address

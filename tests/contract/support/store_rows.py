@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from lib.store.database import Statement
-from lib.store.scope import Org
+from lib.store.tenant import Org
 from tests.contract.support.store_targets import NOW, Target
 
 ROWS_A_STATEMENT = 1000

@@ -13,7 +13,7 @@ from typing import Any
 from lib.kernel.ids import new_id
 from lib.store.database import Statement, Store
 from lib.store.postgres import PostgresStore
-from lib.store.scope import Org
+from lib.store.tenant import Org
 from tests.contract.support.asyncio_stream import address
 from tests.contract.support.store_client import Client
 from tests.contract.worker.calls import perform

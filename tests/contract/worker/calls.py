@@ -14,7 +14,7 @@ from lib.audit.chain import chain_key
 from lib.events.event import Event, noted
 from lib.http.context import Context
 from lib.store.database import Database, Read, Statement, StoreError
-from lib.store.scope import EveryOrg, Joining, Member, Org, Person, Presented, Tenant
+from lib.store.tenant import EveryOrg, Joining, Member, Org, Person, Presented, Tenant
 
 AUDIT_KEY = chain_key("s" * 32)
 SCOPES: Mapping[str, Any] = {kind.__name__: kind for kind in (Org, Person, Member, Joining, Presented, EveryOrg)}

@@ -10,7 +10,7 @@ from typing import Any
 import js
 
 from lib.gateway.call.denials import Denials
-from lib.gateway.callers.accounts import Callers
+from lib.gateway.callers.callers import Callers
 from lib.gateway.callers.cache import NoCache
 from lib.kernel.errors import Unavailable
 from lib.runtime.objects import gate_calls, gate_queue, gates, object_calls

@@ -76,7 +76,7 @@ def test_what_a_key_is_bound_to_may_change_and_holds_at_once() -> None:
     key = new_key(world, ip_ranges=["198.51.100.0/24"], models=["sim/chat"])
     path, secret = f"/api/v1/keys/{key['id']}", key["secret"]
     assert chat(world, secret).status == 403
-    elsewhere = world.parts.accounts  # which has the key as it was
+    elsewhere = world.parts.callers  # which has the key as it was
     cold(world)
     changed = world.ask("PATCH", path, {"ip_ranges": ["203.0.113.0/24"], "models": None}, headers={"if-match": "*"})
     assert (changed.data["ip_ranges"], changed.data["models"]) == (["203.0.113.0/24"], None)

@@ -21,7 +21,7 @@ from lib.ledger.usage_report import DEFAULT_GROUPS, UsageFilter, UsageSum
 from lib.store.database import Database, Statement
 from lib.store.dialect import time_text
 from lib.store.schema import UsageRecordRow
-from lib.store.scope import Tenant
+from lib.store.tenant import Tenant
 from tests.unit.fakes import FakeArchive, run
 from tests.unit.store.seeds import seed_key, seed_org, usage_record
 from tests.unit.store.sqlite_binding import SqliteBinding, new_database

@@ -26,7 +26,7 @@ from lib.store.database import (
 )
 from lib.store.dialect import SQLITE
 from lib.store.schema import AuditEventRow
-from lib.store.scope import Org, Person, Tenant
+from lib.store.tenant import Org, Person, Tenant
 from tests.unit.audit.entries import KEY, event
 from tests.unit.fakes import NOW, AsyncioBell, FakeClock, run
 from tests.unit.store.seeds import seed_org

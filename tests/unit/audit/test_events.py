@@ -14,7 +14,7 @@ from lib.audit.events import MOST_FIELDS, MOST_TEXT, details_text, entry_of
 from lib.events.event import Event, noted
 from lib.http.context import Context
 from lib.secrets.api_keys import new_key
-from lib.store.scope import Org, Person
+from lib.store.tenant import Org, Person
 from tests.unit.fakes import NOW
 
 CONTEXT = Context("request", "2001:db8::1", "a browser")

@@ -13,7 +13,7 @@ from lib.kernel.errors import Unavailable
 from lib.kernel.ids import new_id
 from lib.store.conditions import found
 from lib.store.database import Statement, StoreUnavailable, UniqueViolation
-from lib.store.scope import Org, Person
+from lib.store.tenant import Org, Person
 from tests.unit.fakes import NOW, run
 from tests.unit.sign_in.members import join
 from tests.unit.source_tree import modules

@@ -15,7 +15,7 @@ from lib.gateway.call.admitting import Admitted
 from lib.gateway.call.call import Gateway, call_model
 from lib.gateway.call.denials import Denials
 from lib.gateway.call.telling import STREAM_COST
-from lib.gateway.callers.account import Caller
+from lib.gateway.callers.caller import Caller
 from lib.gateway.formats.format import Facts, Format
 from lib.gateway.formats.openai.chat import CHAT
 from lib.gateway.model_lists import ModelLists

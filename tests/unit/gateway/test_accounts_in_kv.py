@@ -9,8 +9,8 @@ import pytest
 
 from lib.gateway import model_store
 from lib.gateway.call.denials import denial_name
-from lib.gateway.callers import accounts as accounts_module
-from lib.gateway.callers.account_text import account_name
+from lib.gateway.callers import callers as accounts_module
+from lib.gateway.callers.caller_text import account_name
 from lib.gateway.callers.cache import KvFailure
 from lib.gateway.models import ModelRoute
 from lib.kernel import failures
@@ -40,8 +40,8 @@ def known_to_kv() -> World:
 def test_an_account_is_put_into_kv_when_its_version_is_known() -> None:
     """For a day. What was read before the gate had told its version is not."""
     world = new_world()
-    run(world.parts.accounts.find(world.parts.database, world.key.secret_hash, NOW))
-    assert world.parts.accounts.unpublished == {}
+    run(world.parts.callers.find(world.parts.database, world.key.secret_hash, NOW))
+    assert world.parts.callers.unpublished == {}
     assert chat(world).status == 200
     assert world.kv.seconds == {account_name(world.key.secret_hash): 86_400}
 
@@ -152,15 +152,15 @@ def test_an_unknown_key_is_not_put_into_kv() -> None:
     world = known_to_kv()
     world.kv.failure = None
     assert world.ask("GET", "/v1/models", key=None).status == 401
-    assert run(world.parts.accounts.find(world.parts.database, "0" * 64, NOW)) is None
-    assert world.parts.accounts.unpublished == {}
+    assert run(world.parts.callers.find(world.parts.database, "0" * 64, NOW)) is None
+    assert world.parts.callers.unpublished == {}
 
 
 def test_what_waits_for_kv_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing but a cached entry is lost."""
     monkeypatch.setattr(accounts_module, "MOST_UNPUBLISHED", 2)
     world = new_world()
-    accounts = world.parts.accounts
+    accounts = world.parts.callers
     accounts.policy_is(world.org_id, 1)
     for key in [world.new_key() for _ in range(4)]:
         run(accounts.find(world.parts.database, key.secret_hash, NOW))

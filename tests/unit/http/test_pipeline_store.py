@@ -24,7 +24,7 @@ from lib.store.database import (
     TenantViolation,
     UnstorableValue,
 )
-from lib.store.scope import Org, Tenant
+from lib.store.tenant import Org, Tenant
 from lib.store.session import Bound, Result
 from lib.web.app import App
 from lib.web.pipeline import BOOKMARK, handle

@@ -10,7 +10,7 @@ import pytest
 import respx
 
 from lib.issuers.github import GithubProvider
-from lib.issuers.identity_provider import Identity, Returned
+from lib.issuers.issuer import Identity, Returned
 from lib.issuers.oidc_client import ProviderFailure
 from tests.unit.fakes import NOW, run
 from tests.unit.sign_in.fake_issuer import ATTEMPT, SETTINGS, answer, client_of, form_of, query_of

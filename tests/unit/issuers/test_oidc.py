@@ -13,9 +13,9 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import ECAlgorithm
 
-from lib.issuers.identity_provider import Identity
+from lib.issuers.issuer import Identity
 from lib.issuers.oidc_client import ProviderFailure
-from lib.issuers.provider_settings import TENANT
+from lib.issuers.settings import TENANT
 from lib.tokens.jwt import base64url_encode
 from tests.unit.fakes import NOW, run
 from tests.unit.sign_in.fake_issuer import (

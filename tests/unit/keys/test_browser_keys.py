@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from lib.admission import rule_store
-from lib.gateway.callers.account_text import FORM
+from lib.gateway.callers.caller_text import FORM
 from lib.keys import browser_keys
 from lib.keys.browser_keys import SETTLING
 from lib.rules.rule_service import BUDGET

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from lib.access.principal import Permission, Principal
-from lib.gateway.callers.account import Caller
+from lib.gateway.callers.caller import Caller
 from lib.kernel.errors import Conflict, Forbidden, NotFound, PreconditionFailed, Unavailable, UnprocessableEntity
 from lib.kernel.ids import new_id
 from lib.keys import key_service, key_store
@@ -170,10 +170,10 @@ def test_an_isolate_that_cached_a_key_refuses_it_after_its_revocation() -> None:
     """The account is read anew because its organisation's version changed."""
     world = new_world()
     chatter = world.new_key("chat:write")
-    assert isinstance(run(world.parts.accounts.find(world.parts.database, chatter.secret_hash, NOW)), Caller)
+    assert isinstance(run(world.parts.callers.find(world.parts.database, chatter.secret_hash, NOW)), Caller)
     run(revoke_key(world.parts.database, world.org_id, chatter.principal.key_id, NOW))
     run(world.parts.gates.accounts_changed(world.org_id))
-    assert run(world.parts.accounts.find(world.parts.database, chatter.secret_hash, NOW)) is None
+    assert run(world.parts.callers.find(world.parts.database, chatter.secret_hash, NOW)) is None
 
 
 def _hash(world: World, row: KeyRow) -> str:

@@ -12,7 +12,7 @@ from lib.keys import key_store
 from lib.keys.key_store import FIRST, SERVER, Descendants, KeyRow, NewKey, Successor
 from lib.secrets.api_keys import new_key
 from lib.store.database import CheckViolation, Database, ForeignKeyViolation, Statement, UniqueViolation
-from lib.store.scope import Org
+from lib.store.tenant import Org
 from tests.unit.fakes import NOW, run
 from tests.unit.store.seeds import SeededKey, key_row, revoke_key, seed_key, seed_org
 from tests.unit.store.sqlite_binding import SqliteBinding, new_database

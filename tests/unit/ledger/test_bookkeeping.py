@@ -12,7 +12,7 @@ from lib.kernel.failures import Failure
 from lib.ledger import bookkeeping, retention
 from lib.ledger.bookkeeping import MOST_FAILURES, Books, keep_books
 from lib.store.database import Statement, StoreUnavailable
-from lib.store.scope import Org, Tenant
+from lib.store.tenant import Org, Tenant
 from tests.unit.admission.books import NOW, Ledger
 from tests.unit.fakes import FakeArchive, FakeClock, run
 

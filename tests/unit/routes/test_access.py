@@ -14,7 +14,7 @@ from lib.http.context import Context
 from lib.kernel.ids import new_id
 from lib.orgs import role_service
 from lib.store.schema import PERSON_COLUMNS, TENANT_COLUMNS, RoleRow
-from lib.store.scope import Org
+from lib.store.tenant import Org
 from lib.tokens import grants
 from lib.users import people
 from lib.web import refusals

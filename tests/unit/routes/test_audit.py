@@ -14,7 +14,7 @@ from lib.audit import audit_store
 from lib.events.event import Event, noted
 from lib.http.context import Context
 from lib.http.memory import Memory
-from lib.store.scope import Org, Person
+from lib.store.tenant import Org, Person
 from tests.unit.fakes import NOW, run
 from tests.unit.store.seeds import seed_org, seed_person
 from tests.unit.world import World, new_world

@@ -9,7 +9,7 @@ import pytest
 from lib.audit.chain import Log, chain_key, flaws, link_of
 from lib.store.rows import columns
 from lib.store.schema import AuditEventRow
-from lib.store.scope import Org
+from lib.store.tenant import Org
 from tests.unit.fakes import run
 from tests.unit.sign_in.bound_keys import MINT
 from tests.unit.world import World, new_world

@@ -10,7 +10,7 @@ import pytest
 from lib.config import AccountConfig, MailConfig, MailKind
 from lib.orgs import home_store, invitation_service, invitation_store, org_service
 from lib.sign_in import deletion
-from lib.store.scope import Org
+from lib.store.tenant import Org
 from lib.users import people
 from tests.unit.fakes import NOW, run
 from tests.unit.sign_in.members import Caller, again, events, join, owned

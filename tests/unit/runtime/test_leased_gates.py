@@ -10,8 +10,8 @@ import pytest
 
 from lib.access.principal import Principal
 from lib.admission.regional_gate import ASK_HOME
-from lib.gateway.callers.account import Caller
-from lib.gateway.callers.accounts import Callers
+from lib.gateway.callers.caller import Caller
+from lib.gateway.callers.callers import Callers
 from lib.kernel.errors import HeadgateError
 from tests.unit.runtime.objects.test_gates import GATES, NOW, _ask, _record
 from tests.unit.runtime.virtual_platform import JsException, run_virtually

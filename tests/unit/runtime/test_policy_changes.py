@@ -17,7 +17,7 @@ from lib.admission import policy_store
 from lib.admission.gate import Gate
 from lib.defence.shield import Shield
 from lib.gateway.call.denials import Denials
-from lib.gateway.callers.accounts import Callers
+from lib.gateway.callers.callers import Callers
 from lib.store.session import Bound, Result
 from lib.web import pipeline
 from lib.web.app import App

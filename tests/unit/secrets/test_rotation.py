@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from lib.defence.shield import Shield
-from lib.gateway.callers.accounts import Callers
+from lib.gateway.callers.callers import Callers
 from lib.kernel.errors import HeadgateError
 from lib.sign_in import second_factor, sign_in_cookies
 from lib.sign_in.passwords import Passwords

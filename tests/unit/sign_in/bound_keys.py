@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lib.kernel.ids import new_id
-from lib.store.scope import Org
+from lib.store.tenant import Org
 from tests.unit.fakes import NOW, run
 from tests.unit.world import Answer, World
 

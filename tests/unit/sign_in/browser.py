@@ -98,5 +98,5 @@ class Browser:
 def browser(sign_up: SignUp = SignUp.OPEN, *domains: str, **claims: Any) -> Browser:
     account = AccountConfig(sign_up=sign_up, sign_up_domains=frozenset(domains), public_url=PUBLIC_URL)
     world, issuer = new_world(account=account), FakeIssuer(claims=claims)
-    world.parts = replace(world.parts, providers={"acme": issuer.provider(), "other": FakeIssuer().provider()})
+    world.parts = replace(world.parts, issuers={"acme": issuer.provider(), "other": FakeIssuer().provider()})
     return Browser(world, issuer)

@@ -12,9 +12,9 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 import httpx
 import respx
 
-from lib.issuers.configured_providers import providers_of
-from lib.issuers.identity_provider import Identity, Issuer, Returned, SignInAttempt
-from lib.issuers.provider_settings import IssuerSettings
+from lib.issuers.configured import issuers_of
+from lib.issuers.issuer import Identity, Issuer, Returned, SignInAttempt
+from lib.issuers.settings import IssuerSettings
 from lib.tokens.jwt import base64url_encode
 from tests.unit.fakes import NOW, run
 from tests.unit.sign_in.cpython_signatures import CPythonSignatures
@@ -77,7 +77,7 @@ class FakeIssuer:
         self.router.route().mock(side_effect=httpx.ConnectError("nobody there"))
 
     def provider(self) -> Issuer:
-        return providers_of([self.settings], client_of(self.router), SIGNATURES)[self.settings.name]
+        return issuers_of([self.settings], client_of(self.router), SIGNATURES)[self.settings.name]
 
     @property
     def asked(self) -> list[Asked]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from lib.http.context import Context
 from lib.kernel.errors import TooManyRequests, Unavailable
-from lib.mail.outbox import KeptMail
+from lib.mail.sent_mail import KeptMail
 from lib.mail.port import Message
 from lib.store.schema import InvitationRow, UserRow
 from tests.unit.fakes import NOW

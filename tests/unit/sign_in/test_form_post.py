@@ -19,7 +19,7 @@ def posting(modes: Any = OFFERS, **settings: Any) -> Browser:
     """Return a browser whose issuer offers this."""
     client = browser()
     client.issuer = FakeIssuer(metadata=modes, settings=replace(SETTINGS, **settings))
-    client.world.parts = replace(client.world.parts, providers={"acme": client.issuer.provider()})
+    client.world.parts = replace(client.world.parts, issuers={"acme": client.issuer.provider()})
     return client
 
 

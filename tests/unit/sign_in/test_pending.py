@@ -12,12 +12,12 @@ from collections.abc import Callable
 import pytest
 
 from lib.http import cookies
-from lib.issuers.identity_provider import Identity, Returned
+from lib.issuers.issuer import Identity, Returned
 from lib.kernel.errors import HeadgateError
 from lib.sessions import sessions
 from lib.sign_in import enrolment, second_factor_store, sign_in_cookies, sign_in_with
 from lib.store.schema import UserRow
-from lib.store.scope import Person
+from lib.store.tenant import Person
 from lib.tokens import grants
 from tests.unit.fakes import FakeHeaders, run
 from tests.unit.sign_in.people import CONTEXT, EMAIL, PASSWORD

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lib.sign_in import recovery_codes, second_factor, second_factor_store, totp
-from lib.store.scope import Person
+from lib.store.tenant import Person
 from tests.unit.fakes import NOW, run
 from tests.unit.sign_in.browser import Browser, browser
 from tests.unit.sign_in.people import EMAIL, PASSWORD

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.issuers.identity_provider import SignInAttempt
+from lib.issuers.issuer import SignInAttempt
 from lib.kernel.errors import BadRequest
 from lib.sign_in import sign_in_cookies
 from lib.sign_in.sign_in_cookies import MOST_CHARACTERS, local_path, new_attempt

@@ -394,7 +394,7 @@ def test_no_secret_of_the_provider_is_stored() -> None:
 def test_a_provider_that_was_taken_off_the_list_ends_its_attempts() -> None:
     client = browser()
     client.start()
-    client.world.parts = replace(client.world.parts, providers={})
+    client.world.parts = replace(client.world.parts, issuers={})
     assert client.back().status == 404
 
 

@@ -35,7 +35,7 @@ from lib.store import conditions
 from lib.store.database import Database, Value
 from lib.store.dialect import time_text
 from lib.store.schema import BudgetAdjustmentRow, BudgetRow, LimitRow
-from lib.store.scope import Org, Person
+from lib.store.tenant import Org, Person
 from lib.store.table import Table
 from lib.tenants import org_store, owner_store
 from lib.tokens import access_tokens, grants, jwt

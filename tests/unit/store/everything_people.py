@@ -9,7 +9,7 @@ from datetime import timedelta
 from lib.config import AccountConfig, SignUp
 from lib.events.event import Event
 from lib.http.response import Finish
-from lib.issuers.identity_provider import Identity
+from lib.issuers.issuer import Identity
 from lib.sessions import sessions
 from lib.sign_in import (
     accounts,
@@ -32,7 +32,7 @@ from lib.sign_in.passwords import HashCost
 from lib.sign_in.reauthentication import Proof
 from lib.store import conditions
 from lib.store.schema import UserRow
-from lib.store.scope import Org, Person
+from lib.store.tenant import Org, Person
 from lib.users import account_store, people
 from lib.users.person_store import PersonRow
 from lib.web.app import App

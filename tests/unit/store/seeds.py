@@ -17,7 +17,7 @@ from lib.store.database import Database, Statement
 from lib.store.dialect import time_text
 from lib.store.rows import columns
 from lib.store.schema import UserRow
-from lib.store.scope import Org, Person
+from lib.store.tenant import Org, Person
 from tests.unit.fakes import NOW
 
 PEPPER = b"p" * 32

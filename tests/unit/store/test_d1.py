@@ -25,7 +25,7 @@ from lib.store.database import (
     TenantViolation,
     UniqueViolation,
 )
-from lib.store.scope import Org
+from lib.store.tenant import Org
 from lib.store.session import Bound, Result
 from tests.unit.fakes import NOW, run
 from tests.unit.store.seeds import seed_org, write

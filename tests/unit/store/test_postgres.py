@@ -23,7 +23,7 @@ from lib.store.database import (
     UniqueViolation,
 )
 from lib.store.postgres import PostgresStore
-from lib.store.scope import EveryOrg, Joining, Member, Org, Person, Presented, Tenant
+from lib.store.tenant import EveryOrg, Joining, Member, Org, Person, Presented, Tenant
 from tests.unit.fakes import run
 from tests.unit.store.fake_postgres import Answer, FakePostgres, Params, Refused, Rows
 

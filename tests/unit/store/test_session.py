@@ -9,7 +9,7 @@ import pytest
 
 from lib.store.database import Cost, Read, Statement, StoreUnavailable, UnstorableValue
 from lib.store.dialect import POSTGRES, SQLITE, Dialect
-from lib.store.scope import Org, Presented, Tenant
+from lib.store.tenant import Org, Presented, Tenant
 from lib.store.session import Bound, Result, Session
 from tests.unit.fakes import run
 

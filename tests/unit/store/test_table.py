@@ -17,7 +17,7 @@ from lib.orgs.role_service import ROLES
 from lib.orgs.team_store import TEAMS
 from lib.store.database import Database, ForeignKeyViolation, Statement
 from lib.store.schema import BudgetAdjustmentRow, BudgetRow, LimitRow, RoleRow, TeamRow
-from lib.store.scope import Org
+from lib.store.tenant import Org
 from lib.store.table import Table
 from tests.unit.fakes import NOW, run
 from tests.unit.store.seeds import seed_org

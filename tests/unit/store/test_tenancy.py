@@ -9,7 +9,7 @@ import pytest
 
 from lib.store import d1
 from lib.store.database import Database, TenantViolation
-from lib.store.scope import EveryOrg, Joining, Member, Org, Person, Presented, Tenant
+from lib.store.tenant import EveryOrg, Joining, Member, Org, Person, Presented, Tenant
 from lib.store.tenancy import check_scope
 from tests.unit.fakes import run
 from tests.unit.store.everything import use_everything

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lib.store.scope import EveryOrg, Joining, Member, Org, Person
+from lib.store.tenant import EveryOrg, Joining, Member, Org, Person
 from tests.unit.store.test_tenancy import refusal
 from tests.unit.store.test_tenancy_leaks import PERSONS_VALUES, leak
 from tests.unit.store.two_orgs import OWN, TwoPersons, user

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from lib.access.principal import Permission
-from lib.gateway.callers.account import StaleAccount
+from lib.gateway.callers.caller import StaleAccount
 from lib.gateway.formats.openai.dialect import OPENAI
 from lib.http.dialect import HEADGATE, Dialect
 from lib.http.request import Known, RawRequest

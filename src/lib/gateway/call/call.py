@@ -16,7 +16,7 @@ from lib.gateway.call import answer_headers
 from lib.gateway.call.denials import Denials
 from lib.gateway.call.settlement import Call, Gates, Settlement
 from lib.gateway.call.telling import Charge, wants_cost_event
-from lib.gateway.callers.account import Caller
+from lib.gateway.callers.caller import Caller
 from lib.gateway.catalogue import Target, find
 from lib.gateway.formats.format import Facts, Format, StreamFormat, Writing
 from lib.gateway.model_lists import ModelLists

@@ -15,7 +15,7 @@ from typing import Any
 from lib.admission.rules import REACHES, standing
 from lib.gateway.call.admitting import Place, RequestsRefused, admitted
 from lib.gateway.call.refusing import Told
-from lib.gateway.callers.account import Caller
+from lib.gateway.callers.caller import Caller
 from lib.gateway.callers.cache import SHORTEST_SECONDS, Cache, NoCache
 from lib.http.response import LogFacts
 from lib.kernel.errors import TooManyRequests

@@ -13,7 +13,7 @@ from lib.gateway.call.admitting import Admitted, RequestsRefused
 from lib.gateway.call.asking import ask_of, path_of
 from lib.gateway.call.denials import Denials
 from lib.gateway.call.telling import Charge
-from lib.gateway.callers.account import Caller
+from lib.gateway.callers.caller import Caller
 from lib.gateway.catalogue import Target
 from lib.kernel.altered import altered
 from lib.kernel.clock import Clock

@@ -26,8 +26,8 @@ from lib.admission.counters import Counted, Counter, Place, Remembered
 from lib.admission.decision import Ask, Refusal
 from lib.admission.gate import IS_NEW
 from lib.gateway.call.admitting import Admitted, admitted, hoped_place
-from lib.gateway.callers.account import Caller, StaleAccount
-from lib.gateway.callers.accounts import MOST_CACHED, Callers
+from lib.gateway.callers.caller import Caller, StaleAccount
+from lib.gateway.callers.callers import MOST_CACHED, Callers
 from lib.kernel import failures
 from lib.kernel.bounded import Bounded
 from lib.kernel.errors import BadRequest, Unavailable

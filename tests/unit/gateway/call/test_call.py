@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from lib.gateway.call.settlement import GRACE_SECONDS
-from lib.gateway.callers.account import StaleAccount
+from lib.gateway.callers.caller import StaleAccount
 from lib.gateway.streams.upstream import AnswerTooLarge, ClientGone, StreamEnd, UpstreamTimeout, UpstreamUnreachable
 from lib.kernel.errors import NotFound, Unavailable
 from lib.kernel.failures import Failure

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from lib.access.principal import Principal
-from lib.gateway.callers.account import Caller
-from lib.gateway.callers.accounts import Callers
+from lib.gateway.callers.caller import Caller
+from lib.gateway.callers.callers import Callers
 from lib.kernel.errors import BadRequest, HeadgateError
 from tests.unit.runtime.objects.test_gates import NOW, _ask, _record
 from tests.unit.runtime.virtual_platform import JsException, load_gates, run_virtually

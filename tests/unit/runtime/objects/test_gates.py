@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from lib.access.principal import Principal
 from lib.admission.decision import Ask
 from lib.admission.gate import Gate
-from lib.gateway.callers.account import Caller
-from lib.gateway.callers.accounts import Callers
+from lib.gateway.callers.caller import Caller
+from lib.gateway.callers.callers import Callers
 from lib.kernel.errors import HeadgateError
 from lib.kernel.ids import new_id
 from lib.ledger.usage_record import UsageRecord

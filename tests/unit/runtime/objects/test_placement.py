@@ -10,7 +10,7 @@ import pytest
 
 from lib.admission.decision import Ask
 from lib.config import PlaceConfig
-from lib.gateway.callers.accounts import Callers
+from lib.gateway.callers.callers import Callers
 from lib.kernel import failures
 from lib.kernel.errors import Unavailable
 from lib.kernel.failures import Failure

@@ -10,8 +10,8 @@ from datetime import datetime
 from lib.access.principal import Principal
 from lib.gateway import model_store
 from lib.gateway.call.denials import Denials, denial_name
-from lib.gateway.callers.account import Caller
-from lib.gateway.callers.account_text import account_name, from_text, routes_text, to_text
+from lib.gateway.callers.caller import Caller
+from lib.gateway.callers.caller_text import account_name, from_text, routes_text, to_text
 from lib.gateway.callers.cache import WRITE_SECONDS, Cache, NoCache
 from lib.gateway.models import ModelRoute
 from lib.kernel import failures

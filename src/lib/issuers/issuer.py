@@ -10,7 +10,7 @@ from typing import Protocol
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from lib.issuers.oidc_client import ProviderFailure
-from lib.issuers.provider_settings import FORM_POST, IssuerSettings, is_secure
+from lib.issuers.settings import FORM_POST, IssuerSettings, is_secure
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from lib.config import ConfigError
-from lib.issuers.provider_settings import TENANT, IssuerSettings, is_secure, read_providers
+from lib.issuers.settings import TENANT, IssuerSettings, is_secure, read_providers
 
 BASE = {"PUBLIC_URL": "https://us.example/"}
 TENANT_ID = "11111111-2222-3333-4444-555555555555"

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.mail.outbox import CONTENT_SECURITY_POLICY, KeptMail, kept, outbox_page, read
+from lib.mail.sent_mail import CONTENT_SECURITY_POLICY, KeptMail, kept, outbox_page, read
 from lib.mail.port import Message
 from tests.unit.fakes import NOW
 from tests.unit.world import World, new_world

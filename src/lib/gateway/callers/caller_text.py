@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from lib.access.principal import Principal
-from lib.gateway.callers.account import Caller
+from lib.gateway.callers.caller import Caller
 from lib.gateway.models import Limits, ModelRoute, OutputField
 from lib.ledger.usage import Price
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lib.access.principal import Principal
-from lib.gateway.callers.account import Caller
-from lib.gateway.callers.account_text import FORM, from_text, to_text
+from lib.gateway.callers.caller import Caller
+from lib.gateway.callers.caller_text import FORM, from_text, to_text
 from lib.gateway.models import Limits, ModelRoute
 from lib.ledger.usage import Price
 from tests.unit.fakes import NOW

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping
 import httpx
 
 from lib.issuers.github import GithubProvider
-from lib.issuers.identity_provider import Issuer
+from lib.issuers.issuer import Issuer
 from lib.issuers.oidc import OidcProvider
-from lib.issuers.provider_settings import GITHUB, IssuerSettings
+from lib.issuers.settings import GITHUB, IssuerSettings
 from lib.tokens.jwt import Signatures
 
 
-def providers_of(
+def issuers_of(
     settings: Iterable[IssuerSettings], http: httpx.AsyncClient, signatures: Signatures
 ) -> Mapping[str, Issuer]:
     """Return the providers by name, in the order in which they are configured."""

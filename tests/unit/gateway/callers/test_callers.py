@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from lib.gateway import model_store
-from lib.gateway.callers import accounts as accounts_module
-from lib.gateway.callers.account import Caller
-from lib.gateway.callers.accounts import Callers
+from lib.gateway.callers import callers as accounts_module
+from lib.gateway.callers.caller import Caller
+from lib.gateway.callers.callers import Callers
 from lib.gateway.models import ModelRoute
 from tests.unit.fakes import NOW, run
 from tests.unit.store.seeds import SeededKey, revoke_key, seed_key, seed_org, write
