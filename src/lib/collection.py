@@ -20,8 +20,8 @@ from lib.events.work import Work
 from lib.kernel.errors import Conflict, HeadgateError, NotFound, PreconditionFailed
 from lib.kernel.ids import is_id
 from lib.store.database import Database, Statement, UniqueViolation, Value
-from lib.store.tenant import Org
 from lib.store.table import Table
+from lib.store.tenant import Org
 
 Row = TypeVar("Row")
 

@@ -20,9 +20,9 @@ from lib.defence.shield import Shield
 from lib.gateway.call.admitting import Admitted, admitted
 from lib.gateway.call.call import Gateway
 from lib.gateway.call.denials import Denials
+from lib.gateway.callers.cache import KvCache
 from lib.gateway.callers.caller import Caller, StaleAccount
 from lib.gateway.callers.callers import Callers
-from lib.gateway.callers.cache import KvCache
 from lib.gateway.model_lists import ModelLists
 from lib.gateway.providers.configured import configured
 from lib.gateway.providers.settings import read_settings

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from lib.admission.rules import Adjustment
 from lib.store.database import Database, Statement
 from lib.store.schema import BudgetAdjustmentRow, BudgetRow, LimitRow
-from lib.store.tenant import Org
 from lib.store.table import Table
+from lib.store.tenant import Org
 
 KEYS, MEMBERS = "keys", "members"  # what a team's rule covers
 OVERRIDE, TOP_UP = "override", "top_up"

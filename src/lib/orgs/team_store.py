@@ -7,8 +7,8 @@ from datetime import datetime
 
 from lib.store.database import Database, Statement
 from lib.store.schema import TeamRow
-from lib.store.tenant import Org
 from lib.store.table import Table
+from lib.store.tenant import Org
 
 MOST_MEMBERS = 1_000
 

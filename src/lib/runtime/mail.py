@@ -17,8 +17,8 @@ from lib.kernel.ids import new_id
 from lib.mail import sent_mail as outbox
 from lib.mail.http_api import HttpApi
 from lib.mail.mailer import ATTEMPT_SECONDS, MailFailure, NoMailer, Transport, TransportMailer
-from lib.mail.sent_mail import KeptMail, SentMail
 from lib.mail.port import Mailer, Message
+from lib.mail.sent_mail import KeptMail, SentMail
 from lib.runtime.fetch_transport import fetch_client
 
 

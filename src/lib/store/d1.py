@@ -18,9 +18,9 @@ from lib.store.database import (
     UniqueViolation,
 )
 from lib.store.dialect import SQLITE
-from lib.store.tenant import Tenant
 from lib.store.session import STATEMENT_SECONDS, Bound, Result, Session, Timer
 from lib.store.tenancy import check_scope
+from lib.store.tenant import Tenant
 
 
 class D1Failure(Exception):

@@ -28,9 +28,9 @@ from lib.store.database import (
 )
 from lib.store.dialect import POSTGRES
 from lib.store.pg_connection import Address, ConnectionLost, PgConnection, ServerError
-from lib.store.tenant import EveryOrg, Joining, Member, Org, Person, Presented, Tenant
 from lib.store.session import CONNECT_SECONDS, NOBODY, STATEMENT_SECONDS, Bound, Result, Session, Timer
 from lib.store.sql_text import postgres_places
+from lib.store.tenant import EveryOrg, Joining, Member, Org, Person, Presented, Tenant
 
 # What the policies of row level security read. Each transaction sets all four: a pooled connection may be anybody's.
 _SCOPE = (

@@ -24,9 +24,9 @@ from functools import cache
 
 from lib.store.database import TenantViolation
 from lib.store.schema import PERSON_COLUMNS, TENANT_COLUMNS
-from lib.store.tenant import EveryOrg, Joining, Member, Org, Person, Tenant
 from lib.store.sql_text import Item, UnreadableSql, parse
 from lib.store.tenancy_rules import Link, NotHeld, places, places_of_both
+from lib.store.tenant import EveryOrg, Joining, Member, Org, Person, Tenant
 
 # By what somebody presents, before it is known whose it is.
 _PRESENTED = {

@@ -18,8 +18,8 @@ from lib.issuers.issuer import Issuer
 from lib.kernel.altered import altered
 from lib.kernel.clock import Clock
 from lib.ledger.archive import Archive
-from lib.mail.sent_mail import SentMail
 from lib.mail.port import Mailer
+from lib.mail.sent_mail import SentMail
 from lib.secrets.keeping import Sealer
 from lib.sign_in.parts import Invitations
 from lib.sign_in.passwords import Passwords

@@ -21,8 +21,8 @@ from lib.ledger.usage_report import ALL_GROUPS, Group, UsageFilter
 from lib.store.database import Database, Read
 from lib.store.pg_connection import Address
 from lib.store.postgres import PostgresDatabase
-from lib.store.tenant import Tenant
 from lib.store.session import CONNECT_SECONDS, STATEMENT_SECONDS, Bound, Result
+from lib.store.tenant import Tenant
 from lib.web.app import App
 from tests.contract.support.asyncio_stream import address
 from tests.contract.support.databases import FreshDatabase

@@ -10,8 +10,8 @@ from typing import Any
 import js
 
 from lib.gateway.call.denials import Denials
-from lib.gateway.callers.callers import Callers
 from lib.gateway.callers.cache import NoCache
+from lib.gateway.callers.callers import Callers
 from lib.kernel.errors import Unavailable
 from lib.runtime.objects import gate_calls, gate_queue, gates, object_calls
 from lib.runtime.objects.gates import JsGates

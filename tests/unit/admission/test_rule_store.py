@@ -15,8 +15,8 @@ from lib.admission.rules import Adjustment, parse_policy
 from lib.kernel.ids import new_id
 from lib.store.database import CheckViolation, Database, ForeignKeyViolation, Statement
 from lib.store.schema import BudgetAdjustmentRow, BudgetRow, LimitRow
-from lib.store.tenant import Org
 from lib.store.table import Table
+from lib.store.tenant import Org
 from tests.unit.fakes import NOW, run
 from tests.unit.store.seeds import seed_org
 from tests.unit.store.sqlite_binding import SqliteBinding, new_database

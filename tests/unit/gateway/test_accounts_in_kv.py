@@ -10,8 +10,8 @@ import pytest
 from lib.gateway import model_store
 from lib.gateway.call.denials import denial_name
 from lib.gateway.callers import callers as accounts_module
-from lib.gateway.callers.caller_text import account_name
 from lib.gateway.callers.cache import KvFailure
+from lib.gateway.callers.caller_text import account_name
 from lib.gateway.models import ModelRoute
 from lib.kernel import failures
 from lib.kernel.failures import Failure

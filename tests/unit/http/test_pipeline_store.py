@@ -24,8 +24,8 @@ from lib.store.database import (
     TenantViolation,
     UnstorableValue,
 )
-from lib.store.tenant import Org, Tenant
 from lib.store.session import Bound, Result
+from lib.store.tenant import Org, Tenant
 from lib.web.app import App
 from lib.web.pipeline import BOOKMARK, handle
 from lib.web.route import Handler, Route

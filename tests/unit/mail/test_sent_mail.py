@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.mail.sent_mail import CONTENT_SECURITY_POLICY, KeptMail, kept, outbox_page, read
 from lib.mail.port import Message
+from lib.mail.sent_mail import CONTENT_SECURITY_POLICY, KeptMail, kept, outbox_page, read
 from tests.unit.fakes import NOW
 from tests.unit.world import World, new_world
 
@@ -82,7 +82,7 @@ def test_the_outbox_is_a_page_for_people_and_data_for_programs() -> None:
 def test_there_is_no_outbox_where_mails_are_sent() -> None:
     """It answers as if nobody had written it."""
     made = world()
-    made.parts = replace(made.parts, outbox=None)
+    made.parts = replace(made.parts, sent_mail=None)
     answer = made.ask("GET", "/dev/outbox", key=None, headers=HERE)
     assert (answer.status, answer.error["code"]) == (404, "not_found")
 

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from lib.ledger import ledger_sums
-from lib.reconcile import ledger_check
-from lib.reconcile.ledger_check import BudgetCheck, OrgCheck
+from lib.reconcile.ledger_check import BudgetCheck, OrgCheck, check_organisation
 from lib.reconcile.verification import Verdict
 from lib.secrets.operator_tokens import new_token
 from lib.web import pipeline
@@ -43,7 +42,7 @@ class Subject:
         assert self.world.ask("POST", "/v1/chat/completions", body).status == 200
 
     def check(self) -> OrgCheck:
-        return run(ledger_check.check_organisation(self.world.parts, self.world.org_id))
+        return run(check_organisation(self.world.parts, self.world.org_id))
 
     def only(self) -> BudgetCheck:
         [check] = self.check().budgets

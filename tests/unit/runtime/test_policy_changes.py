@@ -102,7 +102,7 @@ class FarAway:
         accounts = Callers(denials=denials)
         gates = GATES.JsGates(GATES.GateCalls(self.gate), accounts)
         gateway = replace(self.world.parts.gateway, gates=gates, denials=denials)
-        return replace(self.world.parts, accounts=accounts, gates=gates, gateway=gateway, shield=Shield())
+        return replace(self.world.parts, callers=accounts, gates=gates, gateway=gateway, shield=Shield())
 
     async def ask(
         self, method: str, path: str, body: object, key: str, *, isolate: int = 0, origin: str | None = None

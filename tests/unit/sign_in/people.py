@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from lib.http.context import Context
 from lib.kernel.errors import TooManyRequests, Unavailable
-from lib.mail.sent_mail import KeptMail
 from lib.mail.port import Message
+from lib.mail.sent_mail import KeptMail
 from lib.store.schema import InvitationRow, UserRow
 from tests.unit.fakes import NOW
 

@@ -35,8 +35,8 @@ from lib.store import conditions
 from lib.store.database import Database, Value
 from lib.store.dialect import time_text
 from lib.store.schema import BudgetAdjustmentRow, BudgetRow, LimitRow
-from lib.store.tenant import Org, Person
 from lib.store.table import Table
+from lib.store.tenant import Org, Person
 from lib.tenants import org_store, owner_store
 from lib.tokens import access_tokens, grants, jwt
 from lib.users import people

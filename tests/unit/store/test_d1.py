@@ -25,8 +25,8 @@ from lib.store.database import (
     TenantViolation,
     UniqueViolation,
 )
-from lib.store.tenant import Org
 from lib.store.session import Bound, Result
+from lib.store.tenant import Org
 from tests.unit.fakes import NOW, run
 from tests.unit.store.seeds import seed_org, write
 from tests.unit.store.sqlite_binding import SqliteBinding, new_database

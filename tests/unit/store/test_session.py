@@ -9,8 +9,8 @@ import pytest
 
 from lib.store.database import Cost, Read, Statement, StoreUnavailable, UnstorableValue
 from lib.store.dialect import POSTGRES, SQLITE, Dialect
-from lib.store.tenant import Org, Presented, Tenant
 from lib.store.session import Bound, Result, Session
+from lib.store.tenant import Org, Presented, Tenant
 from tests.unit.fakes import run
 
 ORG = Org("o" * 36)

@@ -17,8 +17,8 @@ from lib.orgs.role_service import ROLES
 from lib.orgs.team_store import TEAMS
 from lib.store.database import Database, ForeignKeyViolation, Statement
 from lib.store.schema import BudgetAdjustmentRow, BudgetRow, LimitRow, RoleRow, TeamRow
-from lib.store.tenant import Org
 from lib.store.table import Table
+from lib.store.tenant import Org
 from tests.unit.fakes import NOW, run
 from tests.unit.store.seeds import seed_org
 from tests.unit.store.sqlite_binding import new_database

@@ -9,8 +9,8 @@ import pytest
 
 from lib.store import d1
 from lib.store.database import Database, TenantViolation
-from lib.store.tenant import EveryOrg, Joining, Member, Org, Person, Presented, Tenant
 from lib.store.tenancy import check_scope
+from lib.store.tenant import EveryOrg, Joining, Member, Org, Person, Presented, Tenant
 from tests.unit.fakes import run
 from tests.unit.store.everything import use_everything
 from tests.unit.store.sqlite_binding import new_database

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lib.store.database import TenantViolation
-from lib.store.tenant import Joining, Org, Person, Tenant
 from lib.store.tenancy import check_scope
+from lib.store.tenant import Joining, Org, Person, Tenant
 from tests.unit.store.statements import ORGS, PERSONS, Vocabulary, Writer
 from tests.unit.store.two_orgs import OTHER, OWN, Ground, TwoOrgs, TwoPersons, user
 

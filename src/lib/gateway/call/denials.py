@@ -15,8 +15,8 @@ from typing import Any
 from lib.admission.rules import REACHES, standing
 from lib.gateway.call.admitting import Place, RequestsRefused, admitted
 from lib.gateway.call.refusing import Told
-from lib.gateway.callers.caller import Caller
 from lib.gateway.callers.cache import SHORTEST_SECONDS, Cache, NoCache
+from lib.gateway.callers.caller import Caller
 from lib.http.response import LogFacts
 from lib.kernel.errors import TooManyRequests
 

@@ -10,9 +10,9 @@ from datetime import datetime
 from lib.access.principal import Principal
 from lib.gateway import model_store
 from lib.gateway.call.denials import Denials, denial_name
+from lib.gateway.callers.cache import WRITE_SECONDS, Cache, NoCache
 from lib.gateway.callers.caller import Caller
 from lib.gateway.callers.caller_text import account_name, from_text, routes_text, to_text
-from lib.gateway.callers.cache import WRITE_SECONDS, Cache, NoCache
 from lib.gateway.models import ModelRoute
 from lib.kernel import failures
 from lib.kernel.bounded import Bounded

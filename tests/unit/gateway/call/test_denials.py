@@ -13,8 +13,8 @@ from lib.gateway.call import denials as denials_module
 from lib.gateway.call.admitting import Place, RequestsRefused
 from lib.gateway.call.denials import CLOCKS_APART_MS, TRUSTED_MS, Denials, denial_name
 from lib.gateway.call.refusing import Told
-from lib.gateway.callers.caller import Caller
 from lib.gateway.callers.cache import KvCache
+from lib.gateway.callers.caller import Caller
 from lib.kernel.errors import TooManyRequests
 from tests.unit.fakes import FakeKv, run
 from tests.unit.gateway.fake_upstream import FakeAnswer
