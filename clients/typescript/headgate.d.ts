@@ -2119,7 +2119,7 @@ export interface components {
              *       "models:read"
              *     ]
              */
-            scopes?: components["schemas"]["Permission"][];
+            scopes?: components["schemas"]["Scope"][];
             /**
              * Expires At
              * @default null
@@ -2188,7 +2188,7 @@ export interface components {
             /** Name */
             name: string;
             /** Permissions */
-            permissions: components["schemas"]["Permission"][];
+            permissions: components["schemas"]["Scope"][];
         };
         /**
          * CreateTeam
@@ -2907,7 +2907,7 @@ export interface components {
              * Scopes
              * @default null
              */
-            scopes?: components["schemas"]["Permission"][] | null;
+            scopes?: components["schemas"]["Scope"][] | null;
         };
         /**
          * Mode
@@ -3595,12 +3595,6 @@ export interface components {
             org_id?: string | null;
         };
         /**
-         * Permission
-         * @description What a key may do. The names are part of the API: they are stored, and clients send them.
-         * @enum {string}
-         */
-        Permission: "chat:write" | "embeddings:write" | "models:read" | "models:write" | "keys:read" | "keys:write" | "keys:mint" | "usage:read" | "ledger:read" | "limits:read" | "limits:write" | "budgets:read" | "budgets:write" | "orgs:read" | "orgs:write" | "members:read" | "members:write" | "invitations:read" | "invitations:write" | "roles:read" | "roles:write" | "teams:read" | "teams:write" | "audit:read";
-        /**
          * PersonSeen
          * @description A person. `suspended_at` is null where it is not.
          */
@@ -3769,6 +3763,12 @@ export interface components {
             /** Model */
             model: string | null;
         };
+        /**
+         * Scope
+         * @description What a key may do. The names are part of the API: they are stored, and clients send them.
+         * @enum {string}
+         */
+        Scope: "chat:write" | "embeddings:write" | "models:read" | "models:write" | "keys:read" | "keys:write" | "keys:mint" | "usage:read" | "ledger:read" | "limits:read" | "limits:write" | "budgets:read" | "budgets:write" | "orgs:read" | "orgs:write" | "members:read" | "members:write" | "invitations:read" | "invitations:write" | "roles:read" | "roles:write" | "teams:read" | "teams:write" | "audit:read";
         /**
          * Session
          * @description A browser's session. `org_id` is the active organisation; null where the person is in none.
@@ -4133,7 +4133,7 @@ export interface components {
              * Permissions
              * @default null
              */
-            permissions?: components["schemas"]["Permission"][] | null;
+            permissions?: components["schemas"]["Scope"][] | null;
         };
         /**
          * UpdateTeam
@@ -4329,7 +4329,6 @@ export type PageTeam = components['schemas']['Page_Team_'];
 export type PageUsageLine = components['schemas']['Page_UsageLine_'];
 export type PassedThrough = components['schemas']['PassedThrough'];
 export type PasswordGrant = components['schemas']['PasswordGrant'];
-export type Permission = components['schemas']['Permission'];
 export type PersonSeen = components['schemas']['PersonSeen'];
 export type Providers = components['schemas']['Providers'];
 export type PutModel = components['schemas']['PutModel'];
@@ -4341,6 +4340,7 @@ export type ReportLeak = components['schemas']['ReportLeak'];
 export type Role = components['schemas']['Role'];
 export type RotateKey = components['schemas']['RotateKey'];
 export type RuleScope = components['schemas']['RuleScope'];
+export type Scope = components['schemas']['Scope'];
 export type Session = components['schemas']['Session'];
 export type ShowCode = components['schemas']['ShowCode'];
 export type SignIn = components['schemas']['SignIn'];

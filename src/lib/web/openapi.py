@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -21,6 +22,7 @@ VERSION = "0.1.0"
 Document = dict[str, Any]
 References = dict[tuple[Any, str], Document]
 _REF = "#/components/schemas/{model}"
+_PUBLISHED = {"Permission": "Scope"}  # the name of ours that clients' generated types have another one for
 
 # What every route can answer, by whether it needs a key and whether it has a body.
 _ERRORS = {
@@ -109,7 +111,20 @@ def _schemas(routes: Sequence[Route], dialects: Iterable[Dialect]) -> tuple[Refe
     ]
     references, definitions = models_json_schema(wanted, ref_template=_REF)
     named: References = {(model, str(mode)): reference for (model, mode), reference in references.items()}
-    return named, dict(sorted(definitions["$defs"].items()))
+    return named, dict(sorted(_published(definitions["$defs"]).items()))
+
+
+def _published(definitions: Document) -> Document:
+    """Return schemas by the names that clients know them by."""
+    text = json.dumps(definitions)
+    for own, published in _PUBLISHED.items():
+        text = text.replace(_REF.format(model=own) + '"', _REF.format(model=published) + '"')
+    schemas: Document = json.loads(text)
+    return {_PUBLISHED.get(name, name): _titled(name, schema) for name, schema in schemas.items()}
+
+
+def _titled(name: str, schema: Document) -> Document:
+    return {**schema, "title": _PUBLISHED[name]} if name in _PUBLISHED else schema
 
 
 def _operation(route: Route, references: References) -> Document:

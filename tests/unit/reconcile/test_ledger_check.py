@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from lib.ledger import ledger_sums
-from lib.reconcile.ledger_check import BudgetCheck, OrgCheck, check_organisation
+from lib.reconcile import ledger_check
+from lib.reconcile.ledger_check import BudgetCheck, OrgCheck
 from lib.reconcile.verification import Verdict
 from lib.secrets.operator_tokens import new_token
 from lib.web import pipeline
@@ -21,8 +22,7 @@ from tests.unit.store.seeds import seed_org
 from tests.unit.world import World, new_world
 
 COST = 9000  # of each call, in nano-dollars
-TOLD = json.dumps({"usage": {"prompt_tokens": 10, "completion_tokens": 20}}).encode()
-ORG = {"type": "org"}
+TOLD, ORG = b'{"usage": {"prompt_tokens": 10, "completion_tokens": 20}}', {"type": "org"}
 CHECKS = "/api/v1/operator/ledger-checks"
 
 
@@ -42,7 +42,7 @@ class Subject:
         assert self.world.ask("POST", "/v1/chat/completions", body).status == 200
 
     def check(self) -> OrgCheck:
-        return run(check_organisation(self.world.parts, self.world.org_id))
+        return run(ledger_check.check_organisation(self.world.parts, self.world.org_id))
 
     def only(self) -> BudgetCheck:
         [check] = self.check().budgets

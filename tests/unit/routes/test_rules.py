@@ -38,7 +38,10 @@ PUBLIC = {
     ("POST", "/api/v1/keys/actions/report_leak"),
 }
 # What several route modules share: they have no routes of their own.
-SHARED = {"routes", "routes.money", *(f"routes.{of}schemas" for of in ("", "key_", "rule_", "usage_"))}
+SHARED = {
+    *("routes", "routes.ai", "routes.api", "routes.operators", "routes.pages", "routes.money", "routes.schemas"),
+    *(f"routes.api.{of}_schemas" for of in ("key", "rule", "usage")),
+}
 # A DELETE has a body only where it asks for the password once more.
 DELETES_WITH_BODY = {"/api/v1/me", "/api/v1/me/logins/{id}", "/api/v1/sessions/{id}"}
 MANAGEMENT = [route for route in ROUTES if route.path.startswith("/api/")]
