@@ -42,7 +42,7 @@ def rotate(world: World, *, overlap: bool = True) -> None:
         older=(PEPPER,) if overlap else (),
         passwords=Passwords(passwords.hasher, NEW, passwords.cost, passwords.min_length, older),
         tokens=SigningKeys(CPythonSignatures()),
-        accounts=Callers(),
+        callers=Callers(),
         shield=Shield(),
     )
 
