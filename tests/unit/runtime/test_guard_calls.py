@@ -12,7 +12,7 @@ import pytest
 from lib.defence.guard import GuardFailure
 from tests.unit.runtime.virtual_platform import JsException, load, run_virtually
 
-(GUARD,) = load("guard")
+(GUARD,) = load("objects.guard")
 RESET, OVERLOADED, BROKEN = ("retryable",), ("retryable", "overloaded"), ()
 
 

@@ -78,7 +78,7 @@ class _OnceCallable:
 
 def load_gates() -> tuple[ModuleType, ModuleType, ModuleType]:
     """Return `lib.runtime.objects.gates`, `gate_queue` and `lines` upon this platform, made for the caller alone."""
-    gates, queue, lines, calls = load("gates", "gate_queue", "lines", "object_calls")
+    gates, queue, lines, calls = load("objects.gates", "objects.gate_queue", "lines", "objects.object_calls")
     for module in (queue, lines, calls):
         vars(module)["time"] = SimpleNamespace(time=lambda: asyncio.get_running_loop().time())
     return gates, queue, lines

@@ -16,7 +16,7 @@ from tests.unit.runtime.virtual_platform import load, run_virtually
 
 ORG_ID, REGION = "o" * 36, "weur"
 RECALL_SECONDS = 0.5
-[OBJECT] = load("gate_object")
+[OBJECT] = load("objects.gate_object")
 
 
 def _policy(*, most: int) -> str:

@@ -18,7 +18,7 @@ from lib.tenants.placement_store import first_told
 from tests.unit.admission.sqlite_sql import SqliteSql
 from tests.unit.runtime.virtual_platform import JsException, load, run_virtually
 
-GATES, PLACEMENT = load("gates", "placement")
+GATES, PLACEMENT = load("objects.gates", "objects.placement")
 
 
 class Binding:
