@@ -29,7 +29,7 @@ from lib.gateway.providers.settings import read_settings
 from lib.http.request import RawRequest
 from lib.http.response import Response
 from lib.kernel import json_body
-from lib.kernel.errors import HeadgateError
+from lib.kernel.errors import HeadgateError, Unavailable
 from lib.ledger import usage_store
 from lib.ledger.usage_record import UsageRecord
 from lib.sign_in.passwords import HashCost, Passwords
@@ -82,6 +82,7 @@ class CoreGates:
         self.told: list[str] = []  # and of what
         self.counted: dict[str, Counter] = {}
         self.failure: Exception | None = None
+        self.away: set[str] = set()  # whose gate can't be told
 
     def of(self, org_id: str) -> Gate:
         return self.gates.setdefault(org_id, Gate(SqliteSql()))
@@ -143,6 +144,8 @@ class CoreGates:
     def _note(self, org_id: str, change: str) -> None:
         if self.failure:
             raise self.failure
+        if org_id in self.away:
+            raise Unavailable("away", code="gate_unavailable")
         self.changes.append(org_id)
         self.told.append(change)
 

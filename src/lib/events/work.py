@@ -6,19 +6,21 @@
         raise PreconditionFailed()
 
 Nothing is written without its event, and nothing is answered before the gates know of it. Where one can't be told,
-`Unavailable` tells the caller to repeat: that tells it again, also where nothing is left to write. Where nobody repeats
-it, the gate finds the event in the organisation's log within a minute (`lib.runtime.objects.gate_object`).
+`Unavailable` says so: a repetition that gets here tells it again, also where nothing is left to write. Where none does
+(what was deleted is not found a second time), the gate finds the event in the organisation's log within a minute
+(`lib.runtime.objects.gate_object`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from lib.events.event import Event, Policy, noted, policy_of
 from lib.http.context import Context
+from lib.kernel.errors import Unavailable
 from lib.store.database import Database, Statement
 from lib.store.tenant import Joining, Org
 
@@ -88,7 +90,7 @@ class Work:
         return (await self.database.batch(scope, [*statements, told]))[-1] > 0  # behind what may make the owner
 
     async def tell(self, *events: Event) -> None:
-        """Tell each gate once what the events mean for it."""
+        """Tell each gate once what the events mean for it. Raises Unavailable as `tell_gates` does."""
         owed: dict[str, Policy] = {}
         for event in events:
             policy = policy_of(event.name)
@@ -96,11 +98,24 @@ class Work:
                 await self.gates.rule_changed(event.owner.id, event.rule)
             elif policy:
                 owed |= {org_id: owed.get(org_id, policy) | policy for org_id in await self._whose(event)}
+        await self.tell_gates(owed)
+
+    async def tell_gates(self, owed: Mapping[str, Policy]) -> None:
+        """Tell each organisation's gate what is old. Raises Unavailable where one is away, when the others know."""
+        away: Unavailable | None = None
         for org_id, policy in sorted(owed.items()):
-            if Policy.ACCOUNTS in policy:
-                await self.gates.accounts_changed(org_id)
-            if Policy.RULES in policy:
-                await self.gates.rules_changed(org_id)
+            try:
+                await self._tell(org_id, policy)
+            except Unavailable as failure:
+                away = failure
+        if away is not None:
+            raise away
+
+    async def _tell(self, org_id: str, policy: Policy) -> None:
+        if Policy.ACCOUNTS in policy:
+            await self.gates.accounts_changed(org_id)
+        if Policy.RULES in policy:
+            await self.gates.rules_changed(org_id)
 
     async def _whose(self, event: Event) -> Sequence[str]:
         """Return the organisations of which an event is: a person's is of all where it is a member."""

@@ -6,10 +6,11 @@ keys' rows say so, and the gates send back all that was judged before. It is not
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from lib.audit.differences import differences
-from lib.events.event import Detail, Event
+from lib.events.event import Detail, Event, Policy
 from lib.kernel.errors import NotFound
 from lib.keys import key_store
 from lib.sign_in import suspension_store
@@ -45,16 +46,22 @@ async def set_person(parts: SigningIn, user_id: str, *, suspended: bool) -> Oper
     name = "user.suspended" if suspended else "user.reinstated"
     only_if = suspension_store.person_is(user_id, suspended=not suspended)
     event = Event(name, Person(user_id), details=_details(row.suspended_at, at))
-    # The gates are told below, each when the keys there say it too.
+    # The gates are told below, when all keys say it too: one that is away must leave none of the others' keys alone.
     await work.write(event, suspension_store.set_person(user_id, at, work.now), only_if=only_if)
     joined = await person_store.orgs_of(parts.database, user_id)
-    for org_id in sorted({*joined, *await key_store.organisations_of_person(parts.database, user_id)}):
-        keys = suspension_store.set_keys_of_person(org_id, user_id, at)
-        await parts.database.batch(Org(org_id), [keys])
-        await parts.gates.accounts_changed(org_id)
+    orgs = {*joined, *await key_store.organisations_of_person(parts.database, user_id)}
+    await _set_keys(parts, orgs, user_id, at)
+    try:
+        await work.tell_gates(dict.fromkeys(orgs, Policy.ACCOUNTS))
+    finally:
         if suspended:  # as above
-            await parts.database.batch(Org(org_id), [keys])
+            await _set_keys(parts, orgs, user_id, at)
     return await get_person(parts, user_id)
+
+
+async def _set_keys(parts: SigningIn, orgs: Iterable[str], user_id: str, at: datetime | None) -> None:
+    for org_id in orgs:
+        await parts.database.batch(Org(org_id), [suspension_store.set_keys_of_person(org_id, user_id, at)])
 
 
 async def get_org(parts: SigningIn, org_id: str) -> OperatorsOrg:

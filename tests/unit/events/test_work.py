@@ -15,7 +15,7 @@ from lib.store.conditions import found
 from lib.store.database import Statement, StoreUnavailable, UniqueViolation
 from lib.store.tenant import Org, Person
 from tests.unit.fakes import NOW, run
-from tests.unit.sign_in.members import join
+from tests.unit.sign_in.members import Caller, join
 from tests.unit.source_tree import modules
 from tests.unit.store.seeds import seed_org
 from tests.unit.world import World, new_world
@@ -34,6 +34,15 @@ def team(world: World, name: str = "a") -> Statement:
 
 def event(world: World, name: str = "team.deleted", **parts: str) -> Event:
     return Event(name, Org(world.org_id), "team:t", **parts)  # type: ignore[arg-type]
+
+
+def in_two(world: World) -> tuple[Caller, str]:
+    """Return somebody who is in the world's organisation and in another, and that one."""
+    person, other = join(world, "admin"), run(seed_org(world.parts.database, "other"))
+    sql = "INSERT INTO memberships (org_id, user_id, role, created_at, updated_at) VALUES (?1, ?2, 'viewer', ?3, ?3)"
+    run(world.parts.database.execute(Org(other), sql, other, person.id, NOW))
+    world.gates.changes.clear()
+    return person, other
 
 
 def noted(world: World) -> list[str]:
@@ -65,17 +74,25 @@ def test_the_gate_is_told_what_the_event_means(name: str, rule: str | None, told
 def test_a_persons_event_is_told_to_all_its_organisations() -> None:
     """Each holds what the person may do there; of two events each hears once."""
     world = new_world()
-    person = join(world, "admin")
-    other = run(seed_org(world.parts.database, "other"))
-    sql = "INSERT INTO memberships (org_id, user_id, role, created_at, updated_at) VALUES (?1, ?2, 'viewer', ?3, ?3)"
-    run(world.parts.database.execute(Org(other), sql, other, person.id, NOW))
-    world.gates.changes.clear()
+    person, other = in_two(world)
     ended = Event("session.all_ended", Person(person.id))
     assert run(work_of(world).commit(ended))
     assert sorted(world.gates.changes) == sorted([world.org_id, other])
     world.gates.changes.clear()
     run(work_of(world).tell(ended, ended, event(world)))
     assert sorted(world.gates.changes) == sorted([world.org_id, other])
+
+
+@pytest.mark.parametrize("away", [0, 1])
+def test_a_gate_that_is_away_keeps_no_other_from_hearing(away: int) -> None:
+    """Whoever signs out everywhere can't do it again with what it has ended: the others must know at once."""
+    world = new_world()
+    person, other = in_two(world)
+    orgs = sorted([world.org_id, other])
+    world.gates.away = {orgs[away]}
+    with pytest.raises(Unavailable):
+        run(work_of(world).commit(Event("session.all_ended", Person(person.id))))
+    assert world.gates.changes == [orgs[1 - away]]
 
 
 @pytest.mark.parametrize("there", [True, False])

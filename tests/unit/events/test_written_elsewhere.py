@@ -21,7 +21,7 @@ WRITTEN = {
     "lib.tokens.signing_key_store.insert": "a key of the deployment",
     "lib.tokens.signing_key_store.purge": "what is over",
     "lib.sign_in.suspension.set_org": "the keys once more: one may have been made meanwhile",
-    "lib.sign_in.suspension.set_person": "the keys of a person whose suspension is noted in its own log",
+    "lib.sign_in.suspension._set_keys": "the keys of a person whose suspension is noted in its own log",
     "lib.tokens.token_store.purge": "what is over",
     "lib.tokens.token_store.rotate": "the next token of a family, whose beginning is noted",
     "lib.keys.browser_keys.purge": "budgets of keys that are over",
@@ -45,7 +45,7 @@ def calls(module: Module, *names: str) -> set[str]:
             for node in ast.walk(function):
                 if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in names:
                     owner = ast.unparse(node.func.value).rpartition(".")[2]
-                    if owner in ("database", "gates"):
+                    if owner in ("database", "gates", "work"):
                         found.add(f"{module.name}.{function.name}")
     return found
 
@@ -71,5 +71,6 @@ def test_no_change_is_without_its_event() -> None:
 def test_nobody_else_tells_a_gate() -> None:
     """What an event means for one stands in `lib.events.event`."""
     looked = [m for m in modules() if not m.within("lib.runtime", "lib.events")]
-    found = {each for m in looked for each in calls(m, "accounts_changed", "rules_changed", "rule_changed")}
+    ways = ("accounts_changed", "rules_changed", "rule_changed", "tell_gates")
+    found = {each for m in looked for each in calls(m, *ways)}
     assert found == set(TOLD)

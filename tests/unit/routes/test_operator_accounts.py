@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from lib.secrets.operator_tokens import new_token
+from lib.store.tenant import Org
 from tests.unit.fakes import run
 from tests.unit.sign_in.members import events, join
 from tests.unit.sign_in.signed_in import EMAIL, PASSWORD, Browser, new_person
-from tests.unit.store.seeds import seed_org
+from tests.unit.store.seeds import seed_key, seed_org
 from tests.unit.world import Answer, World, cold, new_world
 
 ORGS, PEOPLE = "/api/v1/operator/orgs", "/api/v1/operator/users"
@@ -111,6 +112,27 @@ def test_a_person_is_suspended_with_its_keys_where_it_is_no_member_any_more() ->
     assert [code(world.ask("GET", "/v1/models", key=each)) for each in (key, other)] == [refused] * 2
     assert ask(world, "POST", f"{actions}/reinstate").status == 200
     assert world.ask("GET", "/v1/models", key=key).status == 200
+
+
+@pytest.mark.parametrize("away", [0, 1])
+def test_a_gate_that_is_away_leaves_no_other_organisations_keys_to_the_suspended(away: int) -> None:
+    """Whoever abuses may keep one of its gates too busy to hear. Repeating ends it there too."""
+    world, browser = new_person("developer")
+    here = browser.ask("POST", "/api/v1/keys", {"name": "x"}).data["secret"]
+    other = run(seed_org(world.parts.database, "other"))
+    there = run(seed_key(world.parts.database, other, ["models:read"]))
+    sql = "UPDATE api_keys SET user_id = ? WHERE org_id = ?"
+    run(world.parts.database.execute(Org(other), sql, browser.user_id, other))
+    keys = dict(sorted({world.org_id: here, other: there.secret}.items()))
+    assert [world.ask("GET", "/v1/models", key=key).status for key in keys.values()] == [200, 200]
+    world.gates.away = {list(keys)[away]}
+    own = f"{PEOPLE}/{browser.user_id}/actions/suspend"
+    assert ask(world, "POST", own).status == 503
+    assert code(world.ask("GET", "/v1/models", key=list(keys.values())[1 - away])) == (403, "account_suspended")
+    world.gates.away = set()
+    assert ask(world, "POST", own).status == 200
+    for key in keys.values():
+        assert code(world.ask("GET", "/v1/models", key=key)) == (403, "account_suspended")
 
 
 def test_what_replaces_a_suspended_persons_key_is_suspended_too() -> None:
