@@ -19,10 +19,10 @@ from tools.steps import only_one
 
 FOLDER = TOOLS / "snapshots"
 KEPT = 3  # some 50 MB each; another run may use an older one
-# Beside the sources: the packages, what of them is sent, and what the runtime is packed from and by.
+# Beside the sources: the packages, what of them is sent, what the runtime is packed from and by, and how it is started.
 INPUTS = (
     *(REQUIREMENTS / "worker.txt", ROOT / "wrangler.toml", ROOT / "package-lock.json"),
-    ROOT / "tools" / "pack_runtime.py",
+    *(ROOT / "tools" / name for name in ("build.py", "pack_runtime.py", "project.py", "snapshot.py", "vendor.py")),
 )
 
 
@@ -30,8 +30,11 @@ def kept_snapshot() -> Path:
     """Return the folder with the snapshot of the sources as they are. Raises ToolError with what workerd said."""
     with only_one(FOLDER / "lock"):
         folder = FOLDER / digest()
-        if not (folder / FILE).exists():
+        while not (folder / FILE).exists():
             _make(folder)
+            made, folder = folder, FOLDER / digest()
+            if made != folder:  # somebody has changed them meanwhile: nobody knows what of them it has
+                shutil.rmtree(made)
             _drop_old()
         return folder
 

@@ -36,6 +36,15 @@ def test_one_state_of_the_sources_has_one_snapshot_and_few_are_kept(
     assert [folder.exists() for folder in made] == [False, True, True, True]
 
 
+def test_one_that_was_made_while_the_sources_changed_is_not_kept(
+    made: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    states = iter(["before", "after", "after"])
+    monkeypatch.setattr(module, "digest", lambda: next(states))
+    assert module.kept_snapshot() == made[1]
+    assert [folder.exists() for folder in made] == [False, True]
+
+
 def test_every_source_and_what_is_sent_beside_them_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "ROOT", tmp_path)
     monkeypatch.setattr(module, "INPUTS", (tmp_path / "wrangler.toml",))
