@@ -21,6 +21,7 @@ from typing import IO
 
 from tools import node
 from tools.arguments import flags
+from tools.process import tie
 from tools.project import ROOT, VENV_PYTHON, ToolError
 from tools.setup import set_up
 from tools.state import STORES
@@ -96,7 +97,7 @@ class Running:
         self._started = time.monotonic()
         self._said: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed in `stop`
         self._process = subprocess.Popen(
-            suite.command,
+            [*tie(), *suite.command],
             cwd=ROOT,
             env={**node.environment(node.find()), **suite.variables},
             stdin=subprocess.DEVNULL,
@@ -123,7 +124,7 @@ class Running:
 
 
 def run(suites: Iterable[Suite], at_the_same_time: int) -> dict[str, bool]:
-    """Run suites, so many at a time; return by name whether each passed. None goes on when this is interrupted."""
+    """Run suites, so many at a time; return by name whether each passed. None goes on when this ends."""
     waiting, running, passed = deque(suites), list[Running](), dict[str, bool]()
     with ExitStack() as ends:
         while waiting or running:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
+from tests.unit.tools.test_children import wait_for
 from tools import test as module
+from tools.children import command_name
+from tools.process import tie
 from tools.project import ROOT
 from tools.test import CHOSEN, FIRST_HALF, JUDGE, Suite, main, run, suites
 
@@ -98,3 +102,18 @@ def test_without_a_failure_it_exits_with_0(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(module, "suites", lambda: [Suite("only", ["true"])])
 
     assert main() == 0
+
+
+@pytest.mark.skipif(not tie(), reason="no program here ends another with its parent")
+def test_no_suite_outlives_whoever_runs_it(tmp_path: Path) -> None:
+    """Whatever ends `make test`, as a CI that gives it up."""
+    mark = tmp_path / "pid"
+    sleeps = "import os, pathlib, sys, time; pathlib.Path(sys.argv[1]).write_text(str(os.getpid())); time.sleep(60)"
+    suite = f"Suite('it', {[sys.executable, '-c', sleeps, str(mark)]!r})"
+    runs = f"from tools.test import Suite, run; run([{suite}], 1)"
+    with subprocess.Popen([sys.executable, "-c", runs], cwd=ROOT, stdout=subprocess.DEVNULL) as ours:
+        try:
+            wait_for(lambda: mark.exists() and mark.read_text())
+        finally:
+            ours.terminate()
+    wait_for(lambda: command_name(int(mark.read_text())) is None)
