@@ -78,7 +78,8 @@ def test_what_the_page_says_is_a_resource(tree: Path) -> None:
     run(tree, "-m", "ruff", "format", "--check", *names)
     tests = ("test_notes.py", "test_rules.py", "test_access.py")
     run(tree, "-m", "pytest", "-q", "-p", "no:cacheprovider", *(f"tests/unit/routes/{name}" for name in tests))
-    run(tree, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/unit/store/test_row_shapes.py")
+    whole = ("store/test_row_shapes.py", "test_floors.py")
+    run(tree, "-m", "pytest", "-q", "-p", "no:cacheprovider", *(f"tests/unit/{name}" for name in whole))
 
 
 def test_a_simple_resource_is_small() -> None:
