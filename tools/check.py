@@ -29,7 +29,7 @@ GENERATED = {
 }
 # What a change anywhere may break: who imports whom, each route's rules, and each statement's rows and plan.
 WHOLE = (
-    *("tests/unit/test_architecture.py", "tests/unit/routes/test_rules.py"),
+    *("tests/unit/test_architecture.py", "tests/unit/test_floors.py", "tests/unit/routes/test_rules.py"),
     *("tests/unit/store/test_row_shapes.py", "tests/unit/store/test_plans.py"),
 )
 PYTHON_FOLDERS = ("src", "tools", "tests", "bench")

@@ -21,7 +21,7 @@ _MOST_TOKEN, _MOST_NAME, _MOST_EMAIL, _MOST_EMAILS = 1_024, 200, 254, 100
 
 
 class GithubProvider:
-    """Implements `lib.issuers.issuer.IdentityProvider`.
+    """Implements `lib.issuers.issuer.Issuer`.
 
     GitHub signs nothing and sends no `iss`. Its own redirect address keeps its answers apart from other providers'
     (RFC 9700, 4.4.2.2), and the token comes from its own endpoint, for our code and verifier.

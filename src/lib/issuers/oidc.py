@@ -32,7 +32,7 @@ _TRUE = (True, 1, "1", "true")
 
 
 class OidcProvider:
-    """Implements `lib.issuers.issuer.IdentityProvider`."""
+    """Implements `lib.issuers.issuer.Issuer`."""
 
     def __init__(self, settings: IssuerSettings, http: httpx.AsyncClient, signatures: Signatures) -> None:
         self._settings = settings
