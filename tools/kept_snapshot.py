@@ -61,6 +61,9 @@ def _make(folder: Path) -> None:
 
 
 def _drop_old() -> None:
-    folders = sorted(FOLDER.glob(f"*/{FILE}"), key=lambda path: path.stat().st_mtime)
-    for path in folders[:-KEPT]:
-        shutil.rmtree(path.parent)
+    """Those too that were not finished: whoever made one was killed, since nobody else makes one meanwhile."""
+    made = sorted(FOLDER.glob(f"*/{FILE}"), key=lambda path: path.stat().st_mtime)
+    kept = {path.parent for path in made[-KEPT:]}
+    for folder in FOLDER.iterdir():
+        if folder.is_dir() and folder not in kept:
+            shutil.rmtree(folder)

@@ -30,10 +30,12 @@ def test_one_state_of_the_sources_has_one_snapshot_and_few_are_kept(
     made: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert [module.kept_snapshot(), module.kept_snapshot()] == [made[0], made[0]]
+    unfinished = module.FOLDER / "tmp" / "out"
+    unfinished.mkdir(parents=True)
     for state in "abc":
         monkeypatch.setattr(module, "digest", lambda state=state: state)
         assert module.kept_snapshot() == made[-1]
-    assert [folder.exists() for folder in made] == [False, True, True, True]
+    assert [folder.exists() for folder in (*made, unfinished)] == [False, True, True, True, False]
 
 
 def test_one_that_was_made_while_the_sources_changed_is_not_kept(
