@@ -6,6 +6,7 @@ import base64
 import hashlib
 from array import array
 from bisect import bisect_left
+from functools import cache
 
 from lib.sign_in.common_password_data import HASHES
 
@@ -18,14 +19,14 @@ def short_hash(password: str) -> int:
 def is_common(password: str) -> bool:
     """Tell whether a password is a common one, without regard to case. Of others, one in 140,000 is taken for one."""
     wanted = short_hash(password.casefold())
-    at = bisect_left(_HASHES, wanted)
-    return at < len(_HASHES) and _HASHES[at] == wanted
+    known = _hashes()
+    at = bisect_left(known, wanted)
+    return at < len(known) and known[at] == wanted
 
 
-def _unpacked(text: str) -> array[int]:
+@cache
+def _hashes() -> array[int]:
+    """Unpacked when the first password is chosen: until then an isolate holds the text alone."""
     hashes = array("I")  # 32 bits, little-endian, where we run: on Wasm, x86 and ARM
-    hashes.frombytes(base64.b64decode(text))
+    hashes.frombytes(base64.b64decode(HASHES))
     return hashes
-
-
-_HASHES = _unpacked(HASHES)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel
@@ -115,16 +114,20 @@ def _schemas(routes: Sequence[Route], dialects: Iterable[Dialect]) -> tuple[Refe
 
 
 def _published(definitions: Document) -> Document:
-    """Return schemas by the names that clients know them by."""
-    text = json.dumps(definitions)
+    """Return schemas by the names that clients know them by. In place: a copy would stay in each isolate's memory."""
+    renamed = {_REF.format(model=own): _REF.format(model=published) for own, published in _PUBLISHED.items()}
+    _point_elsewhere(definitions, renamed)
     for own, published in _PUBLISHED.items():
-        text = text.replace(_REF.format(model=own) + '"', _REF.format(model=published) + '"')
-    schemas: Document = json.loads(text)
-    return {_PUBLISHED.get(name, name): _titled(name, schema) for name, schema in schemas.items()}
+        definitions[published] = {**definitions.pop(own), "title": published}
+    return definitions
 
 
-def _titled(name: str, schema: Document) -> Document:
-    return {**schema, "title": _PUBLISHED[name]} if name in _PUBLISHED else schema
+def _point_elsewhere(schema: Any, renamed: Mapping[str, str]) -> None:
+    for name, value in schema.items() if isinstance(schema, dict) else enumerate(schema):
+        if name == "$ref":
+            schema[name] = renamed.get(value, value)
+        elif isinstance(value, dict | list):
+            _point_elsewhere(value, renamed)
 
 
 def _operation(route: Route, references: References) -> Document:

@@ -1,9 +1,10 @@
-"""The default prices and limits, parsed once at import: that is free in production, where it is snapshotted."""
+"""The default prices and limits. A vendor's are parsed at their first use: together they would be 300 KB in memory."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cache
 
 from lib.gateway.models import NO_LIMITS, Limits
 from lib.gateway.prices.price_data import TABLES, VERSION
@@ -39,9 +40,12 @@ def _rates(text: str) -> Rates:
     return Rates(*(int(number) for number in text.split(",")))
 
 
-_MODELS = {provider: _parse(table) for provider, table in TABLES.items()}
-_PRICES = {provider: {name: price for name, (price, _) in models.items()} for provider, models in _MODELS.items()}
 _UNKNOWN = (None, NO_LIMITS)
+
+
+@cache
+def _models(provider: str) -> Mapping[str, tuple[Price, Limits]]:
+    return _parse(TABLES.get(provider, ""))
 
 
 def listed_name(provider: str, model: str) -> str:
@@ -51,19 +55,23 @@ def listed_name(provider: str, model: str) -> str:
     the base itself (https://platform.openai.com/docs/guides/model-optimization).
     """
     kind, _, rest = model.partition(":")
-    models = _MODELS.get(provider, {})
+    models = _models(provider)
     if kind != "ft" or model in models:
         return model
     base = rest.partition(":")[0]
     return next((name for name in (f"ft:{base}", base) if name in models), model)
 
 
+def names(provider: str) -> tuple[str, ...]:
+    """Return the names of a provider's models, without parsing what they cost."""
+    return tuple(line.partition(" ")[0] for line in TABLES.get(provider, "").splitlines())
+
+
 def prices(provider: str) -> Mapping[str, Price]:
     """Return the default prices of a provider's models, by the provider's own names of them."""
-    return _PRICES.get(provider, {})
+    return {name: price for name, (price, _) in _models(provider).items()}
 
 
 def known(provider: str, model: str) -> tuple[Price | None, Limits]:
     """Return a model's default price, and what it takes and gives at most. Of one that is not listed neither."""
-    models = _MODELS.get(provider)
-    return models.get(listed_name(provider, model), _UNKNOWN) if models else _UNKNOWN
+    return _models(provider).get(listed_name(provider, model), _UNKNOWN)

@@ -6,7 +6,7 @@ docs/adding-a-provider.md tells the whole way.
 
 from __future__ import annotations
 
-from lib.gateway.prices.price_table import prices
+from lib.gateway.prices.price_table import names
 from lib.gateway.providers import simulated
 from lib.gateway.providers.openai_images import image_rule
 from lib.gateway.providers.vendor import CHAT, Vendor
@@ -17,7 +17,7 @@ VENDORS = (
         "openai",
         "https://api.openai.com/v1",
         prices="openai",
-        listed=tuple(prices("openai")),
+        listed=names("openai"),
         lists_itself=False,
         image_rule=image_rule,
     ),
