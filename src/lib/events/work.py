@@ -45,7 +45,9 @@ class PolicyGates(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Changes of one caller in one request. `orgs_of` returns where a person is a member."""
+    """Changes of one caller in one request. `orgs_of` returns where a person is a member; `written` are the names of
+    the events that the request has written so far.
+    """
 
     database: Database
     gates: PolicyGates
@@ -53,6 +55,7 @@ class Work:
     now: datetime
     actor: str  # `key:<id>`, `user:<id>`, `operator`, `system` or `nobody`
     context: Context
+    written: list[str]
 
     async def commit(
         self,
@@ -86,8 +89,12 @@ class Work:
         told = noted(event, self.actor, self.context, self.now, only_if or if_made)
         scope = Joining(event.owner.id, joins) if joins else event.owner
         if only_if is not None:
-            return (await self.database.batch(scope, [told, *statements]))[0] > 0
-        return (await self.database.batch(scope, [*statements, told]))[-1] > 0  # behind what may make the owner
+            done = (await self.database.batch(scope, [told, *statements]))[0] > 0
+        else:  # behind what may make the owner
+            done = (await self.database.batch(scope, [*statements, told]))[-1] > 0
+        if done:
+            self.written.append(event.name)
+        return done
 
     async def tell(self, *events: Event) -> None:
         """Tell each gate once what the events mean for it. Raises Unavailable as `tell_gates` does."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lib.admission.org_gates import OrgGates
 from lib.config import Config
@@ -31,7 +31,8 @@ from lib.web.refusals import Refusals
 
 @dataclass(frozen=True)  # no slots: see `altered`
 class App:
-    """The application's parts. The requests of an isolate share all but `database` and `context`, which are one's own.
+    """The application's parts. The requests of an isolate share all but `database`, `context` and `written`, which are
+    one's own.
 
     `tokens` to `issuers` are for people's accounts. `checks` are the dependencies that `/readyz` tries, by name;
     each raises when its dependency is not well.
@@ -63,11 +64,13 @@ class App:
     context: Context = NO_REQUEST
     without: tuple[str, ...] = ()  # of what a deployment may leave out, by name
     older: tuple[bytes, ...] = ()  # the peppers of HEADGATE_SECRET_PREVIOUS
+    written: list[str] = field(default_factory=list)  # the names of the events that this request has written
 
     def for_request(self, bookmark: str | None = None, context: Context = NO_REQUEST) -> App:
         """Return the same parts with a database and a context of its own, for one request. See `Store.open`."""
-        return altered(self, database=self.store.open(bookmark), context=context)
+        return altered(self, database=self.store.open(bookmark), context=context, written=[])
 
     def work(self, actor: str) -> Work:
         """Return what writes an actor's changes (`key:<id>`, `user:<id>`, `operator`, `system` or `nobody`)."""
-        return Work(self.database, self.gates, person_store.orgs_of, self.clock.now(), actor, self.context)
+        now, orgs_of = self.clock.now(), person_store.orgs_of
+        return Work(self.database, self.gates, orgs_of, now, actor, self.context, self.written)

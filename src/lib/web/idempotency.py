@@ -13,7 +13,7 @@ import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lib.access.principal import NONE, Principal
 from lib.http.request import Validated
@@ -33,6 +33,13 @@ KEPT = timedelta(hours=24)
 ABANDONED = timedelta(seconds=60)
 
 
+MAKES = 201  # a route with this success makes something each time
+_LOST = Response(0, {}, b"")  # is kept in place of an answer that nobody got
+_ANSWER_LOST = (
+    "What this request was to make is made, but its answer was lost. Look it up. To make one more, take another key."
+)
+
+
 @dataclass(frozen=True, slots=True)
 class _Row:
     request_hash: str
@@ -50,8 +57,9 @@ async def once(
 ) -> Response:
     """Run a request, or return the answer that the first one of this key got. Errors are not kept: they may be retried.
 
-    Raises Conflict while the first is under way, and UnprocessableEntity when the key came with another request, or
-    from a person who is in no organisation: answers are kept with one.
+    But what was made before the error came (its gate could not be told, say) is not made again: Conflict, when the gate
+    has been told. Raises Conflict too while the first is under way, and UnprocessableEntity when the key came with
+    another request, or from a person who is in no organisation: answers are kept with one.
     """
     if principal.org_id == NONE:
         raise UnprocessableEntity(_NOWHERE, code="idempotency_unavailable", param="Idempotency-Key")
@@ -65,28 +73,42 @@ async def once(
         if row is not None and _holds(row, parts.clock.now()):
             return await _replay(parts, principal.org_id, _name(old), _request_hash(route, request, old), old)
     sealing_key = hmac.new(parts.pepper, place, hashlib.sha256).digest()
-    key_hash = _name(sealing_key)
     request_hash = _request_hash(route, request, sealing_key)
-    now = parts.clock.now()
-    if not await _claim(parts, principal.org_id, key_hash, request_hash, now):
-        return await _replay(parts, principal.org_id, key_hash, request_hash, sealing_key)
+    claim = _Claim(parts, principal.org_id, sealing_key, parts.clock.now())
+    if not await _take(parts, principal.org_id, claim.key_hash, request_hash, claim.at):
+        return await _replay(parts, principal.org_id, claim.key_hash, request_hash, sealing_key)
+    written = len(parts.written)
     try:
         response = await run()
     except BaseException:
-        await parts.database.execute(Org(principal.org_id), _RELEASE, principal.org_id, key_hash, now)
+        has_made = MAKES in route.responses and len(parts.written) > written
+        await (claim.keep(_LOST) if has_made else claim.release())  # else a budget would be topped up twice
         raise
-    sealed = await parts.sealer.seal(sealing_key, _pack(response))
-    await parts.database.execute(
-        Org(principal.org_id),
-        # Our own claim only: a request that took longer than it may has lost the key to the next one.
-        "UPDATE idempotent_answers SET answer = ?, updated_at = ? WHERE org_id = ? AND key_hash = ? AND created_at = ?",
-        base64.b64encode(sealed).decode(),
-        parts.clock.now(),
-        principal.org_id,
-        key_hash,
-        now,
-    )
+    await claim.keep(response)
     return response
+
+
+class _Claim(NamedTuple):
+    """A key that a request has taken. Where the request took too long the next one has it, and what is done here to it
+    comes to nothing.
+    """
+
+    parts: App
+    org_id: str
+    sealing_key: bytes
+    at: datetime
+
+    @property
+    def key_hash(self) -> str:
+        return _name(self.sealing_key)
+
+    async def keep(self, answer: Response) -> None:
+        sealed = await self.parts.sealer.seal(self.sealing_key, _pack(answer))
+        values = (base64.b64encode(sealed).decode(), self.parts.clock.now(), self.org_id, self.key_hash, self.at)
+        await self.parts.database.execute(Org(self.org_id), _KEEP, *values)
+
+    async def release(self) -> None:
+        await self.parts.database.execute(Org(self.org_id), _RELEASE, self.org_id, self.key_hash, self.at)
 
 
 async def purge(parts: App) -> int:
@@ -96,10 +118,11 @@ async def purge(parts: App) -> int:
     return await parts.database.execute(every_org, "DELETE FROM idempotent_answers WHERE created_at < ?", oldest)
 
 
+_KEEP = "UPDATE idempotent_answers SET answer = ?, updated_at = ? WHERE org_id = ? AND key_hash = ? AND created_at = ?"
 _RELEASE = "DELETE FROM idempotent_answers WHERE org_id = ? AND key_hash = ? AND created_at = ? AND answer IS NULL"
 
 
-async def _claim(parts: App, org_id: str, key_hash: str, request_hash: str, now: datetime) -> bool:
+async def _take(parts: App, org_id: str, key_hash: str, request_hash: str, now: datetime) -> bool:
     """Take the key for this request; tell whether it was free. An abandoned or outdated one is free."""
     changed = await parts.database.execute(
         Org(org_id),
@@ -120,7 +143,7 @@ async def _claim(parts: App, org_id: str, key_hash: str, request_hash: str, now:
 
 
 def _holds(row: _Row, now: datetime) -> bool:
-    """Tell whether a row is neither outdated nor abandoned: `_claim` asks the same of those under the secret of now."""
+    """Tell whether a row is neither outdated nor abandoned: `_take` asks the same of those under the secret of now."""
     return now - row.created_at <= (ABANDONED if row.answer is None else KEPT)
 
 
@@ -144,7 +167,12 @@ async def _replay(parts: App, org_id: str, key_hash: str, request_hash: str, sea
         raise Conflict("A request with this Idempotency-Key is under way.", code="idempotency_in_progress")
     if row.request_hash != request_hash or row.answer is None:
         raise UnprocessableEntity("This Idempotency-Key was used for another request.", code="idempotency_key_reused")
-    return _unpack(await parts.sealer.open(sealing_key, base64.b64decode(row.answer)))
+    answer = _unpack(await parts.sealer.open(sealing_key, base64.b64decode(row.answer)))
+    if answer.status == _LOST.status:
+        await parts.gates.accounts_changed(org_id)
+        await parts.gates.rules_changed(org_id)
+        raise Conflict(_ANSWER_LOST, code="idempotency_answer_lost")
+    return answer
 
 
 def _request_hash(route: Route, request: Validated[Any, Any], key: bytes) -> str:

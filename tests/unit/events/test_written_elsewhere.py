@@ -25,15 +25,17 @@ WRITTEN = {
     "lib.tokens.token_store.purge": "what is over",
     "lib.tokens.token_store.rotate": "the next token of a family, whose beginning is noted",
     "lib.keys.browser_keys.purge": "budgets of keys that are over",
-    "lib.web.idempotency._claim": "an answer that is kept for a day",
-    "lib.web.idempotency.once": "the same",
+    "lib.web.idempotency._take": "an answer that is kept for a day",
+    "lib.web.idempotency.keep": "the same",
     "lib.web.idempotency.purge": "the same",
+    "lib.web.idempotency.release": "the same",
 }
 # By function: why it tells a gate itself.
 TOLD = {
     "lib.keys.browser_keys.purge": "budgets of keys that are over have no event",
     "lib.sign_in.suspension.set_person": "also where the person is no member any more, and has left keys",
     "lib.reconcile.reconciliation.reconcile": "the store was restored: all of it may be another",
+    "lib.web.idempotency._replay": "what was made before may be untold",
 }
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from lib.http.request import Validated
 from lib.http.response import Response
-from lib.kernel.errors import BadRequest, Conflict, HeadgateError, UnprocessableEntity
+from lib.kernel.errors import BadRequest, Conflict, HeadgateError, Unavailable, UnprocessableEntity
 from lib.web.idempotency import ABANDONED, KEPT, once, purge
 from lib.web.route import Route
 from tests.unit.fakes import FakeClient, FakeHeaders, FakeSealer, run
@@ -51,8 +51,8 @@ def request(body: dict[str, object] | None = None, path: dict[str, str] | None =
     return Validated("r", None, None, FakeHeaders(), FakeClient(), path or {}, body or {})
 
 
-def route(path: str = "/things", method: str = "POST") -> Route:
-    return Route(method=method, path=path, handler=handler, summary="", responses={}, permission=None)
+def route(path: str = "/things", method: str = "POST", status: int = 200) -> Route:
+    return Route(method=method, path=path, handler=handler, summary="", responses={status: None}, permission=None)
 
 
 async def attempt(
@@ -158,6 +158,44 @@ def test_a_failure_is_not_kept(failure: BaseException) -> None:
     work = Work()
     run(attempt(world, work))
     assert work.times == 1
+
+
+@pytest.mark.parametrize(("status", "has_written", "times"), [(201, True, 0), (201, False, 1), (200, True, 1)])
+def test_what_was_made_before_a_failure_is_not_made_again(status: int, has_written: bool, times: int) -> None:
+    """What only changes something is: that is harmless, and whoever repeats it has the gate told."""
+    world, again = new_world(), Work()
+
+    async def breaks() -> Response:
+        if has_written:
+            world.parts.written.append("budget.adjusted")
+        raise Unavailable("the gate is away")
+
+    with pytest.raises(Unavailable):
+        run(once(world.parts, world.key.principal, route(status=status), request(), "k", breaks))
+    assert world.gates.told == []
+    for _ in range(2):
+        if times:
+            assert run(attempt(world, again, to=route(status=status))).status == 201
+        else:
+            with pytest.raises(Conflict) as caught:
+                run(attempt(world, again, to=route(status=status)))
+            assert caught.value.code == "idempotency_answer_lost"
+    assert again.times == times
+    assert world.gates.told == ([] if times else ["accounts", "rules"] * 2)
+
+
+def test_a_budget_is_topped_up_once_though_its_gate_was_away() -> None:
+    """An SDK repeats a 503 with the same key: the money must not come twice."""
+    world = new_world()
+    made = world.ask("POST", "/api/v1/budgets", {"scope": {"type": "org"}, "window": "total", "limit_nano_usd": 10})
+    place = f"/api/v1/budgets/{made.data['id']}/adjustments"
+    top_up, key = {"kind": "top_up", "amount_nano_usd": 5}, {"idempotency-key": "k"}
+    world.gates.failure = Unavailable("away")
+    statuses = [world.ask("POST", place, top_up, headers=key).status]
+    world.gates.failure = None
+    statuses += [world.ask("POST", place, top_up, headers=key).status for _ in range(2)]
+    assert statuses == [503, 409, 409]
+    assert len(world.ask("GET", place).data) == 1
 
 
 def test_a_request_that_died_gives_its_key_back() -> None:
