@@ -30,7 +30,7 @@ def ground() -> Iterator[Ground]:
 def test_the_quick_way_measures_the_speed_and_says_which_targets_are_met() -> None:
     said = only_speed(SHORT, QUICK_CASES)
     assert said.count("**Headgate**") == 8  # three cases, two of them under a third load
-    assert said.count("met") + said.count("missed") == 4
+    assert said.count("met") + said.count("missed") == 4 + 3  # three also as multiples of the pass-through
 
 
 def test_many_streams_are_read_whole_and_a_reader_that_does_not_read_stops_its_provider(ground: Ground) -> None:
