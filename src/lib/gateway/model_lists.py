@@ -63,10 +63,11 @@ class ModelLists:
 def names_in(text: bytes) -> tuple[str, ...]:
     """Return the ids of a list as OpenAI's API has it, without what can't be a model's name. Raises BadRequest.
 
-    Source: https://platform.openai.com/docs/api-reference/models/list.
+    Sources: https://platform.openai.com/docs/api-reference/models/list, and https://docs.together.ai/reference/models,
+    where the list stands alone.
     """
     value = json_body.parse(text)
-    models = value.get("data") if isinstance(value, dict) else None
+    models = value.get("data") if isinstance(value, dict) else value
     if not isinstance(models, list):
         raise BadRequest("This is no list of models.")
     ids = [model.get("id") for model in models[:MOST_MODELS] if isinstance(model, dict)]

@@ -98,6 +98,11 @@ def test_what_can_be_no_name_is_left_out() -> None:
     assert len(names_in(listing(*map(str, range(MOST_MODELS + 5))))) == MOST_MODELS
 
 
+def test_a_list_may_stand_alone() -> None:
+    """As Together's does, without the object around it."""
+    assert names_in(json.dumps([{"id": "a/b", "object": "model"}, 7]).encode()) == ("a/b",)
+
+
 @given(JSON)
 def test_no_list_breaks_the_reader(value: object) -> None:
     """It is somebody else's."""

@@ -29,8 +29,8 @@ VENDORS = (
     Vendor("deepseek", "https://api.deepseek.com", prices="deepseek", speaks=CHAT, output_field="max_tokens"),
     # https://docs.x.ai/docs/api-reference
     Vendor("xai", "https://api.x.ai/v1", prices="xai"),
-    # https://docs.together.ai/docs/inference/openai-compatibility
-    Vendor("together", "https://api.together.ai/v1", prices="together_ai"),
+    # https://docs.together.ai/docs/inference/openai-compatibility; its reference has `max_tokens` alone.
+    Vendor("together", "https://api.together.ai/v1", prices="together_ai", output_field="max_tokens"),
     # https://openrouter.ai/docs/api/reference/overview: its prices depend on where it sends a call.
     Vendor("openrouter", "https://openrouter.ai/api/v1"),
     # https://docs.anannas.ai

@@ -27,9 +27,9 @@ class Vendor:
     `prices` is its name in the price data; of a model that is not there nothing is known, but for a `default_price` and
     what `limits` tells. `lists_itself`: it is asked which models it has; else `listed` are shown.
 
-    What differs from OpenAI's API: the formats that it `speaks`; `output_field`, as which it takes the length of an
-    answer (None: the model's name tells); `tells_usage`: a stream tells its usage unasked, and `stream_options` is
-    refused; `image_rule`, how many tokens an image is to a model, None where nobody states it.
+    What differs from OpenAI's API: the formats that it `speaks`; `output_field`, as which alone it takes the length of
+    an answer (None: as either, or the model's name tells); `tells_usage`: a stream tells its usage unasked, and
+    `stream_options` is refused; `image_rule`, how many tokens an image is to a model, None where nobody states it.
     """
 
     name: str

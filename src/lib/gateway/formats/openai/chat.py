@@ -67,10 +67,13 @@ def facts(request: ChatRequest, json: Json) -> Facts:
 
 
 def written(json: Json, model: str, known: ModelFacts) -> bytes:
-    """Return the body for the provider: its own name of the model and, for a stream, the request for usage."""
-    changed = {**json, **_changes(json, model, known)}
-    if known.tells_usage:
-        changed.pop("stream_options", None)
+    """Return the body for the provider: its own name of the model, the answer's most under the name that it heeds and,
+    for a stream, the request for usage.
+    """
+    changes, left_out = _changes(json, model, known)
+    changed = {**json, **changes}
+    for name in left_out:
+        changed.pop(name, None)
     return json_body.dump(changed)
 
 
@@ -84,7 +87,7 @@ def granted(text: bytes, json: Json, model: str, known: ModelFacts, output: int)
     field = known.output_field or _OUTPUT_LIMITS[bool(_REASONING.match(model))]
     if field in json:  # as null: a second one would be anybody's guess
         return written({**json, field: output}, model, known)
-    return text[:-1] + f',"{field}":{output}}}'.encode()
+    return b"".join((memoryview(text)[:-1], f',"{field}":{output}}}'.encode()))  # not by one more copy of all of it
 
 
 def bound(request: ChatRequest, json: Json, text: bytes, model: str, known: ModelFacts) -> Bound:
@@ -104,21 +107,28 @@ def bound(request: ChatRequest, json: Json, text: bytes, model: str, known: Mode
 
 def client_size(text: bytes, json: Json, model: str, known: ModelFacts) -> int:
     """Return how long the client's own body is, as compact JSON, by the provider's: what we add is no input."""
-    changes = _changes(json, model, known)
-    replaced = {*changes, "stream_options"} if known.tells_usage else set(changes)
-    own = {name: json[name] for name in replaced if name in json}
+    changes, left_out = _changes(json, model, known)
+    own = {name: json[name] for name in {*changes, *left_out} if name in json}
     return len(text) - _members(changes) + _members(own)
 
 
-def _changes(json: Json, model: str, known: ModelFacts) -> Json:
-    """Return the members that go to the provider in place of the client's. Who tells the usage unasked is not asked."""
-    if known.tells_usage or not json.get("stream"):
-        return {"model": model}
-    options = json.get("stream_options")
-    return {
-        "model": model,
-        "stream_options": {**(options if isinstance(options, dict) else {}), "include_usage": True},
-    }
+def _changes(json: Json, model: str, known: ModelFacts) -> tuple[Json, list[str]]:
+    """Return the members that go to the provider in place of the client's, and the names of those that do not go.
+
+    Who tells the usage unasked is not asked. A limit under the name that is not known to be heeded gets the other: a
+    provider may pass over it without a word, and then nothing would bound the answer.
+    """
+    changes: Json = {"model": model}
+    left_out = ["stream_options"] if known.tells_usage else []
+    if json.get("stream") and not known.tells_usage:
+        options = json.get("stream_options")
+        changes["stream_options"] = {**(options if isinstance(options, dict) else {}), "include_usage": True}
+    if (heeded := known.output_field) is not None and json.get(heeded) is None:
+        other = _OUTPUT_LIMITS[heeded == _OUTPUT_LIMITS[0]]
+        if json.get(other) is not None:
+            changes[heeded] = json[other]
+            left_out.append(other)
+    return changes, left_out
 
 
 def _members(members: Json) -> int:

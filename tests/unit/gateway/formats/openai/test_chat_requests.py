@@ -99,6 +99,27 @@ def test_a_clients_own_limit_stays(name: str, model: str) -> None:
     assert json.loads(upstream_body(body, model, granted_output=77)) == body
 
 
+@pytest.mark.parametrize(
+    ("known", "own", "sent"),
+    [
+        ("max_tokens", {"max_completion_tokens": 5}, {"max_tokens": 5}),
+        ("max_tokens", {"max_completion_tokens": 5, "max_tokens": None}, {"max_tokens": 5}),
+        ("max_completion_tokens", {"max_tokens": 5}, {"max_completion_tokens": 5}),
+        ("max_tokens", {"max_tokens": 5}, {"max_tokens": 5}),
+        ("max_tokens", {"max_completion_tokens": 9, "max_tokens": 5}, {"max_completion_tokens": 9, "max_tokens": 5}),
+        ("max_tokens", {"max_completion_tokens": None}, {"max_completion_tokens": None, "max_tokens": 77}),
+    ],
+)
+def test_a_clients_limit_has_the_name_that_is_known_to_heed_it(
+    known: OutputField, own: dict[str, object], sent: dict[str, object]
+) -> None:
+    """DeepSeek passes over `max_completion_tokens` without a word, and Mistral refuses it: then a call that was let in
+    as one of 5 tokens would make thousands.
+    """
+    facts = ModelFacts(output_field=known)
+    assert json.loads(upstream_body({"model": "m", **own}, "x", 77, facts)) == {"model": "x", **sent}
+
+
 def test_without_a_grant_no_limit_is_put_in() -> None:
     """Where no budget needs one, the body goes on as it came."""
     assert json.loads(upstream_body({"model": "m"}, "gpt-5")) == {"model": "gpt-5"}
@@ -121,6 +142,7 @@ def test_the_clients_body_is_not_changed() -> None:
 OPTIONS: list[dict[str, object]] = [
     {}, {"stream": True}, {"stream": False, "stream_options": {"include_usage": True}},
     {"stream": True, "stream_options": None}, {"stream": True, "stream_options": {"include_usage": False, "a": 1}},
+    {"max_completion_tokens": 5}, {"max_completion_tokens": 5, "max_tokens": None},
 ]  # fmt: skip
 
 
@@ -130,7 +152,7 @@ OPTIONS: list[dict[str, object]] = [
 def test_what_we_add_is_no_input(fields: dict[str, object], options: dict[str, object], tells_usage: bool) -> None:
     """The body is written once, for the provider; what it measures is the client's own, as compact JSON."""
     whole = {**fields, **options, "model": "mine/ö", "messages": [USER]}
-    known = ModelFacts(tells_usage=tells_usage)
+    known = ModelFacts(tells_usage=tells_usage, output_field="max_tokens")
     text = CHAT.written(whole, "their/model", known)
     assert client_size(text, whole, "their/model", known) == len(json_body.dump(whole))
 
