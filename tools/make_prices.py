@@ -2,8 +2,9 @@
 
 Only the wheel is downloaded; nothing of it is installed or run. Prices become whole nano-dollars a token, rounded up,
 so that a charge is never below the provider's. Models that are not charged by the token alone (images, audio, a search
-for every answer) are left out. Beside the prices stand the most tokens that a model takes and gives, and what service
-tiers and long contexts cost. Prices of regions are left out: they belong to an address, and not to a model.
+for every answer) are left out, and those whose price is nothing by no source. Beside the prices stand the most tokens
+that a model takes and gives, and what service tiers and long contexts cost. Prices of regions are left out: they belong
+to an address, and not to a model.
 
 Usage: python -m tools.make_prices [--check]
 
@@ -62,12 +63,18 @@ def rows(table: dict[str, dict[str, Any]], provider: str) -> list[str]:
         and name.startswith(prefix)
         and model.get("mode") in MODES
         and by_token_alone(name, model)
+        and not unpriced(model)
     )
 
 
 def by_token_alone(name: str, model: dict[str, Any]) -> bool:
     """Tell whether nothing but tokens of text is charged. Models named after the search make one for every answer."""
     return "input_cost_per_token" in model and "-search-" not in name and not any("audio_token" in key for key in model)
+
+
+def unpriced(model: dict[str, Any]) -> bool:
+    """Tell whether a price of nothing only says that nobody has looked: what is free has a source that says so."""
+    return not (model["input_cost_per_token"] or model.get("output_cost_per_token") or "source" in model)
 
 
 def row(name: str, model: dict[str, Any]) -> str:

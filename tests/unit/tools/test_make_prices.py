@@ -52,6 +52,14 @@ def test_what_is_not_charged_by_the_token_alone_is_left_out(name: str, change: d
     assert rows({name: {**CHAT, **change}}, "openai") == []
 
 
+@pytest.mark.parametrize(("told", "kept"), [({}, []), ({"source": "https://a.example"}, ["a 0 0 - 128000 16384"])])
+def test_nobody_is_believed_without_a_source_that_a_model_costs_nothing(told: dict[str, Any], kept: list[str]) -> None:
+    """Fireworks' embeddings stand there so: no budget would ever count them."""
+    prices = {"input_cost_per_token": Decimal(0), "output_cost_per_token": Decimal(0)}
+    model = {name: value for name, value in CHAT.items() if not name.startswith("cache")}
+    assert rows({"a": {**model, **prices, **told}}, "openai") == kept
+
+
 def test_other_prices_of_a_model_stand_behind() -> None:
     """Service tiers, calls with a long input, and writing to a cache: the dearer, by how long the cache lasts."""
     model = {

@@ -539,8 +539,6 @@ accounts/fireworks/models/qwen3-8b 200 200 - 40960 40960
 accounts/fireworks/models/qwen3-coder-30b-a3b-instruct 150 600 - 262144 262144
 accounts/fireworks/models/qwen3-coder-480b-a35b-instruct 450 1800 - 262144 262144
 accounts/fireworks/models/qwen3-coder-480b-instruct-bf16 900 900 - 262144 4096
-accounts/fireworks/models/qwen3-embedding-0p6b 0 0 - - 32768
-accounts/fireworks/models/qwen3-embedding-4b 0 0 - - 40960
 accounts/fireworks/models/qwen3-embedding-8b 100 0 - - 40960
 accounts/fireworks/models/qwen3-next-80b-a3b-instruct 900 900 - 4096 4096
 accounts/fireworks/models/qwen3-next-80b-a3b-thinking 900 900 - 4096 4096
