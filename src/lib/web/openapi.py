@@ -117,8 +117,8 @@ def _published(definitions: Document) -> Document:
     """Return schemas by the names that clients know them by. In place: a copy would stay in each isolate's memory."""
     renamed = {_REF.format(model=own): _REF.format(model=published) for own, published in _PUBLISHED.items()}
     _point_elsewhere(definitions, renamed)
-    for own, published in _PUBLISHED.items():
-        definitions[published] = {**definitions.pop(own), "title": published}
+    for own in _PUBLISHED.keys() & definitions.keys():
+        definitions[_PUBLISHED[own]] = {**definitions.pop(own), "title": _PUBLISHED[own]}
     return definitions
 
 
