@@ -44,7 +44,8 @@ _UNKNOWN = (None, NO_LIMITS)
 
 
 @cache
-def _models(provider: str) -> Mapping[str, tuple[Price, Limits]]:
+def models(provider: str) -> Mapping[str, tuple[Price, Limits]]:
+    """Return the default price of each of a provider's models, and what it takes and gives at most, by its own name."""
     return _parse(TABLES.get(provider, ""))
 
 
@@ -55,11 +56,11 @@ def listed_name(provider: str, model: str) -> str:
     the base itself (https://platform.openai.com/docs/guides/model-optimization).
     """
     kind, _, rest = model.partition(":")
-    models = _models(provider)
-    if kind != "ft" or model in models:
+    listed = models(provider)
+    if kind != "ft" or model in listed:
         return model
     base = rest.partition(":")[0]
-    return next((name for name in (f"ft:{base}", base) if name in models), model)
+    return next((name for name in (f"ft:{base}", base) if name in listed), model)
 
 
 def names(provider: str) -> tuple[str, ...]:
@@ -67,11 +68,6 @@ def names(provider: str) -> tuple[str, ...]:
     return tuple(line.partition(" ")[0] for line in TABLES.get(provider, "").splitlines())
 
 
-def prices(provider: str) -> Mapping[str, Price]:
-    """Return the default prices of a provider's models, by the provider's own names of them."""
-    return {name: price for name, (price, _) in _models(provider).items()}
-
-
 def known(provider: str, model: str) -> tuple[Price | None, Limits]:
     """Return a model's default price, and what it takes and gives at most. Of one that is not listed neither."""
-    return _models(provider).get(listed_name(provider, model), _UNKNOWN)
+    return models(provider).get(listed_name(provider, model), _UNKNOWN)

@@ -10,7 +10,7 @@ import pytest
 from lib.gateway.formats.openai.chat import CHAT as CHAT_FORMAT
 from lib.gateway.models import NO_FACTS, NO_LIMITS, Limits
 from lib.gateway.prices.price_data import TABLES
-from lib.gateway.prices.price_table import prices
+from lib.gateway.prices.price_table import models
 from lib.gateway.providers.table import VENDORS
 from lib.gateway.providers.vendor import Vendor
 from tests.unit.gateway.fake_upstream import FakeAnswer
@@ -123,9 +123,9 @@ def test_a_secret_is_hidden_whatever_header_has_it(header: str) -> None:
 @pytest.mark.parametrize("vendor", [vendor for vendor in VENDORS if vendor.prices], ids=lambda vendor: vendor.name)
 def test_a_vendors_models_have_its_prices(vendor: Vendor) -> None:
     """Every table is some vendor's. What is not in it has no price, which is not the same as costing nothing."""
-    name, table = vendor.name, prices(vendor.prices)
+    name, table = vendor.name, models(vendor.prices)
     found = provider(name, **variables(name))
-    assert all(found.model(model).price == price for model, price in table.items())
+    assert all(found.model(model).price == price for model, (price, _) in table.items())
     assert table
     assert found.model("gpt-99").price is None
     assert {each.prices for each in VENDORS if each.prices} == set(TABLES)
@@ -176,7 +176,7 @@ FINE_TUNED = [
 def test_a_fine_tuned_model_is_its_bases_kind(model: str, base: str) -> None:
     """Its price, and what it takes and gives."""
     found = provider("openai")
-    assert found.model(model).price == prices("openai")[base]
+    assert found.model(model).price == models("openai")[base][0]
     assert found.model(model).limits == found.model(base).limits != NO_LIMITS
 
 
