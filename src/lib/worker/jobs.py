@@ -18,7 +18,7 @@ from lib.runtime.stores import store_of
 from lib.sign_in import housekeeping
 from lib.web import idempotency
 from lib.web.app import App
-from lib.worker.serving import services_of
+from lib.worker.serving import app_of
 
 # A job's statement may take longer than a request's, which somebody waits for. D1 itself ends one after 30 s.
 JOB_SECONDS = 60
@@ -26,7 +26,7 @@ JOB_SECONDS = 60
 
 async def hourly(env: Any) -> None:
     """Delete what has run out, sum the ledger's days, and export and delete old records."""
-    parts = services_of(env).for_request()
+    parts = app_of(env).for_request()
     try:
         for work in (_purge, _keep_books):
             try:
@@ -71,7 +71,7 @@ async def _keep_books(parts: App, env: Any) -> None:
 
 async def write_ledger(env: Any, batch: Any) -> None:
     """Write to the store what the gates have sent: a batch of the queue's messages."""
-    parts = services_of(env).for_request()
+    parts = app_of(env).for_request()
     gates = GateCalls(Placement(env, parts.config.place).gates)
 
     async def confirm(org_id: str, written: str, refused: str) -> None:

@@ -61,7 +61,7 @@ async def serve(env: Any, ctx: Any, request: Any) -> Any:
 async def _respond(env: Any, raw: RawRequest) -> Response:
     listed: Set[str] = frozenset()
     try:
-        parts = services_of(env)
+        parts = app_of(env)
         listed = parts.config.session.cors_origins
         return await pipeline.handle(parts, ROUTER, raw)
     except ConfigError as error:
@@ -113,8 +113,8 @@ def _native(body: NativeBody) -> Any:
     return body.native
 
 
-def services_of(env: Any) -> App:
-    """Return the isolate's services; they are wired at its first request, when the bindings are there."""
+def app_of(env: Any) -> App:
+    """Return the isolate's parts; they are wired at its first request, when the bindings are there."""
     global _parts  # noqa: PLW0603 - an isolate lives longer than a request, and has no other place
     if _parts is None:
         _parts = bootstrap(env)
