@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel
 
+from lib.http import etag
 from lib.http.dialect import Dialect
 from lib.http.response import Finish, Response
 from lib.kernel import json_body
@@ -17,6 +18,12 @@ JSON = {"content-type": "application/json", "cache-control": "no-store", "x-cont
 def data(value: BaseModel, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Answer with one thing, in the management API's envelope."""
     return Response(status, {**JSON, **(headers or {})}, json_body.dump({"data": value, "meta": {}}))
+
+
+def versioned(value: BaseModel, version: int, status: int = 200, place: str = "") -> Response:
+    """Answer with one thing and its version, as its ETag; with 201 also with its `place`, the path of what was made."""
+    made = {"location": place} if status == 201 and place else {}
+    return data(value, status=status, headers={"etag": etag.etag(version), **made})
 
 
 def page(values: list[BaseModel], next_cursor: str | None) -> Response:

@@ -14,7 +14,6 @@ from lib.access.principal import Permission, Principal
 from lib.admission import rule_store
 from lib.admission.counters import Counter
 from lib.admission.rules import EACH, MOST_AMOUNT, effective
-from lib.http import etag
 from lib.http.paging import PageQuery, page_of
 from lib.http.request import Validated
 from lib.http.response import Response
@@ -195,10 +194,9 @@ def _budget(row: BudgetRow, most: int, counters: Mapping[str, Counter]) -> Budge
 
 
 async def _shown(parts: App, row: BudgetRow, status: int = 200) -> Response:
-    made = {"location": f"/api/v1/budgets/{row.id}"} if status == 201 else {}
     amounts = await _amounts(parts, [row])
     shown = _budget(row, amounts[row.id], await parts.gates.counters(row.org_id))
-    return render.data(shown, status=status, headers={"etag": etag.etag(row.version), **made})
+    return render.versioned(shown, row.version, status, f"/api/v1/budgets/{row.id}")
 
 
 ROUTES = [

@@ -10,7 +10,6 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from lib.access.ip_ranges import MOST_RANGE, parse_range
-from lib.http import etag
 from lib.http.response import Response
 from lib.kernel.text import PRINTABLE
 from lib.keys.key_store import KeyRow
@@ -96,13 +95,13 @@ def key_of(row: KeyRow) -> Key:
 
 def key_shown(row: KeyRow) -> Response:
     """Answer with a key."""
-    return render.data(key_of(row), headers={"etag": etag.etag(row.version)})
+    return render.versioned(key_of(row), row.version)
 
 
 def key_made(row: KeyRow, secret: str) -> Response:
     """Answer with a key that was just made."""
-    headers = {"etag": etag.etag(row.version), "location": f"/api/v1/keys/{row.id}"}
-    return render.data(KeyWithSecret.model_validate({**_fields(row), "secret": secret}), status=201, headers=headers)
+    shown = KeyWithSecret.model_validate({**_fields(row), "secret": secret})
+    return render.versioned(shown, row.version, 201, f"/api/v1/keys/{row.id}")
 
 
 def _fields(row: KeyRow) -> dict[str, object]:

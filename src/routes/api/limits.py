@@ -12,7 +12,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from lib.access.principal import Permission, Principal
 from lib.admission.counters import Counter
 from lib.admission.rules import EACH, Unit
-from lib.http import etag
 from lib.http.paging import PageQuery, page_of
 from lib.http.request import Validated
 from lib.http.response import Response
@@ -142,9 +141,8 @@ def _limit(row: LimitRow, counters: Mapping[str, Counter]) -> Limit:
 
 
 async def _shown(parts: App, row: LimitRow, status: int = 200) -> Response:
-    made = {"location": f"/api/v1/limits/{row.id}"} if status == 201 else {}
     shown = _limit(row, await parts.gates.counters(row.org_id))
-    return render.data(shown, status=status, headers={"etag": etag.etag(row.version), **made})
+    return render.versioned(shown, row.version, status, f"/api/v1/limits/{row.id}")
 
 
 ROUTES = [

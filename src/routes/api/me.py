@@ -133,7 +133,7 @@ async def change_email(parts: App, request: Validated[ChangeEmail, NoQuery], pri
 
 async def _shown(parts: App, principal: Principal, user: UserRow) -> Response:
     memberships = await home_store.memberships(parts.database, user.id)
-    return render.data(_me(user, principal, memberships), headers={"etag": etag.etag(user.version)})
+    return render.versioned(_me(user, principal, memberships), user.version)
 
 
 def _me(user: UserRow, principal: Principal, memberships: list[MembershipRow]) -> Me:

@@ -71,7 +71,7 @@ async def remove_member(parts: App, request: Validated[None, NoQuery], principal
 
 
 def _shown(row: MemberRow) -> Response:
-    return render.data(Member.model_validate(row), headers={"etag": etag.etag(row.version)})
+    return render.versioned(Member.model_validate(row), row.version)
 
 
 _MORE = "Nobody gives or takes more than it has itself, and only owners change owners. The last owner stays one."

@@ -226,7 +226,7 @@ def _shown_price(price: Price) -> ModelPrice:
 
 
 def _shown(row: ModelRow, status: int) -> Response:
-    return render.data(_model(row), status=status, headers={"etag": etag.etag(row.version)})
+    return render.versioned(_model(row), row.version, status)
 
 
 ROUTES = [

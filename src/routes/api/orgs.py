@@ -127,8 +127,7 @@ def _shown(row: OrgRow, status: int = 200) -> Response:
         created_at=row.created_at,
         updated_at=row.updated_at,
     )
-    made = {"location": f"/api/v1/orgs/{row.id}"} if status == 201 else {}
-    return render.data(shown, status=status, headers={"etag": etag.etag(row.version), **made})
+    return render.versioned(shown, row.version, status, f"/api/v1/orgs/{row.id}")
 
 
 _OWN = "The organisation in which you are active, by its id or as `current`. There are no others to you."

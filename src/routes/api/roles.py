@@ -103,8 +103,7 @@ def _role(row: RoleRow) -> OwnRole:
 
 
 def _shown(row: RoleRow, status: int = 200) -> Response:
-    made = {"location": f"/api/v1/orgs/{row.org_id}/roles/{row.id}"} if status == 201 else {}
-    return render.data(_role(row), status=status, headers={"etag": etag.etag(row.version), **made})
+    return render.versioned(_role(row), row.version, status, f"/api/v1/orgs/{row.org_id}/roles/{row.id}")
 
 
 _MORE = "Nobody gives or takes more than it has itself."

@@ -135,8 +135,7 @@ def _fields(row: TeamRow) -> dict[str, Any]:
 async def _shown(parts: App, row: TeamRow, status: int = 200) -> Response:
     members = await team_store.members_of(parts.database, row.org_id, row.id)
     shown = FullTeam.model_validate(_fields(row) | {"members": [TeamMember.model_validate(who) for who in members]})
-    made = {"location": f"/api/v1/orgs/{row.org_id}/teams/{row.id}"} if status == 201 else {}
-    return render.data(shown, status=status, headers={"etag": etag.etag(row.version), **made})
+    return render.versioned(shown, row.version, status, f"/api/v1/orgs/{row.org_id}/teams/{row.id}")
 
 
 _TAG = "The ETag is of the team's name: who is in it changes without a new one."
