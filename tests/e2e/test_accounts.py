@@ -21,6 +21,8 @@ def form(email: str, password: str = PASSWORD) -> dict[str, str]:
     return {"email": email, "password": password, "name": "Alice"}
 
 
+@pytest.mark.alone
+@pytest.mark.once  # as all that is `alone`; either store takes a hundredth of what Argon2id takes
 def test_signing_up_tells_nobody_who_is_here(headgate: Headgate, stack: Stack) -> None:
     """A new address and the administrator's get the same answer after the same time: Argon2id and one look.
 
