@@ -50,6 +50,7 @@ def _said_by(route: ModelRoute, facts: ModelFacts) -> ModelFacts:
         facts,
         price=route.price or facts.price,
         limits=route.limits.over(facts.limits),
+        proved=route.limits.over(facts.proved),
         output_field=route.output_field or facts.output_field,
     )
 

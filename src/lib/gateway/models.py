@@ -54,12 +54,16 @@ class ModelFacts:
     """What a provider knows of one of its models: what its tokens cost, what it takes and gives, how many tokens an
     image is to it, each None where nobody knows; and where it differs from its wire format.
 
+    `proved` are those of its limits on which a bound may lean: past them the provider refuses. A list's number that is
+    too low, as resellers' often are, is no more than a hint of what to put in for a client.
+
     `output_field` is the field that limits an answer's length; None: the format tells by the model's name.
     `tells_usage`: a stream tells its usage unasked, and to ask for it is refused.
     """
 
     price: Price | None = None
     limits: Limits = NO_LIMITS
+    proved: Limits = NO_LIMITS
     image_rule: ImageRule | None = None
     output_field: OutputField | None = None
     tells_usage: bool = False

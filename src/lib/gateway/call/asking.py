@@ -48,9 +48,9 @@ def ask_of(
     path: dict[str, str], target: Target, bound: Bound, input_estimate: int, floor: int, tier: str | None = None
 ) -> Ask:
     """Return what to ask for. `floor` is the least output worth having, in tokens; `tier` the service tier."""
-    limits, price = target.facts.limits, target.facts.price
-    wanted = _least(bound.wanted_output, limits.most_output) if bound.wanted_output is not None else None
-    tokens = None if bound.input_tokens is None else _least(bound.input_tokens, limits.most_input)
+    proved, price = target.facts.proved, target.facts.price
+    wanted = _least(bound.wanted_output, proved.most_output) if bound.wanted_output is not None else None
+    tokens = None if bound.input_tokens is None else _least(bound.input_tokens, proved.most_input)
     rates = price.most(tier, tokens) if price else None
     if price and rates is None:  # nobody knows what this tier costs: all the same, the rest is bounded
         tokens, rates = None, price.most(None, None)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 
-from lib.gateway.models import ModelFacts
+from lib.gateway.models import NO_LIMITS, ModelFacts
 from lib.gateway.providers.provider import Fault, HttpRequest
 from lib.gateway.providers.vendor import Vendor
 from lib.gateway.redaction import redact
@@ -54,7 +54,12 @@ class Compatible:
 
     @cached_property
     def model(self) -> Callable[[str], ModelFacts]:
-        return lru_cache(MOST_KNOWN)(self.vendor.model)  # each call asks, and most ask for the same few
+        return lru_cache(MOST_KNOWN)(self._model)  # each call asks, and most ask for the same few
+
+    def _model(self, name: str) -> ModelFacts:
+        facts = self.vendor.model(name)
+        is_vendors = self.at_home or self.vendor.address is None
+        return facts if is_vendors else replace(facts, proved=NO_LIMITS)  # another's server keeps nobody's word
 
     def request(self, wire_format: str, model: str, body: bytes, secret: str | None) -> HttpRequest:  # noqa: ARG002 - some vendors sign the body, or have the model in the address
         return HttpRequest(self.base_url + self.vendor.speaks[wire_format], {**_credential(secret), **_JSON})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from lib.gateway.models import ImageRule, Limits, ModelFacts, OutputField
+from lib.gateway.models import NO_LIMITS, ImageRule, Limits, ModelFacts, OutputField
 from lib.gateway.prices.price_table import known
 from lib.ledger.usage import Price
 
@@ -19,13 +19,19 @@ def no_image_rule(_: str) -> ImageRule | None:
     return None
 
 
+def no_limits_hold(_: str) -> bool:
+    """Tell of a model that its limits are what others say of it."""
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Vendor:
     """A vendor. With the name `acme` its settings are `ACME_API_KEY` and `ACME_BASE_URL`, and its models `acme/…`.
 
     `address` is its own; None where everybody runs one's own, whose address must be told and which may need no key.
     `prices` is its name in the price data; of a model that is not there nothing is known, but for a `default_price` and
-    what `limits` tells. `lists_itself`: it is asked which models it has; else `listed` are shown.
+    what `limits` tells. `limits_hold` tells of a model whether these limits are the vendor's own word, past which it
+    refuses: then bounds lean on them. `lists_itself`: it is asked which models it has; else `listed` are shown.
 
     What differs from OpenAI's API: the formats that it `speaks`; `output_field`, as which alone it takes the length of
     an answer (None: as either, or the model's name tells); `tells_usage`: a stream tells its usage unasked, and
@@ -37,6 +43,7 @@ class Vendor:
     prices: str = ""
     default_price: Price | None = None
     limits: Callable[[str], Limits] | None = None
+    limits_hold: Callable[[str], bool] = no_limits_hold
     listed: tuple[str, ...] = ()
     lists_itself: bool = True
     speaks: Mapping[str, str] = field(default_factory=lambda: CHAT_AND_EMBEDDINGS)
@@ -50,5 +57,10 @@ class Vendor:
         if self.limits:
             limits = self.limits(name)
         return ModelFacts(
-            price or self.default_price, limits, self.image_rule(name), self.output_field, self.tells_usage
+            price or self.default_price,
+            limits,
+            limits if self.limits_hold(name) else NO_LIMITS,
+            self.image_rule(name),
+            self.output_field,
+            self.tells_usage,
         )

@@ -8,8 +8,12 @@ from hypothesis import strategies as st
 
 from lib.gateway.bounds import Bound
 from lib.gateway.call.asking import ask_of, path_of
-from lib.gateway.catalogue import Target
-from lib.gateway.models import NO_LIMITS, Limits, ModelFacts
+from lib.gateway.catalogue import Target, resolve
+from lib.gateway.models import NO_LIMITS, Limits, ModelFacts, ModelRoute
+from lib.gateway.prices.price_table import names
+from lib.gateway.providers.compatible import Compatible
+from lib.gateway.providers.table import VENDORS
+from lib.gateway.providers.vendor import Vendor
 from lib.ledger.usage import Price
 from tests.unit.gateway.calls import PROVIDER
 
@@ -83,11 +87,36 @@ def test_no_call_is_bounded_by_its_budget_alone(
     assert 1 <= ask.most_output <= min(most_output or PROVIDER.default_output, most_input or 10**9)
 
 
-@pytest.mark.parametrize(("wanted", "limits", "asked"), [(9999, NO_LIMITS, 9999), (9999, Limits(None, 500), 500)])
-def test_what_a_client_asks_for_is_bounded_by_what_is_known(wanted: int, limits: Limits, asked: int) -> None:
-    """The default proves nothing: an unknown model may answer with all that was asked for."""
-    target = Target(PROVIDER, "x", ModelFacts(Price(100, 400, 50, "p"), limits))
-    assert ask_of(PATH, target, Bound(20, wanted, 1, has_output=True), 7, 64).output_tokens == asked
+# The rows whose limits are the vendor's own word, at its own address. Whoever adds one here shows where it says so.
+KEEPS_ITS_WORD = {"openai", "sim"}
+PRICED = [(vendor, model) for vendor in VENDORS for model in (*names(vendor.prices), "unheard-of")]
+
+
+@given(
+    st.sampled_from(PRICED),
+    st.booleans(),
+    st.one_of(st.none(), st.integers(1, 10**7)),
+    st.integers(1, 10**7),
+    st.builds(Limits, *[st.one_of(st.none(), st.integers(1, 10**6))] * 2),
+)
+def test_no_bound_is_below_what_a_provider_may_bill(
+    priced: tuple[Vendor, str], at_home: bool, proved: int | None, wanted: int, own: Limits
+) -> None:
+    """A number of somebody's list lowers none: only the vendor's own word, of a name that stays with its model, at its
+    own address, and what the organisation says of its model.
+    """
+    vendor, model = priced
+    address = vendor.address if at_home and vendor.address else "https://another.example/v1"
+    provider = Compatible(vendor.name, vendor, address, "k-1")
+    facts = provider.model(model)
+    holds = vendor.name in KEEPS_ITS_WORD and "latest" not in model and (at_home or vendor.name == "sim")
+    known = own.over(facts.limits if holds else NO_LIMITS)
+    own_route = ModelRoute("m", vendor.name, model, None, own)
+    target = resolve("m", {"m": own_route}, {vendor.name: provider}, None)
+    ask = ask_of(PATH, target, Bound(proved, wanted, 1, has_output=True), 7, 64)
+    most = proved if proved is None or known.most_input is None else min(proved, known.most_input)
+    assert ask.input_tokens == most
+    assert ask.output_tokens == (wanted if known.most_output is None else min(wanted, known.most_output))
 
 
 @pytest.mark.parametrize(

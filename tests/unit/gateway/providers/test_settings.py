@@ -52,7 +52,7 @@ def test_a_vendor_may_have_several_accounts() -> None:
     own, europe, team = (provider(name, **variables) for name in ("openai", "openai-eu", "openai-team-b"))
     assert (own.secret, europe.secret, team.secret) == ("sk-1", "sk-2", "sk-3")
     assert (europe.base_url, team.base_url) == ("https://eu.api.openai.com/v1", own.base_url)
-    assert own.model("gpt-4o") == europe.model("gpt-4o") == team.model("gpt-4o")
+    assert own.model("gpt-4o").price == europe.model("gpt-4o").price == team.model("gpt-4o").price is not None
 
 
 @pytest.mark.parametrize(
