@@ -41,14 +41,19 @@ def test_a_provider_error_has_its_class(
     assert "as the model's name asks" in raised.value.body["message"]
 
 
-@pytest.mark.parametrize("status", [401, 403])
-def test_a_provider_that_refuses_our_key(headgate: Headgate, sim: SimulatedProvider, status: int) -> None:
-    """The caller's key is right, so nothing says that it is not, and trying again would not help."""
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [(401, "provider_refused_key"), (403, "provider_refused_key"), (402, "provider_out_of_credit")],
+)
+def test_a_provider_that_refuses_our_account(
+    headgate: Headgate, sim: SimulatedProvider, status: int, code: str
+) -> None:
+    """The caller's key is right and its budget not spent, so nothing says so, and trying again would not help."""
     model = sim_model(f"err{status}")
     with headgate.openai() as client, pytest.raises(openai.InternalServerError) as raised:
         client.with_options(max_retries=2).chat.completions.create(model=model, messages=HELLO)
 
-    assert (raised.value.status_code, raised.value.code) == (502, "provider_refused_key")
+    assert (raised.value.status_code, raised.value.code) == (502, code)
     assert sim.of(model)["requests"] == 1
 
 

@@ -25,7 +25,7 @@ from lib.gateway.callers.caller import Caller, StaleAccount
 from lib.gateway.callers.callers import Callers
 from lib.gateway.model_lists import ModelLists
 from lib.gateway.providers.configured import configured
-from lib.gateway.providers.settings import read_settings
+from lib.gateway.providers.settings import read_settings, refuse
 from lib.http.request import RawRequest
 from lib.http.response import Response
 from lib.kernel import json_body
@@ -313,7 +313,7 @@ async def _new_world(config: Config, kv: FakeKv, providers: Mapping[str, str]) -
         shield=Shield(),
         refusals=Refusals(),
         gateway=Gateway(
-            configured(read_settings(providers.get), config.default_output_tokens),
+            configured(read_settings(providers.get, refuse), config.default_output_tokens),
             *(upstream, gates, clock, config.upstream_timeout_seconds, 64, denials),
             ModelLists(upstream.http, clock),
         ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import difflib
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -62,8 +62,11 @@ async def find(
     allowed: Set[str] | None,
     lists: ModelLists,
 ) -> tuple[str, Target]:
-    """Return a model's whole name and its target. The end of a name will do, where no other name that the caller may
-    call ends so: `gpt-4o` for `openai/gpt-4o`. Rules and records go by the whole name.
+    """Return a model's whole name and its target. The end of a name will do, where it is one name's that the caller may
+    call: `gpt-4o` for `openai/gpt-4o`. Rules and records go by the whole name.
+
+    Of several the one with the fewest slashes is meant, since resellers put the maker before a model's name
+    (`openrouter/openai/gpt-4o`), and of these the one of a vendor's first account (`openai`, not `openai-eu`).
 
     Raises NotFound as `resolve` does; it says which names may have been meant.
     """
@@ -72,8 +75,9 @@ async def find(
     except NotFound:
         names = await names_of(routes, providers, allowed, lists)
     ending = [name for name in names if name.endswith(f"/{model}")] if model else []
-    if len(ending) == 1:
-        return ending[0], resolve(ending[0], routes, providers, allowed)
+    nearest = _least(_least(ending, lambda name: name.count("/")), lambda name: names[name].is_further)
+    if len(nearest) == 1:
+        return nearest[0], resolve(nearest[0], routes, providers, allowed)
     raise _not_found(sorted(ending)[:MOST_MEANT] or _meant(model, names))
 
 
@@ -97,6 +101,11 @@ async def names_of(
         for name in theirs:
             names.setdefault(f"{provider.name}/{name}", provider)
     return names
+
+
+def _least(names: list[str], rank: Callable[[str], int]) -> list[str]:
+    least = min(map(rank, names), default=0)
+    return [name for name in names if rank(name) == least]
 
 
 def _target(name: str, routes: Mapping[str, ModelRoute], providers: Mapping[str, Provider]) -> Target | None:

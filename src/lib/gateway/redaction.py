@@ -10,8 +10,10 @@ from lib.kernel.errors import BadRequest
 REDACTED = b"[redacted]"
 SHORTEST_SECRET = 4  # a shorter one would be found everywhere
 
-# A digit or a star tells a key, whole or masked, from English words with a hyphen.
-KEY_LIKE = re.compile(rb"\b(?:sk|pk|rk|key|xai|gsk|org|proj)[-_](?=[A-Za-z0-9_\-*.]*[0-9*])[A-Za-z0-9_\-*.]{6,}")
+# A digit or a star tells a key, whole or masked, from English words with a hyphen. xAI names our team and key by id.
+KEY_LIKE = re.compile(
+    rb"\b(?:(?:sk|pk|rk|key|xai|gsk|org|proj)[-_]|(?:Team|API key ID): )(?=[A-Za-z0-9_\-*.]*[0-9*])[A-Za-z0-9_\-*.]{6,}"
+)
 
 
 def redact(body: bytes, secrets: tuple[str, ...]) -> bytes:

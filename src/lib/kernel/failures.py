@@ -85,6 +85,16 @@ class Failure(Enum):
         "this deployment's key is wrong or may not do this: its operator can mend that, and its callers can't",
         "operator",
     )  # fmt: skip
+    PROVIDER_MISCONFIGURED = (
+        "provider", Mode.CLOSED, "404 `model_not_found` for its models; the other providers go on",
+        "with a key or an address that can't be used each of its calls would fail, and nobody else's",
+        "operator",
+    )  # fmt: skip
+    PROVIDER_OUT_OF_CREDIT = (
+        "provider", Mode.CLOSED, "502 `provider_out_of_credit`, which no SDK tries again",
+        "a 402 would say that a budget here is spent; its operator can pay, and its callers can't",
+        "operator",
+    )  # fmt: skip
     MODEL_LIST_AWAY = (
         "provider", Mode.STALE, "`GET /v1/models` shows the last list, or the organisation's names; again in 30 s",
         "a list only helps people: each name is judged when it is called",

@@ -14,7 +14,7 @@ from lib.gateway.call.call import Gateway
 from lib.gateway.call.denials import Denials
 from lib.gateway.callers.callers import Callers
 from lib.gateway.model_lists import ModelLists
-from lib.gateway.providers.configured import configured
+from lib.gateway.providers.configured import configured, leave_out
 from lib.gateway.providers.settings import read_settings
 from lib.issuers.configured import issuers_of
 from lib.issuers.oidc_client import MOST_BYTES, TIMEOUT_SECONDS
@@ -76,7 +76,7 @@ def bootstrap(env: Any) -> App:
     # Each isolate would pay a way to another object before its first call; without a jurisdiction `/readyz` is enough.
     gates = JsGates(GateCalls(placement.gates, placement.check if placement.is_bound else None), accounts)
     gateway = Gateway(
-        configured(read_settings(variable), config.default_output_tokens),
+        configured(read_settings(variable, leave_out), config.default_output_tokens),
         JsUpstream(),
         gates,
         clock,

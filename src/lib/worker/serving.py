@@ -77,7 +77,8 @@ async def _finish(request_id: str, response: Response, finish: Finish, end: Call
     facts = response.facts
     try:
         facts = {**facts, **await finish()}
-    except Exception:  # noqa: BLE001 - nobody waits for this task, so its failure must at least be told
+    except Exception as failure:  # noqa: BLE001 - nobody waits for this task, so its failure must at least be told
+        facts = {**facts, **getattr(failure, "facts", {})}
         log.error("settlement_broke", request_id=request_id, traceback=traceback.format_exc())
     finally:
         end(facts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import pytest
@@ -115,14 +116,15 @@ OWN_NAMES = {name: ModelRoute(name, "sim", "chat", None) for name in ("smart", "
 }
 
 
-def found(model: str, allowed: set[str] | None = None) -> str:
+def found(model: str, allowed: set[str] | None = None, providers: Mapping[str, Provider] | None = None) -> str:
     """Return the whole name of a model, or what the error says behind its first sentence."""
     lists = ModelLists(FakeUpstream().http, FakeClock())
+    providers = LISTED if providers is None else providers
     try:
-        name, target = run(find(model, OWN_NAMES, LISTED, allowed, lists))
+        name, target = run(find(model, OWN_NAMES, providers, allowed, lists))
     except NotFound as error:
         return error.message.partition(". ")[2]
-    assert target == resolve(name, OWN_NAMES, LISTED, allowed)
+    assert target == resolve(name, OWN_NAMES, providers, allowed)
     return name
 
 
@@ -140,6 +142,40 @@ def found(model: str, allowed: set[str] | None = None) -> str:
 def test_the_end_of_a_name_will_do_where_it_is_one_models(model: str, whole: str) -> None:
     """And the call goes by the whole name: else a rule about it could be walked around."""
     assert found(model) == whole
+
+
+SHORT = {
+    "openai": ("gpt-4o", "only-there"),
+    "openai-eu": ("gpt-4o", "gpt-eu"),
+    "reseller": ("openai/gpt-4o", "maker/llama", "gpt-oss"),
+    "other": ("openai/gpt-4o", "maker/llama", "gpt-oss", "llama"),
+}
+
+
+@pytest.mark.parametrize(
+    ("configured", "model", "whole"),
+    [
+        (SHORT, "gpt-4o", "openai/gpt-4o"),
+        (SHORT, "openai/gpt-4o", "openai/gpt-4o"),
+        (SHORT, "gpt-eu", "openai-eu/gpt-eu"),
+        (SHORT, "llama", "other/llama"),
+        (SHORT, "maker/llama", "Did you mean other/maker/llama or reseller/maker/llama?"),
+        (SHORT, "gpt-oss", "Did you mean other/gpt-oss or reseller/gpt-oss?"),
+        (("openai-eu", "reseller"), "gpt-4o", "openai-eu/gpt-4o"),
+        (("reseller",), "gpt-4o", "reseller/openai/gpt-4o"),
+    ],
+)
+@pytest.mark.parametrize("backwards", [False, True])
+def test_a_short_name_means_its_makers_model(
+    configured: Iterable[str], model: str, whole: str, backwards: bool
+) -> None:
+    """A reseller that is set up takes no name away, nor does a further account; what stays unclear is told, whatever
+    the order of the settings.
+    """
+    order = sorted(configured, reverse=backwards)
+    vendors = {name: Vendor(name.partition("-")[0], lists_itself=False, listed=SHORT[name]) for name in order}
+    providers = {name: Compatible(name, vendor, "https://x") for name, vendor in vendors.items()}
+    assert found(model, providers=providers) == whole
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,6 @@ from lib.http.response import Finish, LogFacts, NativeBody, Response
 from lib.kernel import failures, json_body
 from lib.kernel.clock import Clock
 from lib.kernel.errors import BadGateway, BadRequest, GatewayTimeout, HeadgateError, NotFound
-from lib.kernel.failures import Failure
 from lib.ledger.usage import Cause, Usage
 
 MOST_HELD_BYTES = 1024 * 1024  # a longer answer is handed on as it comes
@@ -54,8 +53,7 @@ MOST_ERROR_BYTES = 256 * 1024
 EVENT_STREAM = "text/event-stream"
 
 
-_KEY_REFUSED_HEADERS = {"content-type": "application/json", "cache-control": "no-store", "x-should-retry": "false"}
-_KEY_REFUSED = "The provider refuses this deployment's own key, or what it may do. Its operator has to mend that."
+_OPERATORS_HEADERS = {"content-type": "application/json", "cache-control": "no-store", "x-should-retry": "false"}
 
 
 class Redirected(Exception):
@@ -182,7 +180,7 @@ async def _respond(exchange: _Exchange, answer: UpstreamAnswer) -> Response:
 async def _refused(exchange: _Exchange, answer: UpstreamAnswer, headers: dict[str, str]) -> Response:
     """Hand a provider's error on: its status, body and headers. Providers do not charge for a refusal.
 
-    But that our own key is refused is no fault of the caller, whose key is right: it would be sent away with a 401.
+    But what only our operator can mend is no fault of the caller, whose key is right: a 401 would send it away.
     """
     settlement, provider, error = exchange.settlement, exchange.provider, exchange.wire.error
     try:
@@ -192,12 +190,10 @@ async def _refused(exchange: _Exchange, answer: UpstreamAnswer, headers: dict[st
     settlement.close(Cause.UPSTREAM_REFUSED, Usage(), status=answer.status, estimated=False)
     fault = provider.fault(answer.status, body, provider.secret)
     body = fault.body
-    if fault.ours:
-        failures.note(
-            Failure.PROVIDER_REFUSED_KEY, f"{provider.name}, {answer.status}: {body.decode(errors='replace')}"
-        )
-        refusal = error(_KEY_REFUSED, "server_error", "provider_refused_key")
-        return _answered(settlement, 502, _KEY_REFUSED_HEADERS, refusal)
+    if operators := fault.operators:
+        failures.note(operators.failure, f"{provider.name}, {answer.status}: {body.decode(errors='replace')}")
+        refusal = error(operators.message, "server_error", operators.code)
+        return _answered(settlement, 502, _OPERATORS_HEADERS, refusal)
     # What is no JSON is a page of some proxy on the way, which may name its host.
     if "json" not in headers.get("content-type", "") or not _is_json(body):
         message = f"The provider answered with status {answer.status}."

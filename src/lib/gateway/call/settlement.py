@@ -75,6 +75,14 @@ class Call(NamedTuple):
     reasons: Callable[[str], bool] = lambda _model: False
 
 
+class Unsettled(Exception):
+    """Settling broke. `facts` are what the log line tells of the call all the same."""
+
+    def __init__(self, facts: Mapping[str, object]) -> None:
+        super().__init__()
+        self.facts = facts
+
+
 class Settlement:
     """The record of one call. `open` first; at its end `close`, and then `closed`."""
 
@@ -196,7 +204,10 @@ class Settlement:
         """Return the facts for the log line, once the gate has heard of the end. It is in a hurry where room is scarce:
         the client's next call may reach the gate by another isolate.
         """
-        await self._gates.delivered(self._record, at_once=self._tight)
+        try:
+            await self._gates.delivered(self._record, at_once=self._tight)
+        except Exception as failure:
+            raise Unsettled(self.facts()) from failure
         return self.facts()
 
     def without_answer(self, *, charged: bool) -> Usage:

@@ -7,14 +7,17 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 
 from lib.gateway.models import NO_LIMITS, ModelFacts
-from lib.gateway.providers.provider import Fault, HttpRequest
+from lib.gateway.providers.fault import Fault, OperatorFault
+from lib.gateway.providers.provider import HttpRequest
 from lib.gateway.providers.vendor import Vendor
 from lib.gateway.redaction import redact
 from lib.gateway.streams.hiding import Hidden
 
 DEFAULT_OUTPUT = 4096
 MOST_KNOWN = 256  # models, of which clients may make up names
-KEY_REFUSED = (401, 403)
+_KEY_REFUSED, _UNPAID, _TOO_MANY, _FORBIDDEN = (401, 403), 402, 429, 403
+# https://platform.openai.com/docs/guides/error-codes: no rate is too high then, and to wait does not help.
+_QUOTA = b'"insufficient_quota"'
 _JSON = {"content-type": "application/json"}
 
 
@@ -29,6 +32,10 @@ class Compatible:
     base_url: str
     secret: str | None = field(default=None, repr=False)
     default_output: int = DEFAULT_OUTPUT
+
+    @property
+    def is_further(self) -> bool:
+        return self.name != self.vendor.name
 
     @property
     def speaks(self) -> Mapping[str, str]:
@@ -65,7 +72,14 @@ class Compatible:
         return HttpRequest(self.base_url + self.vendor.speaks[wire_format], {**_credential(secret), **_JSON})
 
     def fault(self, status: int, body: bytes, secret: str | None) -> Fault:
-        return Fault(status in KEY_REFUSED, redact(body, (secret,) if secret else ()))
+        return Fault(self._operators(status, body), redact(body, (secret,) if secret else ()))
+
+    def _operators(self, status: int, body: bytes) -> OperatorFault | None:
+        if status == _UNPAID or (status == _TOO_MANY and _QUOTA in body):
+            return OperatorFault.CREDIT
+        if status == _FORBIDDEN and any(mark in body for mark in self.vendor.content_refused):
+            return None
+        return OperatorFault.KEY if status in _KEY_REFUSED else None
 
 
 def _credential(secret: str | None) -> dict[str, str]:

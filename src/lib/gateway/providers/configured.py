@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from lib.config import ConfigError
 from lib.gateway.providers.compatible import Compatible
 from lib.gateway.providers.provider import Provider
 from lib.gateway.providers.settings import ProviderSettings
+from lib.kernel import failures
+from lib.kernel.failures import Failure
 
 
 def configured(settings: Iterable[ProviderSettings], default_output: int) -> Mapping[str, Provider]:
@@ -14,3 +17,8 @@ def configured(settings: Iterable[ProviderSettings], default_output: int) -> Map
     return {
         each.name: Compatible(each.name, each.vendor, each.base_url, each.secret, default_output) for each in settings
     }
+
+
+def leave_out(mistake: ConfigError) -> None:
+    """Have the log and `/readyz` tell a mistake; the provider that it is about is not offered."""
+    failures.note(Failure.PROVIDER_MISCONFIGURED, str(mistake))

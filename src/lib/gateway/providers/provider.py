@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from lib.gateway.models import ModelFacts
+from lib.gateway.providers.fault import Fault
 from lib.gateway.streams.hiding import Hidden
 
 
@@ -22,19 +23,8 @@ class HttpRequest:
     headers: Mapping[str, str] = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """A refusal. `ours`: it is this deployment's key, or what that may do, which no caller can mend.
-
-    `body` is the provider's, without anything that is a secret or looks like a key.
-    """
-
-    ours: bool
-    body: bytes
-
-
 class Provider(Protocol):
-    """One vendor, or one of several accounts at one.
+    """One vendor, or one of several accounts at one (`is_further`: not its first).
 
     `speaks` are the wire formats that it takes, by name, with where: see `lib.gateway.formats.format`. `listed` are the
     models that `GET /v1/models` shows; where there is a `listing`, that is asked (`lib.gateway.model_lists`).
@@ -44,6 +34,8 @@ class Provider(Protocol):
 
     @property
     def name(self) -> str: ...
+    @property
+    def is_further(self) -> bool: ...
     @property
     def speaks(self) -> Mapping[str, str]: ...
     @property

@@ -34,10 +34,29 @@ class ProviderSettings:
     secret: str | None = field(repr=False)
 
 
-def read_settings(variable: Variable) -> tuple[ProviderSettings, ...]:
-    """Return what is set up, and nothing else. Raises ConfigError."""
-    own = [found for vendor in VENDORS if (found := _read(vendor.name, vendor, variable))]
-    return (*own, *(_needed(name, vendor, variable) for name, vendor in _further(variable("MORE_PROVIDERS") or "")))
+def read_settings(variable: Variable, wrong: Callable[[ConfigError], None]) -> tuple[ProviderSettings, ...]:
+    """Return what is set up, and nothing else.
+
+    `wrong` is called with each mistake. What it is about is left out, unless that raises: one vendor's key with a
+    newline in it takes nobody else's models away.
+    """
+    rows = [(vendor.name, vendor, _read) for vendor in VENDORS]
+    found = []
+    try:
+        rows += [(name, vendor, _needed) for name, vendor in _further(variable("MORE_PROVIDERS") or "")]
+    except ConfigError as mistake:
+        wrong(mistake)
+    for name, vendor, read in rows:
+        try:
+            found.append(read(name, vendor, variable))
+        except ConfigError as mistake:
+            wrong(mistake)
+    return tuple(settings for settings in found if settings)
+
+
+def refuse(mistake: ConfigError) -> None:
+    """Raise a mistake: what is not deployed yet can be mended first."""
+    raise mistake
 
 
 def _needed(name: str, vendor: Vendor, variable: Variable) -> ProviderSettings:
@@ -65,7 +84,7 @@ def _read(name: str, vendor: Vendor, variable: Variable) -> ProviderSettings | N
     secret, address = variable(f"{prefix}API_KEY") or None, variable(f"{prefix}BASE_URL") or vendor.address
     url = base_url(f"{prefix}BASE_URL", address) if address else None
     if secret and not _KEY.fullmatch(secret):
-        raise ConfigError(f"{prefix}API_KEY must be printable ASCII without spaces")
+        raise ConfigError(f"{prefix}API_KEY must be printable ASCII without spaces or line breaks")
     if url is None or (vendor.address and not secret):
         return None
     return ProviderSettings(name, vendor, url, secret)

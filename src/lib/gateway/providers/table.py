@@ -36,12 +36,13 @@ VENDORS = (
     Vendor("mistral", "https://api.mistral.ai/v1", prices="mistral", output_field="max_tokens", tells_usage=True),
     # https://api-docs.deepseek.com
     Vendor("deepseek", "https://api.deepseek.com", prices="deepseek", speaks=CHAT, output_field="max_tokens"),
-    # https://docs.x.ai/docs/api-reference
-    Vendor("xai", "https://api.x.ai/v1", prices="xai"),
+    # https://docs.x.ai/docs/api-reference; 403: https://github.com/UKGovernmentBEIS/inspect_ai/pull/2267
+    Vendor("xai", "https://api.x.ai/v1", prices="xai", content_refused=(b"violates usage guidelines",)),
     # https://docs.together.ai/docs/inference/openai-compatibility; its reference has `max_tokens` alone.
     Vendor("together", "https://api.together.ai/v1", prices="together_ai", output_field="max_tokens"),
-    # https://openrouter.ai/docs/api/reference/overview: its prices depend on where it sends a call.
-    Vendor("openrouter", "https://openrouter.ai/api/v1"),
+    # https://openrouter.ai/docs/api/reference/overview: its prices depend on where it sends a call;
+    # 403, moderation: https://openrouter.ai/docs/api/reference/errors-and-debugging
+    Vendor("openrouter", "https://openrouter.ai/api/v1", content_refused=(b'"flagged_input"',)),
     # https://docs.anannas.ai
     Vendor("anannas", "https://api.anannas.ai/v1"),
     # https://docs.fireworks.ai/tools-sdks/openai-compatibility

@@ -35,7 +35,8 @@ class Vendor:
 
     What differs from OpenAI's API: the formats that it `speaks`; `output_field`, as which alone it takes the length of
     an answer (None: as either, or the model's name tells); `tells_usage`: a stream tells its usage unasked, and
-    `stream_options` is refused; `image_rule`, how many tokens an image is to a model, None where nobody states it.
+    `stream_options` is refused; `image_rule`, how many tokens an image is to a model, None where nobody states it;
+    `content_refused`, texts of which a 403 has one where it refuses what was asked, and not this deployment's key.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Vendor:
     output_field: OutputField | None = None
     tells_usage: bool = False
     image_rule: Callable[[str], ImageRule | None] = no_image_rule
+    content_refused: tuple[bytes, ...] = ()
 
     def model(self, name: str) -> ModelFacts:
         """Return what is known of one of its models."""

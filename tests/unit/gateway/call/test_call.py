@@ -193,7 +193,7 @@ def test_a_whole_answer_that_breaks_off_is_settled_once_and_charged(
     assert caller.record.first_byte_ms is not None
 
 
-@pytest.mark.parametrize("status", [400, 402, 404, 422, 429, 500, 503, 529])
+@pytest.mark.parametrize("status", [400, 404, 422, 429, 500, 503, 529])
 def test_a_refusal_is_handed_on_and_costs_nothing(status: int) -> None:
     """Its status, its body, and the headers by which SDKs decide when to retry."""
     error = {"error": {"message": "no", "type": "x", "param": None, "code": None}}
@@ -224,22 +224,30 @@ def test_a_refusal_tells_nothing_of_our_key() -> None:
 
 
 @pytest.mark.parametrize("streamed", [False, True])
-@pytest.mark.parametrize("status", [401, 403])
-def test_that_our_own_key_is_refused_is_no_fault_of_the_callers(
-    status: int, streamed: bool, noted: list[dict[str, object]]
+@pytest.mark.parametrize(
+    ("status", "code", "failure"),
+    [
+        (401, "invalid_api_key", Failure.PROVIDER_REFUSED_KEY),
+        (403, "invalid_api_key", Failure.PROVIDER_REFUSED_KEY),
+        (402, "insufficient_balance", Failure.PROVIDER_OUT_OF_CREDIT),
+        (429, "insufficient_quota", Failure.PROVIDER_OUT_OF_CREDIT),
+    ],
+)
+def test_what_only_our_operator_can_mend_is_no_fault_of_the_callers(
+    status: int, code: str, failure: Failure, streamed: bool, noted: list[dict[str, object]]
 ) -> None:
-    """Its key is right: it gets a 502 that no SDK tries again, and the operator a line that says why."""
-    body = json.dumps({"error": {"message": f"Incorrect API key provided: {SECRET}", "code": "invalid_api_key"}})
+    """Its key is right, and so is its budget: a 502 that no SDK tries again; the log tells the operator why."""
+    body = json.dumps({"error": {"message": f"Incorrect API key provided: {SECRET}", "code": code}})
     headers = {"content-type": "application/json", "x-should-retry": "true", "retry-after": "1"}
     caller = Calling(FakeAnswer(status, headers, [body.encode()]), streamed=streamed)
     outcome = caller.call()
-    assert (outcome.status, outcome.json["error"]["code"]) == (502, "provider_refused_key")
+    assert (outcome.status, outcome.json["error"]["code"]) == (502, failure.name.lower())
     assert "Incorrect" not in outcome.sent.decode()
     assert (outcome.headers["x-should-retry"], outcome.headers.get("retry-after")) == ("false", None)
     assert (caller.record.cause, caller.record.status, caller.record.cost_nano_usd) == ("upstream_refused", status, 0)
     [line] = noted
     told = (line["failure"], line["alert"], SECRET in str(line))
-    assert told == (Failure.PROVIDER_REFUSED_KEY.name.lower(), "operator", False)
+    assert told == (failure.name.lower(), "operator", False)
     assert f"sim, {status}" in str(line["reason"])
     assert "Incorrect API key" in str(line["reason"])
 

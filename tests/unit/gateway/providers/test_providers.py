@@ -11,6 +11,7 @@ from lib.gateway.formats.openai.chat import CHAT as CHAT_FORMAT
 from lib.gateway.models import NO_FACTS, NO_LIMITS, Limits
 from lib.gateway.prices.price_data import TABLES
 from lib.gateway.prices.price_table import models
+from lib.gateway.providers.fault import OperatorFault
 from lib.gateway.providers.table import VENDORS
 from lib.gateway.providers.vendor import Vendor
 from tests.unit.gateway.fake_upstream import FakeAnswer
@@ -116,8 +117,37 @@ def test_a_secret_is_hidden_whatever_header_has_it(header: str) -> None:
     """Redaction knows the key itself, and not how a header is written."""
     found = provider("groq", GROQ_API_KEY="plain+key/1")
     fault = found.fault(401, json.dumps({"error": {header: "Basic plain+key/1"}}).encode(), found.secret)
-    assert (fault.ours, b"plain" in fault.body) == (True, False)
-    assert not found.fault(400, b"{}", found.secret).ours
+    assert (fault.operators, b"plain" in fault.body) == (OperatorFault.KEY, False)
+
+
+FLAGGED = b'{"error":{"code":403,"message":"Moderation","metadata":{"reasons":["x"],"flagged_input":"y"}}}'
+VIOLATES = (
+    b'{"code":"permission-denied","error":"Content violates usage guidelines. Team: 0b1c-22, API key ID: 9f-881"}'
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "body", "fault"),
+    [
+        ("openrouter", 403, FLAGGED, None),
+        ("xai", 403, VIOLATES, None),
+        ("xai", 403, b'{"code":"permission-denied","error":"no credits"}', OperatorFault.KEY),
+        ("openrouter", 403, b'{"error":{"code":403,"message":"Key limit exceeded"}}', OperatorFault.KEY),
+        ("groq", 403, FLAGGED, OperatorFault.KEY),
+        ("openrouter", 401, FLAGGED, OperatorFault.KEY),
+        ("deepseek", 402, b'{"error":{"message":"Insufficient Balance"}}', OperatorFault.CREDIT),
+        ("openrouter", 402, b"<html>", OperatorFault.CREDIT),
+        ("openai", 429, b'{"error":{"code":"insufficient_quota"}}', OperatorFault.CREDIT),
+        ("openai", 429, b'{"error":{"code":"rate_limit_exceeded"}}', None),
+        ("openai", 400, b'{"error":{"message":"\\"insufficient_quota\\""}}', None),
+    ],
+)
+def test_whose_a_refusal_is(name: str, status: int, body: bytes, fault: OperatorFault | None) -> None:
+    """A caller mends what it has asked, and nothing of the account; of that nothing shows."""
+    found = provider(name, **variables(name)).fault(status, body, None)
+    assert found.operators is fault
+    assert b"0b1c-22" not in found.body
+    assert b"9f-881" not in found.body
 
 
 @pytest.mark.parametrize("vendor", [vendor for vendor in VENDORS if vendor.prices], ids=lambda vendor: vendor.name)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from lib.config import ConfigError
-from lib.gateway.providers.settings import MOST_FURTHER, read_settings
+from lib.gateway.providers.configured import leave_out
+from lib.gateway.providers.settings import MOST_FURTHER, read_settings, refuse
 from lib.gateway.providers.table import VENDORS
 from tests.unit.gateway.providers.configuring import names, provider
 
@@ -90,7 +91,7 @@ def test_no_key_shows_in_a_repr(name: str) -> None:
     found = provider(name, **variables)
     sent = found.request("chat.completions", "m", b"", found.secret)
     assert sent.headers["authorization"] == "Bearer k-hidden"
-    for shown in (read_settings(variables.get), found, sent, found.listing):
+    for shown in (read_settings(variables.get, refuse), found, sent, found.listing):
         assert "hidden" not in repr(shown) + str(shown)
 
 
@@ -118,7 +119,7 @@ def test_no_key_shows_in_a_repr(name: str) -> None:
 def test_an_address_that_is_none_is_named_but_not_shown(name: str, address: str) -> None:
     """Paths are appended to it, so it has no query or fragment; and a password in it would be in every log."""
     with pytest.raises(ConfigError, match=name) as caught:
-        read_settings({name: address}.get)
+        read_settings({name: address}.get, refuse)
     assert "hunter2" not in str(caught.value)
 
 
@@ -132,3 +133,26 @@ def test_a_slash_at_the_end_of_an_address_does_not_matter(address: str) -> None:
 def test_addresses_of_every_kind_are_taken(address: str) -> None:
     """IPv4, IPv6, a port, a path."""
     assert provider("sim", SIM_BASE_URL=address).base_url == address
+
+
+@pytest.mark.parametrize(
+    ("variables", "names", "variable"),
+    [
+        ({"GROQ_API_KEY": "k\n"}, ["openai", "openai-eu"], "GROQ_API_KEY"),
+        ({"GROQ_API_KEY": "k\x00"}, ["openai", "openai-eu"], "GROQ_API_KEY"),
+        ({"GROQ_API_KEY": "k", "GROQ_BASE_URL": "groq.com"}, ["openai", "openai-eu"], "GROQ_BASE_URL"),
+        ({"OPENAI_EU_API_KEY": "k\r\nx-evil: 1"}, ["openai"], "OPENAI_EU_API_KEY"),
+        ({"OPENAI_EU_API_KEY": ""}, ["openai"], "OPENAI_EU_API_KEY"),
+        ({"MORE_PROVIDERS": "openai-eu,openai-eu"}, ["openai"], "MORE_PROVIDERS"),
+        ({"OPENAI_API_KEY": "k\n"}, ["openai-eu"], "OPENAI_API_KEY"),
+    ],
+)
+def test_one_providers_mistake_takes_no_other_away(
+    variables: dict[str, str], names: list[str], variable: str, noted: list[dict[str, object]]
+) -> None:
+    """It is not offered, so nothing is sent by it; the log names the variable, and `/readyz` counts it."""
+    right = {"OPENAI_API_KEY": "k-1", "MORE_PROVIDERS": "openai-eu", "OPENAI_EU_API_KEY": "k-2"}
+    assert [each.name for each in read_settings({**right, **variables}.get, leave_out)] == names
+    [line] = noted
+    assert (line["failure"], line["alert"]) == ("provider_misconfigured", "operator")
+    assert str(line["reason"]).startswith(f"{variable} must")
