@@ -58,7 +58,7 @@ class ModelFacts:
     too low, as resellers' often are, is no more than a hint of what to put in for a client.
 
     `output_field` is the field that limits an answer's length; None: the format tells by the model's name.
-    `tells_usage`: a stream tells its usage unasked, and to ask for it is refused.
+    `fields` are those of a request that it takes under another name, and, with None, those that do not go to it.
     """
 
     price: Price | None = None
@@ -66,7 +66,7 @@ class ModelFacts:
     proved: Limits = NO_LIMITS
     image_rule: ImageRule | None = None
     output_field: OutputField | None = None
-    tells_usage: bool = False
+    fields: Mapping[str, str | None] = field(default_factory=dict)
 
 
 NO_FACTS = ModelFacts()

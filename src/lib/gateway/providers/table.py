@@ -17,6 +17,10 @@ def _never_moves(model: str) -> bool:
     return "latest" not in model
 
 
+# These name models to go on with when the one that is called fails, as a caller can make it by a text that is too long
+# (https://openrouter.ai/docs/guides/routing/model-fallbacks): past a bound key's models, and past prices and rules.
+_OTHER_MODELS = dict.fromkeys(("models", "route", "preset"))
+
 # The limits of others' rows are not proved: resold models have the reseller's, which litellm often has not (Together's
 # Llama 3.1 405B: 4096), and its rows of Mistral's and DeepSeek's aliases are of what stood behind them years ago.
 VENDORS = (
@@ -32,8 +36,15 @@ VENDORS = (
     ),
     # https://console.groq.com/docs/openai
     Vendor("groq", "https://api.groq.com/openai/v1", prices="groq", speaks=CHAT),
-    # https://docs.mistral.ai/api: what it does not know it refuses (422 `extra_forbidden`).
-    Vendor("mistral", "https://api.mistral.ai/v1", prices="mistral", output_field="max_tokens", tells_usage=True),
+    # https://docs.mistral.ai/api: what it does not know it refuses (422 `extra_forbidden`). It tells a stream's usage
+    # unasked. What would change the answer goes there, and is refused there.
+    Vendor(
+        "mistral",
+        "https://api.mistral.ai/v1",
+        prices="mistral",
+        output_field="max_tokens",
+        fields={"seed": "random_seed", **dict.fromkeys(("stream_options", "user", "safety_identifier", "store"))},
+    ),
     # https://api-docs.deepseek.com
     Vendor("deepseek", "https://api.deepseek.com", prices="deepseek", speaks=CHAT, output_field="max_tokens"),
     # https://docs.x.ai/docs/api-reference; 403: https://github.com/UKGovernmentBEIS/inspect_ai/pull/2267
@@ -42,9 +53,9 @@ VENDORS = (
     Vendor("together", "https://api.together.ai/v1", prices="together_ai", output_field="max_tokens"),
     # https://openrouter.ai/docs/api/reference/overview: its prices depend on where it sends a call;
     # 403, moderation: https://openrouter.ai/docs/api/reference/errors-and-debugging
-    Vendor("openrouter", "https://openrouter.ai/api/v1", content_refused=(b'"flagged_input"',)),
+    Vendor("openrouter", "https://openrouter.ai/api/v1", content_refused=(b'"flagged_input"',), fields=_OTHER_MODELS),
     # https://docs.anannas.ai
-    Vendor("anannas", "https://api.anannas.ai/v1"),
+    Vendor("anannas", "https://api.anannas.ai/v1", fields=_OTHER_MODELS),
     # https://docs.fireworks.ai/tools-sdks/openai-compatibility
     Vendor("fireworks", "https://api.fireworks.ai/inference/v1", prices="fireworks_ai"),
     # https://docs.perplexity.ai: each answer makes searches, which are charged beside its tokens; it has no list.

@@ -34,9 +34,10 @@ class Vendor:
     refuses: then bounds lean on them. `lists_itself`: it is asked which models it has; else `listed` are shown.
 
     What differs from OpenAI's API: the formats that it `speaks`; `output_field`, as which alone it takes the length of
-    an answer (None: as either, or the model's name tells); `tells_usage`: a stream tells its usage unasked, and
-    `stream_options` is refused; `image_rule`, how many tokens an image is to a model, None where nobody states it;
-    `content_refused`, texts of which a 403 has one where it refuses what was asked, and not this deployment's key.
+    an answer (None: as either, or the model's name tells); `fields`, those of a request that it has another name for,
+    and, with None, those that it refuses or nobody may send; `image_rule`, how many tokens an image is to a model, None
+    where nobody states it; `content_refused`, texts of which a 403 has one where it refuses what was asked, and not
+    this deployment's key.
     """
 
     name: str
@@ -49,7 +50,7 @@ class Vendor:
     lists_itself: bool = True
     speaks: Mapping[str, str] = field(default_factory=lambda: CHAT_AND_EMBEDDINGS)
     output_field: OutputField | None = None
-    tells_usage: bool = False
+    fields: Mapping[str, str | None] = field(default_factory=dict)
     image_rule: Callable[[str], ImageRule | None] = no_image_rule
     content_refused: tuple[bytes, ...] = ()
 
@@ -64,5 +65,5 @@ class Vendor:
             limits if self.limits_hold(name) else NO_LIMITS,
             self.image_rule(name),
             self.output_field,
-            self.tells_usage,
+            self.fields,
         )

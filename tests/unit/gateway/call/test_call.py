@@ -8,14 +8,15 @@ from datetime import timedelta
 
 import pytest
 
-from lib.gateway.call.settlement import GRACE_SECONDS
+from lib.gateway.call.settlement import GRACE_SECONDS, Unsettled
 from lib.gateway.callers.caller import StaleAccount
 from lib.gateway.streams.upstream import AnswerTooLarge, ClientGone, StreamEnd, UpstreamTimeout, UpstreamUnreachable
 from lib.kernel.errors import NotFound, Unavailable
 from lib.kernel.failures import Failure
 from lib.ledger.usage import Cause
+from lib.ledger.usage_record import UsageRecord
 from tests.unit.fakes import NOW
-from tests.unit.gateway.calls import INPUT_ESTIMATE, SECRET, Calling
+from tests.unit.gateway.calls import INPUT_ESTIMATE, SECRET, Calling, FakeGates
 from tests.unit.gateway.fake_upstream import EVENTS, JSON, FakeAnswer
 from tests.unit.strategies import cut
 
@@ -250,6 +251,18 @@ def test_what_only_our_operator_can_mend_is_no_fault_of_the_callers(
     assert told == (failure.name.lower(), "operator", False)
     assert f"sim, {status}" in str(line["reason"])
     assert "Incorrect API key" in str(line["reason"])
+
+
+def test_a_call_whose_settling_breaks_is_told_by_its_model_all_the_same() -> None:
+    """Its log line is where an operator looks: `lib.worker.serving` puts these facts on it."""
+
+    class Breaking(FakeGates):
+        async def delivered(self, record: UsageRecord, *, at_once: bool) -> None:
+            raise RuntimeError(record.id, at_once)
+
+    with pytest.raises(Unsettled) as broken:
+        Calling(gates=Breaking()).call()
+    assert (broken.value.facts["model"], broken.value.facts["provider"]) == ("sim/chat", "sim")
 
 
 @pytest.mark.parametrize("headers", [{"content-type": "text/html"}, {}])

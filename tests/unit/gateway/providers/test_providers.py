@@ -90,6 +90,36 @@ def test_who_tells_usage_unasked_is_not_asked_by_the_client_either() -> None:
     assert [json.loads(call.body) for call in world.upstream.sent] == [{**asking, "model": "m"}] * 2
 
 
+@pytest.mark.parametrize(
+    ("name", "sent", "arrives"),
+    [
+        ("mistral", {"seed": 1, "user": "u", "safety_identifier": "s", "store": True}, {"random_seed": 1}),
+        ("mistral", {"seed": 1, "random_seed": 2, "logit_bias": {"1": 2}}, {"random_seed": 2, "logit_bias": {"1": 2}}),
+        ("mistral", {"seed": None, "max_completion_tokens": 5}, {"max_tokens": 5}),
+        (
+            "openrouter",
+            {"models": ["openai/gpt-5-pro"], "route": "fallback", "preset": "x", "user": "u"},
+            {"user": "u"},
+        ),
+        ("anannas", {"models": ["openai/gpt-5-pro"], "seed": 1}, {"seed": 1}),
+        ("openai", {"models": ["x"], "seed": 1, "user": "u"}, {"models": ["x"], "seed": 1, "user": "u"}),
+    ],
+)
+@pytest.mark.parametrize("path", [CHAT, EMBEDDINGS])
+def test_a_row_says_which_fields_have_another_name_or_do_not_go(
+    name: str, sent: dict[str, object], arrives: dict[str, object], path: str
+) -> None:
+    """So an end user can be named to whom no vendor's refusal answers, and no field leads to another model than the
+    one that a key is bound to. What would change an answer goes as it came.
+    """
+    if path == EMBEDDINGS and "max_tokens" in arrives:
+        return
+    world = world_with(name)
+    own: dict[str, object] = {"messages": MESSAGES} if path == CHAT else {"input": "x"}
+    assert world.ask("POST", path, {"model": f"{name}/m", **own, **sent}).status == 200
+    assert json.loads(world.upstream.sent[0].body) == {"model": "m", **own, **arrives}
+
+
 @pytest.mark.parametrize("vendor", VENDORS, ids=lambda vendor: vendor.name)
 def test_a_model_whose_vendor_does_not_speak_a_format_is_told_so(vendor: Vendor) -> None:
     """It is 404, as OpenAI's for a model that is of another API, and nothing is sent anywhere."""

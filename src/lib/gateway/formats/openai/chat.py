@@ -16,6 +16,7 @@ from lib.gateway.formats.format import Facts, Format, Json, StreamFormat
 from lib.gateway.formats.openai import chat_answer, errors
 from lib.gateway.formats.openai.chat_input import Message, most_input_tokens
 from lib.gateway.formats.openai.dialect import OPENAI
+from lib.gateway.formats.openai.fields import by_vendor
 from lib.gateway.formats.openai.usage import estimate_tokens
 from lib.gateway.formats.openai.user import end_user
 from lib.gateway.models import ModelFacts, OutputField
@@ -115,12 +116,12 @@ def client_size(text: bytes, json: Json, model: str, known: ModelFacts) -> int:
 def _changes(json: Json, model: str, known: ModelFacts) -> tuple[Json, list[str]]:
     """Return the members that go to the provider in place of the client's, and the names of those that do not go.
 
-    Who tells the usage unasked is not asked. A limit under the name that is not known to be heeded gets the other: a
-    provider may pass over it without a word, and then nothing would bound the answer.
+    Who can't be asked for a stream's usage tells it unasked. A limit under the name that is not known to be heeded
+    gets the other: a provider may pass over it without a word, and then nothing would bound the answer.
     """
-    changes: Json = {"model": model}
-    left_out = ["stream_options"] if known.tells_usage else []
-    if json.get("stream") and not known.tells_usage:
+    changes, left_out = by_vendor(json, known.fields) if known.fields else ({}, [])
+    changes["model"] = model
+    if json.get("stream") and "stream_options" not in known.fields:
         options = json.get("stream_options")
         changes["stream_options"] = {**(options if isinstance(options, dict) else {}), "include_usage": True}
     if (heeded := known.output_field) is not None and json.get(heeded) is None:

@@ -14,6 +14,7 @@ from lib.gateway.bounds import Bound, Unproved, only
 from lib.gateway.formats.format import Facts, Format, Json
 from lib.gateway.formats.openai import chat_answer, errors
 from lib.gateway.formats.openai.dialect import OPENAI
+from lib.gateway.formats.openai.fields import by_vendor
 from lib.gateway.formats.openai.usage import estimate_tokens
 from lib.gateway.formats.openai.user import end_user
 from lib.gateway.models import ModelFacts
@@ -38,9 +39,11 @@ def facts(request: EmbeddingsRequest, json: Json) -> Facts:
     return Facts(request.model, False, input_estimate(request), end_user(json))
 
 
-def written(json: Json, model: str, _: ModelFacts) -> bytes:
-    """Return the body for the provider: its own name of the model, and all else as it came."""
-    return json_body.dump({**json, "model": model})
+def written(json: Json, model: str, known: ModelFacts) -> bytes:
+    """Return the body for the provider: its own name of the model, and all else as it came, by its names."""
+    changes, left_out = by_vendor(json, known.fields)
+    sent = {**json, **changes, "model": model}
+    return json_body.dump({name: value for name, value in sent.items() if name not in left_out})
 
 
 def bound(request: EmbeddingsRequest, json: Json) -> Bound:

@@ -152,7 +152,9 @@ OPTIONS: list[dict[str, object]] = [
 def test_what_we_add_is_no_input(fields: dict[str, object], options: dict[str, object], tells_usage: bool) -> None:
     """The body is written once, for the provider; what it measures is the client's own, as compact JSON."""
     whole = {**fields, **options, "model": "mine/ö", "messages": [USER]}
-    known = ModelFacts(tells_usage=tells_usage, output_field="max_tokens")
+    known = ModelFacts(
+        fields={"stream_options": None, "seed": "random_seed"} if tells_usage else {}, output_field="max_tokens"
+    )
     text = CHAT.written(whole, "their/model", known)
     assert client_size(text, whole, "their/model", known) == len(json_body.dump(whole))
 
