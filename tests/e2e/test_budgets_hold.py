@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from concurrent.futures import ThreadPoolExecutor
 
@@ -17,6 +18,7 @@ from tools.stack import Stack
 
 pytestmark = pytest.mark.once
 
+PATH = "/v1/chat/completions"
 NATIVE: Json = {"stream": True, "stream_options": {"include_usage": True}}
 INPUT, OUTPUT = 100, 400  # what the simulated provider's models cost, in nano-dollars a token
 
@@ -59,6 +61,45 @@ def test_spend_never_passes_the_budget_and_equals_the_records(own_headgate: Head
     assert 0 < shown["spent_nano_usd"] <= most
     assert shown["spent_nano_usd"] == recorded(own_headgate)
     assert shown["remaining_nano_usd"] == most - shown["spent_nano_usd"]
+
+
+# What a client may write beside model and messages, as JSON text, and what it is answered under a hard budget.
+ODD = [
+    ('"max_tokens":3,"max_tokens":100000', 402),  # the last of two holds, and the provider is sent one
+    ('"max_tokens":100000,"max_tokens":3', 200),
+    ('"max_tokens":3,"max_completion_tokens":100000', 402),
+    ('"max_tokens":1000000000000', 402),
+    *[(f'"max_tokens":{number}', 400) for number in ("0", "-1", "3.5", "1e9", "true", '"3"', "[]", "9007199254740992")],
+    *[(f'"n":{number}', 400) for number in ("0", "129", "2.0", 'null,"best_of":0')],
+    ('"n":128,"max_tokens":1000', 402),
+    ('"n":2,"best_of":128,"max_tokens":1000', 402),
+    ('"prediction":{"type":"content","content":"x"}', 402),
+    ('"modalities":["text","audio"],"audio":{"voice":"alloy","format":"wav"}', 402),
+    ('"service_tier":"made-up"', 402),
+    ('"web_search_options":{}', 402),
+    ('"tools":[{"type":"web_search"}]', 402),
+    ('"stop":["' + "x" * 400_000 + '"]', 402),
+    ('"metadata":{"a":"' + "x" * 400_000 + '"}', 402),
+    ('"reasoning_effort":"high","max_tokens":3', 200),
+    ('"prompt_cache_key":"k","max_tokens":3', 200),
+    ('"max_tokens":null', 200),  # takes all that is left
+]
+
+
+def test_no_odd_request_opens_a_cap(own_headgate: Headgate) -> None:
+    """Nothing that a client writes makes its bound too small, and what it writes rightly is let in."""
+    most, model = 30_000_000, sim_model("chunks100000")
+    budget_id = budget(own_headgate, most)
+    start = json.dumps({"model": model, "messages": [{"role": "user", "content": "Hi"}]})[:-1]
+    answered = []
+    for members, status in ODD:
+        left = state(own_headgate, budget_id)["remaining_nano_usd"]
+        content = f"{start},{members}}}".encode()
+        answer = own_headgate.call("POST", PATH, content=content, headers={"content-type": "application/json"})
+        answered.append((members[:60], answer.status_code, status))
+        assert int(answer.headers.get("x-headgate-cost", "0")) <= left
+    assert [one for one in answered if one[1] != one[2]] == []
+    assert settled(own_headgate, budget_id)["spent_nano_usd"] == recorded(own_headgate) <= most
 
 
 def test_a_call_without_a_maximum_gets_one_that_the_budget_covers(own_headgate: Headgate) -> None:

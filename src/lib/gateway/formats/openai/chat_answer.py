@@ -53,7 +53,7 @@ def answer_estimate(answer: bytes) -> int:
     whole = _object(answer)
     if not whole:
         return output_estimate(answer)
-    return estimate_tokens(sum(_said(choice.get("message")) for choice in _choices(whole)))
+    return estimate_tokens(sum(_said(choice.get("message")) + _legacy(choice) for choice in _choices(whole)))
 
 
 def usage_of_stream(text: bytes, earlier: Earlier = NOTHING_EARLIER) -> Usage | None:
@@ -179,7 +179,12 @@ def _choices(event: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _delta_bytes(choices: list[dict[str, Any]]) -> int:
     """Return the bytes of text, of reasoning and of tool arguments that one event adds to its choices."""
-    return sum(_said(choice.get("delta")) for choice in choices)
+    return sum(_said(choice.get("delta")) + _legacy(choice) for choice in choices)
+
+
+def _legacy(choice: dict[str, Any]) -> int:
+    """Return the bytes that a choice of a legacy completion says: it has no message, and nothing but text."""
+    return _text_bytes(choice.get("text"))
 
 
 def _said(message: object) -> int:
