@@ -1,8 +1,8 @@
-"""Migrations of a D1 database, local or at Cloudflare, through `wrangler d1 execute`.
+"""Migrations of a D1 database, local or, through `wrangler d1 execute`, at Cloudflare.
 
-What has been applied is in wrangler's own table, so `wrangler d1 migrations` can be used as well. Starting wrangler
-takes more than a second: one start reads and takes the lock, a second does all the work and gives the lock back. D1
-runs the statements of one start in one transaction.
+What has been applied is in wrangler's own table, so `wrangler d1 migrations` can be used as well. To start what runs
+statements takes a second or more: one start reads and takes the lock, a second does all the work and gives the lock
+back. D1 runs the statements of one start in one transaction.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import Any
 
 from tools import migrations
 from tools.env_file import write_private
+from tools.local_d1 import LocalD1
 from tools.migrations import D1_FOLDER, Applied, Line, Migration, quoted
 from tools.project import ROOT, ToolError
 from tools.state import State
@@ -53,7 +54,7 @@ class D1Target:
 
     def __init__(
         self,
-        d1: D1Execute,
+        d1: D1Execute | LocalD1,
         *,
         state: State | None,
         folder: Path = D1_FOLDER,
@@ -70,13 +71,13 @@ class D1Target:
     @classmethod
     def local(cls, state: State, **options: Any) -> D1Target:
         """The database that `wrangler dev` uses with this state."""
-        return cls(D1Execute(state, ("--local", "--persist-to", str(state.folder))), state=state, **options)
+        return cls(LocalD1(state), state=state, **options)
 
     @classmethod
     def remote(cls, configuration: Path, **options: Any) -> D1Target:
         """The database at Cloudflare that a wrangler configuration names. wrangler must be signed in."""
         logs = State(ROOT / ".wrangler" / "state")
-        return cls(D1Execute(logs, ("--remote", "--config", str(configuration))), state=None, **options)
+        return cls(D1Execute(logs, configuration), state=None, **options)
 
     def up(self) -> list[str]:
         tree = self._tree()
@@ -162,12 +163,12 @@ class D1Target:
             owner = str(lock[0]["owner"]) if lock else ""
             if owner in ("", self._owner):
                 return owner != "", applied
-            if time.monotonic() > deadline:
+            dead = owner if self._state is not None and _has_died(owner) else ""
+            if not dead and time.monotonic() > deadline:
                 raise ToolError(
                     f"another run ({owner}) is migrating this database: wait for it. If it was killed, its lock ends"
                     f" in {lock[0]['seconds']} seconds."
                 )
-            dead = owner if self._state is not None and _has_died(owner) else ""
             time.sleep(0 if dead else 1)
 
     def _work(self, parts: Sequence[str], what: str) -> None:
@@ -182,7 +183,7 @@ class D1Target:
 
 
 def seeded_stamp(state: State) -> Path:
-    """Names the organisation that this state's D1 database surely has: looking would cost a start of wrangler."""
+    """Names the organisation that this state's D1 database surely has: looking would cost a start of workerd."""
     return state.folder / "seeded"
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -38,15 +37,12 @@ def wrangler_environment(state: State) -> dict[str, str]:
     }
 
 
-BUSY_SECONDS = 20.0
-
-
 class D1Execute:
-    """`wrangler d1 execute` for one database. `place` is its --local or --remote."""
+    """`wrangler d1 execute` for the database at Cloudflare that a configuration names. wrangler must be signed in."""
 
-    def __init__(self, state: State, place: tuple[str, ...]) -> None:
-        self._state = state
-        self._place = place
+    def __init__(self, logs: State, configuration: Path) -> None:
+        self._logs = logs
+        self._configuration = configuration
 
     def query(self, sql: str, *, what: str) -> list[list[dict[str, Any]]]:
         """Run statements that hold no secret, as one transaction; return the rows of each."""
@@ -60,27 +56,19 @@ class D1Execute:
             self._run("--yes", "--file", str(file), what=what)
 
     def _run(self, *arguments: str, what: str) -> str:
-        deadline = time.monotonic() + BUSY_SECONDS
-        done = self._once(*arguments)
-        # Two that open one local file at the same moment. All is one transaction, so nothing of it has happened.
-        while done.returncode != 0 and "SQLITE_BUSY" in done.stdout + done.stderr and time.monotonic() < deadline:
-            time.sleep(0.5)
-            done = self._once(*arguments)
-        if done.returncode != 0:
-            raise ToolError(f"{what} failed: {_reason(done.stdout, done.stderr)}")
-        return done.stdout
-
-    def _once(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = node.wrangler("d1", "execute", DATABASE, *self._place, "--json", *arguments)
-        return subprocess.run(
-            [*tie(), *command],
+        place = ("--remote", "--config", str(self._configuration))
+        done = subprocess.run(
+            [*tie(), *node.wrangler("d1", "execute", DATABASE, *place, "--json", *arguments)],
             cwd=ROOT,
-            env=wrangler_environment(self._state),
+            env=wrangler_environment(self._logs),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             check=False,
         )
+        if done.returncode != 0:
+            raise ToolError(f"{what} failed: {_reason(done.stdout, done.stderr)}")
+        return done.stdout
 
 
 def _reason(output: str, errors: str) -> str:

@@ -124,22 +124,20 @@ def rows(cloudflare: Cloudflare, sql: str) -> list[dict[str, object]]:
     return [dict(row) for row in cloudflare.databases["headgate"].execute(sql)]
 
 
-def test_an_account_without_r2_gets_the_rest(cloudflare: Cloudflare, person: Person) -> None:
-    """Cloudflare asks for a way to pay before there is a bucket: that stops nothing, and is said."""
+def test_an_account_without_r2_gets_the_rest_and_a_database_that_is_there_is_taken(
+    cloudflare: Cloudflare, person: Person
+) -> None:
+    """Cloudflare asks for a way to pay before there is a bucket: that stops nothing, and is said. The database was made
+    by hand, where it should be: it is found by its name, and migrated before the code comes.
+    """
     cloudflare.has_r2 = False
-    said = person.deploys()
-    bound = {each["name"] for each in cloudflare.workers["headgate"]["bindings"]}
-    assert (cloudflare.buckets, cloudflare.unknown) == ([], [])
-    assert {"DB", "CACHE", "GATE", "GUARD", "LEDGER_QUEUE"} <= bound
-    assert not {"ARCHIVE", "EMAIL"} & bound
-    assert "R2 is not switched on in this account" in said
-
-
-def test_a_database_that_is_there_is_taken(cloudflare: Cloudflare, person: Person) -> None:
-    """Made by hand before, where it should be: it is found by its name, and migrated before the code comes."""
     cloudflare.make_database("headgate")
     said = person.deploys()
     bound = {each["name"]: each for each in cloudflare.workers["headgate"]["bindings"]}
+    assert (cloudflare.buckets, cloudflare.unknown) == ([], [])
+    assert {"DB", "CACHE", "GATE", "GUARD", "LEDGER_QUEUE"} <= bound.keys()
+    assert not {"ARCHIVE", "EMAIL"} & bound.keys()
+    assert "R2 is not switched on in this account" in said
     assert bound["DB"]["id"] == identifier("headgate")
     assert "POST /d1/database" not in cloudflare.changes
     assert said.index("Tables: applied") < said.index("Deploy: ")

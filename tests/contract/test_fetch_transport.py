@@ -107,7 +107,7 @@ def test_a_call_ends(
     begun = time.monotonic()
     [ended] = fetch(store_worker, {"url": f"{server.url}/{path}", **call}, **limits)
     assert ended["error"] == error, ended
-    assert time.monotonic() - begun < 4
+    assert time.monotonic() - begun < 30  # the server would take a minute
     if path == "endless":
         assert server.left.wait(5), "the connection stays"
 

@@ -36,7 +36,7 @@ def test_a_slow_statement(with_sleep: Target, store_database: FreshDatabase) -> 
     org, started = with_sleep.new_org(), time.monotonic()
     sleep, quick = query(org, NUMBER, SLEEP.format(20)), query(org, NUMBER, SLEEP.format(0))
     answer = with_sleep.client.ask(sleep, quick, limits=SHORT)
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 15  # it would have slept for 20
     assert type(answer.outcomes[0]) is StoreTimeout
     assert answer.outcomes[1] == [(1,)]
     assert wait_until_gone(store_database, 2) == 0
@@ -78,7 +78,7 @@ def test_a_slow_d1(d1_target: Target) -> None:
     slow = replace(d1_target.client, binding="SLOW_DB")
     [outcome] = slow.ask(batch(org, model_statement(org, "a")), limits=SHORT).outcomes
     assert type(outcome) is StoreTimeout
-    assert time.monotonic() - started < 1.4  # before the answer could have come
+    assert time.monotonic() - started < 2.9  # before the answer could have come
     assert slow.ask(batch(org, model_statement(org, "b"))).outcomes == [[1]]
     assert "b" in [name for name, _, _ in models(d1_target, org)]
 

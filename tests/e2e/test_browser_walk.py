@@ -14,6 +14,7 @@ from tools.project import ROOT
 CHROMIUM = shutil.which("chromium")
 
 
+@pytest.mark.once  # tests/contract/test_plans_postgres.py has PostgreSQL run every statement
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the PATH (Debian: apt-get install chromium)")
 def test_the_walk(headgate: Headgate) -> None:
     """Sign up, confirm from the outbox, sign in, make a key, call the gateway, sign out everywhere, be refused.

@@ -14,6 +14,9 @@ from tests.e2e.support.scripted import Call, ScriptedUpstream, stream_head
 from tests.e2e.support.sim import SimulatedProvider
 from tests.e2e.support.sse import DONE, content, payloads
 
+# The store is asked for nothing but the caller.
+pytestmark = pytest.mark.once
+
 WITH_USAGE: dict[str, Any] = {"stream_options": {"include_usage": True}}
 PATHS = pytest.mark.parametrize("more", [WITH_USAGE, {}], ids=["native", "filtered"])
 FAILURES = ["late5", "late0", "late1-split1", "cut5", "cut0", "cut1-split7", "cut3-split1", "cut4-ping", "late9-each"]

@@ -10,6 +10,9 @@ from tests.e2e.support.headgate import Headgate
 from tests.e2e.support.names import sim_model
 from tests.e2e.support.sim import SimulatedProvider
 
+# The store is asked for nothing but the caller.
+pytestmark = pytest.mark.once
+
 HELLO: list[ChatCompletionMessageParam] = [{"role": "user", "content": "Say hello."}]
 CLASSES: list[tuple[int, type[openai.APIStatusError]]] = [
     (400, openai.BadRequestError),

@@ -272,7 +272,7 @@ def test_a_change_by_cookie_needs_the_sessions_token(place: Place) -> None:
         (says({}, 307, location="/elsewhere"), "status 307"),
         (pours, "over 262144 bytes"),
         (breaks_off, "no answer"),
-        (waits(15), "no answer in time"),
+        (waits(60), "no answer in time"),
         (says([]), "not an object"),
         (says({"issuer": "https://evil.example"}), "another issuer"),
     ],
@@ -284,7 +284,7 @@ def test_a_hostile_provider_costs_little_and_gets_nothing(place: Place, script: 
     began = time.monotonic()
     answer = place.browser().ask("GET", f"{AUTH}/hostile/start")
     assert (answer.status_code, code(answer)) == (502, "identity_provider")
-    assert time.monotonic() - began < 13
+    assert time.monotonic() - began < 30
     assert place.hostile.asked == ["/discovery"]
     assert reason not in answer.text
     told(place.stack, reason)

@@ -18,6 +18,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from tools.local_d1 import statements
+
 Json = dict[str, Any]
 ACCOUNT = "0123456789abcdef0123456789abcdef"
 TOKEN = "a-token-of-the-stand-in"
@@ -149,26 +151,6 @@ def in_one(database: sqlite3.Connection, sql: str) -> list[Json]:
         raise Refused(400, 7500, str(error)) from error
     database.execute("COMMIT")
     return [{"results": rows, "success": True, "meta": {"duration": 1}} for rows in results]
-
-
-def statements(sql: str) -> Iterator[str]:
-    pending = ""
-    for line in sql.splitlines(keepends=True):
-        pending += line
-        if sqlite3.complete_statement(pending):
-            yield from (part for part in split(pending) if part.strip())
-            pending = ""
-    if pending.strip():
-        yield pending
-
-
-def split(text: str) -> Iterator[str]:
-    """Several statements on one line."""
-    start = 0
-    for place, character in enumerate(text):
-        if character == ";" and sqlite3.complete_statement(text[start : place + 1]):
-            yield text[start : place + 1]
-            start = place + 1
 
 
 def kv_list(account: Cloudflare, _asked: Asked) -> Any:

@@ -95,7 +95,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._say(200, {"content-encoding": "deflate"}, b"nobody unpacks this")
 
     def _silent(self, _body: list[str]) -> None:
-        time.sleep(5)
+        time.sleep(60)
 
     def _large(self, _body: list[str]) -> None:
         self._stream(100)
@@ -105,7 +105,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _stalled(self, _body: list[str]) -> None:
         self._stream(3)
-        time.sleep(5)
+        time.sleep(60)
 
     def _broken(self, _body: list[str]) -> None:
         self._say(200, {"content-length": "9999"}, PIECE)

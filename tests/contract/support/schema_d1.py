@@ -8,9 +8,9 @@ from itertools import groupby
 from typing import Any
 
 from tests.contract.support.schema import Column, ForeignKey, Index, Table, normal
+from tools.local_d1 import LocalD1
 from tools.migrations import BOOKKEEPING
 from tools.state import State
-from tools.wrangler import D1Execute
 
 Rows = list[dict[str, Any]]
 
@@ -29,8 +29,7 @@ SELECT m.name AS "table", l.name, l."unique", l.origin, i.name AS "column",
 
 def read(state: State) -> dict[str, Table]:
     """Every table but the tools' own."""
-    local = D1Execute(state, ("--local", "--persist-to", str(state.folder)))
-    tables, columns, keys, indexes = local.query(QUERIES, what="reading the schema")
+    tables, columns, keys, indexes = LocalD1(state).query(QUERIES, what="reading the schema")
     return {
         row["table"]: _table(row["sql"], *(_of(row["table"], rows) for rows in (columns, keys, indexes)))
         for row in tables

@@ -40,7 +40,7 @@ class SlowD1(JsD1Binding):
     """A D1 that is far away and busy. The local one runs in our own thread, where no timer fires meanwhile."""
 
     async def batch(self, statements: Sequence[Bound]) -> list[Result]:
-        await js.scheduler.wait(DELAY_MS)
+        await js.scheduler.wait(2 * DELAY_MS)
         return await super().batch(statements)
 
     def replicated(self, constraint: str) -> SlowD1:

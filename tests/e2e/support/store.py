@@ -45,8 +45,11 @@ def let_their_time_run_out(stack: Stack, model: str) -> None:
 
 def stored_records(stack: Stack, model: str) -> list[str]:
     """The ids of a model's usage records in the store, past the gates: who asks the API has them brought up to date."""
-    rows = stack.target().rows(f"SELECT id FROM usage_records WHERE model = '{model}' ORDER BY id")
-    return [str(row["id"]) for row in rows]
+    if stack.postgres is not None:
+        rows = stack.target().rows(f"SELECT id FROM usage_records WHERE model = '{model}' ORDER BY id")
+        return [str(row["id"]) for row in rows]
+    [path] = _databases(_wrangler(stack) / "d1" / "miniflare-D1DatabaseObject")
+    return [str(row[0]) for row in _rows(path, "SELECT id FROM usage_records WHERE model = ? ORDER BY id", model)]
 
 
 def kept_in_gates(stack: Stack, model: str) -> int:
@@ -58,9 +61,8 @@ def kept_in_gates(stack: Stack, model: str) -> int:
 def archived(stack: Stack, prefix: str) -> dict[str, bytes]:
     """The objects in R2 whose names begin so, by name: what miniflare keeps of them on disk."""
     folder = _wrangler(stack) / "r2"
-    paths = [path for path in folder.glob("miniflare-R2BucketObject/*.sqlite") if path.name != "metadata.sqlite"]
     sql = "SELECT key, blob_id FROM _mf_objects WHERE key LIKE ? || '%'"
-    rows = [row for path in paths for row in _rows(path, sql, prefix)]
+    rows = [row for path in _databases(folder / "miniflare-R2BucketObject") for row in _rows(path, sql, prefix)]
     return {key: (folder / "headgate-archive" / "blobs" / blob).read_bytes() for key, blob in rows}
 
 
@@ -89,8 +91,12 @@ def break_gates(stack: Stack) -> None:
 
 
 def _gates(stack: Stack) -> list[Path]:
-    files = (_wrangler(stack) / "do/headgate-Gate").glob("*.sqlite")
-    return [path for path in files if path.name != "metadata.sqlite"]
+    return _databases(_wrangler(stack) / "do/headgate-Gate")
+
+
+def _databases(folder: Path) -> list[Path]:
+    """The files of a kind of object, without workerd's own."""
+    return [path for path in folder.glob("*.sqlite") if path.name != "metadata.sqlite"]
 
 
 def _wrangler(stack: Stack) -> Path:
