@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from lib.gateway import model_store
+from lib.gateway.models import ModelRoute
+from lib.kernel.ids import new_id
+from lib.ledger.usage import Price
 from lib.store.database import CheckViolation, Statement, UniqueViolation
 from lib.store.tenant import Org
 from tests.contract.support.store_client import Call, batch, execute, query
 from tests.contract.support.store_rows import models
-from tests.contract.support.store_targets import Target, model_statement
+from tests.contract.support.store_targets import NOW, Target, model_statement
 
 BUMP = "UPDATE models SET version = version + 1 WHERE org_id = ?1"
 PAIR = {"least": int, "most": int}
@@ -45,6 +50,24 @@ def test_groups_that_read_and_write_one_row_lose_nothing(target: Target, org: Or
     group = [Statement(copy, (org.id, "a", "b")), Statement(copy, (org.id, "b", "a"))]
     assert at_once(count, lambda _: target.client.batch(org, *group)) == [[1, 1]] * count
     assert models(target, org) == [("a", "sim", 2 * count), ("b", "sim", 2 * count + 1)]
+
+
+@pytest.mark.parametrize("priced", [False, True])
+def test_of_all_models_that_are_made_at_once_as_many_are_made_as_may(
+    target: Target, org: Org, monkeypatch: pytest.MonkeyPatch, priced: bool
+) -> None:
+    """Each counts in the group that makes it; who finds no room leaves no price behind."""
+    monkeypatch.setattr(model_store, "MODELS", replace(model_store.MODELS, most=3))
+
+    def make(number: int) -> int:
+        price = Price(1, 2, None, new_id(NOW)) if priced else None
+        group = model_store.put(org.id, ModelRoute(f"m{number}", "sim", "x", price), None, NOW)
+        return target.client.batch(org, Statement("SELECT 1"), *group)[-1]
+
+    assert sorted(at_once(12, make)) == [0] * 9 + [1] * 3
+    assert len(models(target, org)) == 3
+    prices = target.client.query(org, {"id": str}, "SELECT id FROM model_prices WHERE org_id = ?", org.id)
+    assert len(prices) == (3 if priced else 0)
 
 
 def test_only_one_of_many_makes_the_first_row(target: Target, org: Org) -> None:

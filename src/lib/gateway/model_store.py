@@ -10,10 +10,12 @@ from typing import get_args
 
 from lib.gateway.models import Limits, ModelRoute, OutputField
 from lib.ledger.usage import Price
-from lib.store.database import Database, Read, Statement
+from lib.store import schema
+from lib.store.database import Database, Read, Statement, Value
+from lib.store.table import Table
 from lib.store.tenant import Org
 
-MOST_MODELS = 1000
+MODELS = Table("models", schema.ModelRow, most=1000)
 _OUTPUT_FIELDS: Mapping[str, OutputField] = {name: name for name in get_args(OutputField)}
 _MODEL_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}")
 _SELECT = (
@@ -92,68 +94,45 @@ async def get_model(database: Database, org_id: str, model_id: str) -> ModelRow 
     return await database.one(Org(org_id), ModelRow, sql, org_id, model_id)
 
 
-def put(org_id: str, route: ModelRoute, expected_version: int | None, now: datetime) -> list[Statement]:
-    """Return the group that creates or replaces a model; its last statement writes it.
+def may_put(org_id: str, model_id: str, expected_version: int | None) -> Statement:
+    """Return what finds something where `put` will write: while there is room, or the model is there.
 
     `expected_version`: 0 for "only if new", a number for "only if still this", else None.
+    """
+    if expected_version:
+        return MODELS.found(org_id, model_id, expected_version)
+    there = MODELS.found(org_id, model_id)
+    room = "(SELECT count(*) FROM models WHERE org_id = ?) < ?"
+    known = f"EXISTS ({there.sql}) OR" if expected_version is None else f"NOT EXISTS ({there.sql}) AND"
+    return Statement(f"SELECT 1 WHERE {known} {room}", (*there.values, org_id, MODELS.most))
+
+
+def put(org_id: str, route: ModelRoute, expected_version: int | None, now: datetime) -> list[Statement]:
+    """Return the group that creates or replaces a model where `may_put` says so; its last statement writes it.
 
     A price is a new row (its id is `price.version`), since usage records name the price that they were charged by.
     """
-    price = route.price
-    statements: list[Statement] = []
-    if price:
-        statements.append(
-            Statement(
-                "INSERT INTO model_prices (id, org_id, input_nano_usd_per_token, output_nano_usd_per_token,"
-                " cached_input_nano_usd_per_token, per_request_nano_usd, created_at, updated_at)"
-                " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7)",
-                (price.version, org_id, price.input, price.output, price.cached_input, price.per_request, now),
-            )
-        )
-    statements.append(
-        Statement(
-            "INSERT INTO models (org_id, id, provider, upstream_model, price_id, created_at, updated_at,"
-            " max_output_tokens, context_tokens, output_limit_field)"
-            " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?6, CAST(?8 AS BIGINT), CAST(?9 AS BIGINT), ?10"
-            " WHERE coalesce(CAST(?7 AS BIGINT), 0) = 0"
-            " OR EXISTS (SELECT 1 FROM models WHERE org_id = ?1 AND id = ?2)"
-            " ON CONFLICT (org_id, id) DO UPDATE SET provider = excluded.provider,"
-            " upstream_model = excluded.upstream_model, price_id = excluded.price_id,"
-            " max_output_tokens = excluded.max_output_tokens, context_tokens = excluded.context_tokens,"
-            " output_limit_field = excluded.output_limit_field, version = models.version + 1,"
-            " updated_at = excluded.updated_at WHERE CAST(?7 AS BIGINT) IS NULL OR models.version = CAST(?7 AS BIGINT)",
-            (
-                org_id,
-                route.id,
-                route.provider,
-                route.upstream_model,
-                price.version if price else None,
-                now,
-                expected_version,
-                route.limits.most_output,
-                route.limits.most_input,
-                route.output_field,
-            ),
-        )
+    price, limits, may = route.price, route.limits, may_put(org_id, route.id, expected_version)
+    written: dict[str, Value] = {
+        "provider": route.provider, "upstream_model": route.upstream_model,
+        "price_id": price.version if price else None, "max_output_tokens": limits.most_output,
+        "context_tokens": limits.most_input, "output_limit_field": route.output_field, "updated_at": now,
+    }  # fmt: skip
+    replaced = "".join(f", {name} = excluded.{name}" for name in written)
+    model = _insert("models", {"org_id": org_id, "id": route.id, "created_at": now, **written}, may)
+    model = Statement(
+        f"{model.sql} ON CONFLICT (org_id, id) DO UPDATE SET version = models.version + 1{replaced}", model.values
     )
-    return statements
+    if price is None:
+        return [model]
+    priced: dict[str, Value] = {
+        "id": price.version, "org_id": org_id, "input_nano_usd_per_token": price.input,
+        "output_nano_usd_per_token": price.output, "cached_input_nano_usd_per_token": price.cached_input,
+        "per_request_nano_usd": price.per_request, "created_at": now, "updated_at": now,
+    }  # fmt: skip
+    return [_insert("model_prices", priced, may), model]
 
 
-async def count_models(database: Database, org_id: str) -> int:
-    """Return how many models an organisation has."""
-    row = await database.one(Org(org_id), _Count, "SELECT count(*) AS number FROM models WHERE org_id = ?", org_id)
-    return row.number if row else 0
-
-
-def delete(org_id: str, model_id: str, expected_version: int | None) -> Statement:
-    """Return the statement that deletes a model; its prices stay, for the records that name them."""
-    sql = (
-        "DELETE FROM models WHERE org_id = ?1 AND id = ?2"
-        " AND (CAST(?3 AS BIGINT) IS NULL OR version = CAST(?3 AS BIGINT))"
-    )
-    return Statement(sql, (org_id, model_id, expected_version))
-
-
-@dataclass(frozen=True, slots=True)
-class _Count:
-    number: int
+def _insert(table: str, row: Mapping[str, Value], only_if: Statement) -> Statement:
+    sql = f"INSERT INTO {table} ({', '.join(row)}) SELECT {', '.join('?' * len(row))} WHERE EXISTS ({only_if.sql})"
+    return Statement(sql, (*row.values(), *only_if.values))

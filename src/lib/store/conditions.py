@@ -17,10 +17,5 @@ def found_owner(table: str, owner_id: str, version: int) -> Statement:
     return _at(f"SELECT 1 FROM {table} WHERE id = ?", owner_id, version)
 
 
-def missing(table: str, org_id: str, row_id: str) -> Statement:
-    """Return what finds something exactly where there is no such row."""
-    return Statement(f"SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM {table} WHERE org_id = ? AND id = ?)", (org_id, row_id))
-
-
 def _at(sql: str, *values: str | int) -> Statement:
     return Statement(f"{sql} AND version = ?", values)

@@ -42,7 +42,7 @@ async def list_models(parts: App, _: Validated[None, NoQuery], principal: Princi
 
     A key that is bound to models is shown those, and no others.
     """
-    rows = await model_store.list_models(parts.database, principal.org_id, "", model_store.MOST_MODELS)
+    rows = await model_store.list_models(parts.database, principal.org_id, "", model_store.MODELS.most)
     gateway, created = parts.gateway, {row.id: int(row.created_at.timestamp()) for row in rows}
     routes = {row.id: row.route() for row in rows}
     names = await names_of(routes, gateway.providers, principal.models, gateway.lists)
@@ -52,7 +52,7 @@ async def list_models(parts: App, _: Validated[None, NoQuery], principal: Princi
 
 async def get_model(parts: App, request: Validated[None, NoQuery], principal: Principal) -> Response:
     """Describe one model. Raises NotFound for a name that a request could not use either."""
-    rows = await model_store.list_models(parts.database, principal.org_id, "", model_store.MOST_MODELS)
+    rows = await model_store.list_models(parts.database, principal.org_id, "", model_store.MODELS.most)
     gateway, routes = parts.gateway, {row.id: row.route() for row in rows}
     name, target = await find(request.path["model"], routes, gateway.providers, principal.models, gateway.lists)
     created = next((int(row.created_at.timestamp()) for row in rows if row.id == name), _SINCE)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated
 
@@ -10,9 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 
 from lib.access.principal import Permission, Principal
 from lib.audit.differences import differences
-from lib.events.event import Detail, Event
+from lib.events.event import Event
 from lib.gateway import model_store
-from lib.gateway.model_store import ModelRow
+from lib.gateway.model_store import MODELS, ModelRow
 from lib.gateway.models import Limits, ModelRoute, OutputField
 from lib.http import etag
 from lib.http.paging import PageQuery, cut, decode_cursor
@@ -22,8 +21,6 @@ from lib.kernel.errors import BadRequest, NotFound, PreconditionFailed, Unproces
 from lib.kernel.ids import new_id
 from lib.kernel.text import PRINTABLE
 from lib.ledger.usage import Price
-from lib.store.conditions import found, missing
-from lib.store.database import Statement
 from lib.store.tenant import Org
 from lib.web import render
 from lib.web.app import App
@@ -129,7 +126,7 @@ async def get_org_model(parts: App, request: Validated[None, NoQuery], principal
     row = await _find(parts, principal, request.path["id"])
     if etag.not_modified(request.headers, row.version):
         return Response(304, {"etag": etag.etag(row.version)})
-    return _shown(row, 200)
+    return render.versioned(_model(row), row.version)
 
 
 async def put_org_model(parts: App, request: Validated[PutModel, NoQuery], principal: Principal) -> Response:
@@ -141,19 +138,20 @@ async def put_org_model(parts: App, request: Validated[PutModel, NoQuery], princ
         raise UnprocessableEntity(f"This provider is not configured. Configured: {names}.", param="provider")
     old = await model_store.get_model(parts.database, principal.org_id, model_id)
     etag.check_match(request.headers, old.version if old else None)
-    if old is None and await model_store.count_models(parts.database, principal.org_id) >= model_store.MOST_MODELS:
-        raise UnprocessableEntity(f"An organisation has at most {model_store.MOST_MODELS} models.")
     work = parts.work(principal.actor)
     price = body.price.price(new_id(work.now)) if body.price else None
     limits = Limits(body.context_tokens, body.max_output_tokens)
     route = ModelRoute(model_id, body.provider, body.upstream_model, price, limits, body.output_limit_field)
     conditional = request.headers.get("if-match") or request.headers.get("if-none-match")
     expected = (old.version if old else 0) if conditional else None
-    event = _event("model.put", principal, model_id, differences(old.route() if old else None, route))
+    event = Event("model.put", Org(principal.org_id), f"model:{model_id}", differences(old and old.route(), route))
     written = model_store.put(principal.org_id, route, expected, work.now)
-    if not await work.commit(event, *written, only_if=_as_expected(principal, route, expected)):
-        raise PreconditionFailed()
-    return _shown(await _find(parts, principal, model_id), 200 if old else 201)
+    if not await work.commit(event, *written, only_if=model_store.may_put(principal.org_id, model_id, expected)):
+        if expected or (expected == 0 and await model_store.get_model(parts.database, principal.org_id, model_id)):
+            raise PreconditionFailed()
+        raise UnprocessableEntity(f"An organisation has at most {MODELS.most} models.")
+    made = await _find(parts, principal, model_id)
+    return render.versioned(_model(made), made.version, 200 if old else 201)
 
 
 async def delete_org_model(parts: App, request: Validated[None, NoQuery], principal: Principal) -> Response:
@@ -161,27 +159,11 @@ async def delete_org_model(parts: App, request: Validated[None, NoQuery], princi
     row = await _find(parts, principal, request.path["id"])
     etag.check_match(request.headers, row.version)
     expected = row.version if request.headers.get("if-match") else None
-    event = _event("model.deleted", principal, row.id, differences(row.route(), None))
-    there = found("models", principal.org_id, row.id, expected)
-    gone = model_store.delete(principal.org_id, row.id, expected)
-    if not await parts.work(principal.actor).commit(event, gone, only_if=there):
+    event = Event("model.deleted", Org(principal.org_id), f"model:{row.id}", differences(row.route(), None))
+    which = (principal.org_id, row.id, expected)
+    if not await parts.work(principal.actor).commit(event, MODELS.delete(*which), only_if=MODELS.found(*which)):
         raise PreconditionFailed()
     return render.no_content()
-
-
-def _event(name: str, principal: Principal, model_id: str, details: Mapping[str, Detail]) -> Event:
-    return Event(name, Org(principal.org_id), f"model:{model_id}", details)
-
-
-def _as_expected(principal: Principal, route: ModelRoute, version: int | None) -> Statement | None:
-    """Return what finds something when `put_model` will write: always, only anew, or only at this version."""
-    if version is None:
-        return None
-    return (
-        found("models", principal.org_id, route.id, version)
-        if version
-        else missing("models", principal.org_id, route.id)
-    )
 
 
 async def _find(parts: App, principal: Principal, model_id: str) -> ModelRow:
@@ -206,7 +188,14 @@ def _model(row: ModelRow) -> OrgModel:
         id=row.id,
         provider=row.provider,
         upstream_model=row.upstream_model,
-        price=_shown_price(price) if price else None,
+        price=ModelPrice(
+            input_nano_usd_per_token=price.input,
+            output_nano_usd_per_token=price.output,
+            cached_input_nano_usd_per_token=price.cached_input,
+            per_request_nano_usd=price.per_request,
+        )
+        if price
+        else None,
         price_version=row.price_id,
         max_output_tokens=row.max_output_tokens,
         context_tokens=row.context_tokens,
@@ -214,19 +203,6 @@ def _model(row: ModelRow) -> OrgModel:
         created_at=row.created_at,
         updated_at=row.updated_at,
     )
-
-
-def _shown_price(price: Price) -> ModelPrice:
-    return ModelPrice(
-        input_nano_usd_per_token=price.input,
-        output_nano_usd_per_token=price.output,
-        cached_input_nano_usd_per_token=price.cached_input,
-        per_request_nano_usd=price.per_request,
-    )
-
-
-def _shown(row: ModelRow, status: int) -> Response:
-    return render.versioned(_model(row), row.version, status)
 
 
 ROUTES = [

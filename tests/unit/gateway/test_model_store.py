@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from lib.gateway import model_store
-from lib.gateway.model_store import ModelRow
+from lib.gateway.model_store import MODELS, ModelRow
 from lib.gateway.models import Limits, ModelRoute, OutputField
 from lib.kernel.ids import new_id
 from lib.keys import key_store
@@ -93,7 +94,7 @@ def test_a_price_is_a_new_row_and_the_old_one_stays() -> None:
     row = store.get("m")
     assert row is not None
     assert row.route().price is None
-    run(write(store.database, store.org, model_store.delete(store.org, "m", None)))
+    run(write(store.database, store.org, MODELS.delete(store.org, "m", None)))
     kept = store.binding.rows("SELECT id FROM model_prices ORDER BY input_nano_usd_per_token")
     assert [entry["id"] for entry in kept] == [first.version, second.version]
 
@@ -162,12 +163,12 @@ def test_another_organisations_models_are_not_there() -> None:
     store.put("m", "mine")
     theirs = store.other.principal.org_id
     assert store.get("m", theirs) is None
-    assert not run(write(store.database, theirs, model_store.delete(theirs, "m", None)))
+    assert not run(write(store.database, theirs, MODELS.delete(theirs, "m", None)))
     run(write(store.database, theirs, *model_store.put(theirs, ModelRoute("m", "sim", "theirs", None), None, NOW)))
     row = store.get("m")
     assert row is not None
     assert (row.upstream_model, row.version) == ("mine", 1)
-    assert [run(model_store.count_models(store.database, org)) for org in (store.org, theirs)] == [1, 1]
+    assert [len(run(model_store.routes_of(store.database, org))) for org in (store.org, theirs)] == [1, 1]
 
 
 def test_an_organisations_models_are_read_by_name() -> None:
@@ -182,13 +183,29 @@ def test_an_organisations_models_are_read_by_name() -> None:
     assert run(model_store.routes_of(store.database, new_id(NOW))) == {}
 
 
+def test_no_room_is_taken_by_who_asked_while_there_was_some(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What counts stands in the group that writes: of two at once one is made, the other leaves no price."""
+    monkeypatch.setattr(model_store, "MODELS", replace(MODELS, most=1))
+    store = Store()
+    first, second = (
+        model_store.put(store.org, ModelRoute(name, "sim", "x", price()), None, NOW) for name in ("a", "b")
+    )
+    assert [run(write(store.database, store.org, *group)) for group in (first, second, first[1:])] == [
+        True,
+        False,
+        True,
+    ]
+    assert list(run(model_store.routes_of(store.database, store.org))) == ["a"]
+    assert len(store.binding.rows("SELECT * FROM model_prices")) == 1
+
+
 def test_deleting_needs_the_version_that_was_read() -> None:
     """And tells whether there was one to delete."""
     store = Store()
     store.put("m")
-    assert not run(write(store.database, store.org, model_store.delete(store.org, "m", 2)))
-    assert run(write(store.database, store.org, model_store.delete(store.org, "m", 1)))
-    assert not run(write(store.database, store.org, model_store.delete(store.org, "m", None)))
+    assert not run(write(store.database, store.org, MODELS.delete(store.org, "m", 2)))
+    assert run(write(store.database, store.org, MODELS.delete(store.org, "m", 1)))
+    assert not run(write(store.database, store.org, MODELS.delete(store.org, "m", None)))
 
 
 def test_pages_follow_each_other_by_name() -> None:
@@ -202,7 +219,7 @@ def test_pages_follow_each_other_by_name() -> None:
     while rows := run(model_store.list_models(store.database, store.org, after, 7)):
         seen += [row.id for row in rows]
         after = rows[-1].id
-        run(write(store.database, store.org, model_store.delete(store.org, after, None)))
+        run(write(store.database, store.org, MODELS.delete(store.org, after, None)))
     assert seen == names
 
 

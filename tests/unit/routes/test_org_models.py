@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -161,7 +162,7 @@ def test_a_refused_change_tells_no_gate() -> None:
 
 def test_an_organisation_has_a_most_of_models(monkeypatch: pytest.MonkeyPatch) -> None:
     """Since all of them are in every isolate's cache; replacing one is still possible."""
-    monkeypatch.setattr(model_store, "MOST_MODELS", 2)
+    monkeypatch.setattr(model_store, "MODELS", replace(model_store.MODELS, most=2))
     world = new_world()
     assert [put(world, name).status for name in ("a", "b", "c", "a")] == [201, 201, 422, 200]
 

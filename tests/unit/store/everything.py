@@ -99,9 +99,8 @@ async def _models(parts: App, org: str) -> None:
         await write(database, org, *model_store.put(org, ModelRoute("m", "sim", "chat", price), None, NOW))
     await model_store.list_models(database, org, "", 20)
     await model_store.get_model(database, org, "m")
-    await model_store.count_models(database, org)
     await model_store.routes_of(database, org)
-    await write(database, org, model_store.delete(org, "m", None))
+    await write(database, org, model_store.MODELS.delete(org, "m"))
 
 
 async def _table(database: Database, table: Table[Any], row: Any, also: str = "", *values: Value) -> None:
@@ -159,7 +158,8 @@ async def _audit(parts: App, org: str) -> None:
     asked = [
         None,
         conditions.found_owner("orgs", org, 1),
-        conditions.missing("models", org, "m"),
+        model_store.may_put(org, "m", 0),
+        model_store.may_put(org, "m", None),
         *(conditions.found(table, org, "x", version) for table in _NOTED for version in (None, 1)),
         *(conditions.found("api_keys", org, "x", version, active=True) for version in (None, 1)),
         conditions.found("budget_adjustments", org, "x"),

@@ -60,7 +60,6 @@ AGGREGATES = {
     "lib.ledger.ledger_sums._Time": "a record's column, under the name that days have too",
     "lib.ledger.ledger_sums._Day": "a day's column, under the name that records have too",
     "lib.ledger.bookkeeping._Due": "one of a mark's columns, under one name",
-    "lib.gateway.model_store._Count": "count(*)",
     "lib.orgs.member_store.MemberRow": "columns of a membership, its person and its role",
     "lib.orgs.member_store.OwnOrgRow": "columns of a membership and its organisation",
     "lib.orgs.team_store.TeamMemberRow": "columns of a membership of a team, and its person",
