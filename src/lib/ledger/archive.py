@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from lib.ledger.day_sums import day_of
+from lib.ledger.usage import NO_TOKENS
 from lib.store.dialect import time_text
 from lib.store.schema import UsageObjectRow, UsageRecordRow
 
@@ -79,8 +80,8 @@ def lines(body: bytes) -> list[str]:
 
 
 def record_of(line: str) -> UsageRecordRow:
-    """Return the record of a line. A column that is younger than its object is None."""
-    values: dict[str, Any] = dict.fromkeys(_NAMES) | json.loads(line)
+    """Return the record of a line. A column that is younger than its object is None, or no tokens."""
+    values: dict[str, Any] = {**dict.fromkeys(_NAMES), **NO_TOKENS, **json.loads(line)}
     for name in _TIMES:
         values[name] = datetime.fromisoformat(values[name])
     return UsageRecordRow(**values)

@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 
 from lib.ledger.ledger_sums import behind, mark
+from lib.ledger.usage import TOKENS
 from lib.store.database import Database, Statement, Value
 from lib.store.dialect import Dialect
 from lib.store.tenant import Org
@@ -30,7 +31,6 @@ OVER_AFTER = timedelta(hours=2)
 PIECE_ROWS = 100_000
 FIRST_DAY = "1970-01-01"
 
-TOKENS = ("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens")
 SUMS = ("requests", *TOKENS, "cost_nano_usd", "estimated_requests", "unpriced_requests")
 # Of whose calls a sum is, beside its day, model and key: empty where there was none.
 SUBJECTS = ("provider", "team_id", "user_id", "end_user")

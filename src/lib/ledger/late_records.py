@@ -17,8 +17,9 @@ from typing import Any
 
 from lib.ledger import archived
 from lib.ledger.archive import Archive, ArchiveUnavailable, Export, export, record_of
-from lib.ledger.day_sums import COLUMNS, PLACE, SUBJECTS, SUMS, TOKENS
+from lib.ledger.day_sums import COLUMNS, PLACE, SUBJECTS, SUMS
 from lib.ledger.ledger_sums import mark
+from lib.ledger.usage import NO_TOKENS, TOKENS
 from lib.ledger.usage_store import CORRECTED, Record, insert, json_text, set_back, to_be_worked_on, touch_keys
 from lib.store.database import Database, Statement, StoreUnavailable
 from lib.store.dialect import Dialect
@@ -83,7 +84,7 @@ async def _put(archive: Archive, objects: Sequence[Export]) -> None:
 async def _change(
     database: Database, archive: Archive | None, org_id: str, records: Sequence[Record], now: datetime
 ) -> _Change:
-    change = _Change()
+    change, records = _Change(), [{**NO_TOKENS, **record} for record in records]
     if not records:
         return change
     before = await _stored(database, org_id, [record["id"] for record in records])

@@ -3,10 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from functools import reduce
-from typing import NamedTuple
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+
+@dataclass(frozen=True, init=False, repr=False, eq=False)  # its subclasses' own do all that
+class TokenCounts:
+    """The columns of tokens that a record of a call has, and the sum of a day. A field of `Usage` stands behind each.
+
+    From here the statements, the sums, the export and the API have them: docs/ledger.md says how one is added.
+    """
+
+    input_tokens: int
+    cached_input_tokens: int
+    output_tokens: int
+    reasoning_tokens: int
+
+
+TOKENS = tuple(column.name for column in fields(TokenCounts))
+NO_TOKENS: Mapping[str, Any] = dict.fromkeys(TOKENS, 0)
 
 
 class Usage(NamedTuple):
@@ -21,6 +39,10 @@ class Usage(NamedTuple):
     reasoning: int = 0
     cache_write: int = 0
     tier: str | None = None
+
+
+# The counts of a `Usage` in the order of TOKENS.
+counts_of = attrgetter(*(name.removesuffix("_tokens") for name in TOKENS))
 
 
 class Rates(NamedTuple):

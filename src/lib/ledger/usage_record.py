@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pydantic_core import to_json
 
 from lib.kernel.altered import altered
-from lib.ledger.usage import Cause, Price, Usage
+from lib.ledger.usage import TOKENS, Cause, Price, TokenCounts, Usage, counts_of
 
 # What the store can hold: nine million dollars in one call. Who gets there has been told nonsense by a provider.
 MOST_COST = 2**53 - 1
 
 
 @dataclass(frozen=True)  # no slots: see `altered`
-class UsageRecord:
+class UsageRecord(TokenCounts):
     """One row of `usage_records`, field by column. Durations are milliseconds, money is nano-dollars.
 
     `started_at` is the store's text of a time: the record is written twice for each request, so it is kept cheap.
@@ -31,10 +31,6 @@ class UsageRecord:
     cause: str
     status: int | None
     estimated: bool
-    input_tokens: int
-    cached_input_tokens: int
-    output_tokens: int
-    reasoning_tokens: int
     cost_nano_usd: int | None
     price_version: str | None
     first_byte_ms: int | None
@@ -61,14 +57,11 @@ class UsageRecord:
             cause=cause.value,
             status=status,
             estimated=estimated,
-            input_tokens=usage.input,
-            cached_input_tokens=usage.cached_input,
-            output_tokens=usage.output,
-            reasoning_tokens=usage.reasoning,
             cost_nano_usd=_cost(price, usage, cause) if price else None,
             price_version=price.version if price else None,
             first_byte_ms=first_byte_ms,
             duration_ms=duration_ms,
+            **dict(zip(TOKENS, counts_of(usage), strict=True)),
         )
 
     def to_json(self) -> str:

@@ -8,8 +8,9 @@ from datetime import date, datetime
 from enum import StrEnum
 
 from lib.kernel.errors import UnprocessableEntity
-from lib.ledger.day_sums import SUBJECTS, SUMS, TOKENS, day_of, start_of
+from lib.ledger.day_sums import SUBJECTS, SUMS, day_of, start_of
 from lib.ledger.ledger_sums import behind as piece_end
+from lib.ledger.usage import TOKENS, TokenCounts
 from lib.store.database import Database, Value
 from lib.store.dialect import Dialect
 from lib.store.tenant import Org
@@ -68,7 +69,7 @@ class UsageFilter:
 
 
 @dataclass(frozen=True, slots=True)
-class UsageSum:
+class UsageSum(TokenCounts):
     """One line of a report. A group that was not asked for is an empty text.
 
     `unpriced_requests` have no price, so `cost_nano_usd` lacks them; `estimated_requests` are charged by an estimate.
@@ -82,10 +83,6 @@ class UsageSum:
     user_id: str
     end_user: str
     requests: int
-    input_tokens: int
-    cached_input_tokens: int
-    output_tokens: int
-    reasoning_tokens: int
     cost_nano_usd: int
     estimated_requests: int
     unpriced_requests: int

@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any, get_args, get_type_hints
 
 from lib.ledger.day_sums import FIRST_DAY
+from lib.ledger.usage import TOKENS
 from lib.ledger.usage_record import UsageRecord
 from lib.store.database import Database, Statement
 from lib.store.dialect import Dialect
@@ -19,8 +20,7 @@ from lib.store.tenant import Org
 Record = Mapping[str, Any]  # the members of a `UsageRecord`
 
 CORRECTED = (
-    "cause", "status", "estimated", "input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens",
-    "cost_nano_usd", "price_version", "first_byte_ms", "duration_ms",
+    "cause", "status", "estimated", *TOKENS, "cost_nano_usd", "price_version", "first_byte_ms", "duration_ms",
 )  # fmt: skip
 
 
@@ -39,12 +39,14 @@ def insert(dialect: Dialect, condition: str = "true") -> str:
     """Return the statement that writes records, where a condition of ours holds.
 
     The batch is one parameter, so that a statement stays far below D1's limit of 100 however many rows it writes.
-    A record that is there already is left alone, unless it was written for a request that had been given up.
+    A record that is there already is left alone, unless it was written for a request that had been given up. One that
+    an older Worker has written counts none of what it did not know.
     """
+    sent = ", ".join(f"coalesce(sent.{name}, 0)" if name in TOKENS else f"sent.{name}" for name in _COLUMNS)
     corrected = ", ".join(f"{name} = excluded.{name}" for name in (*CORRECTED, "updated_at"))
     return (
         f"INSERT INTO usage_records (org_id, {', '.join(_COLUMNS)}, created_at, updated_at)"
-        f" SELECT ?2, {', '.join(f'sent.{name}' for name in _COLUMNS)}, ?3, ?3"
+        f" SELECT ?2, {sent}, ?3, ?3"
         f" FROM {dialect.json_rows('?1', _COLUMNS)} AS sent WHERE {condition}"
         f" ON CONFLICT (id) DO UPDATE SET {corrected}"
         " WHERE usage_records.org_id = excluded.org_id AND usage_records.cause = 'lost' AND excluded.cause <> 'lost'"

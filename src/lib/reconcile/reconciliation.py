@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from lib.admission.counters import Remembered
 from lib.ledger import archived, ledger_sums
 from lib.ledger.day_sums import day_of
-from lib.ledger.usage import Cause
+from lib.ledger.usage import NO_TOKENS, Cause
 from lib.ledger.usage_record import UsageRecord
 from lib.ledger.usage_store import deliver
 from lib.reconcile import ledger_check, restored_store
@@ -115,14 +115,11 @@ def _record(org_id: str, call: Remembered, facts: Mapping[str, str]) -> UsageRec
         cause=Cause.LOST.value,
         status=None,
         estimated=True,
-        input_tokens=0,
-        cached_input_tokens=0,
-        output_tokens=0,
-        reasoning_tokens=0,
         cost_nano_usd=call.cost,
         price_version=None,
         first_byte_ms=None,
         duration_ms=0,
+        **NO_TOKENS,
         started_at=time_text(began),
         team_id=facts.get("team_id"),
         user_id=facts.get("user_id"),

@@ -18,7 +18,7 @@ from lib.kernel.ids import is_id
 from lib.ledger import ledger
 from lib.ledger.archived import Place
 from lib.ledger.ledger import LedgerFilter, Records
-from lib.ledger.usage import Cause
+from lib.ledger.usage import Cause, TokenCounts
 from lib.reconcile import ledger_check
 from lib.store.dialect import time_text
 from lib.store.reading import following
@@ -61,12 +61,8 @@ class LedgerExportQuery(LedgerFields, CursorQuery):
     """All of them, from `cursor` on."""
 
 
-class LedgerEntry(InDollars):
-    """One call to a model. `cause` tells why it ended; `cost_nano_usd` is null where its price is unknown.
-
-    `id` is the call's reservation. `team_id` to `end_user` are whom it was for, as far as that is known. `estimated`:
-    nobody has told what was used. `recorded_at` is when it came into the store.
-    """
+class _Call(InDollars):
+    """What stands before its tokens."""
 
     model_config = ConfigDict(from_attributes=True)
     id: str
@@ -83,10 +79,15 @@ class LedgerEntry(InDollars):
     cause: Cause
     status: int | None
     estimated: bool
-    input_tokens: int
-    cached_input_tokens: int
-    output_tokens: int
-    reasoning_tokens: int
+
+
+class LedgerEntry(TokenCounts, _Call):
+    """One call to a model. `cause` tells why it ended; `cost_nano_usd` is null where its price is unknown.
+
+    `id` is the call's reservation. `team_id` to `end_user` are whom it was for, as far as that is known. `estimated`:
+    nobody has told what was used. `recorded_at` is when it came into the store.
+    """
+
     cost_nano_usd: int | None
     price_version: str | None
     first_byte_ms: int | None

@@ -11,6 +11,7 @@ from lib.http.periods import days
 from lib.http.response import Response
 from lib.kernel.errors import BadRequest
 from lib.ledger import usage_report
+from lib.ledger.usage import TokenCounts
 from lib.ledger.usage_report import ALL_GROUPS, COLUMNS, DEFAULT_GROUPS, Group, UsageFilter
 from lib.web import render
 from lib.web.app import App
@@ -30,8 +31,8 @@ class ReportQuery(DaysQuery):
     end_user: Annotated[str | None, Field(max_length=256, description="Only this end user")] = None
 
 
-class UsageLine(InDollars):
-    """A sum. A group that was not asked for is null. Money is nano-dollars (10⁻⁹ USD)."""
+class _Groups(InDollars):
+    """Whose a sum is."""
 
     model_config = ConfigDict(from_attributes=True)
     day: str | None
@@ -42,10 +43,11 @@ class UsageLine(InDollars):
     user_id: str | None
     end_user: str | None
     requests: int
-    input_tokens: int
-    cached_input_tokens: int
-    output_tokens: int
-    reasoning_tokens: int
+
+
+class UsageLine(TokenCounts, _Groups):
+    """A sum. A group that was not asked for is null. Money is nano-dollars (10⁻⁹ USD)."""
+
     cost_nano_usd: int
     estimated_requests: int
     unpriced_requests: int

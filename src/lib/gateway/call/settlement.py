@@ -18,7 +18,7 @@ from lib.gateway.catalogue import Target
 from lib.kernel.altered import altered
 from lib.kernel.clock import Clock
 from lib.kernel.errors import HeadgateError
-from lib.ledger.usage import FLEX, Cause, Usage
+from lib.ledger.usage import FLEX, NO_TOKENS, Cause, Usage
 from lib.ledger.usage_record import UsageRecord
 from lib.store.dialect import time_text
 
@@ -301,14 +301,11 @@ def _lost(
         cause=Cause.LOST.value,
         status=None,
         estimated=True,
-        input_tokens=0,
-        cached_input_tokens=0,
-        output_tokens=0,
-        reasoning_tokens=0,
         cost_nano_usd=None,
         price_version=price_version,
         first_byte_ms=None,
         duration_ms=0,
+        **NO_TOKENS,
         started_at="",
         team_id=team_id,
         user_id=user_id,
