@@ -10,7 +10,7 @@ from typing import Any
 
 from lib.admission.decision import Ask
 from lib.kernel.ids import new_id
-from lib.ledger.usage import Cause, Usage
+from lib.ledger.usage import NO_TOKENS, Cause, Usage
 from lib.ledger.usage_record import UsageRecord
 from lib.store.dialect import time_text
 
@@ -58,9 +58,9 @@ def _rows(org_id: str, key_id: str, now: datetime) -> tuple[str, str, str]:
     """Return a record at its opening and at its end, with @ for its id, and what is asked for."""
     record = UsageRecord(
         id="@", org_id=org_id, key_id=key_id, endpoint="chat.completions", model="sim/chat", provider="sim",
-        upstream_model="chat", streamed=False, cause=Cause.LOST.value, status=None, estimated=True, input_tokens=40,
-        cached_input_tokens=0, output_tokens=0, reasoning_tokens=0, cost_nano_usd=4_000, price_version="sim-1",
-        first_byte_ms=None, duration_ms=0, started_at=time_text(now),
+        upstream_model="chat", streamed=False, cause=Cause.LOST.value, status=None, estimated=True, cost_nano_usd=4_000,
+        price_version="sim-1", first_byte_ms=None, duration_ms=0, started_at=time_text(now),
+        **{**NO_TOKENS, "input_tokens": 40},
     )  # fmt: skip
     ended = _ended(record)
     ask = Ask({"org": org_id, "key": key_id, "model": "sim/chat"}, 40, 300, None, 4_096, 1, 16, 100, 400, 0)

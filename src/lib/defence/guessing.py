@@ -17,8 +17,9 @@ the password was right, and who is kept from asking for a mail has one already.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass, field
+
+from lib.kernel.bounded import keep
 
 SECOND_MS = 1_000
 MINUTE_MS = 60 * SECOND_MS
@@ -128,19 +129,16 @@ class Attempts:
         """Note that an attempt has failed."""
         self.released(network)
         name = self._name(network)
-        count = self._counts.pop(name, _Count())
+        count = self._counts.get(name, _Count())
         count.add(now_ms, self.rule.forget_ms, self.rule.most)
-        self._counts[name] = count
-        _keep(self._counts, MOST_NETWORKS)
+        keep(self._counts, name, count, MOST_NETWORKS)
         self._all.add(now_ms, FORGET_OF_ALL_MS)
 
     def succeeded(self, network: str, now_ms: int) -> None:
         """Note that the owner has come from there: its own failures are forgotten, not those of others."""
         self.released(network)
         self._counts.pop(self._name(network), None)
-        self._known.pop(network, None)
-        self._known[network] = now_ms
-        _keep(self._known, MOST_KNOWN)
+        keep(self._known, network, now_ms, MOST_KNOWN)
 
     def released(self, network: str) -> None:
         """Note that an attempt under way has ended without a result."""
@@ -193,10 +191,3 @@ class Attempts:
         wait = wait or min(SECOND_MS << min(failures - FREE_OF_ALL, 30), LONGEST_OWNER_MS)
         self._since[name] = since, wait
         return since + wait
-
-
-def _keep(entries: dict[str, _Count] | dict[str, int], most: int) -> None:
-    """Forget what stands first, where there are more than `most`."""
-    beyond: Iterable[str] = list(entries)[: max(0, len(entries) - most)]
-    for name in beyond:
-        del entries[name]

@@ -10,6 +10,8 @@ import js
 from js import Object
 from pyodide.ffi import JsException, to_js
 
+from lib.kernel.bounded import keep
+
 _IMPORTS: Mapping[str, Mapping[str, str]] = {
     "ES256": {"name": "ECDSA", "namedCurve": "P-256"},
     "EdDSA": {"name": "Ed25519"},
@@ -58,9 +60,7 @@ class WebCryptoSignatures:
             key = await js.crypto.subtle.importKey(
                 "jwk", _object(plain), _object(_IMPORTS[algorithm]), False, to_js([use])
             )
-            if len(self._kept) >= MOST_KEPT:
-                self._kept.pop(next(iter(self._kept)))
-            self._kept[name] = key
+            keep(self._kept, name, key, MOST_KEPT)
         return self._kept[name]
 
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from lib.ledger.usage import TOKENS
 from lib.store.database import Statement
 from lib.store.tenant import Org
 from tests.contract.support.store_targets import NOW, Target
@@ -23,7 +24,7 @@ def usage_statement(org: Org, key_id: str, record_id: str, **changes: Any) -> St
         "streamed": True,
         "cause": "finished",
         "estimated": False,
-        **dict.fromkeys(("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens", "duration_ms"), 0),
+        **dict.fromkeys((*TOKENS, "duration_ms"), 0),
         **dict.fromkeys(("started_at", "created_at", "updated_at"), NOW),
         **changes,
     }

@@ -5,19 +5,20 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from lib.ledger import ledger, usage_report
 from lib.ledger.archived import Place
-from lib.ledger.day_sums import day_of, sum_days
+from lib.ledger.day_sums import SUMS, day_of, sum_days
 from lib.ledger.delivery import deliver_what_fits
 from lib.ledger.ledger import LedgerFilter
 from lib.ledger.ledger_sums import mark
 from lib.ledger.retention import prune
+from lib.ledger.usage import TOKENS
 from lib.ledger.usage_record import UsageRecord
-from lib.ledger.usage_report import DEFAULT_GROUPS, UsageFilter, UsageSum
+from lib.ledger.usage_report import COLUMNS, DEFAULT_GROUPS, UsageFilter, UsageSum
 from lib.store.database import Database, Statement
 from lib.store.dialect import time_text
 from lib.store.schema import UsageRecordRow
@@ -30,6 +31,8 @@ TODAY = datetime(2026, 5, 4, tzinfo=UTC)
 NOW = TODAY + timedelta(hours=12, microseconds=1)
 EVERYTHING = LedgerFilter(TODAY - timedelta(days=1000), TODAY + timedelta(days=1000))
 ALWAYS = UsageFilter(TODAY - timedelta(days=1000), TODAY + timedelta(days=1000))
+_PLACE = [COLUMNS[group] for group in DEFAULT_GROUPS]
+NOTHING: dict[str, Any] = dict.fromkeys(COLUMNS.values(), "") | dict.fromkeys(SUMS, 0)
 
 
 class Ledger:
@@ -122,18 +125,14 @@ class Ledger:
         lines: dict[tuple[str, str, str], UsageSum] = {}
         for record in self.delivered.values():
             place = (record.started_at[:10], record.model, record.key_id)
-            line = lines.get(place, UsageSum(*place, "", "", "", "", 0, 0, 0, 0, 0, 0, 0, 0))
+            line = lines.get(place, UsageSum(**NOTHING | dict(zip(_PLACE, place, strict=True))))
             lines[place] = replace(
                 line,
                 requests=line.requests + 1,
                 cost_nano_usd=line.cost_nano_usd + (record.cost_nano_usd or 0),
                 estimated_requests=line.estimated_requests + record.estimated,
                 unpriced_requests=line.unpriced_requests + (record.cost_nano_usd is None),
-                **{
-                    name: getattr(line, name) + getattr(record, name)
-                    for name in asdict(line)
-                    if name.endswith("_tokens")
-                },
+                **{name: getattr(line, name) + getattr(record, name) for name in TOKENS},
             )
         return [line for _, line in sorted(lines.items())]
 

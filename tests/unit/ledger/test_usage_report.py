@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from lib.kernel.errors import UnprocessableEntity
 from lib.ledger import day_sums, ledger, usage_report, usage_store
 from lib.ledger.ledger import LedgerFilter
+from lib.ledger.usage import TOKENS
 from lib.ledger.usage_record import UsageRecord
 from lib.ledger.usage_report import ALL_GROUPS, COLUMNS, Group, UsageFilter, UsageSum
 from lib.store.dialect import time_text
@@ -69,6 +70,11 @@ class Store:
         return list(run(ledger.newest(self.database, None, self.org, records, before, limit)).rows)
 
 
+def named(place: Sequence[str], found: list[UsageRecord]) -> dict[str, Any]:
+    tokens = {name: sum(getattr(record, name) for record in found) for name in TOKENS}
+    return dict(zip(COLUMNS.values(), place, strict=True)) | tokens
+
+
 def expected(records: list[UsageRecord], groups: Sequence[Group]) -> list[UsageSum]:
     """Sum the records in plain Python."""
     lines: dict[tuple[str, ...], list[UsageRecord]] = {}
@@ -79,12 +85,8 @@ def expected(records: list[UsageRecord], groups: Sequence[Group]) -> list[UsageS
         lines.setdefault(place, []).append(record)
     return [
         UsageSum(
-            **dict(zip(COLUMNS.values(), place, strict=True)),
             requests=len(found),
-            input_tokens=sum(record.input_tokens for record in found),
-            cached_input_tokens=sum(record.cached_input_tokens for record in found),
-            output_tokens=sum(record.output_tokens for record in found),
-            reasoning_tokens=sum(record.reasoning_tokens for record in found),
+            **named(place, found),
             cost_nano_usd=sum(record.cost_nano_usd or 0 for record in found),
             estimated_requests=sum(record.estimated for record in found),
             unpriced_requests=sum(record.cost_nano_usd is None for record in found),

@@ -11,6 +11,7 @@ from lib.access.principal import ALL_SCOPES, Principal
 from lib.kernel.ids import new_id
 from lib.keys import key_store
 from lib.keys.key_store import Descendants, NewKey
+from lib.ledger.usage import NO_TOKENS
 from lib.ledger.usage_record import UsageRecord
 from lib.secrets import api_keys
 from lib.store.database import Database, Statement
@@ -117,6 +118,7 @@ def usage_record(org_id: str, key_id: str, **changes: object) -> UsageRecord:
         "cause": "finished",
         "status": 200,
         "estimated": False,
+        **NO_TOKENS,
         "input_tokens": 10,
         "cached_input_tokens": 2,
         "output_tokens": 20,

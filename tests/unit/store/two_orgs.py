@@ -7,12 +7,12 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from lib.ledger.usage import TOKENS
 from lib.store.schema import PERSON_COLUMNS, TENANT_COLUMNS
 from tests.unit.store.sqlite_binding import schema
 
 OWN, OTHER, THIRD = ("own".ljust(36, "-"), "other".ljust(36, "-"), "third".ljust(36, "-"))
 _T = "2026-05-04T12:30:15.123456Z"
-_TOKENS = ("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens")
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ class Ground:
         self._add("budget_adjustments", id=budget, org_id=org, budget_id=budget, kind="top_up", amount_nano_usd=number)
 
     def _usage(self, org: str, name: str, index: int, number: int) -> None:
-        key, tokens = _id(name, "key", index), dict.fromkeys(_TOKENS, number)
+        key, tokens = _id(name, "key", index), dict.fromkeys(TOKENS, number)
         called = {"endpoint": "e", "model": "m0", "provider": "sim", "upstream_model": name, "streamed": 0}
         ended = {"cause": "finished", "estimated": 0, "duration_ms": 1, "started_at": _T}
         self._add("usage_records", id=_id(name, "record", index), org_id=org, key_id=key, **called, **tokens, **ended)

@@ -19,17 +19,17 @@ COPIED = ("src", "tests", "tools", "migrations", "docs", "pyproject.toml", "CHAN
 MOST_LINES, MOST_FILES = 160, 4  # of a simple resource; those that undo its migration, edits and tests not counted
 
 
-def new_files() -> dict[str, str]:
-    """Return what the page writes, by the file's name."""
-    new = [block for block in BLOCK.finditer(PAGE) if block["what"].startswith("New ")]
+def new_files(page: str = PAGE) -> dict[str, str]:
+    """Return what a page writes, by the file's name."""
+    new = [block for block in BLOCK.finditer(page) if block["what"].startswith("New ")]
     return {name: block["text"] for block in new for name in re.findall(r"`([\w/.]+)`", block["what"])}
 
 
-def edits() -> list[tuple[str, str, str]]:
-    """Return what the page puts into files: the file, the line behind which, and the text."""
+def edits(page: str = PAGE) -> list[tuple[str, str, str]]:
+    """Return what a page puts into files: the file, the line behind which, and the text."""
     placed = (
         (re.search(r"In `([\w/.]+)`, behind `([^`]+)`$", block["what"]), block["text"])
-        for block in BLOCK.finditer(PAGE)
+        for block in BLOCK.finditer(page)
     )
     return [(place[1], place[2], text) for place, text in placed if place]
 
@@ -37,13 +37,18 @@ def edits() -> list[tuple[str, str, str]]:
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     """A copy in which all that the page says is done."""
+    return do(PAGE, tmp_path)
+
+
+def do(page: str, tmp_path: Path) -> Path:
+    """Copy the tree, and do there what a page says."""
     for name in COPIED:
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, tmp_path / name)
-    for name, text in new_files().items():
+    for name, text in new_files(page).items():
         assert not (tmp_path / name).exists()
         (tmp_path / name).write_text(text, encoding="utf-8")
-    for name, behind, text in edits():
+    for name, behind, text in edits(page):
         lines = (tmp_path / name).read_text(encoding="utf-8").splitlines(keepends=True)
         [place] = [
             number
@@ -55,7 +60,8 @@ def tree(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(tree: Path, *command: str) -> None:
+def run(tree: Path, *command: str) -> str:
+    """Run Python in a copy; return what it says. It has to succeed."""
     path = os.pathsep.join(str(folder) for folder in (tree / "src", tree))
     done = subprocess.run(
         [sys.executable, *command],
@@ -67,6 +73,7 @@ def run(tree: Path, *command: str) -> None:
         timeout=300,
     )
     assert done.returncode == 0, f"{command}: {(done.stdout + done.stderr)[-4_000:]}"
+    return done.stdout
 
 
 def test_what_the_page_says_is_a_resource(tree: Path) -> None:

@@ -18,6 +18,7 @@ from lib.gateway.call.refusing import Told
 from lib.gateway.callers.cache import SHORTEST_SECONDS, Cache, NoCache
 from lib.gateway.callers.caller import Caller
 from lib.http.response import LogFacts
+from lib.kernel.bounded import keep
 from lib.kernel.errors import TooManyRequests
 
 TRUSTED_MS = (
@@ -98,8 +99,7 @@ class Denials:
         told = self._published.get(account.key_hash, 0)
         lasting = account.key_hash and refused.wait_ms >= SHORTEST_SECONDS * 1000 + CLOCKS_APART_MS
         if lasting and abs(told - until_ms) > CLOCKS_APART_MS:
-            _bound(self._published, MOST_ORGS * MOST_PLACES)
-            self._published[account.key_hash] = until_ms
+            keep(self._published, account.key_hash, until_ms, MOST_ORGS * MOST_PLACES)
 
             async def publish() -> LogFacts:
                 parts = refused.place, denial.rule, denial.told, denial.version, until_ms - CLOCKS_APART_MS, denial.rate
@@ -138,18 +138,11 @@ class Denials:
         return denial if now_ms < denial.trusted_until_ms else None
 
     def _keep(self, org_id: str, place: Place, denial: Denial) -> None:
-        if org_id not in self._known:
-            _bound(self._known, MOST_ORGS)
-        places = self._known.setdefault(org_id, {})
-        places.pop(place, None)
-        _bound(places, MOST_PLACES)
-        places[place] = denial
+        places = self._known.get(org_id)
+        if places is None:
+            keep(self._known, org_id, places := {}, MOST_ORGS)
+        keep(places, place, denial, MOST_PLACES)
 
 
 async def _remembered() -> LogFacts:
     return {"denial": "remembered"}
-
-
-def _bound(table: dict[Any, Any], most: int) -> None:
-    if len(table) >= most:
-        del table[next(iter(table))]

@@ -21,6 +21,7 @@ from lib.gateway.callers.caller import Caller
 from lib.gateway.callers.callers import Callers
 from lib.kernel.errors import HeadgateError
 from lib.kernel.ids import new_id
+from lib.ledger.usage import NO_TOKENS
 from lib.ledger.usage_record import UsageRecord
 from lib.store.dialect import time_text
 from tests.unit.admission.sqlite_sql import SqliteSql
@@ -129,11 +130,11 @@ def _draw(seed: int) -> random.Random:
 
 
 def _record(key: str) -> UsageRecord:
-    facts: dict[str, Any] = dict.fromkeys(("cached_input_tokens", "reasoning_tokens", "duration_ms"), 0)
+    tokens: dict[str, Any] = {**NO_TOKENS, "input_tokens": USED - 2, "output_tokens": 2}
     return UsageRecord(
         id=new_id(NOW), org_id="org-1", key_id=key, endpoint="e", model="m", provider="p", upstream_model="m",
-        streamed=False, cause="finished", status=200, estimated=False, input_tokens=USED - 2, output_tokens=2,
-        cost_nano_usd=COST, price_version="v", first_byte_ms=None, started_at=time_text(NOW), **facts,
+        streamed=False, cause="finished", status=200, estimated=False, cost_nano_usd=COST,
+        price_version="v", first_byte_ms=None, duration_ms=0, started_at=time_text(NOW), **tokens,
     )  # fmt: skip
 
 
