@@ -22,17 +22,13 @@ PERSONAL = "[personal]"
 _NEVER = ("password", "secret", "token", "code", "cookie", "hash", "sealed")
 # Which row it is stands in `target`; when, in the event itself.
 _BOOKKEEPING = (
-    "id", "org_id", "version", "created_at", "updated_at", "last_used_at", "created_by_key_id", "price_id", "lineage",
-    "line_key_id", "maker_line_ids", "holder_key_id", "maker_holder_ids",
+    "id", "org_id", "version", "created_at", "updated_at", "last_used_at", "created_by_key_id", "price_id",
+    "line_key_id", "maker_line_ids", "holder_key_id", "maker_holder_ids", "org_suspended_at", "person_suspended_at",
 )  # fmt: skip
 # As the API calls what the tables call otherwise.
 _NAMES: Mapping[str, str] = {
     "amount": "limit",
-    "bounds.ip_ranges": "ip_ranges",
-    "bounds.models": "models",
-    "bounds.origins": "origins",
     "model_names": "models",
-    "scopes_json": "scopes",
     "scope_id": "scope.id",
     "scope_model": "scope.model",
     "scope_type": "scope.type",
@@ -68,7 +64,7 @@ def _fields(of: Any, place: str = "") -> Iterator[tuple[str, Plain]]:
         if is_dataclass(value):
             yield from _fields(value, f"{place}{name}.")
         else:
-            yield _NAMES.get(place + name, place + name), _plain(json.loads(value) if name.endswith("_json") else value)
+            yield _NAMES.get(place + name, place + name), _plain(value)
 
 
 def _plain(value: Any) -> Plain:

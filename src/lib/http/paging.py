@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from lib.kernel import json_body
 from lib.kernel.errors import BadRequest
-from lib.store.database import Database
+from lib.store.database import Database, Value
 from lib.store.table import Table
 
 Row = TypeVar("Row")
@@ -48,11 +48,11 @@ def cut(rows: Sequence[Row], limit: int, position: Callable[[Row], list[str]]) -
 
 
 async def page_of(
-    table: Table[Row], database: Database, org_id: str, query: PageQuery
+    table: Table[Row], database: Database, org_id: str, query: PageQuery, also: str = "", *values: Value
 ) -> tuple[Sequence[Row], str | None]:
-    """Return one page of an organisation's rows, and the cursor to the next."""
+    """Return one page of an organisation's rows, of which the further conditions hold, and the cursor to the next."""
     [after] = decode_cursor(query.cursor, [table.start])
-    rows = await table.page(database, org_id, after, query.limit + 1)
+    rows = await table.page(database, org_id, after, query.limit + 1, also, *values)
     return cut(rows, query.limit, lambda row: [getattr(row, table.by)])
 
 

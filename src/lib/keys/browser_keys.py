@@ -7,7 +7,6 @@ ledger names it for good.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -19,11 +18,10 @@ from lib.defence.parts import Guarded
 from lib.events.event import Detail, Event
 from lib.kernel.errors import UnprocessableEntity
 from lib.kernel.ids import new_id
-from lib.keys import key_rules, key_service, key_store, lineage
-from lib.keys.key_store import BROWSER, KeyRow, NewKey
+from lib.keys import key_rules, key_service, key_store
+from lib.keys.key_store import BROWSER, KEYS
 from lib.secrets import api_keys
-from lib.store.conditions import found
-from lib.store.schema import BudgetRow
+from lib.store.schema import ApiKeyRow, BudgetRow
 from lib.store.tenant import Org
 
 LONGEST_MINUTES = 60
@@ -47,7 +45,7 @@ class Wanted:
     scopes: frozenset[str] | None = None
 
 
-async def mint(parts: Guarded, principal: Principal, wanted: Wanted) -> tuple[KeyRow, str]:
+async def mint(parts: Guarded, principal: Principal, wanted: Wanted) -> tuple[ApiKeyRow, str]:
     """Make a browser's key and its budget; return the key and its secret. Both hold from then on.
 
     It gives nothing that the minting key has not, with one exception: the IP ranges of that are those of a server.
@@ -65,21 +63,8 @@ async def mint(parts: Guarded, principal: Principal, wanted: Wanted) -> tuple[Ke
     ends = now + timedelta(minutes=wanted.minutes)
     key_rules.not_longer(principal, ends)
     secret = api_keys.new_key()
-    key = NewKey(
-        id=new_id(now),
-        org_id=principal.org_id,
-        created_by_key_id=principal.key_id,
-        name=wanted.name,
-        prefix=api_keys.shown_prefix(secret),
-        secret_hash=api_keys.key_hash(secret, parts.pepper),
-        scopes_json=json.dumps(sorted(scopes)),
-        expires_at=ends,
-        kind=BROWSER,
-        user_id=principal.user_id,
-        team_id=principal.team_id,
-        bounds=bounds,
-        end_user=wanted.end_user,
-        lineage=lineage.of_made(await key_service.making_key(parts, principal)),
+    key = await key_service.new_key(
+        parts, principal, now, secret, wanted.name, scopes, ends, bounds, principal.team_id, BROWSER, wanted.end_user
     )
     budget = BudgetRow(
         new_id(now),
@@ -99,12 +84,12 @@ async def mint(parts: Guarded, principal: Principal, wanted: Wanted) -> tuple[Ke
     group = [
         rule_store.delete_of_ended_keys(key.org_id, now - SETTLING),
         rule_store.insert_minted(budget, principal.key_id),
-        key_store.insert_with_budget(key, budget.id, now),
+        key_store.insert_with_budget(key, budget.id),
     ]
     details: dict[str, Detail] = {"budget_nano_usd": wanted.budget_nano_usd, **differences(None, key)}
     rule = policy_store.minted(budget, ends + SETTLING)
     event = Event("key.minted", Org(key.org_id), f"key:{key.id}", details, rule=rule)
-    if not await work.commit(event, *group, if_made=found("api_keys", key.org_id, key.id)):
+    if not await work.commit(event, *group, if_made=KEYS.found(key.org_id, key.id)):
         raise UnprocessableEntity(
             f"An organisation has at most {rule_store.MOST_MINTED} browsers' keys at a time.",
             code="too_many_browser_keys",

@@ -13,7 +13,8 @@ from lib.defence.parts import Guarded
 from lib.kernel.errors import Conflict, Forbidden, UnprocessableEntity
 from lib.kernel.ids import is_id
 from lib.keys import key_store
-from lib.keys.key_store import SERVER, KeyRow
+from lib.keys.key_store import SERVER, bounds_of
+from lib.store.schema import ApiKeyRow
 from lib.tenants import owner_store
 
 
@@ -36,24 +37,24 @@ def in_the_future(expires_at: datetime | None, now: datetime) -> None:
         raise UnprocessableEntity("expires_at must be in the future.")
 
 
-def active(row: KeyRow) -> None:
+def active(row: ApiKeyRow) -> None:
     """Raise Conflict for a revoked key."""
     if row.revoked_at is not None:
         raise Conflict("The key is revoked.", code="key_revoked")
 
 
-async def may_manage(parts: Guarded, principal: Principal, row: KeyRow) -> None:
+async def may_manage(parts: Guarded, principal: Principal, row: ApiKeyRow) -> None:
     """Raise Forbidden for a key that the caller could not have made: one that gives more than the caller has, lasts
     longer, or counts for another person or team.
     """
     not_wider(principal, row.scopes)
     not_longer(principal, row.expires_at)
-    require_within(principal, row.bounds)
+    require_within(principal, bounds_of(row))
     in_team = await _is_in(parts, principal, row.team_id)
     access.require_key(principal, row.user_id, row.team_id, in_team=in_team)
 
 
-def changeable(row: KeyRow) -> None:
+def changeable(row: ApiKeyRow) -> None:
     """Raise Conflict unless this is a server's key. A browser's would outlive its end, or get away from its budget; a
     member's own has no secret, and must get none.
     """
@@ -61,7 +62,7 @@ def changeable(row: KeyRow) -> None:
         raise Conflict("Only a server's key can be changed or rotated.", code="key_not_changeable")
 
 
-def revocable(row: KeyRow) -> None:
+def revocable(row: ApiKeyRow) -> None:
     """Raise Conflict for the key that a member's own calls are counted on: it ends with the membership."""
     if row.kind == key_store.PERSON:
         raise Conflict("A member's own key ends with the membership.", code="key_not_revocable")

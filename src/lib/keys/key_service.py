@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -18,9 +17,10 @@ from lib.http.request import Headers
 from lib.kernel.errors import Conflict, NotFound, PreconditionFailed
 from lib.kernel.ids import is_id, new_id
 from lib.keys import key_rules, key_store, lineage
-from lib.keys.key_store import Descendants, KeyRow, NewKey, Successor
+from lib.keys.key_store import KEYS, SERVER, Descendants, bounds_of
 from lib.secrets import api_keys
 from lib.store.conditions import found
+from lib.store.schema import ApiKeyRow
 from lib.store.tenant import Org
 
 LONGEST_OVERLAP = timedelta(days=30)
@@ -34,7 +34,7 @@ async def create(
     expires_at: datetime | None,
     bounds: Bounds = UNBOUND,
     team_id: str | None = None,
-) -> tuple[KeyRow, str]:
+) -> tuple[ApiKeyRow, str]:
     """Make a key; return it and its secret, which nobody can read again.
 
     A key can't give more than its maker has: no other scopes, no wider bounds and no longer life. Where nothing is said
@@ -47,40 +47,70 @@ async def create(
     expires_at = expires_at or principal.expires_at
     key_rules.not_longer(principal, expires_at)
     secret = api_keys.new_key()
-    key = NewKey(
-        id=new_id(work.now),
+    team_id = await key_rules.team_for(parts, principal, team_id)
+    key = await new_key(parts, principal, work.now, secret, name, scopes, expires_at, bounds, team_id)
+    event = _event("key.created", principal, key.id, differences(None, key))
+    if not await work.commit(event, key_store.insert(key), if_made=KEYS.found(key.org_id, key.id)):
+        raise Conflict("Your key was revoked meanwhile.", code="key_revoked")
+    return await get(parts, principal, key.id), secret
+
+
+async def new_key(
+    parts: Guarded,
+    principal: Principal,
+    now: datetime,
+    secret: str,
+    name: str,
+    scopes: Iterable[str],
+    expires_at: datetime | None,
+    bounds: Bounds,
+    team_id: str | None,
+    kind: str = SERVER,
+    end_user: str | None = None,
+) -> ApiKeyRow:
+    """Return the row of a key that the caller makes. Raises UnprocessableEntity where it may make no other."""
+    return ApiKeyRow(
+        id=new_id(now),
         org_id=principal.org_id,
         created_by_key_id=principal.key_id,
         name=name,
         prefix=api_keys.shown_prefix(secret),
         secret_hash=api_keys.key_hash(secret, parts.pepper),
-        scopes_json=json.dumps(sorted(scopes)),
+        scopes=frozenset(scopes),
+        version=1,
         expires_at=expires_at,
+        revoked_at=None,
+        replaced_by_key_id=None,
+        last_used_at=None,
+        created_at=now,
+        updated_at=now,
+        kind=kind,
         user_id=principal.user_id,
-        team_id=await key_rules.team_for(parts, principal, team_id),
-        bounds=bounds,
-        lineage=lineage.of_made(await making_key(parts, principal)),
+        team_id=team_id,
+        model_names=bounds.models,
+        ip_ranges=bounds.ip_ranges,
+        origins=bounds.origins,
+        end_user=end_user,
+        leaked_at=None,
+        org_suspended_at=None,
+        person_suspended_at=None,
+        **lineage.of_made(await _making_key(parts, principal)),
     )
-    event = _event("key.created", principal, key.id, differences(None, key))
-    there = found("api_keys", key.org_id, key.id)
-    if not await work.commit(event, key_store.insert(key, work.now), if_made=there):
-        raise Conflict("Your key was revoked meanwhile.", code="key_revoked")
-    return await get(parts, principal, key.id), secret
 
 
-async def making_key(parts: Guarded, principal: Principal) -> KeyRow | None:
+async def _making_key(parts: Guarded, principal: Principal) -> ApiKeyRow | None:
     """Return the key that the caller makes others with; None for a person: its keys count on rules for it."""
     if principal.is_person:
         return None
-    return await key_store.get_key(parts.database, principal.org_id, principal.key_id)
+    return await KEYS.get(parts.database, principal.org_id, principal.key_id)
 
 
-async def get(parts: Guarded, principal: Principal, key_id: str, headers: Headers | None = None) -> KeyRow:
+async def get(parts: Guarded, principal: Principal, key_id: str, headers: Headers | None = None) -> ApiKeyRow:
     """Return one key. Raises NotFound, also for another organisation's.
 
     With the headers of a request that changes it: PreconditionFailed where their `If-Match` names another version.
     """
-    row = await key_store.get_key(parts.database, principal.org_id, key_id) if is_id(key_id) else None
+    row = await KEYS.get(parts.database, principal.org_id, key_id) if is_id(key_id) else None
     if row is None:
         raise NotFound("There is no such key.")
     if headers is not None:
@@ -91,32 +121,33 @@ async def get(parts: Guarded, principal: Principal, key_id: str, headers: Header
 async def update(
     parts: Guarded,
     principal: Principal,
-    row: KeyRow,
+    row: ApiKeyRow,
     name: str,
     expires_at: datetime | None,
     bounds: Bounds | None = None,
-) -> KeyRow:
+) -> ApiKeyRow:
     """Change a key's name, end or bounds. Raises PreconditionFailed when somebody else was first."""
     key_rules.changeable(row)
     key_rules.active(row)
     await key_rules.may_manage(parts, principal, row)
-    bounds = bounds or row.bounds
+    bounds = bounds or bounds_of(row)
     require_within(principal, bounds)
     work = parts.work(principal.actor)
     if expires_at != row.expires_at:
         key_rules.in_the_future(expires_at, work.now)
         key_rules.not_longer(principal, expires_at)
     unchanged = found("api_keys", principal.org_id, row.id, row.version, active=True)
-    changed = replace(row, name=name, expires_at=expires_at, model_names=bounds.models, ip_ranges=bounds.ip_ranges)
+    written = replace(row, name=name, expires_at=expires_at, updated_at=work.now)
+    changed = replace(written, model_names=bounds.models, ip_ranges=bounds.ip_ranges)
     event = _event("key.updated", principal, row.id, differences(row, changed))
-    if not await work.commit(event, key_store.update(principal.org_id, changed, work.now), only_if=unchanged):
+    if not await work.commit(event, key_store.update(changed), only_if=unchanged):
         raise PreconditionFailed()
     return await get(parts, principal, row.id)
 
 
 async def rotate(
     parts: Guarded, principal: Principal, key_id: str, overlap: timedelta, headers: Headers | None = None
-) -> tuple[KeyRow, str]:
+) -> tuple[ApiKeyRow, str]:
     """Make a key that takes another's place; the old one works for `overlap` more. Conflict if it is over already."""
     old = await get(parts, principal, key_id, headers)
     key_rules.changeable(old)
@@ -129,12 +160,13 @@ async def rotate(
     if old.expires_at is not None and old.expires_at <= now:
         raise Conflict("The key has expired.", code="key_expired")
     secret = api_keys.new_key()
-    new = Successor(
+    new = replace(
+        old,
         id=new_id(now),
         created_by_key_id=principal.key_id,
         prefix=api_keys.shown_prefix(secret),
         secret_hash=api_keys.key_hash(secret, parts.pepper),
-        lineage=lineage.of_successor(old, await making_key(parts, principal)),
+        **lineage.of_successor(old, await _making_key(parts, principal)),
     )
     group = [
         *key_store.replace_statements(principal.org_id, old.id, old.version, new, now + overlap, now),
@@ -146,7 +178,7 @@ async def rotate(
         "new_key_id": new.id,
         **differences(was, {"expires_at": ends, "replaced_by_key_id": new.id}),
     }
-    event, there = _event("key.rotated", principal, old.id, details), found("api_keys", principal.org_id, new.id)
+    event, there = _event("key.rotated", principal, old.id, details), KEYS.found(principal.org_id, new.id)
     if not await work.commit(event, *group, if_made=there):
         raise Conflict("The key has changed meanwhile. Try again.")
     return await get(parts, principal, new.id), secret

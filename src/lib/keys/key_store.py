@@ -2,153 +2,36 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
-from lib.access.bounds import UNBOUND, Bounds
+from lib.access.bounds import Bounds
 from lib.access.principal import Principal
-from lib.store.database import Database, Read, Statement, StoreError, Value
-from lib.store.rows import columns
+from lib.store.database import Database, Statement, StoreError
+from lib.store.schema import ApiKeyRow
+from lib.store.table import Table
 from lib.store.tenant import EveryOrg, Org, Presented
 
 # The kinds of keys. A `person` key has no secret that anybody knows: a member's own calls are counted on it.
 SERVER, BROWSER, PERSON = "server", "browser", "person"
 
 
-@dataclass(frozen=True, slots=True)
-class KeyRow:
-    """A key as its organisation may see it: never its hash."""
-
-    id: str
-    name: str
-    prefix: str
-    scopes: frozenset[str]
-    version: int
-    expires_at: datetime | None
-    revoked_at: datetime | None
-    replaced_by_key_id: str | None
-    last_used_at: datetime | None
-    created_at: datetime
-    updated_at: datetime
-    kind: str
-    user_id: str | None
-    team_id: str | None
-    model_names: frozenset[str] | None
-    ip_ranges: frozenset[str] | None
-    origins: frozenset[str] | None
-    end_user: str | None
-    leaked_at: datetime | None
-    line_key_id: str | None
-    maker_line_ids: str | None
-    holder_key_id: str | None
-    maker_holder_ids: str | None
-
-    @property
-    def line_id(self) -> str:
-        """On what its calls count: the first of the keys that replaced each other."""
-        return self.line_key_id or self.id
-
-    @property
-    def holder_id(self) -> str:
-        """The first of the keys that whoever holds this one has had."""
-        return self.holder_key_id or self.id
-
-    @property
-    def bounds(self) -> Bounds:
-        return Bounds(self.model_names, self.ip_ranges, self.origins)
-
-
-_COLUMNS = columns(KeyRow)
-
-
-@dataclass(frozen=True, slots=True)
-class Lineage:
-    """Where a key comes from, as `lib.keys.lineage` says. None: it is the first of its line, or of its holder's
-    keys; no key has made it. Makers are ids with a space between them, the nearest first.
-    """
-
-    line_key_id: str | None = None
-    maker_line_ids: str | None = None
-    holder_key_id: str | None = None
-    maker_holder_ids: str | None = None
-
-
-FIRST = Lineage()
-
-
-@dataclass(frozen=True, slots=True)
-class NewKey:
-    """What is written when a key is made."""
-
-    id: str
-    org_id: str
-    created_by_key_id: str | None
-    name: str
-    prefix: str
-    secret_hash: str
-    scopes_json: str
-    expires_at: datetime | None
-    kind: str = SERVER
-    user_id: str | None = None
-    team_id: str | None = None
-    bounds: Bounds = UNBOUND
-    end_user: str | None = None
-    lineage: Lineage = FIRST
-
-
-@dataclass(frozen=True, slots=True)
-class Successor:
-    """What is written of a key that takes another's place. The rest is as the other's."""
-
-    id: str
-    created_by_key_id: str | None
-    prefix: str
-    secret_hash: str
-    lineage: Lineage
-
-
-@dataclass(frozen=True, slots=True)
-class _PrincipalRow:
-    id: str
-    org_id: str
-    scopes: frozenset[str]
-    expires_at: datetime | None
-    kind: str
-    user_id: str | None
-    team_id: str | None
-    model_names: frozenset[str] | None
-    ip_ranges: frozenset[str] | None
-    origins: frozenset[str] | None
-    end_user: str | None
-    line_key_id: str | None
-    maker_line_ids: str | None
-    org_suspended_at: datetime | None
-    person_suspended_at: datetime | None
-
-    @property
-    def suspended(self) -> Literal["organisation", "account"] | None:
-        if self.org_suspended_at is not None:
-            return "organisation"
-        return None if self.person_suspended_at is None else "account"
-
-
-_INSERTED = (
-    "id, org_id, created_by_key_id, name, prefix, secret_hash, scopes, expires_at, created_at, updated_at, kind,"
-    " user_id, team_id, model_names, ip_ranges, origins, end_user, line_key_id, maker_line_ids, holder_key_id,"
-    " maker_holder_ids"
-)
-# What is made with a key that was revoked or suspended a moment ago would not end with it. `?2` and `?3` are
+# No number bounds an organisation's keys; of the minted ones, their budgets do.
+KEYS = Table("api_keys", ApiKeyRow, most=0, changes=("name", "expires_at", "model_names", "ip_ranges"))
+# What is made with a key that was revoked or suspended a moment ago would not end with it. `?1` and `?3` are
 # organisation and maker.
 _WITH_A_MAKER = (
-    "(CAST(?3 AS TEXT) IS NULL OR EXISTS (SELECT 1 FROM api_keys WHERE org_id = ?2 AND id = ?3 AND revoked_at IS NULL"
+    "(CAST(?3 AS TEXT) IS NULL OR EXISTS (SELECT 1 FROM api_keys WHERE org_id = ?1 AND id = ?3 AND revoked_at IS NULL"
     " AND org_suspended_at IS NULL AND person_suspended_at IS NULL))"
 )
-_PLACES = ", ".join(f"?{number}" for number in (*range(1, 10), *range(9, 21)))
+# What a key's successor has of it.
+_KEPT = (
+    "name, scopes, expires_at, kind, user_id, team_id, model_names, ip_ranges, origins, end_user, person_suspended_at"
+)
 
 
 async def find_principal(database: Database, secret_hash: str, older: Sequence[str] = ()) -> Principal | None:
@@ -164,10 +47,11 @@ async def find_principal(database: Database, secret_hash: str, older: Sequence[s
             break
     if row is None:
         return None
+    suspended = _suspended(row)
     return Principal(
         row.org_id,
         row.id,
-        frozenset() if row.suspended else row.scopes,
+        frozenset() if suspended else row.scopes,
         row.expires_at,
         user_id=row.user_id,
         team_id=row.team_id,
@@ -178,107 +62,66 @@ async def find_principal(database: Database, secret_hash: str, older: Sequence[s
         end_user=row.end_user,
         line_id=row.line_key_id,
         makers=row.maker_line_ids or "",
-        suspended=row.suspended,
+        suspended=suspended,
     )
 
 
-async def _presented(database: Database, secret_hash: str) -> _PrincipalRow | None:
+def _suspended(row: ApiKeyRow) -> Literal["organisation", "account"] | None:
+    if row.org_suspended_at is not None:
+        return "organisation"
+    return None if row.person_suspended_at is None else "account"
+
+
+async def _presented(database: Database, secret_hash: str) -> ApiKeyRow | None:
     return await database.one(
         Presented(secret_hash),
-        _PrincipalRow,
-        f"SELECT {columns(_PrincipalRow)} FROM api_keys"
+        ApiKeyRow,
+        f"SELECT {KEYS.columns} FROM api_keys"
         " WHERE secret_hash = ? AND revoked_at IS NULL AND kind <> 'person'",  # nobody has the secret of those
         secret_hash,
     )
 
 
-async def _move(database: Database, row: _PrincipalRow, old: str, new: str) -> None:
+async def _move(database: Database, row: ApiKeyRow, old: str, new: str) -> None:
     """Store a key under the hash of the deployment's secret of now. Where the store can't, the next use will."""
     sql = "UPDATE api_keys SET secret_hash = ? WHERE org_id = ? AND id = ? AND secret_hash = ?"
     with suppress(StoreError):
         await database.execute(Org(row.org_id), sql, new, row.org_id, row.id, old)
 
 
-async def list_keys(database: Database, org_id: str, kind: str, after: str, limit: int) -> list[KeyRow]:
-    """Return keys of one kind with an id below `after`, newest first."""
-    return await database.query(
-        Org(org_id),
-        KeyRow,
-        f"SELECT {_COLUMNS} FROM api_keys WHERE org_id = ? AND kind = ? AND id < ? ORDER BY id DESC LIMIT ?",
-        org_id,
-        kind,
-        after,
-        limit,
-        read=Read.RECENT,
-    )
+def bounds_of(row: ApiKeyRow) -> Bounds:
+    """Return what a key is bound to."""
+    return Bounds(row.model_names, row.ip_ranges, row.origins)
 
 
-async def get_key(database: Database, org_id: str, key_id: str) -> KeyRow | None:
-    """Return one key, or None when the organisation has none of this id."""
-    return await database.one(
-        Org(org_id),
-        KeyRow,
-        f"SELECT {_COLUMNS} FROM api_keys WHERE org_id = ? AND id = ?",
-        org_id,
-        key_id,
-    )
-
-
-def insert(key: NewKey, now: datetime) -> Statement:
+def insert(key: ApiKeyRow) -> Statement:
     """Return the statement that writes a new key, where the one that it is made with is not revoked."""
-    return Statement(
-        f"INSERT INTO api_keys ({_INSERTED}) SELECT {_PLACES} WHERE {_WITH_A_MAKER}",
-        _values(key, now),
-    )
+    return KEYS.insert_where(key, _WITH_A_MAKER)
 
 
-def insert_with_budget(key: NewKey, budget_id: str, now: datetime) -> Statement:
+def insert_with_budget(key: ApiKeyRow, budget_id: str) -> Statement:
     """Return the statement that writes a new key where the budget that was made for it is there."""
-    return Statement(
-        f"INSERT INTO api_keys ({_INSERTED}) SELECT {_PLACES} FROM budgets"
-        " WHERE budgets.org_id = ?2 AND budgets.id = ?21",
-        (*_values(key, now), budget_id),
-    )
-
-
-def _values(key: NewKey, now: datetime) -> tuple[Value, ...]:
-    bounds = key.bounds
-    return (
-        key.id, key.org_id, key.created_by_key_id, key.name, key.prefix, key.secret_hash, key.scopes_json,
-        key.expires_at, now, key.kind, key.user_id, key.team_id, _json(bounds.models), _json(bounds.ip_ranges),
-        _json(bounds.origins), key.end_user, *astuple(key.lineage),
-    )  # fmt: skip
-
-
-def _json(texts: frozenset[str] | None) -> str | None:
-    return None if texts is None else json.dumps(sorted(texts))
+    made = f"EXISTS (SELECT 1 FROM budgets WHERE budgets.org_id = ?1 AND budgets.id = ?{len(fields(key)) + 1})"
+    return KEYS.insert_where(key, made, budget_id)
 
 
 def replace_statements(
-    org_id: str, old_id: str, version: int, new: Successor, ends: datetime, now: datetime
+    org_id: str, old_id: str, version: int, new: ApiKeyRow, ends: datetime, now: datetime
 ) -> list[Statement]:
     """Return the atomic group that makes `new` and lets the old key end at `ends`, or earlier if it did already.
 
-    When the old key is no longer at `version`, the new one is not made: its insert selects from the old row. `?3` is
-    the key that it is made with.
+    When the old key is no longer at `version`, the new one is not made: its insert selects from the old row all that is
+    not new by its nature. `?3` is the key that it is made with.
     """
+    own = (new.prefix, new.secret_hash, now, old_id, version)
+    lineage = (new.line_key_id, new.maker_line_ids, new.holder_key_id, new.maker_holder_ids)
     return [
         Statement(
-            f"INSERT INTO api_keys ({_INSERTED}, person_suspended_at) SELECT ?1, org_id, ?3, name, ?4, ?5, scopes,"
-            " expires_at, ?6, ?6, kind, user_id, team_id, model_names, ip_ranges, origins, end_user, ?9, ?10, ?11,"
-            " ?12, person_suspended_at FROM api_keys"
-            f" WHERE org_id = ?2 AND id = ?7 AND version = ?8 AND revoked_at IS NULL AND {_WITH_A_MAKER}",
-            (
-                new.id,
-                org_id,
-                new.created_by_key_id,
-                new.prefix,
-                new.secret_hash,
-                now,
-                old_id,
-                version,
-                *astuple(new.lineage),
-            ),
+            "INSERT INTO api_keys (id, org_id, created_by_key_id, prefix, secret_hash, created_at, updated_at,"
+            f" line_key_id, maker_line_ids, holder_key_id, maker_holder_ids, {_KEPT})"
+            f" SELECT ?2, org_id, ?3, ?4, ?5, ?6, ?6, ?9, ?10, ?11, ?12, {_KEPT} FROM api_keys"
+            f" WHERE org_id = ?1 AND id = ?7 AND version = ?8 AND revoked_at IS NULL AND {_WITH_A_MAKER}",
+            (org_id, new.id, new.created_by_key_id, *own, *lineage),
         ),
         Statement(
             "UPDATE api_keys SET expires_at = CASE WHEN expires_at < ?1 THEN expires_at ELSE ?1 END,"
@@ -290,14 +133,10 @@ def replace_statements(
     ]
 
 
-def update(org_id: str, row: KeyRow, now: datetime) -> Statement:
+def update(row: ApiKeyRow) -> Statement:
     """Return the statement that writes the name, end and bounds of a key that is still at the row's version."""
-    sql = (
-        "UPDATE api_keys SET name = ?, expires_at = ?, model_names = ?, ip_ranges = ?, version = version + 1,"
-        " updated_at = ? WHERE org_id = ? AND id = ? AND version = ? AND revoked_at IS NULL"
-    )
-    written = (row.name, row.expires_at, _json(row.model_names), _json(row.ip_ranges), now)
-    return Statement(sql, (*written, org_id, row.id, row.version))
+    changed = KEYS.update(row)
+    return Statement(f"{changed.sql} AND revoked_at IS NULL", changed.values)
 
 
 class Descendants(StrEnum):
@@ -318,14 +157,14 @@ _HELD = (
 _REVOKED = "UPDATE api_keys SET revoked_at = ?1, version = version + 1, updated_at = ?1"
 
 
-def revoke_statements(row: KeyRow, org_id: str, descendants: Descendants, now: datetime) -> list[Statement]:
+def revoke_statements(row: ApiKeyRow, org_id: str, descendants: Descendants, now: datetime) -> list[Statement]:
     """Return the group that revokes a key, with what ends with it. What is revoked already keeps its first date."""
     group = [Statement(f"{_REVOKED} WHERE org_id = ?2 AND id = ?3 AND revoked_at IS NULL", (now, org_id, row.id))]
     minted = f"{_REVOKED} WHERE org_id = ?2 AND kind = 'browser' AND expires_at > ?1 AND revoked_at IS NULL"
     if descendants is Descendants.MINTED:
         group.append(Statement(f"{minted} AND created_by_key_id = ?3", (now, org_id, row.id)))
     if descendants is Descendants.REVOKE:
-        values = (now, org_id, row.id, row.holder_id)
+        values = (now, org_id, row.id, row.holder_key_id or row.id)
         made_with = f"created_by_key_id IN (SELECT id FROM api_keys WHERE {_HELD})"
         group.append(Statement(f"{minted} AND (created_by_key_id = ?3 OR {made_with})", values))
         group.append(
@@ -340,7 +179,7 @@ def revoke_statements(row: KeyRow, org_id: str, descendants: Descendants, now: d
     return group
 
 
-def leak_statements(row: KeyRow, org_id: str, now: datetime) -> list[Statement]:
+def leak_statements(row: ApiKeyRow, org_id: str, now: datetime) -> list[Statement]:
     """Return the group that revokes a key that has leaked, and all that was made with it: whoever found it may have."""
     leaked = Statement(
         "UPDATE api_keys SET leaked_at = ?1 WHERE org_id = ?2 AND id = ?3 AND revoked_at IS NULL", (now, org_id, row.id)

@@ -38,7 +38,7 @@ async def report(parts: Guarded, text: str, context: Context) -> None:
         return
     shield.found(network, key_hash, now.timestamp())
     org_id, key_id = principal.org_id, principal.key_id
-    row = await key_store.get_key(parts.database, org_id, key_id)
+    row = await key_store.KEYS.get(parts.database, org_id, key_id)
     if row is not None:
         event = Event("key.leak_reported", Org(org_id), f"key:{key_id}")
         active = found("api_keys", org_id, key_id, active=True)

@@ -13,31 +13,59 @@ count them.
 
 from __future__ import annotations
 
+from typing import TypedDict
+
 from lib.kernel.errors import UnprocessableEntity
-from lib.keys.key_store import FIRST, KeyRow, Lineage
+from lib.store.schema import ApiKeyRow
+
+
+class Lineage(TypedDict):
+    """The columns of a key that say it. None: it is the first of its line, or of its holder's keys; no key has made it.
+    Makers are ids with a space between them, the nearest first.
+    """
+
+    line_key_id: str | None
+    maker_line_ids: str | None
+    holder_key_id: str | None
+    maker_holder_ids: str | None
+
 
 MOST_MAKERS = 4
 # By holders there may be more: whoever rotates another's key is behind its successor.
 MOST_HOLDERS = 27
 
 
-def of_made(maker: KeyRow | None) -> Lineage:
+def of_made(maker: ApiKeyRow | None) -> Lineage:
     """Return the lineage of a key that was made or minted with `maker`. Raises UnprocessableEntity."""
     if maker is None:
-        return FIRST
-    lines = _behind(maker.line_id, maker.maker_line_ids, MOST_MAKERS)
-    return Lineage(maker_line_ids=lines, maker_holder_ids=_behind(maker.holder_id, maker.maker_holder_ids))
+        return _lineage(None, None, None, None)
+    lines = _behind(line_of(maker), maker.maker_line_ids, MOST_MAKERS)
+    return _lineage(None, lines, None, _behind(_holder_of(maker), maker.maker_holder_ids))
 
 
-def of_successor(old: KeyRow, maker: KeyRow | None) -> Lineage:
+def of_successor(old: ApiKeyRow, maker: ApiKeyRow | None) -> Lineage:
     """Return the lineage of the key that replaces `old`, and was made with `maker`. Its rules are those of the old.
 
     Raises UnprocessableEntity.
     """
-    if maker is not None and maker.holder_id == old.holder_id:
-        return Lineage(old.line_id, old.maker_line_ids, old.holder_id, old.maker_holder_ids)
-    holders = None if maker is None else _behind(maker.holder_id, maker.maker_holder_ids)
-    return Lineage(old.line_id, old.maker_line_ids, None, holders)
+    if maker is not None and _holder_of(maker) == _holder_of(old):
+        return _lineage(line_of(old), old.maker_line_ids, _holder_of(old), old.maker_holder_ids)
+    holders = None if maker is None else _behind(_holder_of(maker), maker.maker_holder_ids)
+    return _lineage(line_of(old), old.maker_line_ids, None, holders)
+
+
+def line_of(row: ApiKeyRow) -> str:
+    """Return on what a key's calls count: the first of the keys that replaced each other."""
+    return row.line_key_id or row.id
+
+
+def _holder_of(row: ApiKeyRow) -> str:
+    """Return the first of the keys that whoever holds this one has had."""
+    return row.holder_key_id or row.id
+
+
+def _lineage(line: str | None, lines: str | None, holder: str | None, holders: str | None) -> Lineage:
+    return Lineage(line_key_id=line, maker_line_ids=lines, holder_key_id=holder, maker_holder_ids=holders)
 
 
 def _behind(own: str, others: str | None, most: int = MOST_HOLDERS) -> str:

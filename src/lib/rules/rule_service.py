@@ -159,7 +159,7 @@ async def _subject(parts: Parts, principal: Principal, scope: WantedScope) -> st
 
 async def _not_replaced(parts: Parts, principal: Principal, key_id: str) -> None:
     """Raise UnprocessableEntity for a key that has a successor: rules have moved to that, and count for both."""
-    key = await key_store.get_key(parts.database, principal.org_id, key_id)
+    key = await key_store.KEYS.get(parts.database, principal.org_id, key_id)
     if key is not None and key.replaced_by_key_id is not None:
         message = f"The key has been replaced. A rule for {key.replaced_by_key_id} counts for both."
         raise UnprocessableEntity(message, code="key_replaced", param="scope.id")
@@ -176,7 +176,7 @@ async def _exists(parts: Parts, principal: Principal, level: str, subject: str) 
 
 
 async def _is_key(database: Database, org_id: str, key_id: str) -> bool:
-    return await key_store.get_key(database, org_id, key_id) is not None
+    return await key_store.KEYS.get(database, org_id, key_id) is not None
 
 
 # The levels whose subjects an organisation has a list of.

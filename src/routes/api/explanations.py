@@ -15,7 +15,7 @@ from lib.gateway.catalogue import find
 from lib.http.request import Validated
 from lib.http.response import Response
 from lib.kernel.text import PRINTABLE
-from lib.keys import key_service, key_store
+from lib.keys import key_service, key_store, lineage
 from lib.users import person_store
 from lib.web import render
 from lib.web.app import App
@@ -60,7 +60,7 @@ async def explain(parts: App, request: Validated[ExplainCall, NoQuery], principa
     teams = await person_store.covering_teams(parts.database, row.user_id, principal.org_id) if row.user_id else ""
     path = path_of(
         principal.org_id,
-        row.line_id,
+        lineage.line_of(row),
         model,
         row.end_user or body.end_user,
         team_id=row.team_id,

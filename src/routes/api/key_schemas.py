@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from lib.access.ip_ranges import MOST_RANGE, parse_range
 from lib.http.response import Response
 from lib.kernel.text import PRINTABLE
-from lib.keys.key_store import KeyRow
+from lib.store.schema import ApiKeyRow
 from lib.web import render
 
 MOST_MODELS = 100
@@ -88,22 +88,22 @@ class KeyWithSecret(Key):
     secret: str
 
 
-def key_of(row: KeyRow) -> Key:
+def key_of(row: ApiKeyRow) -> Key:
     """Return a key as it is shown."""
     return Key.model_validate(_fields(row))
 
 
-def key_shown(row: KeyRow) -> Response:
+def key_shown(row: ApiKeyRow) -> Response:
     """Answer with a key."""
     return render.versioned(key_of(row), row.version)
 
 
-def key_made(row: KeyRow, secret: str) -> Response:
+def key_made(row: ApiKeyRow, secret: str) -> Response:
     """Answer with a key that was just made."""
     shown = KeyWithSecret.model_validate({**_fields(row), "secret": secret})
     return render.versioned(shown, row.version, 201, f"/api/v1/keys/{row.id}")
 
 
-def _fields(row: KeyRow) -> dict[str, object]:
+def _fields(row: ApiKeyRow) -> dict[str, object]:
     fields = {name: getattr(row, name) for name in Key.model_fields if name != "models"} | {"models": row.model_names}
     return {name: sorted(value) if isinstance(value, frozenset) else value for name, value in fields.items()}

@@ -10,12 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from lib.access.bounds import Bounds
 from lib.access.principal import INFERENCE_SCOPES, Permission, Principal
 from lib.http import etag
-from lib.http.paging import PageQuery, cut, decode_cursor
+from lib.http.paging import PageQuery, page_of
 from lib.http.request import Validated
 from lib.http.response import Response
-from lib.keys import key_service, key_store
-from lib.keys.key_store import Descendants
-from lib.store.table import AFTER_ALL
+from lib.keys import key_service
+from lib.keys.key_store import KEYS, Descendants
 from lib.web import render
 from lib.web.app import App
 from lib.web.route import NoQuery, change, make, read, remove
@@ -80,10 +79,8 @@ class RotateKey(BaseModel):
 
 async def list_keys(parts: App, request: Validated[None, KeysQuery], principal: Principal) -> Response:
     """List keys of one kind, newest first, revoked ones included."""
-    [before] = decode_cursor(request.query.cursor, [AFTER_ALL])
-    kind, limit = request.query.kind, request.query.limit
-    rows = await key_store.list_keys(parts.database, principal.org_id, kind, before, limit + 1)
-    shown, more = cut(rows, limit, lambda row: [row.id])
+    kind = request.query.kind
+    shown, more = await page_of(KEYS, parts.database, principal.org_id, request.query, " AND kind = ?", kind)
     return render.page([key_of(row) for row in shown], more)
 
 

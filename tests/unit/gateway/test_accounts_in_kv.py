@@ -117,9 +117,9 @@ def test_a_key_that_lives_longer_now_is_let_in() -> None:
     assert chat(world, key).status == 200
     cold(world)
     later = NOW + timedelta(hours=1)
-    row = run(key_store.get_key(world.parts.database, world.org_id, key.principal.key_id))
+    row = run(key_store.KEYS.get(world.parts.database, world.org_id, key.principal.key_id))
     assert row is not None
-    changed = key_store.update(world.org_id, replace(row, expires_at=later), NOW)
+    changed = key_store.update(replace(row, expires_at=later))
     assert run(write(world.parts.database, world.org_id, changed))
     run(world.parts.gates.accounts_changed(world.org_id))
     cold(world)

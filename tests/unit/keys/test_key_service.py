@@ -12,7 +12,7 @@ from lib.gateway.callers.caller import Caller
 from lib.kernel.errors import Conflict, Forbidden, NotFound, PreconditionFailed, Unavailable, UnprocessableEntity
 from lib.kernel.ids import new_id
 from lib.keys import key_service, key_store
-from lib.keys.key_store import KeyRow
+from lib.store.schema import ApiKeyRow
 from tests.unit.fakes import NOW, run
 from tests.unit.sign_in.bound_keys import new_team
 from tests.unit.store.seeds import revoke_key, seed_person
@@ -21,7 +21,7 @@ from tests.unit.world import World, new_world
 WIDE = [Permission.CHAT_WRITE, Permission.KEYS_WRITE, Permission.USAGE_READ]
 
 
-def make(world: World, *scopes: str, name: str = "a key") -> tuple[KeyRow, str]:
+def make(world: World, *scopes: str, name: str = "a key") -> tuple[ApiKeyRow, str]:
     return run(key_service.create(world.parts, world.key.principal, name, scopes or ["chat:write"], None))
 
 
@@ -176,7 +176,7 @@ def test_an_isolate_that_cached_a_key_refuses_it_after_its_revocation() -> None:
     assert run(world.parts.callers.find(world.parts.database, chatter.secret_hash, NOW)) is None
 
 
-def _hash(world: World, row: KeyRow) -> str:
+def _hash(world: World, row: ApiKeyRow) -> str:
     [found] = world.binding.rows("SELECT secret_hash FROM api_keys WHERE id = ?", row.id)
     return str(found["secret_hash"])
 

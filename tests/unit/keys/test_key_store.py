@@ -9,20 +9,16 @@ import pytest
 
 from lib.kernel.ids import new_id
 from lib.keys import key_store
-from lib.keys.key_store import FIRST, SERVER, Descendants, KeyRow, NewKey, Successor
+from lib.keys.key_store import KEYS, SERVER, Descendants
 from lib.secrets.api_keys import new_key
 from lib.store.database import CheckViolation, Database, ForeignKeyViolation, Statement, UniqueViolation
+from lib.store.schema import ApiKeyRow
 from lib.store.tenant import Org
 from tests.unit.fakes import NOW, run
 from tests.unit.store.seeds import SeededKey, key_row, revoke_key, seed_key, seed_org
 from tests.unit.store.sqlite_binding import SqliteBinding, new_database
 
 LATER = NOW + timedelta(days=1)
-
-
-def successor(key: NewKey) -> Successor:
-    """What is written of a new key that takes another's place."""
-    return Successor(key.id, None, key.prefix, key.secret_hash, FIRST)
 
 
 class Store:
@@ -40,17 +36,17 @@ class Store:
     def group(self, statements: list[Statement]) -> list[int]:
         return run(self.database.batch(Org(self.own.principal.org_id), statements))
 
-    def row(self, key: SeededKey | None = None) -> KeyRow:
+    def row(self, key: SeededKey | None = None) -> ApiKeyRow:
         principal = (key or self.own).principal
-        found = run(key_store.get_key(self.database, principal.org_id, principal.key_id))
+        found = run(KEYS.get(self.database, principal.org_id, principal.key_id))
         assert found is not None
         return found
 
 
 def update(store: Store, key_id: str, version: int, name: str, expires_at: datetime | None) -> bool:
     """Change a key of the first organisation that is taken to be at `version`; tell whether it was."""
-    row = replace(store.row(), id=key_id, version=version, name=name, expires_at=expires_at)
-    [changed] = store.group([key_store.update(store.own.principal.org_id, row, LATER)])
+    row = replace(store.row(), id=key_id, updated_at=LATER, version=version, name=name, expires_at=expires_at)
+    [changed] = store.group([key_store.update(row)])
     return changed > 0
 
 
@@ -72,14 +68,14 @@ def test_another_organisations_key_is_not_there() -> None:
     store = Store()
     org, foreign = store.own.principal.org_id, store.other.principal.key_id
     before = store.row(store.other)
-    assert run(key_store.get_key(store.database, org, foreign)) is None
+    assert run(KEYS.get(store.database, org, foreign)) is None
     assert not update(store, foreign, 1, "mine", None)
     for descendants in Descendants:
         assert set(store.group(key_store.revoke_statements(store.row(store.other), org, descendants, LATER))) == {0}
-    group = key_store.replace_statements(org, foreign, 1, successor(key_row(org, new_key())), LATER, LATER)
+    group = key_store.replace_statements(org, foreign, 1, key_row(org, new_key()), LATER, LATER)
     assert store.group(group) == [0, 0]
     assert store.row(store.other) == before
-    assert [row.id for row in run(key_store.list_keys(store.database, org, SERVER, "~", 10))] == [
+    assert [row.id for row in run(KEYS.page(store.database, org, "~", 10, " AND kind = ?", SERVER))] == [
         store.own.principal.key_id
     ]
 
@@ -113,7 +109,7 @@ def test_a_replacement_is_made_and_the_old_key_ends_later() -> None:
     store = Store()
     org, old = store.own.principal.org_id, store.own.principal.key_id
     new = key_row(org, new_key(), scopes=[])
-    assert store.group(key_store.replace_statements(org, old, 1, successor(new), LATER, NOW)) == [1, 1]
+    assert store.group(key_store.replace_statements(org, old, 1, new, LATER, NOW)) == [1, 1]
     row = store.row()
     assert (row.replaced_by_key_id, row.expires_at, row.version, row.revoked_at) == (new.id, LATER, 2, None)
     made = run(key_store.find_principal(store.database, new.secret_hash))
@@ -126,7 +122,7 @@ def test_a_key_that_ends_sooner_anyway_still_does() -> None:
     store = Store()
     org, old = store.own.principal.org_id, store.own.principal.key_id
     update(store, old, 1, "short", NOW + timedelta(hours=1))
-    store.group(key_store.replace_statements(org, old, 2, successor(key_row(org, new_key())), LATER, NOW))
+    store.group(key_store.replace_statements(org, old, 2, key_row(org, new_key()), LATER, NOW))
     assert store.row().expires_at == NOW + timedelta(hours=1)
 
 
@@ -136,7 +132,7 @@ def test_a_replacement_of_an_old_version_makes_nothing(version: int) -> None:
     store = Store()
     org, old = store.own.principal.org_id, store.own.principal.key_id
     new = key_row(org, new_key())
-    assert store.group(key_store.replace_statements(org, old, version, successor(new), LATER, NOW)) == [0, 0]
+    assert store.group(key_store.replace_statements(org, old, version, new, LATER, NOW)) == [0, 0]
     assert run(key_store.find_principal(store.database, new.secret_hash)) is None
     assert store.row().replaced_by_key_id is None
 
@@ -146,7 +142,7 @@ def test_a_group_that_fails_in_its_second_half_leaves_nothing() -> None:
     store = Store()
     org, old = store.own.principal.org_id, store.own.principal.key_id
     new = key_row(org, new_key())
-    made, ended = key_store.replace_statements(org, old, 1, successor(new), LATER, NOW)
+    made, ended = key_store.replace_statements(org, old, 1, new, LATER, NOW)
     broken = type(ended)(ended.sql.replace("version = version + 1", "version = -1"), ended.values)
     with pytest.raises(CheckViolation):
         store.group([made, broken])
@@ -161,7 +157,7 @@ def test_pages_follow_each_other_without_gap_or_repetition() -> None:
     ids += [run(seed_key(store.database, org)).principal.key_id for _ in range(24)]
     seen: list[str] = []
     after = "~"
-    while rows := run(key_store.list_keys(store.database, org, SERVER, after, 7)):
+    while rows := run(KEYS.page(store.database, org, after, 7, " AND kind = ?", SERVER)):
         seen += [row.id for row in rows]
         after = rows[-1].id
         run(revoke_key(store.database, org, seen[0], LATER))
@@ -173,11 +169,11 @@ def test_a_secret_belongs_to_one_key() -> None:
     store = Store()
     again = key_row(store.own.principal.org_id, store.own.secret)
     with pytest.raises(UniqueViolation):
-        store.group([key_store.insert(again, NOW)])
+        store.group([key_store.insert(again)])
 
 
 def test_a_key_belongs_to_an_organisation_that_exists() -> None:
     """The store itself refuses another."""
     store, nobody = Store(), new_id(NOW)
     with pytest.raises(ForeignKeyViolation):
-        run(store.database.batch(Org(nobody), [key_store.insert(key_row(nobody, new_key()), NOW)]))
+        run(store.database.batch(Org(nobody), [key_store.insert(key_row(nobody, new_key()))]))

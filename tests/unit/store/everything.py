@@ -72,7 +72,7 @@ async def _keys(parts: App, key: SeededKey) -> None:
     await key_service.rotate(parts, principal, row.id, timedelta(hours=1))
     for descendants in Descendants:
         await key_service.revoke(parts, principal, row.id, descendants=descendants)
-    await key_store.list_keys(database, principal.org_id, "server", "~", 20)
+    await key_store.KEYS.page(database, principal.org_id, "~", 20, " AND kind = ?", "server")
     await key_store.find_principal(database, key.secret_hash)
     await key_store.find_principal(database, "0" * 64, [key.secret_hash])
     await key_store.find_principal(database, key.secret_hash, ["0" * 64])

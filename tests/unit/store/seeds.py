@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
+from typing import Any
 
 from lib.access.principal import ALL_SCOPES, Principal
 from lib.kernel.ids import new_id
 from lib.keys import key_store
-from lib.keys.key_store import Descendants, NewKey
+from lib.keys.key_store import KEYS, Descendants
 from lib.ledger.usage import NO_TOKENS
 from lib.ledger.usage_record import UsageRecord
 from lib.secrets import api_keys
 from lib.store.database import Database, Statement
 from lib.store.dialect import time_text
 from lib.store.rows import columns
-from lib.store.schema import UserRow
+from lib.store.schema import ApiKeyRow, UserRow
 from lib.store.tenant import Org, Person
 from tests.unit.fakes import NOW
 
@@ -41,18 +41,24 @@ async def seed_org(database: Database, name: str = "Acme") -> str:
     return org_id
 
 
-def key_row(org_id: str, secret: str, scopes: Iterable[str] = ALL_SCOPES, ends: datetime | None = None) -> NewKey:
+def key_row(org_id: str, secret: str, scopes: Iterable[str] = ALL_SCOPES, ends: datetime | None = None) -> ApiKeyRow:
     """Return what is written for a new key."""
-    return NewKey(
-        id=new_id(NOW),
-        org_id=org_id,
-        created_by_key_id=None,
-        name="seeded",
-        prefix=api_keys.shown_prefix(secret),
-        secret_hash=api_keys.key_hash(secret, PEPPER),
-        scopes_json=json.dumps(sorted(scopes)),
-        expires_at=ends,
-    )
+    nothing: dict[str, Any] = {field.name: None for field in fields(ApiKeyRow)}
+    told = {
+        "id": new_id(NOW),
+        "org_id": org_id,
+        "created_by_key_id": None,
+        "name": "seeded",
+        "prefix": api_keys.shown_prefix(secret),
+        "secret_hash": api_keys.key_hash(secret, PEPPER),
+        "scopes": frozenset(scopes),
+        "expires_at": ends,
+        "version": 1,
+        "created_at": NOW,
+        "updated_at": NOW,
+        "kind": key_store.SERVER,
+    }
+    return ApiKeyRow(**nothing | told)
 
 
 async def seed_key(
@@ -61,13 +67,13 @@ async def seed_key(
     """Make an API key."""
     secret = api_keys.new_key()
     row = key_row(org_id, secret, scopes, ends)
-    await database.batch(Org(org_id), [key_store.insert(row, NOW)])
+    await database.batch(Org(org_id), [key_store.insert(row)])
     return SeededKey(Principal(org_id, row.id, frozenset(scopes), ends), secret, row.secret_hash)
 
 
 async def revoke_key(database: Database, org_id: str, key_id: str, now: datetime = NOW) -> None:
     """Revoke a key of the organisation, and nothing else."""
-    row = await key_store.get_key(database, org_id, key_id)
+    row = await KEYS.get(database, org_id, key_id)
     assert row is not None
     await database.batch(Org(org_id), key_store.revoke_statements(row, org_id, Descendants.KEEP, now))
 

@@ -30,8 +30,6 @@ class Projection:
 
 
 PROJECTIONS = {
-    "lib.keys.key_store.KeyRow": Projection(("api_keys",)),
-    "lib.keys.key_store._PrincipalRow": Projection(("api_keys",)),
     "lib.keys.key_store._OrgId": Projection(("api_keys",)),
     "lib.gateway.model_store.ModelRow": Projection(("models",), outer=("model_prices",)),
     "lib.audit.chain.Head": Projection(("audit_events",)),
@@ -178,13 +176,13 @@ def test_a_column_of_a_left_join_may_be_missing() -> None:
 
 
 @pytest.mark.parametrize(
-    "call", ["database.query(KeyRow, 'SELECT')", "s.database.one(scope, KeyRow, 'SELECT')", "d.one(O(x), KeyRow, '')"]
+    "call", ["database.query(_OrgId, 'SELECT')", "s.database.one(scope, _OrgId, 'SELECT')", "d.one(O(x), _OrgId, '')"]
 )
 def test_a_row_type_is_found_with_and_without_a_scope_before_it(tmp_path: Path, call: str) -> None:
     """Wherever the Database comes from."""
     path = tmp_path / "x.py"
     path.write_text(call)
-    assert list(asked_for(Module("lib.keys.key_store", path))) == ["lib.keys.key_store.KeyRow"]
+    assert list(asked_for(Module("lib.keys.key_store", path))) == ["lib.keys.key_store._OrgId"]
 
 
 def test_a_row_type_that_nobody_can_name_is_refused(tmp_path: Path) -> None:
