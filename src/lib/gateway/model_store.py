@@ -11,11 +11,18 @@ from typing import get_args
 from lib.gateway.models import Limits, ModelRoute, OutputField
 from lib.ledger.usage import Price
 from lib.store import schema
-from lib.store.database import Database, Read, Statement, Value
+from lib.store.database import Database, Read, Statement
+from lib.store.schema import ModelPriceRow
 from lib.store.table import Table
 from lib.store.tenant import Org
 
-MODELS = Table("models", schema.ModelRow, most=1000)
+MODELS = Table(
+    "models",
+    schema.ModelRow,
+    most=1000,
+    changes=("provider", "upstream_model", "price_id", "max_output_tokens", "context_tokens", "output_limit_field"),
+)
+_PRICES = Table("model_prices", ModelPriceRow, most=0)  # as many as there were changes
 _OUTPUT_FIELDS: Mapping[str, OutputField] = {name: name for name in get_args(OutputField)}
 _MODEL_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}")
 _SELECT = (
@@ -113,26 +120,26 @@ def put(org_id: str, route: ModelRoute, expected_version: int | None, now: datet
     A price is a new row (its id is `price.version`), since usage records name the price that they were charged by.
     """
     price, limits, may = route.price, route.limits, may_put(org_id, route.id, expected_version)
-    written: dict[str, Value] = {
-        "provider": route.provider, "upstream_model": route.upstream_model,
-        "price_id": price.version if price else None, "max_output_tokens": limits.most_output,
-        "context_tokens": limits.most_input, "output_limit_field": route.output_field, "updated_at": now,
-    }  # fmt: skip
-    replaced = "".join(f", {name} = excluded.{name}" for name in written)
-    model = _insert("models", {"org_id": org_id, "id": route.id, "created_at": now, **written}, may)
-    model = Statement(
-        f"{model.sql} ON CONFLICT (org_id, id) DO UPDATE SET version = models.version + 1{replaced}", model.values
+    row = schema.ModelRow(
+        org_id=org_id,
+        id=route.id,
+        provider=route.provider,
+        upstream_model=route.upstream_model,
+        price_id=price.version if price else None,
+        version=1,
+        created_at=now,
+        updated_at=now,
+        max_output_tokens=limits.most_output,
+        context_tokens=limits.most_input,
+        output_limit_field=route.output_field,
     )
-    if price is None:
-        return [model]
-    priced: dict[str, Value] = {
-        "id": price.version, "org_id": org_id, "input_nano_usd_per_token": price.input,
-        "output_nano_usd_per_token": price.output, "cached_input_nano_usd_per_token": price.cached_input,
-        "per_request_nano_usd": price.per_request, "created_at": now, "updated_at": now,
-    }  # fmt: skip
-    return [_insert("model_prices", priced, may), model]
-
-
-def _insert(table: str, row: Mapping[str, Value], only_if: Statement) -> Statement:
-    sql = f"INSERT INTO {table} ({', '.join(row)}) SELECT {', '.join('?' * len(row))} WHERE EXISTS ({only_if.sql})"
-    return Statement(sql, (*row.values(), *only_if.values))
+    made = MODELS.insert_if(row, may)
+    replaced = "".join(f", {name} = excluded.{name}" for name in (*MODELS.changes, "updated_at"))
+    written = f"{made.sql} ON CONFLICT (org_id, id) DO UPDATE SET version = models.version + 1{replaced}"
+    group = [Statement(written, made.values)]
+    if price is not None:
+        kept = ModelPriceRow(
+            price.version, org_id, price.input, price.output, price.cached_input, now, now, price.per_request
+        )
+        group.insert(0, _PRICES.insert_if(kept, may))
+    return group

@@ -19,6 +19,7 @@ from lib.kernel.errors import Conflict, NotFound
 from lib.kernel.ids import is_id, new_id
 from lib.mail import templates
 from lib.orgs import invitation_store, member_store, org_service
+from lib.orgs.invitation_store import INVITATIONS
 from lib.orgs.parts import Mailing
 from lib.orgs.role_service import ROLES
 from lib.secrets import rotation
@@ -97,14 +98,13 @@ async def _refuse(parts: Mailing, row: InvitationRow, instead_of: str) -> NoRetu
     there = await invitation_store.open_to(parts.database, row.org_id, row.email, row.created_at)
     if there is not None and there.id != instead_of:
         raise Conflict("Somebody else has just invited this address. Look again.", code="already_invited")
-    most = invitation_store.MOST_OPEN
-    raise Conflict(f"An organisation has at most {most} open invitations.", code="too_many_invitations")
+    raise Conflict(f"An organisation has at most {INVITATIONS.most} open invitations.", code="too_many_invitations")
 
 
 async def get(parts: Mailing, org_id: str, invitation_id: str) -> InvitationRow:
     """Return one invitation. Raises NotFound."""
     known = is_id(invitation_id)
-    row = await invitation_store.get_invitation(parts.database, org_id, invitation_id) if known else None
+    row = await INVITATIONS.get(parts.database, org_id, invitation_id) if known else None
     if row is None:
         raise NotFound("There is no such invitation.")
     return row

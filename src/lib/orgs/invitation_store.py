@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from lib.store.database import Database, Read, Statement
-from lib.store.rows import columns
+from lib.store.database import Database, Statement
 from lib.store.schema import InvitationRow
+from lib.store.table import Table
 from lib.store.tenant import Org, Person, Presented
 
-MOST_OPEN = 200
-_INVITATION = columns(InvitationRow)
+INVITATIONS = Table("invitations", InvitationRow, most=200)  # that are open
 _OPEN = "accepted_at IS NULL AND revoked_at IS NULL AND expires_at > ?"
 _HAS_ROOM = "(SELECT count(*) FROM memberships WHERE memberships.user_id = ?) < ?"
 
@@ -21,27 +20,15 @@ class _Email:
     email: str
 
 
-async def list_invitations(database: Database, org_id: str, before: str, limit: int) -> list[InvitationRow]:
-    """Return invitations with an id below `before`, newest first."""
-    sql = f"SELECT {_INVITATION} FROM invitations WHERE org_id = ? AND id < ? ORDER BY id DESC LIMIT ?"
-    return await database.query(Org(org_id), InvitationRow, sql, org_id, before, limit, read=Read.RECENT)
-
-
-async def get_invitation(database: Database, org_id: str, invitation_id: str) -> InvitationRow | None:
-    """Return one invitation, or None when the organisation has none of this id."""
-    sql = f"SELECT {_INVITATION} FROM invitations WHERE org_id = ? AND id = ?"
-    return await database.one(Org(org_id), InvitationRow, sql, org_id, invitation_id)
-
-
 async def find(database: Database, secret_hash: str) -> InvitationRow | None:
     """Return the invitation of a secret, whatever became of it; None where there is none."""
-    sql = f"SELECT {_INVITATION} FROM invitations WHERE secret_hash = ?"
+    sql = f"SELECT {INVITATIONS.columns} FROM invitations WHERE secret_hash = ?"
     return await database.one(Presented(secret_hash), InvitationRow, sql, secret_hash)
 
 
 async def open_to(database: Database, org_id: str, email: str, now: datetime) -> InvitationRow | None:
     """Return the invitation to an address that is still open, or None: there is one at most."""
-    sql = f"SELECT {_INVITATION} FROM invitations WHERE org_id = ? AND email = ? AND {_OPEN}"
+    sql = f"SELECT {INVITATIONS.columns} FROM invitations WHERE org_id = ? AND email = ? AND {_OPEN}"
     return await database.one(Org(org_id), InvitationRow, sql, org_id, email, now)
 
 
@@ -55,28 +42,19 @@ def may_insert(row: InvitationRow, instead_of: str) -> Statement:
         f" AND email <> ? AND {_OPEN}) < ?"
         f" AND NOT EXISTS (SELECT 1 FROM invitations WHERE org_id = ? AND email = ? AND id <> ? AND {_OPEN})"
     )
-    open_ones = (row.org_id, row.org_id, row.email, row.created_at, MOST_OPEN)
+    open_ones = (row.org_id, row.org_id, row.email, row.created_at, INVITATIONS.most)
     return Statement(sql, (*open_ones, row.org_id, row.email, instead_of, row.created_at))
 
 
 def insert(row: InvitationRow, instead_of: str) -> list[Statement]:
     """Return the statements that make an invitation, in the place of the one to the same address that is still open."""
-    only_if = may_insert(row, instead_of)
-    made = (
-        "INSERT INTO invitations (id, org_id, email, role, custom_role_id, invited_by_user_id, secret_hash, expires_at,"
-        " created_at, updated_at, mailed, invited_by_key_id) SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?"
-        f" WHERE EXISTS ({only_if.sql})"
-    )
-    values = (
-        row.id, row.org_id, row.email, row.role, row.custom_role_id, row.invited_by_user_id, row.secret_hash,
-        row.expires_at, row.created_at, row.updated_at, row.mailed, row.invited_by_key_id, *only_if.values,
-    )  # fmt: skip
     replaced = (
         "UPDATE invitations SET revoked_at = ?1, updated_at = ?1 WHERE org_id = ?2 AND email = ?3 AND id <> ?4"
         " AND accepted_at IS NULL AND revoked_at IS NULL"
         " AND EXISTS (SELECT 1 FROM invitations AS made WHERE made.org_id = ?2 AND made.id = ?4)"
     )
-    return [Statement(made, values), Statement(replaced, (row.created_at, row.org_id, row.email, row.id))]
+    made = INVITATIONS.insert_if(row, may_insert(row, instead_of))
+    return [made, Statement(replaced, (row.created_at, row.org_id, row.email, row.id))]
 
 
 def is_open(org_id: str, invitation_id: str, now: datetime) -> Statement:

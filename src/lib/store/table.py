@@ -88,6 +88,13 @@ class Table(Generic[Row]):
         sql = f"INSERT INTO {self.name} ({', '.join(told)}) SELECT {places} WHERE {condition}"
         return Statement(sql, (*told.values(), *values))
 
+    def insert_if(self, row: Row, only_if: Statement) -> Statement:
+        """Return the statement that makes a row where a condition of a change finds something."""
+        told = {field.name: _stored(getattr(row, field.name)) for field in fields(row)}  # type: ignore[arg-type]
+        places = ", ".join("?" * len(told))
+        sql = f"INSERT INTO {self.name} ({', '.join(told)}) SELECT {places} WHERE EXISTS ({only_if.sql})"
+        return Statement(sql, (*told.values(), *only_if.values))
+
     def update(self, row: Any) -> Statement:
         """Return the statement that writes what may change of a row that is still at this one's version."""
         listed = "".join(f"{name} = ?, " for name in self.changes)

@@ -10,14 +10,14 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from lib.access import access
 from lib.access.principal import SELF, Permission, Principal
 from lib.http.context import context_of
-from lib.http.paging import PageQuery, cut, decode_cursor
+from lib.http.paging import PageQuery, page_of
 from lib.http.request import Validated
 from lib.http.response import Response
 from lib.mail import templates
-from lib.orgs import invitation_service, invitation_store, member_service
+from lib.orgs import invitation_service, member_service
 from lib.orgs.invitation_service import Wanted
+from lib.orgs.invitation_store import INVITATIONS
 from lib.store.schema import InvitationRow
-from lib.store.table import AFTER_ALL
 from lib.web import render
 from lib.web.app import App
 from lib.web.route import NoQuery, act, make, read, remove
@@ -76,9 +76,7 @@ class Joined(BaseModel):
 async def list_invitations(parts: App, request: Validated[None, PageQuery], principal: Principal) -> Response:
     """List invitations, newest first, with those that are not open any more."""
     org_id = access.own_org(principal, Permission.INVITATIONS_READ, request.path["id"])
-    [before] = decode_cursor(request.query.cursor, [AFTER_ALL])
-    rows = await invitation_store.list_invitations(parts.database, org_id, before, request.query.limit + 1)
-    shown, more = cut(rows, request.query.limit, lambda row: [row.id])
+    shown, more = await page_of(INVITATIONS, parts.database, org_id, request.query)
     return render.page([Invitation.model_validate(row) for row in shown], more)
 
 

@@ -216,7 +216,7 @@ def test_a_mail_that_cannot_be_sent_is_told() -> None:
 def test_so_many_invitations_may_be_open(monkeypatch: pytest.MonkeyPatch) -> None:
     """One that is sent again is not one more."""
     world, owner = owned()
-    monkeypatch.setattr(invitation_store, "MOST_OPEN", 1)
+    monkeypatch.setattr(invitation_store, "INVITATIONS", replace(invitation_store.INVITATIONS, most=1))
     invite(owner)
     invite(owner)
     refused = owner.ask("POST", "invitations", {"email": "x@example.com", "role": "viewer"})

@@ -93,7 +93,7 @@ async def _invitations(parts: App, caller: Principal) -> None:
     await invitation_service.accept_own(parts, stranger, token_in(parts))
     await invitation_service.revoke(parts, caller, row)
     await invitation_service.get(parts, caller.org_id, row.id)
-    await invitation_store.list_invitations(parts.database, caller.org_id, "~", 20)
+    await invitation_store.INVITATIONS.page(parts.database, caller.org_id, "~", 20)
 
 
 def token_in(parts: App) -> str:
