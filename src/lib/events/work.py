@@ -105,26 +105,24 @@ class Work:
                 await self.gates.rule_changed(event.owner.id, event.rule)
             elif policy:
                 owed |= {org_id: owed.get(org_id, policy) | policy for org_id in await self._whose(event)}
-        await self.tell_gates(owed)
-
-    async def tell_gates(self, owed: Mapping[str, Policy]) -> None:
-        """Tell each organisation's gate what is old. Raises Unavailable where one is away, when the others know."""
-        away: Unavailable | None = None
-        for org_id, policy in sorted(owed.items()):
-            try:
-                await self._tell(org_id, policy)
-            except Unavailable as failure:
-                away = failure
-        if away is not None:
-            raise away
-
-    async def _tell(self, org_id: str, policy: Policy) -> None:
-        if Policy.ACCOUNTS in policy:
-            await self.gates.accounts_changed(org_id)
-        if Policy.RULES in policy:
-            await self.gates.rules_changed(org_id)
+        await tell_gates(self.gates, owed)
 
     async def _whose(self, event: Event) -> Sequence[str]:
         """Return the organisations of which an event is: a person's is of all where it is a member."""
         owner = event.owner
         return [owner.id] if isinstance(owner, Org) else await self.orgs_of(self.database, owner.id)
+
+
+async def tell_gates(gates: PolicyGates, owed: Mapping[str, Policy]) -> None:
+    """Tell each organisation's gate what is old. Raises Unavailable where one is away, when the others know."""
+    away: Unavailable | None = None
+    for org_id, policy in sorted(owed.items()):
+        try:
+            if Policy.ACCOUNTS in policy:
+                await gates.accounts_changed(org_id)
+            if Policy.RULES in policy:
+                await gates.rules_changed(org_id)
+        except Unavailable as failure:
+            away = failure
+    if away is not None:
+        raise away

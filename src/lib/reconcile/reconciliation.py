@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from lib.admission.counters import Remembered
+from lib.events.event import Policy
+from lib.events.work import tell_gates
 from lib.ledger import archived, ledger_sums
 from lib.ledger.day_sums import day_of
 from lib.ledger.usage import NO_TOKENS, Cause
@@ -44,8 +46,7 @@ async def reconcile(parts: Reconciling, org_id: str) -> Reconciled:
 
     Raises Unavailable and the store's errors.
     """
-    await parts.gates.accounts_changed(org_id)  # the store is another: who may call may be others, too
-    await parts.gates.rules_changed(org_id)
+    await tell_gates(parts.gates, {org_id: Policy.ACCOUNTS | Policy.RULES})  # the store is another
     await parts.gates.flush(org_id)
     budgets = {row.id: row for row in await ledger_sums.budgets(parts.database, org_id)}
     records = cost = 0

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from lib.audit.differences import differences
 from lib.events.event import Detail, Event, Policy
+from lib.events.work import tell_gates
 from lib.kernel.errors import NotFound
 from lib.keys import key_store
 from lib.sign_in import suspension_store
@@ -52,7 +53,7 @@ async def set_person(parts: SigningIn, user_id: str, *, suspended: bool) -> Oper
     orgs = {*joined, *await key_store.organisations_of_person(parts.database, user_id)}
     await _set_keys(parts, orgs, user_id, at)
     try:
-        await work.tell_gates(dict.fromkeys(orgs, Policy.ACCOUNTS))
+        await tell_gates(parts.gates, dict.fromkeys(orgs, Policy.ACCOUNTS))
     finally:
         if suspended:  # as above
             await _set_keys(parts, orgs, user_id, at)

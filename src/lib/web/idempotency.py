@@ -16,6 +16,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lib.access.principal import NONE, Principal
+from lib.events.event import Policy
+from lib.events.work import tell_gates
 from lib.http.request import Validated
 from lib.http.response import Response
 from lib.kernel import json_body
@@ -169,8 +171,7 @@ async def _replay(parts: App, org_id: str, key_hash: str, request_hash: str, sea
         raise UnprocessableEntity("This Idempotency-Key was used for another request.", code="idempotency_key_reused")
     answer = _unpack(await parts.sealer.open(sealing_key, base64.b64decode(row.answer)))
     if answer.status == _LOST.status:
-        await parts.gates.accounts_changed(org_id)
-        await parts.gates.rules_changed(org_id)
+        await tell_gates(parts.gates, {org_id: Policy.ACCOUNTS | Policy.RULES})
         raise Conflict(_ANSWER_LOST, code="idempotency_answer_lost")
     return answer
 

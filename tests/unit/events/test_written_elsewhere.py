@@ -40,12 +40,14 @@ TOLD = {
 
 
 def calls(module: Module, *names: str) -> set[str]:
-    """Return the functions of a module that call a method of one of these names on a database or on the gates."""
+    """Return the functions of a module that call one of these, or a method of the name on a database or on the gates."""
     found = set()
     for function in ast.walk(module.tree):
         if isinstance(function, ast.AsyncFunctionDef | ast.FunctionDef):
             for node in ast.walk(function):
-                if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in names:
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in names:
+                    found.add(f"{module.name}.{function.name}")
+                elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in names:
                     owner = ast.unparse(node.func.value).rpartition(".")[2]
                     if owner in ("database", "gates", "work"):
                         found.add(f"{module.name}.{function.name}")

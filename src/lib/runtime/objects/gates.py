@@ -152,7 +152,7 @@ class JsGates:
         """Bring one row to the gate; return the policy's version, and what its rules say. Raises Unavailable."""
         me, queue = Opening(name, row, version), self._queue(org_id)
         if queue.is_free():
-            return await self._carry(org_id, me)
+            return await self._carry(org_id, queue, me)
         if len(queue.opening) >= MOST_WAITING:
             raise Unavailable("Too many requests are waiting. Try again.")
         queue.opening.append(me)
@@ -162,7 +162,7 @@ class JsGates:
             if me.told is None and me in queue.opening:  # nobody wants it any more
                 queue.opening.remove(me)
         if me.told is None:
-            return await self._carry(org_id, me)
+            return await self._carry(org_id, self._queue(org_id), me)
         if me.told[0] == FAILED:
             raise unavailable()
         return me.told
@@ -190,12 +190,11 @@ class JsGates:
             if wait_ms <= 0:
                 raise unavailable()
 
-    async def _carry(self, org_id: str, own: Opening) -> tuple[int, Answer | None]:
+    async def _carry(self, org_id: str, queue: Queue, own: Opening) -> tuple[int, Answer | None]:
         """Carry our row and what can go with it, then hand over to the first that has come meanwhile.
 
         The settlements that wait go before it, in several calls where they are very many.
         """
-        queue = self._queue(org_id)
         try:
             while own.told is None:
                 queue.begin()
@@ -303,7 +302,10 @@ class JsGates:
         return self._near.get(record.id, record.org_id)
 
     def _queue(self, org_id: str) -> Queue:
-        return self._queues.setdefault(org_id, Queue())
+        queue = self._queues.get(org_id)
+        if queue is None:
+            queue = self._queues[org_id] = Queue()
+        return queue
 
     def _drop_idle(self, org_id: str, queue: Queue) -> None:
         if queue.is_idle() and self._queues.get(org_id) is queue:
