@@ -20,6 +20,7 @@ import js
 from decisions_entry import batches  # type: ignore[import-not-found]  # lies beside this file when it runs
 
 import entry
+from lib.admission import protocol
 from lib.admission.decision import Ask
 from lib.gateway.call.admitting import Admitted
 from lib.gateway.callers.caller import Caller
@@ -47,25 +48,26 @@ class OpenGates(JsGates):
     async def open(self, _account: Caller, record: UsageRecord, deadline: datetime, ask: Callable[[], Ask]) -> Admitted:
         """Ask nobody."""
         if self.asked:
-            _row = f'["{record.id}",{deadline.timestamp()},{record.to_json()},{ask().to_json()}]'
+            protocol.opening(record, int(deadline.timestamp() * 1000), ask())
         return Admitted()
 
-    async def settle(self, record: UsageRecord) -> None:
+    def leave(self, record: UsageRecord) -> None:
         if self.asked:
-            record.to_json()
+            protocol.settlement(record)
 
 
 class AskingGates(JsGates):
     """Works out what a call may take, also where the gate has said that it has no rules."""
 
-    def _note_ruleless(self, org_id: str, version: int) -> None:
-        """Forget it."""
+    async def open(self, account: Caller, record: UsageRecord, deadline: datetime, ask: Callable[[], Ask]) -> Admitted:
+        self._ruleless.pop(record.org_id)
+        return await super().open(account, record, deadline, ask)
 
 
 class UnsettledGates(JsGates):
     """Opens, and never settles."""
 
-    async def settle(self, record: UsageRecord) -> None:
+    def leave(self, record: UsageRecord) -> None:
         """Do nothing."""
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from lib.access.principal import Principal
-from lib.admission import policy_store
-from lib.admission.counters import Counted, Counter, Place, Remembered
+from lib.admission import policy_store, protocol
+from lib.admission.counters import Counter
 from lib.admission.decision import Ask, Refusal
-from lib.admission.gate import IS_NEW, Gate
+from lib.admission.gate import Gate
+from lib.admission.protocol import NO_VERSION
 from lib.audit.audited import AuditedStore
 from lib.audit.chain import chain_key
 from lib.config import Config
@@ -20,8 +21,9 @@ from lib.defence.shield import Shield
 from lib.gateway.call.admitting import Admitted, admitted
 from lib.gateway.call.call import Gateway
 from lib.gateway.call.denials import Denials
+from lib.gateway.call.gate_client import GateClient, judged_by
 from lib.gateway.callers.cache import KvCache
-from lib.gateway.callers.caller import Caller, StaleAccount
+from lib.gateway.callers.caller import Caller
 from lib.gateway.callers.callers import Callers
 from lib.gateway.model_lists import ModelLists
 from lib.gateway.providers.configured import configured
@@ -67,12 +69,12 @@ PROVIDERS = {
 }
 
 
-class CoreGates:
+class CoreGates(GateClient):
     """One real gate for each organisation, reached without a network. `failure` is what a call to it raises."""
 
-    def __init__(self, store: D1Store, accounts: Callers, clock: FakeClock) -> None:
+    def __init__(self, store: D1Store, callers: Callers, clock: FakeClock) -> None:
+        super().__init__(self, callers)
         self._database = store.open()
-        self._accounts = accounts
         self._clock = clock
         self.gates: dict[str, Gate] = {}
         self.asked = 0  # how often somebody asked to be let in
@@ -89,96 +91,59 @@ class CoreGates:
 
     async def open(self, account: Caller, record: UsageRecord, deadline: datetime, ask: Callable[[], Ask]) -> Admitted:
         self.asked += 1
-        if self.failure:
-            raise self.failure
-        org_id = account.principal.org_id
-        due, version = int(deadline.timestamp() * 1000), IS_NEW if account.is_new else account.version or 0
-        asked = ask().to_json()
-        row = f'[["{record.id}",{due},{record.to_json()},{asked}]]'
-        told = self.of(org_id).handle(version, row, self._now_ms())
-        current, answers = json.loads(told) if isinstance(told, str) else (told, {})
-        if current != version:
-            self._accounts.policy_is(org_id, current)
-            if not account.is_new:
-                raise StaleAccount(current)
-        granted = admitted(answers.get(record.id))
+        rows = protocol.batch([protocol.opening(record, int(deadline.timestamp() * 1000), ask())])
+        told = protocol.told_of(await self.call(record.org_id, "batch", judged_by(account), rows))
+        self._confirm(account, told.version)
+        granted = admitted(told.answer(record.id))
         self.opened.append(record)
         return granted
-
-    async def confirm(self, account: Caller) -> None:
-        if self.failure:
-            raise self.failure
-        if account.is_new:
-            return
-        told = self.of(account.principal.org_id).handle(account.version or 0, "[]", self._now_ms())
-        current = json.loads(told)[0] if isinstance(told, str) else told
-        if current != account.version:
-            self._accounts.policy_is(account.principal.org_id, current)
-            raise StaleAccount(current)
 
     async def delivered(self, record: UsageRecord, *, at_once: bool) -> None:
         """It is, since `leave`."""
 
     def leave(self, record: UsageRecord) -> None:
         self.settled.append(record)
-        self.of(record.org_id).handle(0, f'[["{record.id}",null,{record.to_json()}]]', self._now_ms())
+        self.of(record.org_id).handle(NO_VERSION, protocol.batch([protocol.settlement(record)]), self._now_ms())
 
     def _now_ms(self) -> int:
         return int(self._clock.now().timestamp() * 1000)
 
-    async def accounts_changed(self, org_id: str) -> None:
-        self._note(org_id, "accounts")
-        self._accounts.policy_is(org_id, self.of(org_id).bump())
-
-    async def rules_changed(self, org_id: str) -> None:
-        self._note(org_id, "rules")
-        policy = await policy_store.load_policy(self._database, org_id)
-        self._accounts.policy_is(org_id, self.of(org_id).rules(policy, self._now_ms()))
-        self._accounts.rules_changed(org_id)
-
-    async def rule_changed(self, org_id: str, change: str) -> None:
-        self._note(org_id, "rule")
-        self._accounts.policy_is(org_id, self.of(org_id).rule(change, self._now_ms()))
-        self._accounts.rules_changed(org_id)
-
-    def _note(self, org_id: str, change: str) -> None:
+    async def call(self, org_id: str, name: str, *arguments: Any) -> Any:
+        """Do what `lib.runtime.objects.gate_object` does with the gate."""
         if self.failure:
             raise self.failure
-        if org_id in self.away:
-            raise Unavailable("away", code="gate_unavailable")
-        self.changes.append(org_id)
-        self.told.append(change)
+        if name in TELLING:
+            if org_id in self.away:
+                raise Unavailable("away", code="gate_unavailable")
+            self.changes.append(org_id)
+            self.told.append(TELLING[name])
+        gate, now = self.of(org_id), self._now_ms()
+        if name == "rules":
+            return gate.rules(await policy_store.load_policy(self._database, org_id), now)
+        if name == "flush":
+            while records := gate.outbox():
+                await usage_store.deliver(self._database, org_id, records, self._clock.now())
+                gate.delivered(records)
+            return None
+        does: Mapping[str, Callable[..., object]] = {
+            "batch": lambda version, rows: gate.handle(version, rows, now),
+            "bump": gate.bump,
+            "rule": lambda change: gate.rule(change, now),
+            "refused": gate.refused,
+            "counters": lambda: protocol.counters_text(self.counted),  # whatever a test has put in
+            "accounts": lambda rule, after, most: protocol.counted_text(now, gate.accounts(rule, after, most, now)),
+            "places": lambda names: json.dumps(gate.places(names)),
+            "remembered": lambda after, most: json.dumps(gate.remembered(after, most)),
+            "explain": lambda ask: json.dumps(_refusal(gate.explain(Ask.from_json(json.loads(ask)), now))),
+        }
+        return does[name](*arguments)
 
-    async def flush(self, org_id: str) -> None:
-        if self.failure:
-            raise self.failure
-        while records := self.of(org_id).outbox():
-            await usage_store.deliver(self._database, org_id, records, self._clock.now())
-            self.of(org_id).delivered(records)
 
-    async def accounts(self, org_id: str, budget_id: str, after: str, most: int) -> Counted | None:
-        now = self._now_ms()
-        told = self.of(org_id).accounts(budget_id, after, most, now)
-        return None if told is None else Counted.of(now, told)
+def _refusal(refusal: Refusal | None) -> object:
+    return astuple(refusal) if refusal else None
 
-    async def remembered(self, org_id: str, after: str, most: int) -> Sequence[Remembered]:
-        return [Remembered.of(one) for one in json.loads(json.dumps(self.of(org_id).remembered(after, most)))]
 
-    async def places(self, org_id: str, call_ids: Sequence[str]) -> Mapping[str, Sequence[Place]]:
-        told = self.of(org_id).places(json.dumps(call_ids))
-        return {name: [Place(*place) for place in places] for name, places in told.items()}
-
-    async def refused(self, org_id: str) -> int:
-        return self.of(org_id).refused()
-
-    async def explain(self, org_id: str, ask: Ask) -> Refusal | None:
-        return self.of(org_id).explain(ask, self._now_ms())
-
-    async def counters(self, org_id: str) -> Mapping[str, Counter]:  # noqa: ARG002 - a rule's id tells it apart
-        """Whatever a test has put in."""
-        if self.failure:
-            raise self.failure
-        return self.counted
+TELLING = {"bump": "accounts", "rules": "rules", "rule": "rule"}
 
 
 @dataclass(frozen=True)
@@ -345,6 +310,6 @@ def cold(world: World) -> None:
     cache = KvCache(world.kv, read_seconds=0.05, write_seconds=0.05)
     denials = Denials(cache)
     accounts = Callers(cache, denials)
-    world.gates._accounts = accounts
+    world.gates._callers = accounts
     gateway = replace(world.parts.gateway, denials=denials)
     world.parts = replace(world.parts, callers=accounts, gateway=gateway, shield=Shield(), refusals=Refusals())

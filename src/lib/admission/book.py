@@ -148,7 +148,7 @@ class Book:
         if known:
             self._tokens[place] = known
 
-    def refused_place(self, refusal: Refusal) -> tuple[str, str | None, str | None] | None:
+    def refused_place(self, refusal: Refusal) -> tuple[str, str, str | None] | None:
         """Return where a limit of requests refuses all calls alike: reach, who, and model; None of other rules."""
         limit = self._shelf.limits.get(refusal.rule)
         if limit is None or limit.unit is not Unit.REQUESTS:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from pydantic_core import from_json, to_json
@@ -40,7 +41,11 @@ class Ask(NamedTuple):
 
     @classmethod
     def from_json(cls, parsed: Mapping[str, Any]) -> Ask:
-        return cls(**parsed)
+        """Read it, also where another release has written it: see `lib.admission.protocol`."""
+        return cls(*_PARTS({**cls._field_defaults, **parsed}))
+
+
+_PARTS = itemgetter(*Ask._fields)
 
 
 @dataclass(slots=True)

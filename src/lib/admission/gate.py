@@ -17,7 +17,7 @@ from typing import Any
 
 from pydantic_core import from_json, to_json
 
-from lib.admission import gate_sql
+from lib.admission import gate_sql, protocol
 from lib.admission.atomic import whole
 from lib.admission.book import Book
 from lib.admission.counters import Counter
@@ -25,7 +25,8 @@ from lib.admission.decision import Ask, Refusal, Reservation
 from lib.admission.ended import Ended, Past
 from lib.admission.gate_disk import Disk, Page, page_of
 from lib.admission.gate_sql import Sql, forget_calls, pieces, write
-from lib.admission.journal import Journal, Row
+from lib.admission.journal import Journal
+from lib.admission.protocol import IS_NEW, Answer, Row
 from lib.admission.rate import Before
 from lib.admission.rules import Policy, changed, parse_policy
 from lib.admission.shelf import MOST_COUNTERS, Load
@@ -38,8 +39,6 @@ MOST_ROWS = 2_000
 MOST_BYTES = 1_500_000
 # How long a call that was let in is remembered after its end. A settlement that comes later than that finds nothing.
 REMEMBERED_MS = gate_sql.DAY_MS
-# In place of a version: the callers were read since their requests came, so what changes meanwhile may come after them.
-IS_NEW = -1
 
 _Held = tuple[Reservation, int | None, bool, int]  # a row of `reservations` behind its id
 NewBook = Callable[[Policy, Load, Mapping[str, Before], int], Book]
@@ -113,14 +112,11 @@ class Gate:
     def handle(self, version: int, rows: str, now_ms: int) -> int | str:
         """Let requests in, and settle requests; return the version of the organisation's policy.
 
-        `rows` is a JSON array of `[id, deadline_ms, record, ask]` to open a request and `[id, null, record]` to settle
-        one; `ask` has the fields of `decision.Ask`. `version` is the policy by which the requests to open were judged.
-        When it is not the current one, none of them is opened: their callers see that by the answer, read the policy
-        again and ask again; IS_NEW is always current. Settling always works. A row may come twice; the second time
-        changes nothing. Where there are no rules, `ask` may be left out.
-
-        Where there are rules, the answer is a JSON text instead: `[version, {id: answer}]`, with an answer for each row
-        to open: see `_answer`.
+        `rows` is what `protocol.batch` writes. `version` is the policy by which the requests to open were judged. When
+        it is not the current one, none of them is opened: their callers see that by the answer, read the policy again
+        and ask again; IS_NEW is always current. Settling always works. A row may come twice; the second time changes
+        nothing. Where there are rules, the answer is a text instead (`protocol.answered`), with an answer for each row
+        to open that asks.
         """
         if self._broken:
             raise GateBroken
@@ -133,7 +129,7 @@ class Gate:
             self.fold()
             self._sql.run(gate_sql.WRITE_ALL if current else gate_sql.WRITE_SETTLED, rows)
             return self._version
-        parsed: list[Row] = from_json(rows)
+        parsed = protocol.rows_of(rows)
         if len(parsed) > MOST_ROWS:
             raise BatchTooLarge
         if not self._journal.has_room(len(parsed), len(rows)):
@@ -144,7 +140,7 @@ class Gate:
         except Exception as error:
             self._break(error)
             raise
-        return _text([self._version, answers])
+        return protocol.answered(self._version, answers)
 
     @whole
     def bump(self) -> int:
@@ -272,13 +268,13 @@ class Gate:
         self._keep()
         self._journal.clear()
 
-    def _take_all(self, rows: Sequence[Row], *, current: bool) -> tuple[dict[str, list[object]], list[int]]:
+    def _take_all(self, rows: Sequence[Row], *, current: bool) -> tuple[dict[str, Sequence[Any]], list[int]]:
         """Settle and decide the rows of one call; return the answers to those who ask to be let in.
 
         And the places of those rows that are not to be written. `current` tells whether openings were judged by the
         current policy; else they are passed over.
         """
-        answers: dict[str, list[object]] = {}
+        answers: dict[str, Sequence[Any]] = {}
         past = self._past_of(rows)
         if len(rows) > FEW_ROWS:  # else what a row needs is read when its turn comes
             self._book.shelf.need(self._places_of(rows, past))
@@ -299,9 +295,9 @@ class Gate:
 
     def _places_of(self, rows: Sequence[Row], past: Mapping[str, Past]) -> Iterator[tuple[str, str]]:
         """Yield where these calls count, as far as that is known before they are taken."""
-        for name, deadline, _, *ask in rows:
+        for name, deadline, _, ask in rows:
             if ask and deadline is not None:
-                yield from self._book.places(ask[0]["path"])
+                yield from self._book.places(ask["path"])
             elif name in self._held or name in past:
                 yield from (self._held.get(name) or past[name].held).places
 
@@ -321,17 +317,17 @@ class Gate:
                 found[name] = Past(Reservation.from_json(held), int(charged), bool(final))
         return found
 
-    def _take(self, row: Row, past: dict[str, Past], answers: dict[str, list[object]], *, current: bool) -> bool:
+    def _take(self, row: Row, past: dict[str, Past], answers: dict[str, Sequence[Any]], *, current: bool) -> bool:
         """Settle or decide one request; tell whether its row is to be written."""
-        name, deadline, record = row[:3]
+        name, deadline, record, asked = row
         ended = self._ended.get(name) or past.get(name)  # it may have ended by a row before this one
         if deadline is None:
             return self._settle(name, record, ended)
         if not current:
             return False
-        if len(row) < 4:  # its caller knows of no rules
+        if asked is None:  # its caller knows of no rules
             return self._book.policy.empty
-        ask = Ask.from_json(row[3])
+        ask = Ask.from_json(asked)
         if ended is not None:  # somebody who was taken for dead has brought it a second time
             answers[name] = self._answer(ended.held, ask)
             return False
@@ -345,21 +341,15 @@ class Gate:
             self._keep_later(name, decided, None, deadline)
         return True
 
-    def _answer(self, decided: Reservation | Refusal, ask: Ask) -> list[object]:
-        """Return `[code, rule, wait_ms, granted, standing]`; the code is "" for who is let in.
-
-        A refusal adds three. A limit of requests tells its place, `[level, who, model or null]`: until `wait_ms` is
-        over it refuses every call there, so nobody needs to ask again. Where the call could pass if what is under way
-        were settled, whose counter refuses it: so who asks may wait a moment. Each is null where there is no such
-        thing. And what is told of its rule (`Refusal.told`).
-        """
+    def _answer(self, decided: Reservation | Refusal, ask: Ask) -> Sequence[Any]:
+        """Return the parts of `protocol.Answer`; of who is let in, as many as `protocol.granted` says."""
         shown = self._book.standing(self._now, ask.path)
         if isinstance(decided, Refusal):
             place, hoped = self._book.refused_place(decided), self._book.hoped_for(self._now, decided, ask)
-            return [decided.code, decided.rule, decided.wait_ms, None, shown, place, hoped, decided.told()]
-        return ["", "", 0, decided.granted, shown]
+            return Answer(decided.code, decided.rule, decided.wait_ms, None, shown, place, hoped, decided.told())
+        return protocol.granted(decided.granted, shown)
 
-    def _settle(self, name: str, record: dict[str, Any], ended: Past | None) -> bool:
+    def _settle(self, name: str, record: Mapping[str, Any], ended: Past | None) -> bool:
         held = self._held.pop(name, None)
         if held is None and ended is None:
             return True  # no rule concerned it

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
-from pydantic_core import to_json
-
+from lib.admission import protocol
 from lib.admission.atomic import whole
 from lib.admission.book import Book
 from lib.admission.budget import BudgetCounter
@@ -14,11 +14,10 @@ from lib.admission.decision import Ask, Refusal, Reservation
 from lib.admission.gate import Gate
 from lib.admission.gate_sql import Sql
 from lib.admission.leases import Leases
+from lib.admission.protocol import Answer, Exchanged
 from lib.admission.rate import Before
 from lib.admission.rules import Policy
 from lib.admission.shelf import MOST_COUNTERS, Load, Place
-
-_PLACE = 5  # where an answer of `Gate._answer` says that a refusal lasts
 
 
 class HomeBook(Book):
@@ -65,8 +64,7 @@ class HomeGate(Gate):
     def exchange(self, region: str, message: str, edition: int, now_ms: int) -> str:
         """Take an exchange of a region, which knows the policy of this edition: see `Leases.hear`.
 
-        The answer is JSON: `[version, edition, leased, policy or null, number, answer]`. The policy is told where the
-        region knows another one. With `leased`, it may decide by it for `leases.POLICY_LEASE_MS` from when it asked.
+        The answer is a `protocol.Exchanged`.
         """
         self._now = max(self._now, now_ms)
         self.fold()
@@ -82,14 +80,15 @@ class HomeGate(Gate):
         if self.leased:
             self.leases.lend_policy(region, self._now)
         text = self.disk.policy_text() if edition != self.leases.edition else None
-        return to_json([self._version, self.leases.edition, self.leased, text, number, answer]).decode()
+        told = Exchanged(self._version, self.leases.edition, self.leased, text, number, answer)
+        return protocol.exchanged_text(told)
 
-    def _answer(self, decided: Reservation | Refusal, ask: Ask) -> list[object]:
+    def _answer(self, decided: Reservation | Refusal, ask: Ask) -> Sequence[Any]:
         answer = super()._answer(decided, ask)
-        if isinstance(decided, Refusal) and self.leases.regions:
+        if isinstance(answer, Answer) and isinstance(decided, Refusal) and self.leases.regions:
             shelf = self._book.shelf
             rule = shelf.limits.get(decided.rule) or shelf.budgets.get(decided.rule)
             subjects = rule.scope.subjects(ask.path) if rule else []
             self.recallable |= {(decided.rule, who) for who in subjects if self.leases.held(decided.rule, who)}
-            answer[_PLACE] = None  # what refuses may come back at any moment
+            return answer._replace(place=None)  # what refuses may come back at any moment
         return answer

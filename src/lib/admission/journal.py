@@ -7,14 +7,12 @@ one row or two thousand.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 
-from lib.admission import gate_sql
+from lib.admission import gate_sql, protocol
 from lib.admission.gate_sql import Sql
-
-Row = list[Any]  # [id, deadline_ms or null, record, what is asked for]
+from lib.admission.protocol import Row
 
 MOST_ROWS = 1_500
 MOST_BYTES = 1_500_000
@@ -53,7 +51,7 @@ class Journal:
         """Yield the calls of before a restart, in their order: which, when, by the current policy, and its rows."""
         while found := self._sql.run(gate_sql.READ_JOURNAL, self._last):
             for call, at_ms, current, text in found:
-                yield int(call), int(at_ms), bool(current), text, from_json(text)
+                yield int(call), int(at_ms), bool(current), text, protocol.rows_of(text)
 
     @property
     def is_empty(self) -> bool:

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Sequence
+from typing import Any
 
-from pydantic_core import from_json, to_json
-
+from lib.admission import protocol
 from lib.admission.atomic import whole
 from lib.admission.decision import Ask, Refusal, Reservation
 from lib.admission.gate import Gate
 from lib.admission.gate_sql import Sql
-from lib.admission.journal import Row
+from lib.admission.protocol import ASK_HOME, Answer
 from lib.admission.regional import Region
 from lib.admission.rules import Budget, Limit, Policy
 from lib.admission.shelf import MOST_COUNTERS, Place
 
-# In place of the policy's version where a region can't decide: the home is to be asked.
-ASK_HOME = -2
-REFUSED: list[object] = ["ask_home", "", 0, None, [{}, None]]
+_REFUSED = Answer("ask_home", "", 0, None, ({}, None))
 
 
 class Everything:
@@ -47,25 +45,25 @@ class RegionalGate(Gate):
         if decides and version == self._version:
             return told
         if again := self._let_in(rows):
-            return to_json([version, again]).decode()
+            return protocol.answered(version, again)
         return told if decides else ASK_HOME
 
-    def _let_in(self, rows: str) -> dict[str, list[object]]:
+    def _let_in(self, rows: str) -> dict[str, Sequence[Any]]:
         """Return the answers to all openings, where one of them was let in here before and its answer was lost.
 
         The home would let that one in a second time, and it would be counted there and here.
         """
-        openings: list[Row] = [row for row in from_json(rows) if row[1] is not None]
-        past, answers = self._past_of(openings), dict.fromkeys((row[0] for row in openings), REFUSED)
-        for name, _, _, *ask in openings:
+        openings = [row for row in protocol.rows_of(rows) if row.deadline_ms is not None]
+        past, answers = self._past_of(openings), dict[str, Sequence[Any]]()
+        for name, _, _, ask in openings:
             given = self._held.get(name) or (past[name].held if name in past else None)
             if given is not None and ask:
-                answers[name] = self._answer(given, Ask.from_json(ask[0]))
-        return answers if any(answer is not REFUSED for answer in answers.values()) else {}
+                answers[name] = self._answer(given, Ask.from_json(ask))
+        return dict.fromkeys((row.id for row in openings), _REFUSED) | answers if answers else {}
 
-    def _answer(self, decided: Reservation | Refusal, ask: Ask) -> list[object]:
+    def _answer(self, decided: Reservation | Refusal, ask: Ask) -> Sequence[Any]:
         """Return the home's answer to who is let in; of a refusal nobody is told but that the home is to be asked."""
-        return REFUSED if isinstance(decided, Refusal) else super()._answer(decided, ask)
+        return _REFUSED if isinstance(decided, Refusal) else super()._answer(decided, ask)
 
     @whole
     def message(self, now_ms: int, back: Container[Place] = ()) -> str:
@@ -80,7 +78,7 @@ class RegionalGate(Gate):
     def hear(self, answer: str, sent_ms: int, now_ms: int) -> None:
         """Take the home's answer (`Gate.exchange`) to what was sent at `sent_ms`."""
         self._now = max(self._now, now_ms)
-        version, edition, lends, policy, number, told = from_json(answer)
+        version, edition, lends, policy, number, told = protocol.exchanged_of(answer)
         self.fold()
         self.region.hear(number, told, self._book.shelf.counter)
         self._keep()

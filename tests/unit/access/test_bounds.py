@@ -81,7 +81,7 @@ def test_what_a_key_is_bound_to_may_change_and_holds_at_once() -> None:
     changed = world.ask("PATCH", path, {"ip_ranges": ["203.0.113.0/24"], "models": None}, headers={"if-match": "*"})
     assert (changed.data["ip_ranges"], changed.data["models"]) == (["203.0.113.0/24"], None)
     world.parts = replace(world.parts, callers=elsewhere)
-    world.gates._accounts = elsewhere
+    world.gates._callers = elsewhere
     assert chat(world, secret, "sim/other").status == 200
     narrowed = world.ask("PATCH", path, {"models": ["sim/chat"]}, headers={"if-match": "*"})
     assert narrowed.data["ip_ranges"] == ["203.0.113.0/24"]

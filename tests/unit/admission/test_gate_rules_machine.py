@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from lib.admission.decision import Ask
-from lib.admission.gate import BATCH_ROWS, FLUSH_AFTER_MS, IS_NEW
+from lib.admission.gate import BATCH_ROWS, FLUSH_AFTER_MS
+from lib.admission.protocol import IS_NEW
 from lib.admission.rules import EACH, Budget, Limit, Policy, Subject, Unit
 from tests.contract.worker.gate_calls import Player, Step
 from tests.unit.admission import test_decision_machine as decisions
@@ -165,14 +166,13 @@ class Histories(RuleBasedStateMachine):
                 late = entry[1].rules_then not in (0, self.changes) and (True, entry[1].id) in unique
                 if entry[0] == "settle" or not late:  # nobody who has settled asks anew under other rules
                     unique.setdefault((entry[0] == "settle", entry[1].id), entry)
-        planned = list(unique.values())
-        rows = [row for kind, call, times in planned for row in [self.row(kind, call)] * times]
+        rows = [row for kind, call, times in unique.values() for row in [self.row(kind, call)] * times]
         sent = self.version if version is None else version
         told = self.play("handle", sent, rows, self.now)
         current, answers = (told, None) if isinstance(told, int) else (told[0], dict(told[1]))
         assert current == self.version
         allowed = sent in (current, IS_NEW)
-        for kind, call, _ in planned:
+        for kind, call, _ in unique.values():
             if kind == "settle":
                 self.settled(call)
             elif allowed:

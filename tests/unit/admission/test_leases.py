@@ -8,8 +8,9 @@ import pytest
 
 from lib.admission.decision import Ask
 from lib.admission.leases import LEAST_WINDOW_MS, POLICY_LEASE_MS, RATE_LEASE_MS, leasable
+from lib.admission.protocol import ASK_HOME
 from lib.admission.regional import IDLE_MS
-from lib.admission.regional_gate import ASK_HOME, Everything
+from lib.admission.regional_gate import Everything
 from lib.admission.rules import EACH, Budget, Limit, Subject, Unit
 from tests.unit.admission.test_leases_machine import HOME, MOST, REGIONS, WINDOW_MS, Histories
 

@@ -40,7 +40,7 @@ TOLD = {
 
 
 def calls(module: Module, *names: str) -> set[str]:
-    """Return the functions of a module that call one of these, or a method of the name on a database or on the gates."""
+    """Return the functions of a module that call one of these, also as a method of a database or of the gates."""
     found = set()
     for function in ast.walk(module.tree):
         if isinstance(function, ast.AsyncFunctionDef | ast.FunctionDef):

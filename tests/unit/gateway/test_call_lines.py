@@ -44,11 +44,12 @@ def lines_of_a_call(world: World) -> Counter[str]:
     return counted
 
 
-@pytest.mark.parametrize(("rules", "most"), [((), 975), (RULES, 1_400)], ids=["no rules", "four rules"])
+@pytest.mark.parametrize(("rules", "most"), [((), 985), (RULES, 1_420)], ids=["no rules", "four rules"])
 def test_a_call_runs_no_more_lines_than_it_does(rules: Any, most: int) -> None:
     """Who adds some raises the number here, and knows why; who takes some away lowers it.
 
-    The Worker's own part of the way is not in it: `bench/run.py --only lines` counts that, and Python's.
+    The Worker's own part of the way is not in it: `bench/run.py --only lines` counts that, and Python's. What it shares
+    with the tests' gates (`protocol`, `gate_client`) is.
     """
     world = new_world()
     for kind, rule in rules:

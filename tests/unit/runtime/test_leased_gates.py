@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lib.access.principal import Principal
-from lib.admission.regional_gate import ASK_HOME
+from lib.admission.protocol import ASK_HOME
 from lib.gateway.callers.caller import Caller
 from lib.gateway.callers.callers import Callers
 from lib.kernel.errors import HeadgateError

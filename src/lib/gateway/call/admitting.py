@@ -7,9 +7,11 @@ OpenAI's (https://platform.openai.com/docs/guides/rate-limits), which its SDKs k
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from lib.admission.protocol import Answer
 from lib.gateway.call.refusing import UNITS, Told, budget_spent, limit_reached
 from lib.gateway.call.telling import COST, REMAINING
 from lib.kernel.errors import BadRequest, TooManyRequests
@@ -18,8 +20,8 @@ Place = tuple[str, str, str | None]  # a rule's reach, who stands there, and the
 
 # The units of which `x-ratelimit-…` speak.
 _COMMON_UNITS = ("requests", "tokens")
-_REFUSED = 8  # so long is a refusal; one of the version before is shorter, and so is an answer that lets in
-_NO_ANSWER: Sequence[Any] = ("", "", 0, None, ({}, None))
+_TOLD = len(fields(Told))
+_NO_ANSWER = Answer("", "", 0, None, ({}, None))
 
 
 class Admitted(NamedTuple):
@@ -38,7 +40,7 @@ class Admitted(NamedTuple):
 class RequestsRefused(TooManyRequests):
     """A limit of requests refuses every call at `place` for `wait_ms`, whatever its size.
 
-    `rate` is the limit as `lib.admission.gate.Gate._answer` shows it.
+    `rate` is the limit as `lib.admission.protocol.Answer` has it.
     """
 
     def __init__(
@@ -53,19 +55,17 @@ class RequestsRefused(TooManyRequests):
         self.rate = rate
 
 
-def admitted(answer: Sequence[Any] | None) -> Admitted:
-    """Read the gate's answer (`lib.admission.gate.Gate._answer`); None where no rule was asked.
+def admitted(answer: Answer | None) -> Admitted:
+    """Read the gate's answer; None where no rule was asked.
 
     Raises TooManyRequests or PaymentRequired, each with the headers that tell the caller where it stands.
     """
-    code, rule, wait_ms, granted, (rates, budget_left), *refused = answer or _NO_ANSWER
+    code, rule, wait_ms, granted, (rates, budget_left), place, _, about = answer or _NO_ANSWER
     headers = _headers(rates, budget_left)
     if not code:
         return Admitted(granted, headers, budget_left, {unit: rate[1] for unit, rate in rates.items()})
     headers[COST] = "0"
-    # While a deployment goes out, a gate of the version before may answer: it tells a place at most.
-    place, _, about = (*refused, None, None, None)[:3]
-    told = Told(*about or ())
+    told = Told(*about[:_TOLD])
     if code in UNITS:
         # A single call that is larger than the limit will not pass later either: no time is told.
         again = (
@@ -73,21 +73,12 @@ def admitted(answer: Sequence[Any] | None) -> Admitted:
         )
         refusal = limit_reached(code, rule, told, {**headers, **again})
         if place and wait_ms > 0:
-            raise RequestsRefused(refusal, rule, told, tuple(place), wait_ms, rates["requests"])
+            raise RequestsRefused(refusal, rule, told, (place[0], place[1], place[2]), wait_ms, rates["requests"])
         raise refusal
     if code == "invalid_end_user":
         message = f"`safety_identifier` and `user` are texts: the rule {rule} counts end users."
         raise BadRequest(message, code=code, headers=headers, param="user", details=[{"rule_id": rule}])
     raise budget_spent(code, rule, told, headers)
-
-
-def hoped_place(answer: Sequence[Any] | None) -> tuple[str, str] | None:
-    """Return the rule that refuses a call and whose counter it is, where the call could pass once what is under way
-    there is settled; else None.
-    """
-    if answer is None or len(answer) < _REFUSED or answer[6] is None:
-        return None
-    return answer[1], answer[6]
 
 
 def _headers(rates: Mapping[str, Sequence[int]], budget_left: int | None) -> dict[str, str]:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import astuple, dataclass
 from typing import Any
 
+from lib.admission.protocol import Answer
 from lib.admission.rules import REACHES, standing
 from lib.gateway.call.admitting import Place, RequestsRefused, admitted
 from lib.gateway.call.refusing import Told
@@ -53,7 +54,7 @@ class Denial:
         rates = {"requests": [most, 0, window_ms, max(0, empty_at_ms - now_ms)]}
         try:
             wait_ms = self.until_ms - now_ms
-            admitted(["requests_limit_reached", self.rule, wait_ms, None, [rates, None], None, None, self.told])
+            admitted(Answer("requests_limit_reached", self.rule, wait_ms, None, (rates, None), about=self.told))
         except TooManyRequests as refusal:
             refusal.finish = _remembered
             return refusal

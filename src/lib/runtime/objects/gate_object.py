@@ -17,13 +17,14 @@ import js
 from pyodide.ffi import create_once_callable, jsnull
 from workers import DurableObject
 
-from lib.admission import policy_store
+from lib.admission import policy_store, protocol
 from lib.admission.decision import Ask
-from lib.admission.gate import FLUSH_AFTER_MS, IS_NEW
+from lib.admission.gate import FLUSH_AFTER_MS
 from lib.admission.gate import Gate as GateCore
 from lib.admission.gate_sql import organisation_of, prepare
 from lib.admission.home_gate import HomeGate
 from lib.admission.outbox import Outbox
+from lib.admission.protocol import IS_NEW
 from lib.admission.regional_gate import RegionalGate
 from lib.admission.watch import Watch
 from lib.audit import audit_store
@@ -126,14 +127,14 @@ class Gate(DurableObject):
     def batch(self, version: int, rows: str) -> int | str | Awaitable[int | str]:
         """Let requests in, and settle requests; see `lib.admission.gate.Gate.handle`.
 
-        Of an organisation whose regions may decide the answer is always a text, with `1` as a third part.
+        Of an organisation whose regions may decide the answer is always a text that says so.
         """
         current = self._handle(version, rows)
         home = self._home
         if home is not None and home.gate.recallable:
             return self._after_recall(home, version, rows, current)
         if home is not None and home.gate.leased:
-            return _leased(current)
+            return protocol.as_leased(current)
         if self._abroad is not None and version > 0:
             self._abroad.look(_now_ms())
         return current
@@ -159,7 +160,7 @@ class Gate(DurableObject):
         if await home.recall() and version in (IS_NEW, self._gate.version):
             current = self._handle(version, rows)  # who was let in is known
             home.gate.recallable.clear()
-        return _leased(current) if home.gate.leased else current
+        return protocol.as_leased(current) if home.gate.leased else current
 
     def bump(self) -> int | Awaitable[int]:
         """Make all accounts of the organisation old: see `lib.admission.gate.Gate.bump`. Return the new version.
@@ -265,19 +266,19 @@ class Gate(DurableObject):
             self._gate.disk.keep_event(newest)
 
     async def counters(self) -> str:
-        """Return how much of each rule is used: a JSON object of `[used, reserved, resets_at_ms]` by the rule's id.
+        """Return how much of each rule is used, by its id: see `protocol.counters_of`.
 
         With what regions have told; one that does not answer has told less, and holds more.
         """
         with suppress(Unavailable):
             await self._ask_regions("report")
-        return json.dumps({rule: astuple(counter) for rule, counter in self._gate.counters(_now_ms()).items()})
+        return protocol.counters_text(self._gate.counters(_now_ms()))
 
     async def accounts(self, rule: str, after: str, most: int) -> str:
-        """Return `[now_ms, [begin, [[subject, used, reserved], …], mixed]]` as JSON: see `Gate.accounts`."""
+        """Return what a budget has counted: see `protocol.counted_of`, and `Gate.accounts`."""
         await self._ask_regions("report")
         now = _now_ms()
-        return json.dumps([now, self._gate.accounts(rule, after, most, now)])
+        return protocol.counted_text(now, self._gate.accounts(rule, after, most, now))
 
     async def places(self, names: str) -> str:
         """Return `{id: [[rule, subject, begin], …]}` as JSON, for a JSON array of calls' ids."""
@@ -355,11 +356,6 @@ class Gate(DurableObject):
         if self._alarm_ms is None or self._alarm_ms > due_ms:
             self._alarm_ms = due_ms
             self._storage.setAlarm(due_ms)
-
-
-def _leased(current: int | str) -> str:
-    """Return an answer of `Gate.handle` as a text that says that regions may decide."""
-    return f"[{current},{{}},1]" if isinstance(current, int) else f"{current[:-1]},1]"
 
 
 def _now_ms() -> int:

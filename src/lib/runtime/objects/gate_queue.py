@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from lib.admission import protocol
+from lib.admission.protocol import Answer, BatchAnswer
 from lib.kernel import failures
 from lib.kernel.failures import Failure
 from lib.runtime.objects.object_calls import CALL_MS
@@ -23,9 +24,6 @@ GONE_SECONDS = CALL_MS / 1000 + 1
 # Who was told to carry and has not begun by then, too.
 HANDED_SECONDS = 1.0
 
-Answer = Sequence[Any]  # what the rules say of one call: see `lib.gateway.call.admitting`
-Told = tuple[int, Mapping[str, Answer]]  # the policy's version, and the answers by the calls' ids
-
 # The version in place of the policy's, which is 1 or more, when a call has failed.
 FAILED = 0
 
@@ -41,10 +39,9 @@ class Opening:
     told: tuple[int, Answer | None] | None = None  # the policy's version, and what its rules say; None: nothing yet
     carries: bool = False  # whether it is to carry, as the next
 
-    def tell(self, told: Told) -> None:
+    def tell(self, told: BatchAnswer) -> None:
         """Have it know what a call has come to."""
-        version, answers = told
-        self.told = version, answers.get(self.id)
+        self.told = told.version, told.answer(self.id)
         self.wake()
 
     def wake(self) -> None:
@@ -72,7 +69,7 @@ class Load:
 
     def text(self) -> str:
         """Return it as `lib.admission.gate.Gate.handle` takes it. What has been answered is not under way."""
-        return f"[{','.join([*self.settlements.values(), *(opening.row for opening in self.openings)])}]"
+        return protocol.batch([*self.settlements.values(), *(opening.row for opening in self.openings)])
 
 
 @dataclass(slots=True)

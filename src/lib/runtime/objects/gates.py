@@ -13,20 +13,19 @@ unless more settlements wait than one takes. `gate_queue.py` has what waits, `ga
 
 from __future__ import annotations
 
-import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
 import js
-from pydantic_core import from_json
 
-from lib.admission.counters import Counted, Counter, Place, Remembered
-from lib.admission.decision import Ask, Refusal
-from lib.admission.gate import IS_NEW
-from lib.gateway.call.admitting import Admitted, admitted, hoped_place
-from lib.gateway.callers.caller import Caller, StaleAccount
+from lib.admission import protocol
+from lib.admission.decision import Ask
+from lib.admission.protocol import NO_VERSION, Answer, BatchAnswer
+from lib.gateway.call.admitting import Admitted, admitted
+from lib.gateway.call.gate_client import GateClient, judged_by
+from lib.gateway.callers.caller import Caller
 from lib.gateway.callers.callers import MOST_CACHED, Callers
 from lib.kernel import failures
 from lib.kernel.bounded import Bounded
@@ -36,7 +35,7 @@ from lib.ledger.usage_record import UsageRecord
 from lib.runtime.lines import Lines
 from lib.runtime.objects import place as place_of
 from lib.runtime.objects.gate_calls import GateBroke, GateCalls, unavailable
-from lib.runtime.objects.gate_queue import FAILED, MOST_ROW_CHARACTERS, MOST_WAITING, Answer, Opening, Queue, Told
+from lib.runtime.objects.gate_queue import FAILED, MOST_ROW_CHARACTERS, MOST_WAITING, Opening, Queue
 
 WAIT_MS = 12_000  # somewhat longer than a call may last
 # How long a settlement waits for a call to ride with, and then how long before each further attempt to bring it alone.
@@ -44,16 +43,12 @@ SETTLE_WAITS_MS = (40, 100, 1_000, 5_000)
 # Of so many calls is remembered which region has let them in.
 MOST_NEAR = 20_000
 
-# What is sent as the version when it is not known, or nothing is to be opened.
-NO_VERSION = 0
 
-
-class JsGates:
+class JsGates(GateClient):
     """Implements `lib.gateway.call.settlement.Gates` and `lib.web.app.OrgGates`."""
 
-    def __init__(self, calls: GateCalls, accounts: Callers) -> None:
-        self._calls = calls
-        self._accounts = accounts
+    def __init__(self, calls: GateCalls, callers: Callers) -> None:
+        super().__init__(calls, callers)
         self._queues: dict[str, Queue] = {}
         self._lines = Lines()
         self._leasing: Bounded[str, bool] = Bounded(MOST_CACHED)  # organisations whose regions may decide
@@ -63,10 +58,10 @@ class JsGates:
 
     async def open(self, account: Caller, record: UsageRecord, deadline: datetime, ask: Callable[[], Ask]) -> Admitted:
         org_id = account.principal.org_id
-        version = _judged_by(account)
+        version = judged_by(account)
         # What a call may take is long to work out, and the gate of an organisation without rules does not look at it.
-        asked = "" if self._ruleless.get(org_id) == version else f",{ask().to_json()}"
-        row = f'["{record.id}",{int(deadline.timestamp() * 1000)},{record.to_json()}{asked}]'
+        asked = None if self._ruleless.get(org_id) == version else ask()
+        row = protocol.opening(record, int(deadline.timestamp() * 1000), asked)
 
         if len(row) > MOST_ROW_CHARACTERS:  # all of its texts are bounded far below
             raise BadRequest("What the call is counted on is too much.")
@@ -75,7 +70,7 @@ class JsGates:
         if org_id in self._leasing and version > NO_VERSION and (region := place_of.region()):
             near = f"{org_id}@{region}"
             current, answer = await self._open(near, record.id, row, version)
-            if current == version and (answer is None or not answer[0]):
+            if current == version and (answer is None or not answer.code):
                 self._note_near(record.id, near)
                 return admitted(answer)
 
@@ -83,16 +78,16 @@ class JsGates:
             return self._open(org_id, record.id, row, version)
 
         current, answer = told = await opened()
-        if (place := hoped_place(answer)) is not None:
+        if answer is not None and answer.hoped is not None:
+            place = answer.rule, answer.hoped
             current, answer = await self._lines.ask_again(org_id, place, told, opened, _is_hopeful)
         self._confirm(account, current)
-        if asked and answer is None and current == version:
+        if asked is not None and answer is None and current == version:
             self._ruleless.put(org_id, version)
         return admitted(answer)
 
     def leave(self, record: UsageRecord) -> None:
-        row = f'["{record.id}",null,{record.to_json()}]'
-        self._queue(self._gate_of(record)).leave(record.id, row)
+        self._queue(self._gate_of(record)).leave(record.id, protocol.settlement(record))
         self._lines.wake(record.org_id)
 
     async def delivered(self, record: UsageRecord, *, at_once: bool) -> None:
@@ -120,24 +115,6 @@ class JsGates:
             # breaks at it, nobody brings it again.
             queue.doubtful.pop(name, None)
             failures.note(Failure.SETTLEMENT_UNDELIVERED, f"the call {name}")
-
-    async def confirm(self, account: Caller) -> None:
-        if account.is_new:
-            return
-        told = await self._calls.call(account.principal.org_id, "batch", account.version or NO_VERSION, "[]")
-        self._confirm(account, json.loads(told)[0] if isinstance(told, str) else int(told))
-
-    async def accounts_changed(self, org_id: str) -> None:
-        """Who may call in an organisation, or with which models, has changed in the store: old copies are refused."""
-        self._accounts.policy_is(org_id, int(await self._calls.call(org_id, "bump")))
-
-    async def rules_changed(self, org_id: str) -> None:
-        """Limits, budgets or their adjustments have changed in the store: the gate reads them anew."""
-        self._note_rules(org_id, await self._calls.call(org_id, "rules"))
-
-    async def rule_changed(self, org_id: str, change: str) -> None:
-        """One rule has come, changed or gone, as `lib.admission.rules.changed` takes it. The gate reads no store."""
-        self._note_rules(org_id, await self._calls.call(org_id, "rule", change))
 
     async def flush(self, org_id: str) -> None:
         """Have the store brought up to date with what the gate has settled."""
@@ -222,20 +199,20 @@ class JsGates:
 
     async def _alone(self, org_id: str, queue: Queue, name: str, row: str) -> None:
         """Bring one settlement in a call of its own."""
-        await self._calls.call(org_id, "batch", NO_VERSION, f"[{row}]")
+        await self._calls.call(org_id, "batch", NO_VERSION, protocol.batch([row]))
         queue.settled(name, row)
         self._drop_idle(org_id, queue)
 
     async def _send(self, org_id: str, queue: Queue, version: int, own: Opening | None) -> None:
         """Make one call with what goes in it. Raises Unavailable."""
         load = queue.load(version, own)
-        told: Told | None = None
+        told: BatchAnswer | None = None
         try:
             answered = await self._calls.call(org_id, "batch", version, load.text())
             told = self._read(org_id, answered)
             queue.arrived(load)
         except Unavailable as error:
-            told = (FAILED, {})
+            told = BatchAnswer(FAILED)
             queue.failed(load, broke=isinstance(error, GateBroke))
             raise
         finally:
@@ -245,53 +222,15 @@ class JsGates:
                 for opening in load.openings:
                     opening.tell(told)
 
-    async def counters(self, org_id: str) -> Mapping[str, Counter]:
-        """Return how far each limit and budget is used up, by its id."""
-        parsed = json.loads(await self._calls.call(org_id, "counters"))
-        return {rule: Counter(*parts) for rule, parts in parsed.items()}
-
-    async def accounts(self, org_id: str, budget_id: str, after: str, most: int) -> Counted | None:
-        """Return what a budget has counted, for the subjects behind `after`; None where the gate knows no such one."""
-        now, told = json.loads(await self._calls.call(org_id, "accounts", budget_id, after, most))
-        return None if told is None else Counted.of(now, told)
-
-    async def places(self, org_id: str, call_ids: Sequence[str]) -> Mapping[str, Sequence[Place]]:
-        """Return the budgets on which calls count, by the call's id."""
-        told = json.loads(await self._calls.call(org_id, "places", json.dumps(call_ids)))
-        return {name: [Place(*place) for place in places] for name, places in told.items()}
-
-    async def remembered(self, org_id: str, after: str, most: int) -> Sequence[Remembered]:
-        """Return calls that have ended, behind the id `after`, as long as the gate remembers them: a day."""
-        return [Remembered.of(one) for one in json.loads(await self._calls.call(org_id, "remembered", after, most))]
-
-    async def refused(self, org_id: str) -> int:
-        """Return how many records the store has refused for good."""
-        return int(await self._calls.call(org_id, "refused"))
-
-    async def explain(self, org_id: str, ask: Ask) -> Refusal | None:
-        """Return why a call would be refused now, or None. Nothing is counted."""
-        refusal = json.loads(await self._calls.call(org_id, "explain", ask.to_json()))
-        return Refusal(*refusal) if refusal else None
-
-    def _note_rules(self, org_id: str, version: int) -> None:
-        self._accounts.policy_is(org_id, int(version))
-        self._accounts.rules_changed(org_id)
-
-    def _confirm(self, account: Caller, current: int) -> None:
-        if current != (account.version or NO_VERSION):
-            self._accounts.policy_is(account.principal.org_id, current)
-            if not account.is_new:
-                raise StaleAccount(current)
-
-    def _read(self, name: str, answered: Any) -> Told:
+    def _read(self, name: str, answered: Any) -> BatchAnswer:
         """Read what a gate has told, and note whether the organisation's regions may decide: see docs/scaling.md."""
-        current, answers, *leased = from_json(answered) if isinstance(answered, str) else (int(answered), {})
-        if leased and name not in self._leasing:
+        told = protocol.told_of(answered)
+        if told.leased and name not in self._leasing:
             self._leasing.put(name, True)
             place_of.want()
-        elif not leased and name in self._leasing:
+        elif not told.leased and name in self._leasing:
             self._leasing.pop(name)
-        return current, answers
+        return told
 
     def _note_near(self, call_id: str, name: str) -> None:
         if len(self._near) >= MOST_NEAR:  # of calls that were thrown away with their requests
@@ -312,10 +251,5 @@ class JsGates:
             del self._queues[org_id]
 
 
-def _judged_by(account: Caller) -> int:
-    """Return the version to send: that of the policy by which a caller was judged."""
-    return IS_NEW if account.is_new else account.version or NO_VERSION
-
-
 def _is_hopeful(told: tuple[int, Answer | None]) -> bool:
-    return hoped_place(told[1]) is not None
+    return told[1] is not None and told[1].hoped is not None

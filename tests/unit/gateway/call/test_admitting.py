@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from lib.gateway.call.admitting import Admitted, RequestsRefused, admitted, hoped_place
+from lib.admission.protocol import Answer
+from lib.gateway.call.admitting import Admitted, RequestsRefused, admitted
 from lib.kernel.errors import PaymentRequired, TooManyRequests
 
 RATES = {
@@ -23,7 +24,7 @@ def test_without_rules_nothing_is_granted_and_nothing_told() -> None:
 
 def test_who_is_let_in_learns_where_it_stands() -> None:
     """Windows and times are rounded up to seconds; what is counted at once has no window."""
-    grant = admitted(["", "", 0, 77, [RATES, 0]])
+    grant = admitted(Answer("", "", 0, 77, (RATES, 0)))
     assert grant.output_tokens == 77
     assert grant.headers == {
         "ratelimit-policy": '"requests";q=10;w=60, "tokens";q=500;w=2, "concurrent";q=4',
@@ -51,7 +52,7 @@ def test_who_is_let_in_learns_where_it_stands() -> None:
 def test_a_limit_refuses_and_says_when_there_may_be_room(code: str, wait_ms: int, again: str | None) -> None:
     """Rounded up; no time is told to a call that never passes."""
     with pytest.raises(TooManyRequests) as raised:
-        admitted([code, "lim-1", wait_ms, None, [RATES, None], None, None, ["Ann's", 700, 30, 500, None]])
+        admitted(Answer(code, "lim-1", wait_ms, None, (RATES, None), about=["Ann's", 700, 30, 500, None]))
     error = raised.value
     detail = {"limit_id": "lim-1", "name": "Ann's", "needs": 700, "remaining": 30, "limit": 500}
     assert (error.status, error.code, error.details) == (429, code, [detail])
@@ -86,7 +87,7 @@ NEEDS = "does not cover this call: it needs up to $0.0184, $0.0155 left"
 )
 def test_a_budget_refuses_for_good(code: str, told: list[Any], message: str) -> None:
     """402, which no SDK tries again by itself. It says the numbers: in words, as data, and to the log."""
-    answer: list[Any] = [code, "bud-1", -1, None, [{}, 12], None, None, told]
+    answer = Answer(code, "bud-1", -1, None, ({}, 12), about=told)
     with pytest.raises(PaymentRequired) as raised:
         admitted(answer)
     error = raised.value
@@ -102,16 +103,7 @@ def test_a_budget_refuses_for_good(code: str, told: list[Any], message: str) -> 
 
 def test_a_refusal_that_holds_for_all_calls_at_a_place_says_so() -> None:
     """The client is told the same; the place is for our own memory. Without a time it is none."""
-    answer: list[Any] = [
-        "requests_limit_reached",
-        "lim-1",
-        900,
-        None,
-        [RATES, None],
-        ["key", "k", None],
-        None,
-        [None] * 5,
-    ]
+    answer = Answer("requests_limit_reached", "lim-1", 900, None, (RATES, None), ("key", "k", None))
     with pytest.raises(RequestsRefused) as raised:
         admitted(answer)
     refused = raised.value
@@ -120,25 +112,6 @@ def test_a_refusal_that_holds_for_all_calls_at_a_place_says_so() -> None:
     assert refused.facts["rule_id"] == "lim-1"
     assert list(refused.rate) == RATES["requests"]
     assert refused.headers["retry-after"] == "1"
-    answer[2] = -1
     with pytest.raises(TooManyRequests) as never:
-        admitted(answer)
+        admitted(answer._replace(wait_ms=-1))
     assert not isinstance(never.value, RequestsRefused)
-
-
-@pytest.mark.parametrize(
-    ("code", "rest", "refusal", "message"),
-    [
-        ("requests_limit_reached", [["key", "k", None]], RequestsRefused, "The limit r is reached, try again in 1 s."),
-        ("tokens_limit_reached", [], TooManyRequests, "The limit r is reached, try again in 1 s."),
-        ("budget_exceeded", [], PaymentRequired, "The budget r does not cover this call."),
-        ("cost_unknown", [], PaymentRequired, "so the budget r refuses it."),
-    ],
-)
-def test_a_gate_of_the_version_before_is_understood(code: str, rest: list[Any], refusal: Any, message: str) -> None:
-    """It tells less: while a deployment goes out, both versions answer."""
-    answer = [code, "r", 1, None, [RATES, 0], *rest]
-    assert hoped_place(answer) is None
-    with pytest.raises(refusal) as raised:
-        admitted(answer)
-    assert str(raised.value.message).endswith(message)

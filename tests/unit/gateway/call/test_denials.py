@@ -250,10 +250,10 @@ def test_a_change_on_another_isolate_holds_after_five_seconds() -> None:
     asked = world.gates.asked
     assert chat(world) == (429, "remembered")
     assert world.gates.asked == asked
-    here, accounts = world.parts, world.gates._accounts
+    here, accounts = world.parts, world.gates._callers
     cold(world)  # the other one
     assert world.ask("DELETE", f"/api/v1/limits/{limit_id}").status == 204
-    world.parts, world.gates._accounts = here, accounts
+    world.parts, world.gates._callers = here, accounts
     assert chat(world) == (429, "remembered")
     world.clock.advance(milliseconds=TRUSTED_MS)
     assert chat(world) == (200, None)
