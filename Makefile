@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV_PYTHON := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help setup dev test test-fast check fix types bench soak deploy update lock clean
+.PHONY: help setup dev test test-fast check fix types bench soak mutants deploy update lock clean
 
 help: ## say what each command does
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
@@ -37,6 +37,9 @@ bench: setup ## the benchmarks; PEERS=1 measures other gateways beside it
 
 soak: setup ## a long load that kills the Worker again and again, and checks every sum; docs/soak.md tells its settings
 	@PYTHONPATH=src:. $(VENV_PYTHON) -m tools.soak
+
+mutants: setup ## break five modules in small ways, and tell which breaks their unit tests let pass
+	@PYTHONPATH=src:. $(VENV_PYTHON) -m tools.mutants
 
 deploy: ## to your Cloudflare account; makes what is missing, and updates. docs/deployment.md
 	@exec $(PYTHON) -m tools.deploy
