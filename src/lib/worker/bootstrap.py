@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 from lib.audit.audited import AuditedStore
@@ -52,6 +53,8 @@ from lib.web.router import Router
 from routes import ROUTES
 
 # Made when the module is imported: in production that is before the deploy snapshot, so no request pays for it.
+# What the imports left behind goes first: the memory of a snapshot never shrinks, and grows by a fifth at once.
+gc.collect()
 ROUTER = Router(ROUTES)
 _DOCUMENT = document(ROUTES)
 _OPENAPI = json_body.dump(_DOCUMENT)

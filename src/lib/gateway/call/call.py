@@ -44,6 +44,7 @@ from lib.http.response import Finish, LogFacts, NativeBody, Response
 from lib.kernel import failures, json_body
 from lib.kernel.clock import Clock
 from lib.kernel.errors import BadGateway, BadRequest, GatewayTimeout, HeadgateError, NotFound
+from lib.kernel.failures import Failure
 from lib.ledger.usage import Cause, Usage
 
 MOST_HELD_BYTES = 1024 * 1024  # a longer answer is handed on as it comes
@@ -53,6 +54,13 @@ MOST_ERROR_BYTES = 256 * 1024
 EVENT_STREAM = "text/event-stream"
 
 
+# A client takes a 401 for its own key, and a 402 for a budget of its organisation's.
+_OPERATORS = {
+    Failure.PROVIDER_REFUSED_KEY: "The provider refuses this deployment's own key, or what it may do."
+    " Its operator has to mend that.",
+    Failure.PROVIDER_OUT_OF_CREDIT: "This deployment's account at the provider is out of credit; no budget here is."
+    " Its operator has to mend that.",
+}
 _OPERATORS_HEADERS = {"content-type": "application/json", "cache-control": "no-store", "x-should-retry": "false"}
 
 
@@ -191,8 +199,8 @@ async def _refused(exchange: _Exchange, answer: UpstreamAnswer, headers: dict[st
     fault = provider.fault(answer.status, body, provider.secret)
     body = fault.body
     if operators := fault.operators:
-        failures.note(operators.failure, f"{provider.name}, {answer.status}: {body.decode(errors='replace')}")
-        refusal = error(operators.message, "server_error", operators.code)
+        failures.note(operators, f"{provider.name}, {answer.status}: {body.decode(errors='replace')}")
+        refusal = error(_OPERATORS[operators], "server_error", operators.name.lower())
         return _answered(settlement, 502, _OPERATORS_HEADERS, refusal)
     # What is no JSON is a page of some proxy on the way, which may name its host.
     if "json" not in headers.get("content-type", "") or not _is_json(body):

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 
 from lib.gateway.models import NO_LIMITS, ModelFacts
-from lib.gateway.providers.fault import Fault, OperatorFault
-from lib.gateway.providers.provider import HttpRequest
+from lib.gateway.prices.price_table import names
+from lib.gateway.providers.provider import Fault, HttpRequest
 from lib.gateway.providers.vendor import Vendor
 from lib.gateway.redaction import redact
 from lib.gateway.streams.hiding import Hidden
+from lib.kernel.failures import Failure
 
 DEFAULT_OUTPUT = 4096
 MOST_KNOWN = 256  # models, of which clients may make up names
@@ -48,7 +49,7 @@ class Compatible:
 
     @property
     def listed(self) -> tuple[str, ...]:
-        return () if self.listing else self.vendor.listed
+        return () if self.listing else self.vendor.listed or names(self.vendor.prices)
 
     @cached_property
     def listing(self) -> HttpRequest | None:
@@ -74,12 +75,12 @@ class Compatible:
     def fault(self, status: int, body: bytes, secret: str | None) -> Fault:
         return Fault(self._operators(status, body), redact(body, (secret,) if secret else ()))
 
-    def _operators(self, status: int, body: bytes) -> OperatorFault | None:
+    def _operators(self, status: int, body: bytes) -> Failure | None:
         if status == _UNPAID or (status == _TOO_MANY and _QUOTA in body):
-            return OperatorFault.CREDIT
+            return Failure.PROVIDER_OUT_OF_CREDIT
         if status == _FORBIDDEN and any(mark in body for mark in self.vendor.content_refused):
             return None
-        return OperatorFault.KEY if status in _KEY_REFUSED else None
+        return Failure.PROVIDER_REFUSED_KEY if status in _KEY_REFUSED else None
 
 
 def _credential(secret: str | None) -> dict[str, str]:

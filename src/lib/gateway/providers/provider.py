@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from lib.gateway.models import ModelFacts
-from lib.gateway.providers.fault import Fault
 from lib.gateway.streams.hiding import Hidden
+from lib.kernel.failures import Failure
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,16 @@ class HttpRequest:
 
     url: str
     headers: Mapping[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A refusal: what no caller can mend, and this deployment's operator can, else None; and the provider's body,
+    without anything that is a secret or looks like a key.
+    """
+
+    operators: Failure | None
+    body: bytes
 
 
 class Provider(Protocol):

@@ -6,7 +6,6 @@ docs/adding-a-provider.md tells the whole way.
 
 from __future__ import annotations
 
-from lib.gateway.prices.price_table import names
 from lib.gateway.providers import simulated
 from lib.gateway.providers.openai_images import image_rule
 from lib.gateway.providers.vendor import CHAT, Vendor
@@ -30,7 +29,6 @@ VENDORS = (
         "https://api.openai.com/v1",
         prices="openai",
         limits_hold=_never_moves,
-        listed=names("openai"),
         lists_itself=False,
         image_rule=image_rule,
     ),

@@ -31,7 +31,8 @@ class Vendor:
     `address` is its own; None where everybody runs one's own, whose address must be told and which may need no key.
     `prices` is its name in the price data; of a model that is not there nothing is known, but for a `default_price` and
     what `limits` tells. `limits_hold` tells of a model whether these limits are the vendor's own word, past which it
-    refuses: then bounds lean on them. `lists_itself`: it is asked which models it has; else `listed` are shown.
+    refuses: then bounds lean on them. `lists_itself`: it is asked for its models; else `listed` are shown, or the price
+    data's.
 
     What differs from OpenAI's API: the formats that it `speaks`; `output_field`, as which alone it takes the length of
     an answer (None: as either, or the model's name tells); `fields`, those of a request that it has another name for,

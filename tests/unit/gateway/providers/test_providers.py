@@ -11,9 +11,9 @@ from lib.gateway.formats.openai.chat import CHAT as CHAT_FORMAT
 from lib.gateway.models import NO_FACTS, NO_LIMITS, Limits
 from lib.gateway.prices.price_data import TABLES
 from lib.gateway.prices.price_table import models
-from lib.gateway.providers.fault import OperatorFault
 from lib.gateway.providers.table import VENDORS
 from lib.gateway.providers.vendor import Vendor
+from lib.kernel.failures import Failure
 from tests.unit.gateway.fake_upstream import FakeAnswer
 from tests.unit.gateway.providers.configuring import provider
 from tests.unit.world import World, new_world
@@ -147,7 +147,7 @@ def test_a_secret_is_hidden_whatever_header_has_it(header: str) -> None:
     """Redaction knows the key itself, and not how a header is written."""
     found = provider("groq", GROQ_API_KEY="plain+key/1")
     fault = found.fault(401, json.dumps({"error": {header: "Basic plain+key/1"}}).encode(), found.secret)
-    assert (fault.operators, b"plain" in fault.body) == (OperatorFault.KEY, False)
+    assert (fault.operators, b"plain" in fault.body) == (Failure.PROVIDER_REFUSED_KEY, False)
 
 
 FLAGGED = b'{"error":{"code":403,"message":"Moderation","metadata":{"reasons":["x"],"flagged_input":"y"}}}'
@@ -161,18 +161,18 @@ VIOLATES = (
     [
         ("openrouter", 403, FLAGGED, None),
         ("xai", 403, VIOLATES, None),
-        ("xai", 403, b'{"code":"permission-denied","error":"no credits"}', OperatorFault.KEY),
-        ("openrouter", 403, b'{"error":{"code":403,"message":"Key limit exceeded"}}', OperatorFault.KEY),
-        ("groq", 403, FLAGGED, OperatorFault.KEY),
-        ("openrouter", 401, FLAGGED, OperatorFault.KEY),
-        ("deepseek", 402, b'{"error":{"message":"Insufficient Balance"}}', OperatorFault.CREDIT),
-        ("openrouter", 402, b"<html>", OperatorFault.CREDIT),
-        ("openai", 429, b'{"error":{"code":"insufficient_quota"}}', OperatorFault.CREDIT),
+        ("xai", 403, b'{"code":"permission-denied","error":"no credits"}', Failure.PROVIDER_REFUSED_KEY),
+        ("openrouter", 403, b'{"error":{"code":403,"message":"Key limit exceeded"}}', Failure.PROVIDER_REFUSED_KEY),
+        ("groq", 403, FLAGGED, Failure.PROVIDER_REFUSED_KEY),
+        ("openrouter", 401, FLAGGED, Failure.PROVIDER_REFUSED_KEY),
+        ("deepseek", 402, b'{"error":{"message":"Insufficient Balance"}}', Failure.PROVIDER_OUT_OF_CREDIT),
+        ("openrouter", 402, b"<html>", Failure.PROVIDER_OUT_OF_CREDIT),
+        ("openai", 429, b'{"error":{"code":"insufficient_quota"}}', Failure.PROVIDER_OUT_OF_CREDIT),
         ("openai", 429, b'{"error":{"code":"rate_limit_exceeded"}}', None),
         ("openai", 400, b'{"error":{"message":"\\"insufficient_quota\\""}}', None),
     ],
 )
-def test_whose_a_refusal_is(name: str, status: int, body: bytes, fault: OperatorFault | None) -> None:
+def test_whose_a_refusal_is(name: str, status: int, body: bytes, fault: Failure | None) -> None:
     """A caller mends what it has asked, and nothing of the account; of that nothing shows."""
     found = provider(name, **variables(name)).fault(status, body, None)
     assert found.operators is fault
