@@ -18,7 +18,8 @@ from lib.http.request import Validated
 from lib.http.response import Response
 from lib.web import render
 from lib.web.app import App
-from lib.web.route import Freshness, NoQuery, Route
+from lib.web.operation import NoQuery
+from lib.web.route import Freshness, Route
 from routes import ROUTES
 from routes.health import Live
 

@@ -14,7 +14,8 @@ from lib.store.schema import OrgRow
 from lib.store.tenant import Org
 from lib.web import render
 from lib.web.app import App
-from lib.web.route import NoQuery, Route
+from lib.web.operation import NoQuery
+from lib.web.route import Route
 from routes import ROUTES
 
 _SQL = f"SELECT {columns(OrgRow)} FROM orgs WHERE id = ?"

@@ -15,7 +15,8 @@ from lib.kernel.failures import Failure
 from lib.store.database import ScopeLost
 from lib.web import render
 from lib.web.app import App
-from lib.web.route import NoQuery, Route, read
+from lib.web.operation import NoQuery, Plain
+from lib.web.route import Route, read
 
 CHECK_SECONDS = 2.0
 
@@ -45,7 +46,7 @@ class Ready(BaseModel):
     without: list[str]
 
 
-async def live(_parts: App, _request: Validated[None, NoQuery], _caller: None) -> Response:
+async def live(_: Plain) -> Response:
     """Answer that the isolate runs. Asks nothing else."""
     return render.bare(Live())
 
@@ -89,7 +90,7 @@ async def _result(parts: App, check: Callable[[App], Awaitable[None]]) -> Condit
 
 
 ROUTES = [
-    read("/livez", None, live, Live, "Tell whether this isolate runs"),
+    read("/livez", None, live, "Tell whether this isolate runs", http="It has no envelope.", returns=Live),
     Route(
         method="GET",
         path="/readyz",

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from lib.access.policy import Role
 from lib.http.paging import PageQuery
 from lib.http.periods import Day
-from lib.http.response import Finish, Response
 from lib.kernel.names import plain
 from lib.kernel.text import PRINTABLE
 from lib.reconcile import ledger_check
@@ -19,7 +18,6 @@ from lib.sign_in.passwords import MOST_BYTES, within_bytes
 from lib.sign_in.reauthentication import Proof
 from lib.sign_in.sign_in_cookies import local_path
 from lib.users import addresses
-from lib.web import render
 from routes.api.rule_schemas import RuleScope, scope_of
 from routes.money import InDollars
 
@@ -110,39 +108,10 @@ class PassedThrough(BaseModel):
     model_config = ConfigDict(extra="allow")
 
 
-class Meta(BaseModel):
-    """What is told beside one thing: nothing yet."""
-
-
-class PageMeta(BaseModel):
-    """What is told beside a list. `next_cursor` is null on the last page."""
-
-    next_cursor: str | None
-
-
-class One(BaseModel, Generic[Item]):
-    """The envelope of one thing."""
-
-    data: Item
-    meta: Meta
-
-
-class Page(BaseModel, Generic[Item]):
-    """The envelope of a list. Ask again with `cursor` set to `meta.next_cursor` until that is null."""
-
-    data: list[Item]
-    meta: PageMeta
-
-
 class Mailed(BaseModel):
     """Where a mail goes: what it says is told to nobody else."""
 
     email: str
-
-
-def mailed(email: str, finish: Finish) -> Response:
-    """Answer that a mail goes to an address. Whether one does, and which, is decided in `finish`."""
-    return render.data(Mailed(email=email), status=202)._replace(finish=finish)
 
 
 class SubjectCheck(InDollars):

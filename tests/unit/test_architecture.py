@@ -123,6 +123,32 @@ def test_sql_lives_in_the_stores() -> None:
     assert not found
 
 
+def test_a_permission_is_asked_at_one_place() -> None:
+    """And so is whose organisation a path names. No service, no operation and no other face does either by hand."""
+    asking = {"decide": "access.access", "require": "web.authentication", "own_org": "web.operation"}
+    found = {
+        name: {
+            m.name
+            for m in MODULES
+            if m.imported_from("lib.access") and any(re.search(rf"\b{name}$", c) for c in m.calls())
+        }
+        for name in asking
+    }
+    assert found == {name: {f"lib.{module}"} for name, module in asking.items()}
+    assert {m.name for m in MODULES if any(call.endswith(".may") for call in m.calls())} == {"lib.access.policy"}
+
+
+def test_what_an_operation_runs_is_called_by_none_but_it() -> None:
+    """A face has an operation performed: then a `Call` is of somebody who may, in the organisation that it names."""
+    found = {
+        m.name: m.calls() & {"Call", "operation.perform", "self.run"} for m in MODULES if m.within("lib.web", "routes")
+    }
+    assert {name: calls for name, calls in found.items() if calls} == {
+        "lib.web.operation": {"Call", "self.run"},
+        "lib.web.route": {"operation.perform"},
+    }
+
+
 def test_the_entry_is_short() -> None:
     """entry.py only names what the platform calls: 60 lines at most."""
     [entry] = [m for m in MODULES if m.name == "entry"]

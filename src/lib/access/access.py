@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Set
 
-from lib.access.policy import Attributes, Decision, Deny, Resource, decide, decide_grant, decide_key
-from lib.access.principal import Principal
+from lib.access.policy import Attributes, Decision, Deny, decide, decide_grant, decide_key
+from lib.access.principal import NONE, Principal
 from lib.kernel.errors import Forbidden, NotFound
 
 CURRENT = "current"
-_NOWHERE = Resource()
 _NOTHING = Attributes()
 
 
-def require(
-    principal: Principal, action: str, resource: Resource = _NOWHERE, attributes: Attributes = _NOTHING
-) -> None:
-    """Raise NotFound where the caller must not know that there is such a thing, Forbidden where it may not do this."""
-    _enforce(decide(principal, action, resource, attributes))
+def require(principal: Principal, action: str, attributes: Attributes = _NOTHING) -> None:
+    """Raise Forbidden where the caller may not do this."""
+    _enforce(decide(principal, action, attributes))
 
 
 def require_grant(principal: Principal, role: str, custom: Set[str] | None) -> None:
@@ -30,16 +27,12 @@ def require_key(principal: Principal, user_id: str | None, team_id: str | None, 
     _enforce(decide_key(principal, user_id, team_id, in_team=in_team))
 
 
-def own_org(principal: Principal, action: str, org_id: str) -> str:
-    """Return the organisation that a path names: the caller's active one, by its id or as `current`.
-
-    Raises NotFound for every other, and Forbidden where the caller may not do this there.
-    """
-    named = principal.org_id if org_id == CURRENT else org_id
-    require(principal, action, Resource(org_id=named))
-    return named
+def own_org(principal: Principal, org_id: str, what: str) -> None:
+    """Raise NotFound (no such `what`) unless it is the caller's active organisation, by its id or as `current`."""
+    if org_id not in (CURRENT, principal.org_id) or principal.org_id == NONE:
+        raise NotFound(f"There is no such {what}.")
 
 
 def _enforce(decision: Decision) -> None:
     if isinstance(decision, Deny):
-        raise NotFound(decision.reason) if decision.hidden else Forbidden(decision.reason, code=decision.code)
+        raise Forbidden(decision.reason, code=decision.code)

@@ -1,7 +1,7 @@
-"""May this caller do this to that? One pure function, `decide`, and the table of roles that it stands on.
+"""May this caller do this? One pure function, `decide`, and the table of roles that it stands on.
 
 Denied unless allowed: every rule below can only refuse, and only what passes all of them is allowed. The rules go from
-what is wrong with the credential itself, over whose the resource is, to what the caller may do.
+what is wrong with the credential itself to what the caller may do.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from lib.access.ip_ranges import parse_address, parse_range
-from lib.access.principal import ALL_SCOPES, INFERENCE_SCOPES, NONE, SELF, Permission, Principal
+from lib.access.principal import ALL_SCOPES, INFERENCE_SCOPES, SELF, Permission, Principal
 
 
 class Role(StrEnum):
@@ -42,14 +42,6 @@ PERMISSIONS: Mapping[Role, frozenset[str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Resource:
-    """Whose it is that something is done to: None where that makes no difference."""
-
-    org_id: str | None = None
-    user_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Attributes:
     """What else a decision may depend on, as far as it is known. `address` is the client's IP address as the edge saw
     it, `origin` that of the page that asks, `model` the name of the model that is called.
@@ -68,27 +60,20 @@ class Allow:
 
 @dataclass(frozen=True, slots=True)
 class Deny:
-    """Don't. `reason` is for the caller. `hidden`: it must not even learn that there is such a thing.
-
-    `code` is that of the error, where it is a special one.
-    """
+    """Don't. `reason` is for the caller; `code` is that of the error, where it is a special one."""
 
     reason: str
-    hidden: bool = False
     code: str | None = None
 
 
 Decision = Allow | Deny
-_NOWHERE = Resource()
 _NOTHING = Attributes()
 
 
-def decide(
-    principal: Principal, action: str, resource: Resource = _NOWHERE, attributes: Attributes = _NOTHING
-) -> Decision:
+def decide(principal: Principal, action: str, attributes: Attributes = _NOTHING) -> Decision:
     """Tell whether the caller may do this. `action` is a permission, or SELF for what is a person's own."""
     for rule in _RULES:
-        if (denied := rule(principal, action, resource, attributes)) is not None:
+        if (denied := rule(principal, action, attributes)) is not None:
             return denied
     return Allow()
 
@@ -139,44 +124,37 @@ def permissions_of(role: str, custom: Set[str] | None) -> frozenset[str]:
     return PERMISSIONS[Role(role)]
 
 
-def _has_ended(principal: Principal, _action: str, _resource: Resource, attributes: Attributes) -> Deny | None:
+def _has_ended(principal: Principal, _action: str, attributes: Attributes) -> Deny | None:
     over = attributes.now is not None and principal.expired(attributes.now)
     return Deny("The credential has ended.") if over else None
 
 
-def _is_elsewhere(principal: Principal, _action: str, _resource: Resource, attributes: Attributes) -> Deny | None:
+def _is_elsewhere(principal: Principal, _action: str, attributes: Attributes) -> Deny | None:
     if principal.ip_ranges is None or _within(attributes.address, principal.ip_ranges):
         return None
     return Deny("This key may not be used from your IP address.", code="ip_not_allowed")
 
 
-def _is_of_another_page(principal: Principal, _action: str, _resource: Resource, attributes: Attributes) -> Deny | None:
+def _is_of_another_page(principal: Principal, _action: str, attributes: Attributes) -> Deny | None:
     if principal.origins is None or attributes.origin in principal.origins:
         return None
     return Deny("This key may not be used by pages of this origin.", code="origin_not_allowed")
 
 
-def _is_another_model(principal: Principal, _action: str, _resource: Resource, attributes: Attributes) -> Deny | None:
+def _is_another_model(principal: Principal, _action: str, attributes: Attributes) -> Deny | None:
     if principal.models is None or attributes.model is None or attributes.model in principal.models:
         return None
     return Deny("This key may not call this model.")
 
 
-def _is_anothers(principal: Principal, _action: str, resource: Resource, _attributes: Attributes) -> Deny | None:
-    """What belongs to another organisation, or to another person alone, does not exist to the caller."""
-    foreign = resource.org_id is not None and (resource.org_id != principal.org_id or principal.org_id == NONE)
-    private = resource.user_id is not None and (resource.user_id != principal.user_id or not principal.is_person)
-    return Deny("There is no such thing.", hidden=True) if foreign or private else None
-
-
-def _says_what_it_is(principal: Principal, action: str, _resource: Resource, _attributes: Attributes) -> Deny | None:
+def _says_what_it_is(principal: Principal, action: str, _attributes: Attributes) -> Deny | None:
     """Who says what names lead to, and cost, is not bound by names: not by another one either, that ends as its own."""
     if principal.models is None or action != Permission.MODELS_WRITE:
         return None
     return Deny("Your key is bound to models, so it can't say what their names lead to.")
 
 
-def _needs_second_factor(principal: Principal, action: str, _resource: Resource, _at: Attributes) -> Deny | None:
+def _needs_second_factor(principal: Principal, action: str, _at: Attributes) -> Deny | None:
     """What is a person's own stays open, or it could not switch codes on."""
     if not principal.lacks_second_factor or action == SELF:
         return None
@@ -184,7 +162,7 @@ def _needs_second_factor(principal: Principal, action: str, _resource: Resource,
     return Deny(reason, code="second_factor_required")
 
 
-def _lacks(principal: Principal, action: str, _resource: Resource, _attributes: Attributes) -> Deny | None:
+def _lacks(principal: Principal, action: str, _attributes: Attributes) -> Deny | None:
     if principal.may(action):
         return None
     if principal.suspended is not None:  # it has no scopes, so no other call pays for the question
@@ -205,13 +183,12 @@ def _within(address: str | None, ranges: Set[str]) -> bool:
     return client is not None and any(parse_range(text).holds(client) for text in ranges)
 
 
-_Rule = Callable[[Principal, str, Resource, Attributes], Deny | None]
+_Rule = Callable[[Principal, str, Attributes], Deny | None]
 _RULES: tuple[_Rule, ...] = (
     _has_ended,
     _is_elsewhere,
     _is_of_another_page,
     _is_another_model,
-    _is_anothers,
     _says_what_it_is,
     _needs_second_factor,
     _lacks,

@@ -21,7 +21,7 @@ def not_modified(headers: Headers, version: int) -> bool:
     return condition is not None and (condition.strip() == "*" or version in _versions(condition, "If-None-Match"))
 
 
-def required_match(headers: Headers, version: int) -> None:
+def required_match(headers: Headers, version: int | None) -> None:
     """Refuse a change by a client that has not seen `version`. Raises PreconditionRequired or PreconditionFailed."""
     condition = headers.get("if-match")
     if condition is None:

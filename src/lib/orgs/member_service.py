@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from lib.access import access
 from lib.access.policy import Role
-from lib.access.principal import SELF, Principal
+from lib.access.principal import Principal
 from lib.audit.differences import differences
 from lib.events.event import Event
 from lib.events.parts import Parts
@@ -62,10 +62,9 @@ async def remove(parts: Parts, principal: Principal, row: MemberRow) -> None:
     await _end(parts, principal, row, "member.removed")
 
 
-async def leave(parts: Parts, principal: Principal, org_id: str) -> None:
+async def leave(parts: Parts, principal: Principal) -> None:
     """End one's own membership. Raises NotFound, and Conflict for the last owner."""
-    own = access.own_org(principal, SELF, org_id)
-    await _end(parts, principal, await get(parts, own, str(principal.user_id)), "member.left")
+    await _end(parts, principal, await get(parts, principal.org_id, str(principal.user_id)), "member.left")
 
 
 async def _end(parts: Parts, principal: Principal, row: MemberRow, name: str) -> None:

@@ -17,14 +17,12 @@ from lib.store.tenant import Org
 from lib.tenants import org_store
 from lib.users import people
 
-CURRENT = "current"
 MOST_OF_ONE_PERSON = 100
 
 
-async def get(parts: Parts, principal: Principal, org_id: str) -> OrgRow:
-    """Return the caller's own organisation, by its id or as `current`. Raises NotFound for every other."""
-    own = org_id in (CURRENT, principal.org_id)
-    row = await org_store.get_org(parts.database, principal.org_id) if own else None
+async def get(parts: Parts, org_id: str) -> OrgRow:
+    """Return an organisation. Raises NotFound."""
+    row = await org_store.get_org(parts.database, org_id)
     if row is None:
         raise NotFound("There is no such organisation.")
     return row
@@ -46,10 +44,7 @@ async def create(parts: Parts, principal: Principal, name: str) -> OrgRow:
     event = Event("org.created", Org(org_id), f"org:{org_id}")
     if not await work.commit(event, *group, if_made=org_store.exists(org_id), joins=user_id):
         raise too_many()
-    row = await org_store.get_org(parts.database, org_id)
-    if row is None:
-        raise NotFound("There is no such organisation.")
-    return row
+    return await get(parts, org_id)
 
 
 @dataclass(frozen=True, slots=True)

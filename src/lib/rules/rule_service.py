@@ -99,7 +99,7 @@ async def adjust(
     if kind == TOP_UP and not amount_nano_usd:
         raise UnprocessableEntity("A top-up adds something.", param="amount_nano_usd")
     if expires_at is None and kind == TOP_UP and budget.spend_window in CALENDAR:
-        org = await org_service.get(parts, principal, principal.org_id)
+        org = await org_service.get(parts, principal.org_id)
         _, end_ms = window_of(budget.spend_window, org.time_zone, milliseconds(now))
         expires_at = EPOCH + timedelta(milliseconds=end_ms)
     row = BudgetAdjustmentRow(

@@ -37,6 +37,9 @@ class ExportEnd(BaseModel):
     meta: ExportMeta
 
 
+WHY = "An export is a stream of lines, and begins before its end is known."
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """Some lines, made as they are written, and the cursor behind them; None where nothing is left."""

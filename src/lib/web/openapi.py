@@ -14,7 +14,9 @@ from lib.http.cookies import SESSION_COOKIE
 from lib.http.dialect import Dialect
 from lib.kernel.errors import HeadgateError
 from lib.web.examples import with_examples
-from lib.web.route import NoQuery, Route
+from lib.web.operation import NoQuery
+from lib.web.render import One, Page
+from lib.web.route import Route
 from lib.web.validate import FORM
 
 VERSION = "0.1.0"
@@ -102,7 +104,11 @@ def _error_examples(dialects: Iterable[Dialect]) -> dict[str, Document]:
 
 def _schemas(routes: Sequence[Route], dialects: Iterable[Dialect]) -> tuple[References, Document]:
     requests = {route.body for route in routes if route.body}
-    answers = {model for route in routes for model in route.responses.values() if model}
+    told = {told for route in routes for told in route.responses.values() if told}
+    envelopes = {one for one in told if isinstance(one, One | Page)}
+    answers = {model for model in told if isinstance(model, type)} | {
+        part for one in envelopes for part in (one.of, one.meta)
+    }
     wanted: list[tuple[type[BaseModel], Any]] = [
         *((model, "validation") for model in sorted(requests, key=lambda model: model.__name__)),
         *((model, "serialization") for model in sorted(answers, key=lambda model: model.__name__)),
@@ -110,7 +116,24 @@ def _schemas(routes: Sequence[Route], dialects: Iterable[Dialect]) -> tuple[Refe
     ]
     references, definitions = models_json_schema(wanted, ref_template=_REF)
     named: References = {(model, str(mode)): reference for (model, mode), reference in references.items()}
+    for one in envelopes:
+        name, kind = f"{type(one).__name__}_{one.of.__name__}_", type(one).__name__
+        definitions["$defs"][name] = _envelope(one, f"{kind}[{one.of.__name__}]", named)
+        named[one, "serialization"] = {"$ref": _REF.format(model=name)}
     return named, dict(sorted(_published(definitions["$defs"]).items()))
+
+
+def _envelope(one: One | Page, title: str, references: References) -> Document:
+    thing, meta = (dict(references[model, "serialization"]) for model in (one.of, one.meta))
+    return {
+        "properties": {
+            "data": {"items": thing, "title": "Data", "type": "array"} if isinstance(one, Page) else thing,
+            "meta": meta,
+        },
+        "required": ["data", "meta"],
+        "title": title,
+        "type": "object",
+    }
 
 
 def _published(definitions: Document) -> Document:
@@ -132,7 +155,7 @@ def _point_elsewhere(schema: Any, renamed: Mapping[str, str]) -> None:
 
 def _operation(route: Route, references: References) -> Document:
     operation: Document = {
-        "operationId": getattr(route.handler, "__name__", route.summary),
+        "operationId": route.name,
         "summary": route.summary,
         "tags": [_tag(route)],
         "parameters": [*_path_parameters(route.path), *_query_parameters(route.query), *_header_parameters(route)],

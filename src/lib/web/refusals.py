@@ -11,7 +11,7 @@ import asyncio
 import re
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from lib.access.principal import NONE, SELF, Principal
 from lib.events.event import DENIED, Detail, Event
@@ -24,9 +24,6 @@ from lib.kernel.failures import Failure
 from lib.sessions.csrf import SAFE_METHODS
 from lib.store.database import StoreUnavailable
 from lib.store.tenant import Org, Person
-
-if TYPE_CHECKING:
-    from lib.web.route import Route
 
 ACTION = "request.refused"
 INTERVAL_SECONDS = 60
@@ -81,6 +78,17 @@ class Refusals:
         return left_out
 
 
+class Asked(Protocol):
+    """The route whose permission was refused."""
+
+    @property
+    def method(self) -> str: ...
+    @property
+    def path(self) -> str: ...
+    @property
+    def permission(self) -> str | None: ...
+
+
 class Noting(Parts, Protocol):
     """What is needed to note a refusal."""
 
@@ -89,7 +97,7 @@ class Noting(Parts, Protocol):
 
 
 def note(
-    parts: Noting, route: Route, path: Mapping[str, str], principal: Principal, refusal: Forbidden
+    parts: Noting, route: Asked, path: Mapping[str, str], principal: Principal, refusal: Forbidden
 ) -> Finish | None:
     """Return what notes a refusal, once the answer has begun; None where there is nothing to note, or no room for it.
 

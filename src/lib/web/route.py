@@ -5,14 +5,21 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial, wraps
 from types import NoneType
 from typing import Any, TypedDict, Unpack, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel
 
+from lib.access.principal import Principal
+from lib.http import etag
 from lib.http.dialect import HEADGATE, Dialect
 from lib.http.request import Validated
 from lib.http.response import Response
+from lib.web import render
+from lib.web.app import App
+from lib.web.operation import Call, Listing, NoQuery, Operation
+from lib.web.render import One, Page, Told
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -29,10 +36,6 @@ class Freshness(Enum):
     STORE = "store"
 
 
-class NoQuery(BaseModel):
-    """A route that reads nothing from the query."""
-
-
 # The handler takes the parts (`lib.web.app.App`), the validated request and the principal; None on a public route.
 Handler = Callable[[Any, Any, Any], Awaitable[Response]]
 
@@ -42,7 +45,8 @@ class Route:
     """One method on one path. Most of the management API's are declared by a `Kind`: see below.
 
     `path` may hold `{name}` segments; `{name:path}` as the last one takes the rest, slashes included.
-    `permission` is the scope that a caller's key must hold; None makes the route public.
+    `permission` is the scope that a caller's key must hold; None makes the route public. `operation` is what is done,
+    where the route is the management API's: its handler only turns HTTP into a call of it, and back.
     `operator`: an operator's token is needed instead of a key; the handler is called without a principal.
     `form`: the body comes from an HTML form, and not as JSON.
     `local`: it answers only who calls this machine by one of its own names.
@@ -55,7 +59,7 @@ class Route:
     path: str
     handler: Handler
     summary: str
-    responses: Mapping[int, type[BaseModel] | None]
+    responses: Mapping[int, Told]
     permission: str | None
     dialect: Dialect = HEADGATE
     freshness: Freshness = Freshness.STORE
@@ -69,13 +73,23 @@ class Route:
     operator: bool = False
     form: bool = False
     local: bool = False
+    operation: Operation | None = None
+
+    @property
+    def name(self) -> str:
+        """What it is called in the OpenAPI document."""
+        return self.operation.name if self.operation else getattr(self.handler, "__name__", self.summary)
 
 
 class Rare(TypedDict, total=False):
     """What only some routes say: see `Route`. `status` is that of the success.
 
-    `cached`: who has the current version already, by its ETag, is answered 304.
+    `cached`: who has the current version already, by its ETag, is answered 304. `http` is why an operation answers by
+    itself, and `returns` the model of its body then.
     """
+
+    http: str
+    returns: Told
 
     status: int
     cached: bool
@@ -89,10 +103,10 @@ class Rare(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of route, which is called to declare one of the management API with the house's defaults.
+    """A kind of route, which is called to declare an operation of the management API with the house's defaults.
 
-    The success is `status`, or else 200, or 204 where nothing is told; the body and the query are what the handler
-    takes; and a POST of a known caller is idempotent.
+    The success is `status`, or else 200, or 204 where nothing is told; what the operation takes and returns is what
+    its function says; and a POST of a known caller is idempotent.
     """
 
     method: str
@@ -103,17 +117,31 @@ class Kind:
         self,
         path: str,
         permission: str | None,
-        handler: Handler,
-        returns: type[BaseModel] | None,
+        run: Callable[[Call[Any, Any]], Awaitable[Any]],
         summary: str,
         description: str = "",
         **rare: Unpack[Rare],
     ) -> Route:
-        body, query = _taken_by(handler)
+        body, query, output = _signature(run)
         more: dict[str, Any] = {**rare, "errors": (*self.errors, *rare.get("errors", ()))}
-        responses = {more.pop("status", self.status) or (200 if returns else 204): returns}
-        if more.pop("cached", False):
+        http, returns = more.pop("http", ""), more.pop("returns", None) or _told(output)
+        operation = Operation(
+            run.__name__, permission, run, body, query, output, 428 in self.errors, _of_org(path), http
+        )
+        status = more.pop("status", self.status) or (200 if returns else 204)
+        responses = {status: returns}
+        if self.method == "PUT":
+            responses[201] = returns
+        if cached := more.pop("cached", False):
             responses[304] = None
+
+        @wraps(run)
+        async def handler(parts: App, request: Validated[Any, Any], principal: Principal | None) -> Response:
+            value = await operation.perform(parts, principal, request)
+            if cached and etag.not_modified(request.headers, value.version):
+                return Response(304, {"etag": etag.etag(value.version)})
+            return render.answer(value, status, partial(_place, path, request.path, principal))
+
         return Route(
             self.method,
             path,
@@ -125,6 +153,7 @@ class Kind:
             query=query,
             idempotent=self.method == "POST" and permission is not None,
             description=description,
+            operation=operation,
             **more,
         )
 
@@ -132,16 +161,42 @@ class Kind:
 read = Kind("GET")
 make = Kind("POST", 201)
 act = Kind("POST")
-change = Kind("PATCH", errors=(412, 428))  # of a version that the caller has seen: see `etag.required_match`
+put = Kind("PUT")  # 201 where it was not there
+change = Kind("PATCH", errors=(412, 428))  # of a version that the caller has seen: see `Call.match`
 remove = Kind("DELETE")
 
+_ORG = "/api/v1/orgs/{id}"
 
-def _taken_by(handler: Handler) -> tuple[type[BaseModel] | None, type[BaseModel]]:
-    """Return the models of the body and the query of a handler's `request: Validated[body, query]`, of the first such
-    where it takes several.
+
+def _of_org(path: str) -> str | None:
+    """Return what is missing where a path names another organisation: that itself, or what it would have there."""
+    if not path.startswith(_ORG):
+        return None
+    return "organisation" if path == _ORG or path.startswith(f"{_ORG}/actions/") else "thing"
+
+
+def _place(path: str, named: Mapping[str, str], principal: Principal | None, made_id: str) -> str:
+    """Return the path of what was made at `path`, or of what takes the place of what is there."""
+    above = path.partition("/actions/")[0].removesuffix("/{id}")
+    of = principal.org_id if principal and path.startswith(_ORG) else named.get("id", "")
+    return f"{above}/{made_id}".replace("{id}", of)
+
+
+def _signature(run: Callable[..., Any]) -> tuple[type[BaseModel] | None, type[BaseModel], Any]:
+    """Return the models of the body and the query of a function's `call: Call[body, query]`, of the first such where it
+    takes several, and what it returns.
     """
-    _, request, *_ = get_type_hints(handler).values()
-    while get_origin(request) is not Validated:
-        request = get_args(request)[0]
-    body, query = get_args(request)
-    return (None if body is NoneType else body), query
+    hints = get_type_hints(run)
+    output, call = hints.pop("return"), next(iter(hints.values()))
+    while get_origin(call) is not Call:
+        call = get_args(call)[0]
+    body, query = get_args(call)
+    return (None if body is NoneType else body), query, output
+
+
+def _told(output: Any) -> Told:
+    """Return the envelope of what an operation returns."""
+    origin, of = get_origin(output), next(iter(get_args(output)), output)
+    if of in (NoneType, Response):
+        return None
+    return Page(of) if origin is Listing else One(of)

@@ -12,7 +12,8 @@ from lib.http.memory import size_of_parsed
 from lib.http.request import Known, RawRequest, Validated
 from lib.kernel import json_body
 from lib.kernel.errors import BadRequest, UnsupportedMediaType, UriTooLong
-from lib.web.route import NoQuery, Route
+from lib.web.operation import NoQuery
+from lib.web.route import Route
 
 FORM = "application/x-www-form-urlencoded"
 MOST_URI_CHARACTERS = 8 * 1024

@@ -15,7 +15,8 @@ from lib.http.request import Validated
 from lib.http.response import Response
 from lib.web import render
 from lib.web.app import App
-from lib.web.route import NoQuery, Route
+from lib.web.operation import NoQuery
+from lib.web.route import Route
 
 # OpenAI's clients want a date of creation; the providers' lists of ours have none.
 _SINCE = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp())

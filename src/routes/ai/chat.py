@@ -10,7 +10,8 @@ from lib.gateway.formats.openai.dialect import OPENAI
 from lib.http.request import Validated
 from lib.http.response import Response
 from lib.web.app import App
-from lib.web.route import MIB, Freshness, NoQuery, Route
+from lib.web.operation import NoQuery
+from lib.web.route import MIB, Freshness, Route
 from routes.schemas import PassedThrough
 
 

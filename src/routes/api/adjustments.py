@@ -8,22 +8,19 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from lib.access.principal import Permission, Principal
+from lib.access.principal import Permission
 from lib.admission.rule_store import ADJUSTMENTS, HOLDS
 from lib.admission.rules import MOST_AMOUNT
 from lib.http.paging import PageQuery, cut, decode_cursor
-from lib.http.request import Validated
-from lib.http.response import Response
 from lib.kernel.errors import NotFound
 from lib.kernel.text import PRINTABLE
 from lib.rules import rule_service
 from lib.rules.rule_service import ADJUSTMENT, BUDGET
 from lib.store.schema import BudgetAdjustmentRow
-from lib.web import render
-from lib.web.app import App
-from lib.web.route import NoQuery, make, read, remove
+from lib.web.operation import Call, Listing, NoQuery, Plain
+from lib.web.route import make, read, remove
 from routes.money import InDollars, Usd, one_of
-from routes.schemas import RECENT, One, Page, Time
+from routes.schemas import RECENT, Time
 
 _Note = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=PRINTABLE)]
 
@@ -58,6 +55,7 @@ class CreateAdjustment(BaseModel):
 class Adjustment(InDollars):
     """An adjustment of a budget. Without `expires_at` it holds until it is deleted."""
 
+    model_config = ConfigDict(from_attributes=True)
     id: str
     budget_id: str
     kind: Kind
@@ -67,46 +65,39 @@ class Adjustment(InDollars):
     created_at: datetime
 
 
-async def list_adjustments(parts: App, request: Validated[None, PageQuery], principal: Principal) -> Response:
+async def list_adjustments(call: Call[None, PageQuery]) -> Listing[Adjustment]:
     """List a budget's adjustments, newest first."""
-    [before] = decode_cursor(request.query.cursor, [ADJUSTMENTS.start])
-    budget = await BUDGET.get(parts.database, principal.org_id, request.path["id"])
-    most, now = request.query.limit, parts.clock.now()
-    rows = await ADJUSTMENTS.page(parts.database, budget.org_id, before, most + 1, HOLDS, budget.id, now)
+    [before] = decode_cursor(call.query.cursor, [ADJUSTMENTS.start])
+    budget = await BUDGET.get(call.parts.database, call.org_id, call.path["id"])
+    most, now = call.query.limit, call.parts.clock.now()
+    rows = await ADJUSTMENTS.page(call.parts.database, budget.org_id, before, most + 1, HOLDS, budget.id, now)
     shown, more = cut(rows, most, lambda row: [row.id])
-    return render.page([_adjustment(row) for row in shown], more)
+    return Listing([Adjustment.model_validate(row) for row in shown], more)
 
 
-async def create_adjustment(
-    parts: App, request: Validated[CreateAdjustment, NoQuery], principal: Principal
-) -> Response:
+async def create_adjustment(call: Call[CreateAdjustment, NoQuery]) -> Adjustment:
     """Make an adjustment."""
-    budget, body = await BUDGET.get(parts.database, principal.org_id, request.path["id"]), request.body
+    budget, body = await BUDGET.get(call.parts.database, call.org_id, call.path["id"]), call.body
     amount = one_of(body.amount_nano_usd, body.amount_usd, "the amount")
-    row = await rule_service.adjust(parts, principal, budget, body.kind, amount, body.note, body.expires_at)
-    location = f"/api/v1/budgets/{budget.id}/adjustments/{row.id}"
-    return render.data(_adjustment(row), status=201, headers={"location": location})
+    return Adjustment.model_validate(
+        await rule_service.adjust(call.parts, call.principal, budget, body.kind, amount, body.note, body.expires_at)
+    )
 
 
-async def get_adjustment(parts: App, request: Validated[None, NoQuery], principal: Principal) -> Response:
+async def get_adjustment(call: Plain) -> Adjustment:
     """Show one adjustment."""
-    return render.data(_adjustment(await _wanted(parts, request, principal)))
+    return Adjustment.model_validate(await _wanted(call))
 
 
-async def delete_adjustment(parts: App, request: Validated[None, NoQuery], principal: Principal) -> Response:
+async def delete_adjustment(call: Plain) -> None:
     """Delete an adjustment."""
-    row = await _wanted(parts, request, principal)
-    if not await ADJUSTMENT.delete(parts.work(principal.actor), row):
+    row = await _wanted(call)
+    if not await ADJUSTMENT.delete(call.work, row):
         raise NotFound("There is no such adjustment.")
-    return render.no_content()
 
 
-async def _wanted(parts: App, request: Validated[None, NoQuery], principal: Principal) -> BudgetAdjustmentRow:
-    return await rule_service.adjustment(parts, principal, request.path["id"], request.path["adjustment_id"])
-
-
-def _adjustment(row: BudgetAdjustmentRow) -> Adjustment:
-    return Adjustment.model_validate({name: getattr(row, name) for name in Adjustment.model_fields})
+async def _wanted(call: Plain) -> BudgetAdjustmentRow:
+    return await rule_service.adjustment(call.parts, call.principal, call.path["id"], call.path["adjustment_id"])
 
 
 ROUTES = [
@@ -114,7 +105,6 @@ ROUTES = [
         "/api/v1/budgets/{id}/adjustments",
         Permission.BUDGETS_READ,
         list_adjustments,
-        Page[Adjustment],
         "List a budget's adjustments",
         f"Those that have expired are not among them. {RECENT}",
     ),
@@ -122,7 +112,6 @@ ROUTES = [
         "/api/v1/budgets/{id}/adjustments",
         Permission.BUDGETS_WRITE,
         create_adjustment,
-        One[Adjustment],
         "Top a budget up, or override its amount, for a while",
         "It holds from the answer on. All top-ups that hold are added; of overrides the newest that holds counts."
         " A budget has at most 50 adjustments that have not expired, and comes to at most 2^53.",
@@ -131,14 +120,12 @@ ROUTES = [
         "/api/v1/budgets/{id}/adjustments/{adjustment_id}",
         Permission.BUDGETS_READ,
         get_adjustment,
-        One[Adjustment],
         "Show an adjustment of a budget",
     ),
     remove(
         "/api/v1/budgets/{id}/adjustments/{adjustment_id}",
         Permission.BUDGETS_WRITE,
         delete_adjustment,
-        None,
         "Delete an adjustment of a budget",
         "It no longer holds from the answer on. Calls that it let in go on.",
     ),

@@ -9,20 +9,19 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
-from lib.access.principal import SELF, Permission, Principal
+from lib.access.principal import SELF, Permission
 from lib.audit import audit_store
 from lib.audit.audit_store import BEYOND_ALL, AuditFilter, Events
 from lib.http.paging import CursorQuery, PageQuery, cut, decode_cursor, encode_cursor
 from lib.http.periods import Moment, span
-from lib.http.request import Validated
 from lib.http.response import Response
 from lib.kernel.errors import BadRequest
 from lib.store.reading import following
 from lib.store.schema import AuditEventRow, PersonEventRow
-from lib.web import ndjson, render
-from lib.web.app import App
+from lib.web import ndjson
+from lib.web.operation import Call, Listing
+from lib.web.render import Page
 from lib.web.route import read
-from routes.schemas import Page
 
 
 class AuditFields(BaseModel):
@@ -85,43 +84,43 @@ class EventLine(RootModel[Event | ndjson.ExportEnd]):
 _EXPORT = "export"
 
 
-async def list_audit(parts: App, request: Validated[None, AuditQuery], principal: Principal) -> Response:
+async def list_audit(call: Call[None, AuditQuery]) -> Listing[Event] | Response:
     """List events, newest first."""
-    query = request.query
-    if ndjson.MEDIA_TYPE in (request.headers.get("accept") or "").lower():
+    query = call.query
+    if ndjson.MEDIA_TYPE in (call.request.headers.get("accept") or "").lower():
         if "limit" in query.model_fields_set:
             raise BadRequest(f"{ndjson.MEDIA_TYPE} has no pages: leave `limit` out.", param="limit")
-        return await export_audit(parts, request, principal)
+        return await export_audit(call)
     [before] = decode_cursor(query.cursor, [str(BEYOND_ALL)])
-    found = await audit_store.newest(parts.database, principal.org_id, query.filter(), _number(before), query.limit)
-    return render.page([_event(row) for row in found.rows], encode_cursor([str(found.next)]) if found.next else None)
+    found = await audit_store.newest(call.parts.database, call.org_id, query.filter(), _number(before), query.limit)
+    return Listing([_event(row) for row in found.rows], encode_cursor([str(found.next)]) if found.next else None)
 
 
-async def export_audit(
-    parts: App, request: Validated[None, AuditExportQuery] | Validated[None, AuditQuery], principal: Principal
-) -> Response:
+async def export_audit(call: Call[None, AuditExportQuery] | Call[None, AuditQuery]) -> Response:
     """Stream events, oldest first, one JSON object a line."""
-    wanted, database = request.query.filter(), parts.database
-    kind, after = decode_cursor(request.query.cursor, [_EXPORT, "0"])
+    wanted, database = call.query.filter(), call.parts.database
+    kind, after = decode_cursor(call.query.cursor, [_EXPORT, "0"])
     if kind != _EXPORT:
         raise BadRequest("The cursor is not one of an export.", param="cursor")
-    request.share.claim(ndjson.HELD_BYTES)
+    call.request.share.claim(ndjson.HELD_BYTES)
 
     async def read(place: int) -> Events:
-        return await audit_store.oldest(database, principal.org_id, wanted, place, audit_store.EXPORT_ROWS)
+        return await audit_store.oldest(database, call.org_id, wanted, place, audit_store.EXPORT_ROWS)
 
     # Before the answer begins: where the store is away, that is an error and no broken body.
     first = await read(_number(after))
-    return ndjson.export(parts.streams, request, "audit.ndjson", _parts(following(database, first, read)))
+    return ndjson.export(call.parts.streams, call.request, "audit.ndjson", _parts(following(database, first, read)))
 
 
-async def list_own_events(parts: App, request: Validated[None, PageQuery], principal: Principal) -> Response:
+async def list_own_events(call: Call[None, PageQuery]) -> Listing[Event]:
     """List what one has done oneself, or what was tried in one's name, newest first."""
-    query = request.query
+    query = call.query
     [before] = decode_cursor(query.cursor, [str(BEYOND_ALL)])
-    rows = await audit_store.of_person(parts.database, str(principal.user_id), _number(before), query.limit + 1)
+    rows = await audit_store.of_person(
+        call.parts.database, str(call.principal.user_id), _number(before), query.limit + 1
+    )
     shown, more = cut(rows, query.limit, lambda row: [str(row.seq)])
-    return render.page([_event(row) for row in shown], more)
+    return Listing([_event(row) for row in shown], more)
 
 
 def _number(text: str) -> int:
@@ -146,20 +145,22 @@ ROUTES = [
         "/api/v1/audit",
         Permission.AUDIT_READ,
         list_audit,
-        Page[Event],
         "List what was done in the organisation",
         f"Newest first; all time where nothing is said. `Accept: {ndjson.MEDIA_TYPE}` asks for the export.",
+        http=ndjson.WHY,
+        returns=Page(Event),
     ),
     read(
         "/api/v1/audit/export",
         Permission.AUDIT_READ,
         export_audit,
-        EventLine,
         "Export what was done in the organisation",
         "What matches, oldest first, one JSON object a line (NDJSON). The last line is"
         ' `{"meta": {"next_cursor": …}}`: null where the export is whole, else ask again with `cursor`. A body'
         " without that line broke off: ask again.",
         media_type=ndjson.MEDIA_TYPE,
+        http=ndjson.WHY,
+        returns=EventLine,
     ),
-    read("/api/v1/me/events", SELF, list_own_events, Page[Event], "List what was done by oneself, or in one's name"),
+    read("/api/v1/me/events", SELF, list_own_events, "List what was done by oneself, or in one's name"),
 ]

@@ -8,8 +8,6 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from lib.http import cookies
-from lib.http.context import context_of
-from lib.http.request import Validated
 from lib.http.response import Response
 from lib.issuers.issuer import Returned, SignInAttempt
 from lib.kernel.errors import BadRequest, Forbidden, HeadgateError
@@ -17,15 +15,17 @@ from lib.kernel.text import PRINTABLE
 from lib.sessions import csrf
 from lib.sign_in import sign_in_cookies, sign_in_with
 from lib.web import render
-from lib.web.app import App
-from lib.web.route import KIB, NoQuery, act, read
-from routes.schemas import Code, GoThere, LocalPath, One, Secret
+from lib.web.operation import Call, NoQuery, Plain
+from lib.web.render import One
+from lib.web.route import KIB, act, read
+from routes.schemas import Code, GoThere, LocalPath, Secret
 
 # Shows the session, with what changes by it need.
 HOME = "/api/v1/sessions/current"
 _ERROR = re.compile(r"[a-z_]{1,64}")
 _Text = Annotated[str, StringConstraints(min_length=1, max_length=4_000, pattern=PRINTABLE)]
 _ShortText = Annotated[str, StringConstraints(min_length=1, max_length=512, pattern=PRINTABLE)]
+_LEADS = "It leads a browser on, with a cookie."
 _NO_STORE = {"cache-control": "no-store", "referrer-policy": "no-referrer"}
 
 
@@ -73,72 +73,72 @@ class ShowCode(BaseModel):
     totp_code: Code
 
 
-async def list_providers(parts: App, _request: Validated[None, NoQuery], _caller: None) -> Response:
+async def list_providers(call: Plain) -> Providers:
     """Tell whom one may sign in with."""
-    return render.data(Providers(providers=list(parts.issuers)))
+    return Providers(providers=list(call.parts.issuers))
 
 
-async def start(parts: App, request: Validated[None, StartQuery], _caller: None) -> Response:
+async def start(call: Call[None, StartQuery]) -> Response:
     """Send the browser to the provider."""
-    name, headers = request.path["provider"], request.headers
-    begun = await sign_in_with.begin(parts, name, request.query.return_to, headers)
+    name, headers = call.path["provider"], call.request.headers
+    begun = await sign_in_with.begin(call.parts, name, call.query.return_to, headers)
     return Response(303, {**_NO_STORE, "location": begun.url, "set-cookie": begun.cookie})
 
 
-async def start_by_page(parts: App, request: Validated[Start, NoQuery], _caller: None) -> Response:
+async def start_by_page(call: Call[Start, NoQuery]) -> Response:
     """Tell a page where to send the browser."""
-    name, body = request.path["provider"], request.body
-    begun = await sign_in_with.begin_by_page(parts, name, body.return_to, body.invitation, request.headers)
+    name, body = call.path["provider"], call.body
+    begun = await sign_in_with.begin_by_page(call.parts, name, body.return_to, body.invitation, call.request.headers)
     headers = {**_NO_STORE, "set-cookie": begun.cookie}
     return render.data(GoThere(authorization_url=begun.url), headers=headers)
 
 
-async def callback(parts: App, request: Validated[None, CallbackQuery], _caller: None) -> Response:
+async def callback(call: Call[None, CallbackQuery]) -> Response:
     """Take the browser back, and sign it in."""
-    fields = request.query.model_dump(exclude_none=True)
-    if request.query.state is None:
-        posted = cookies.read(request.headers.get("cookie"), sign_in_cookies.ANSWER_COOKIE)
-        fields = await sign_in_cookies.open_answer(parts, posted)
+    fields = call.query.model_dump(exclude_none=True)
+    if call.query.state is None:
+        posted = cookies.read(call.request.headers.get("cookie"), sign_in_cookies.ANSWER_COOKIE)
+        fields = await sign_in_cookies.open_answer(call.parts, posted)
     said = CallbackForm(**fields)
-    attempt = await _attempt(parts, request, said)
+    attempt = await _attempt(call, said)
     used = cookies.clearing(sign_in_cookies.ATTEMPT_COOKIE)
     try:
-        back = await _come_back(parts, request, said, attempt)
+        back = await _come_back(call, said, attempt)
     except HeadgateError as failure:
         failure.headers["set-cookie"] = used
         raise
-    location = f"{parts.config.account.public_url or ''}{back.path}"
+    location = f"{call.parts.config.account.public_url or ''}{back.path}"
     return Response(303, {**_NO_STORE, "location": location, "set-cookie": used}, cookies=back.cookies)
 
 
-async def callback_by_form(parts: App, request: Validated[CallbackForm, NoQuery], _caller: None) -> Response:
+async def callback_by_form(call: Call[CallbackForm, NoQuery]) -> Response:
     """Take what the provider has made the browser post, and have the browser bring it itself.
 
     With another site's POST it sends no cookie that is `Lax`, the session's among them; where that leads to it does.
     """
-    await _attempt(parts, request, request.body)
-    sealed = await sign_in_cookies.seal_answer(parts, request.body.model_dump(exclude_none=True))
+    await _attempt(call, call.body)
+    sealed = await sign_in_cookies.seal_answer(call.parts, call.body.model_dump(exclude_none=True))
     seconds = int(sign_in_cookies.ANSWER_TIME.total_seconds())
     cookie = cookies.setting(sealed, seconds, sign_in_cookies.ANSWER_COOKIE)
-    location = f"{parts.config.account.public_url or ''}/api/v1/auth/{request.path['provider']}/callback"
+    location = f"{call.parts.config.account.public_url or ''}/api/v1/auth/{call.path['provider']}/callback"
     return Response(303, {**_NO_STORE, "location": location, "set-cookie": cookie})
 
 
-async def show_code(parts: App, request: Validated[ShowCode, NoQuery], _caller: None) -> Response:
+async def show_code(call: Call[ShowCode, NoQuery]) -> Response:
     """Go on with a code."""
-    csrf.check_origin(request.headers, parts.config.session)
-    set_cookies = await sign_in_with.show_code(parts, request.body.totp_code, request.headers, context_of(request))
+    csrf.check_origin(call.request.headers, call.parts.config.session)
+    set_cookies = await sign_in_with.show_code(call.parts, call.body.totp_code, call.request.headers, call.context)
     return Response(204, {"cache-control": "no-store"}, cookies=set_cookies)
 
 
-async def _attempt(parts: App, request: Validated[Any, Any], said: CallbackForm) -> SignInAttempt:
+async def _attempt(call: Call[Any, Any], said: CallbackForm) -> SignInAttempt:
     """Return the attempt that an answer belongs to. Raises BadRequest where this browser has begun none such."""
-    value = cookies.read(request.headers.get("cookie"), sign_in_cookies.ATTEMPT_COOKIE)
-    return await sign_in_cookies.open_attempt(parts, value, request.path["provider"], said.state)
+    value = cookies.read(call.request.headers.get("cookie"), sign_in_cookies.ATTEMPT_COOKIE)
+    return await sign_in_cookies.open_attempt(call.parts, value, call.path["provider"], said.state)
 
 
 async def _come_back(
-    parts: App, request: Validated[None, CallbackQuery], said: CallbackForm, attempt: SignInAttempt
+    call: Call[None, CallbackQuery], said: CallbackForm, attempt: SignInAttempt
 ) -> sign_in_with.CameBack:
     if said.error is not None:
         why = said.error if _ERROR.fullmatch(said.error) else "an error"
@@ -146,62 +146,63 @@ async def _come_back(
     if said.code is None:
         raise BadRequest("The identity provider sent no code.", param="code")
     returned = Returned(said.code, said.iss)
-    return await sign_in_with.come_back(parts, attempt, returned, request.headers, context_of(request))
+    return await sign_in_with.come_back(call.parts, attempt, returned, call.request.headers, call.context)
 
 
 ROUTES = [
-    read("/api/v1/auth", None, list_providers, One[Providers], "List whom one may sign in with"),
+    read("/api/v1/auth", None, list_providers, "List whom one may sign in with"),
     read(
         "/api/v1/auth/{provider}/start",
         None,
         start,
-        None,
         "Go to a provider to sign in",
         "For a browser to be led to by a person: all but the navigation of a whole page is refused."
         " It comes back within ten minutes, signed in, to `return_to`; where the account asks for a code, with"
         " `sign_in=totp_required` in the query: `/api/v1/auth/actions/show_code` goes on.",
         status=303,
         errors=(403, 502, 503),
+        http=_LEADS,
     ),
     act(
         "/api/v1/auth/{provider}/start",
         None,
         start_by_page,
-        One[GoThere],
         "Begin to sign in from a page of yours",
         "For a page of this origin or of `CORS_ORIGINS`: it sends the browser to `authorization_url`. Takes an"
         " invitation, which lets its person sign up.",
         errors=(403, 502),
+        http=_LEADS,
+        returns=One(GoThere),
     ),
     read(
         "/api/v1/auth/{provider}/callback",
         None,
         callback,
-        None,
         "Come back from a provider",
         "Only the provider sends a browser here. An address opens an existing account when both the provider and"
         " the account have verified it.",
         status=303,
         errors=(401, 403, 409, 422, 429, 502, 503),
+        http=_LEADS,
     ),
     act(
         "/api/v1/auth/{provider}/callback",
         None,
         callback_by_form,
-        None,
         "Come back from a provider that posts its answer",
         "It leads on to the same address by GET, with the answer sealed in a cookie: no address holds it.",
         status=303,
         max_body_bytes=16 * KIB,
         form=True,
+        http=_LEADS,
     ),
     act(
         "/api/v1/auth/actions/show_code",
         None,
         show_code,
-        None,
         "Go on to sign in with a code",
         "Sets the session's cookie.",
         errors=(401, 403, 409, 429),
+        http=_LEADS,
     ),
 ]

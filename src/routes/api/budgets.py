@@ -6,23 +6,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from lib.access.principal import Permission, Principal
+from lib.access.principal import Permission
 from lib.admission import rule_store
 from lib.admission.counters import Counter
 from lib.admission.rules import EACH, MOST_AMOUNT, effective
 from lib.http.paging import PageQuery, page_of
-from lib.http.request import Validated
-from lib.http.response import Response
 from lib.rules import rule_service
 from lib.rules.rule_service import BUDGET
 from lib.store.schema import BudgetRow
-from lib.web import render
 from lib.web.app import App
-from lib.web.route import NoQuery, change, make, read, remove
+from lib.web.operation import Call, Item, Listing, NoQuery, Plain
+from lib.web.route import change, make, read, remove
 from routes.api.rule_schemas import (
     NEW_RULE,
     RULE_TAG,
@@ -30,12 +28,12 @@ from routes.api.rule_schemas import (
     NewRuleScope,
     RuleScope,
     covers_of,
-    deleted,
+    delete,
     scope_of,
     wanted,
 )
 from routes.money import InDollars, Usd, either, one_of
-from routes.schemas import RECENT, Name, One, Page
+from routes.schemas import RECENT, Name
 
 SHORTEST_ROLLING, LONGEST_ROLLING = 60, 31_536_000
 _FORBID = ConfigDict(extra="forbid")
@@ -123,31 +121,31 @@ class Budget(InDollars):
     updated_at: datetime
 
 
-async def list_budgets(parts: App, request: Validated[None, PageQuery], principal: Principal) -> Response:
+async def list_budgets(call: Call[None, PageQuery]) -> Listing[Budget]:
     """List budgets, newest first."""
-    shown, more = await page_of(BUDGET.table, parts.database, principal.org_id, request.query)
-    counters = await parts.gates.counters(principal.org_id) if shown else {}
-    amounts = await _amounts(parts, shown)
-    return render.page([_budget(row, amounts[row.id], counters) for row in shown], more)
+    shown, more = await page_of(BUDGET.table, call.parts.database, call.org_id, call.query)
+    counters = await call.parts.gates.counters(call.org_id) if shown else {}
+    amounts = await _amounts(call.parts, shown)
+    return Listing([_budget(row, amounts[row.id], counters) for row in shown], more)
 
 
-async def create_budget(parts: App, request: Validated[CreateBudget, NoQuery], principal: Principal) -> Response:
+async def create_budget(call: Call[CreateBudget, NoQuery]) -> Item[Budget]:
     """Make a budget."""
-    body = request.body
+    body = call.body
     most = one_of(body.limit_nano_usd, body.limit_usd, "the limit")
-    shared = await rule_service.shared(parts, principal, body.scope.wanted(body.covers), body.name)
+    shared = await rule_service.shared(call.parts, call.principal, body.scope.wanted(body.covers), body.name)
     row = BudgetRow(**shared, spend_window=body.window, limit_nano_usd=most, mode=body.mode)
-    return await _shown(parts, await BUDGET.create(parts.work(principal.actor), row), 201)
+    return await _shown(call, await BUDGET.create(call.work, row))
 
 
-async def get_budget(parts: App, request: Validated[None, NoQuery], principal: Principal) -> Response:
+async def get_budget(call: Plain) -> Item[Budget]:
     """Show one budget."""
-    return await _shown(parts, await BUDGET.get(parts.database, principal.org_id, request.path["id"]))
+    return await _shown(call, await BUDGET.get(call.parts.database, call.org_id, call.path["id"]))
 
 
-async def update_budget(parts: App, request: Validated[UpdateBudget, NoQuery], principal: Principal) -> Response:
+async def update_budget(call: Call[UpdateBudget, NoQuery]) -> Item[Budget]:
     """Change a budget's amount or mode."""
-    row, body = await wanted(parts, request, principal, BUDGET), request.body
+    row, body = await wanted(call, BUDGET), call.body
     most = either(body.limit_nano_usd, body.limit_usd, "the limit")
     changed = replace(
         row,
@@ -155,12 +153,12 @@ async def update_budget(parts: App, request: Validated[UpdateBudget, NoQuery], p
         limit_nano_usd=row.limit_nano_usd if most is None else most,
         mode=body.mode or row.mode,
     )
-    return await _shown(parts, await BUDGET.update(parts.work(principal.actor), row, changed))
+    return await _shown(call, await BUDGET.update(call.work, row, changed))
 
 
-async def delete_budget(parts: App, request: Validated[None, NoQuery], principal: Principal) -> Response:
+async def delete_budget(call: Plain) -> None:
     """Delete a budget."""
-    return await deleted(parts, request, principal, BUDGET)
+    await delete(call, BUDGET)
 
 
 async def _amounts(parts: App, rows: Sequence[BudgetRow]) -> Mapping[str, int]:
@@ -193,23 +191,22 @@ def _budget(row: BudgetRow, most: int, counters: Mapping[str, Counter]) -> Budge
     )
 
 
-async def _shown(parts: App, row: BudgetRow, status: int = 200) -> Response:
-    amounts = await _amounts(parts, [row])
-    shown = _budget(row, amounts[row.id], await parts.gates.counters(row.org_id))
-    return render.versioned(shown, row.version, status, f"/api/v1/budgets/{row.id}")
+async def _shown(call: Call[Any, Any], row: BudgetRow) -> Item[Budget]:
+    amounts = await _amounts(call.parts, [row])
+    shown = _budget(row, amounts[row.id], await call.parts.gates.counters(row.org_id))
+    return Item(shown, row.version)
 
 
 ROUTES = [
-    read("/api/v1/budgets", Permission.BUDGETS_READ, list_budgets, Page[Budget], "List budgets", RECENT),
-    make("/api/v1/budgets", Permission.BUDGETS_WRITE, create_budget, One[Budget], "Make a budget", NEW_RULE),
-    read("/api/v1/budgets/{id}", Permission.BUDGETS_READ, get_budget, One[Budget], "Show a budget", RULE_TAG),
+    read("/api/v1/budgets", Permission.BUDGETS_READ, list_budgets, "List budgets", RECENT),
+    make("/api/v1/budgets", Permission.BUDGETS_WRITE, create_budget, "Make a budget", NEW_RULE),
+    read("/api/v1/budgets/{id}", Permission.BUDGETS_READ, get_budget, "Show a budget", RULE_TAG),
     change(
         "/api/v1/budgets/{id}",
         Permission.BUDGETS_WRITE,
         update_budget,
-        One[Budget],
         "Change a budget",
         "Needs `If-Match` with the budget's ETag. Its scope and window stay: others are another budget.",
     ),
-    remove("/api/v1/budgets/{id}", Permission.BUDGETS_WRITE, delete_budget, None, "Delete a budget", errors=(412,)),
+    remove("/api/v1/budgets/{id}", Permission.BUDGETS_WRITE, delete_budget, "Delete a budget", errors=(412,)),
 ]

@@ -6,21 +6,17 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from lib.access.principal import Permission, Principal
+from lib.access.principal import Permission
 from lib.admission.rules import MOST_END_USER
 from lib.gateway import model_store
 from lib.gateway.bounds import MOST_CHOICES, Bound
 from lib.gateway.call.asking import ask_of, path_of
 from lib.gateway.catalogue import find
-from lib.http.request import Validated
-from lib.http.response import Response
 from lib.kernel.text import PRINTABLE
 from lib.keys import key_service, key_store, lineage
 from lib.users import person_store
-from lib.web import render
-from lib.web.app import App
-from lib.web.route import NoQuery, act
-from routes.schemas import One
+from lib.web.operation import Call, NoQuery
+from lib.web.route import act
 
 _Tokens = Annotated[int, Field(ge=0, le=100_000_000, strict=True)]
 _Text = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=PRINTABLE)]
@@ -50,16 +46,16 @@ class Explanation(BaseModel):
     retry_after_ms: int | None
 
 
-async def explain(parts: App, request: Validated[ExplainCall, NoQuery], principal: Principal) -> Response:
+async def explain(call: Call[ExplainCall, NoQuery]) -> Explanation:
     """Ask the gate what it would decide. Nothing is counted, and no provider is asked."""
-    body = request.body
-    row = await key_service.get(parts, principal, body.key_id or principal.key_id)
-    routes = await model_store.routes_of(parts.database, principal.org_id)
-    gateway = parts.gateway
+    body = call.body
+    row = await key_service.get(call.parts, call.principal, body.key_id or call.principal.key_id)
+    routes = await model_store.routes_of(call.parts.database, call.org_id)
+    gateway = call.parts.gateway
     model, target = await find(body.model, routes, gateway.providers, row.model_names, gateway.lists)
-    teams = await person_store.covering_teams(parts.database, row.user_id, principal.org_id) if row.user_id else ""
+    teams = await person_store.covering_teams(call.parts.database, row.user_id, call.org_id) if row.user_id else ""
     path = path_of(
-        principal.org_id,
+        call.org_id,
         lineage.line_of(row),
         model,
         row.end_user or body.end_user,
@@ -71,11 +67,11 @@ async def explain(parts: App, request: Validated[ExplainCall, NoQuery], principa
     )
     bound = Bound(body.input_tokens, body.max_output_tokens, body.choices, has_output=True)
     ask = ask_of(path, target, bound, body.input_tokens, gateway.output_floor)
-    refusal = await parts.gates.explain(principal.org_id, ask)
+    refusal = await call.parts.gates.explain(call.org_id, ask)
     if refusal is None:
-        return render.data(Explanation(admitted=True, code=None, rule_id=None, retry_after_ms=None))
+        return Explanation(admitted=True, code=None, rule_id=None, retry_after_ms=None)
     wait = refusal.wait_ms if refusal.wait_ms > 0 else None
-    return render.data(Explanation(admitted=False, code=refusal.code, rule_id=refusal.rule, retry_after_ms=wait))
+    return Explanation(admitted=False, code=refusal.code, rule_id=refusal.rule, retry_after_ms=wait)
 
 
 ROUTES = [
@@ -83,7 +79,6 @@ ROUTES = [
         "/api/v1/budgets/actions/explain",
         Permission.BUDGETS_READ,
         explain,
-        One[Explanation],
         "Tell what would be decided for a call, and why",
         "Nothing is counted and no provider is asked. Limits and budgets are looked at as they are now.",
         errors=(404,),

@@ -7,21 +7,17 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from lib.access import access
-from lib.access.principal import SELF, Permission, Principal
-from lib.http.context import context_of
+from lib.access.principal import SELF, Permission
 from lib.http.paging import PageQuery, page_of
-from lib.http.request import Validated
-from lib.http.response import Response
 from lib.mail import templates
 from lib.orgs import invitation_service, member_service
 from lib.orgs.invitation_service import Wanted
 from lib.orgs.invitation_store import INVITATIONS
 from lib.store.schema import InvitationRow
-from lib.web import render
 from lib.web.app import App
-from lib.web.route import NoQuery, act, make, read, remove
-from routes.schemas import RECENT, Email, GivenRole, One, Page
+from lib.web.operation import Call, Listing, NoQuery, Plain
+from lib.web.route import act, make, read, remove
+from routes.schemas import RECENT, Email, GivenRole
 
 
 class CreateInvitation(GivenRole):
@@ -73,53 +69,41 @@ class Joined(BaseModel):
     org_id: str
 
 
-async def list_invitations(parts: App, request: Validated[None, PageQuery], principal: Principal) -> Response:
+async def list_invitations(call: Call[None, PageQuery]) -> Listing[Invitation]:
     """List invitations, newest first, with those that are not open any more."""
-    org_id = access.own_org(principal, Permission.INVITATIONS_READ, request.path["id"])
-    shown, more = await page_of(INVITATIONS, parts.database, org_id, request.query)
-    return render.page([Invitation.model_validate(row) for row in shown], more)
+    shown, more = await page_of(INVITATIONS, call.parts.database, call.org_id, call.query)
+    return Listing([Invitation.model_validate(row) for row in shown], more)
 
 
-async def create_invitation(
-    parts: App, request: Validated[CreateInvitation, NoQuery], principal: Principal
-) -> Response:
+async def create_invitation(call: Call[CreateInvitation, NoQuery]) -> NewInvitation:
     """Invite an address."""
-    access.own_org(principal, Permission.INVITATIONS_WRITE, request.path["id"])
-    body, context = request.body, context_of(request)
-    role = await member_service.wanted_role(parts, principal, body.role, body.custom_role_id)
+    body, context = call.body, call.context
+    role = await member_service.wanted_role(call.parts, call.principal, body.role, body.custom_role_id)
     wanted = Wanted(body.email, role, body.expires_in_hours, body.send)
-    offer = await invitation_service.create(parts, principal, wanted, context)
+    offer = await invitation_service.create(call.parts, call.principal, wanted, context)
     fields = Invitation.model_validate(offer.row).model_dump()
-    shown = NewInvitation(**fields, token=offer.secret, link=_link(parts, offer.secret))
-    place = f"/api/v1/orgs/{offer.row.org_id}/invitations/{offer.row.id}"
-    return render.data(shown, status=201, headers={"location": place, "cache-control": "no-store"})
+    return NewInvitation(**fields, token=offer.secret, link=_link(call.parts, offer.secret))
 
 
-async def get_invitation(parts: App, request: Validated[None, NoQuery], principal: Principal) -> Response:
+async def get_invitation(call: Plain) -> Invitation:
     """Show one invitation."""
-    return _shown(await _wanted(parts, request, principal, Permission.INVITATIONS_READ))
+    return Invitation.model_validate(await _wanted(call))
 
 
-async def revoke_invitation(parts: App, request: Validated[None, NoQuery], principal: Principal) -> Response:
+async def revoke_invitation(call: Plain) -> None:
     """Take an invitation back."""
-    row = await _wanted(parts, request, principal, Permission.INVITATIONS_WRITE)
-    await invitation_service.revoke(parts, principal, row)
-    return render.no_content()
+    row = await _wanted(call)
+    await invitation_service.revoke(call.parts, call.principal, row)
 
 
-async def accept_invitation(
-    parts: App, request: Validated[AcceptInvitation, NoQuery], principal: Principal
-) -> Response:
+async def accept_invitation(call: Call[AcceptInvitation, NoQuery]) -> Joined:
     """Become a member."""
-    row = await invitation_service.accept_own(parts, principal, request.body.token)
-    return render.data(Joined(org_id=row.org_id))
+    row = await invitation_service.accept_own(call.parts, call.principal, call.body.token)
+    return Joined(org_id=row.org_id)
 
 
-async def _wanted(
-    parts: App, request: Validated[Any, NoQuery], principal: Principal, permission: Permission
-) -> InvitationRow:
-    org_id = access.own_org(principal, permission, request.path["id"])
-    return await invitation_service.get(parts, org_id, request.path["invitation_id"])
+async def _wanted(call: Call[Any, Any]) -> InvitationRow:
+    return await invitation_service.get(call.parts, call.org_id, call.path["invitation_id"])
 
 
 def _link(parts: App, secret: str | None) -> str | None:
@@ -127,31 +111,25 @@ def _link(parts: App, secret: str | None) -> str | None:
     return templates.way(public_url, "accept-invitation", secret) if public_url and secret else None
 
 
-def _shown(row: InvitationRow) -> Response:
-    return render.data(Invitation.model_validate(row))
-
-
 _ALL, _ONE = "/api/v1/orgs/{id}/invitations", "/api/v1/orgs/{id}/invitations/{invitation_id}"
 
 ROUTES = [
-    read(_ALL, Permission.INVITATIONS_READ, list_invitations, Page[Invitation], "List invitations", RECENT),
+    read(_ALL, Permission.INVITATIONS_READ, list_invitations, "List invitations", RECENT),
     make(
         _ALL,
         Permission.INVITATIONS_WRITE,
         create_invitation,
-        One[NewInvitation],
         "Invite somebody",
         "By mail, before the answer; with `send: false` the answer has the link. An invitation to the same address"
         " that is still open ends with it, so it can be sent again. Nobody invites to more than it may do itself."
         " It can be accepted while whoever has sent it may still do so. A link that was not sent by mail proves no"
         " address: it is confirmed by another mail, or, without mail (`MAIL=none`), believed.",
     ),
-    read(_ONE, Permission.INVITATIONS_READ, get_invitation, One[Invitation], "Show an invitation"),
+    read(_ONE, Permission.INVITATIONS_READ, get_invitation, "Show an invitation"),
     remove(
         _ONE,
         Permission.INVITATIONS_WRITE,
         revoke_invitation,
-        None,
         "Take an invitation back",
         "Its link is of no use from the answer on. Nobody takes back what gives more than it has itself.",
     ),
@@ -159,7 +137,6 @@ ROUTES = [
         "/api/v1/invitations/actions/accept",
         SELF,
         accept_invitation,
-        One[Joined],
         "Accept an invitation",
         "By who has signed in with the address to which it was sent. Who is a member stays what it is.",
         errors=(404,),

@@ -6,21 +6,17 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from lib.access.principal import INFERENCE_SCOPES, Permission, Principal
+from lib.access.principal import INFERENCE_SCOPES, Permission
 from lib.admission.rule_store import MOST_MINTED
 from lib.admission.rules import MOST_AMOUNT, MOST_END_USER
-from lib.http.context import context_of
-from lib.http.request import Validated
-from lib.http.response import Response
 from lib.kernel.text import PRINTABLE
 from lib.keys import browser_keys, leaks
 from lib.keys.browser_keys import LONGEST_MINUTES, Wanted
-from lib.web import render
-from lib.web.app import App
-from lib.web.route import NoQuery, act, make
+from lib.web.operation import Call, Item, NoQuery
+from lib.web.route import act, make
 from routes.api.key_schemas import IpRanges, KeyWithSecret, Models, Origins, key_made
 from routes.money import Usd, one_of
-from routes.schemas import Name, One
+from routes.schemas import Name
 
 _EndUser = Annotated[str, StringConstraints(min_length=1, max_length=MOST_END_USER, pattern=PRINTABLE)]
 
@@ -56,9 +52,9 @@ class ReportLeak(BaseModel):
     key: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 
 
-async def mint_key(parts: App, request: Validated[MintKey, NoQuery], principal: Principal) -> Response:
+async def mint_key(call: Call[MintKey, NoQuery]) -> Item[KeyWithSecret]:
     """Make a browser's key."""
-    body = request.body
+    body = call.body
     wanted = Wanted(
         name=body.name,
         end_user=body.end_user,
@@ -69,13 +65,12 @@ async def mint_key(parts: App, request: Validated[MintKey, NoQuery], principal: 
         ip_ranges=None if body.ip_ranges is None else frozenset(body.ip_ranges),
         scopes=None if body.scopes is None else frozenset(body.scopes),
     )
-    return key_made(*await browser_keys.mint(parts, principal, wanted))
+    return key_made(*await browser_keys.mint(call.parts, call.principal, wanted))
 
 
-async def report_leak(parts: App, request: Validated[ReportLeak, NoQuery], _: None) -> Response:
+async def report_leak(call: Call[ReportLeak, NoQuery]) -> None:
     """Revoke a key that has leaked."""
-    await leaks.report(parts, request.body.key, context_of(request))
-    return render.no_content()
+    await leaks.report(call.parts, call.body.key, call.context)
 
 
 ROUTES = [
@@ -83,7 +78,6 @@ ROUTES = [
         "/api/v1/keys/actions/mint",
         Permission.KEYS_MINT,
         mint_key,
-        One[KeyWithSecret],
         "Mint an API key for a browser",
         "The answer's `data.secret` is the key. It ends after `minutes`, and can't be changed or rotated."
         f" Its budget is one of `/api/v1/budgets`. An organisation has at most {MOST_MINTED} such keys at a time.",
@@ -92,7 +86,6 @@ ROUTES = [
         "/api/v1/keys/actions/report_leak",
         None,
         report_leak,
-        None,
         "Report a leaked API key",
         "Anybody who holds a key may. It is revoked at once, with all that was made or minted with it, and"
         " its organisation finds that in its audit log. Nobody is told whether there was such a key.",

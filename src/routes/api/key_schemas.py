@@ -10,10 +10,9 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from lib.access.ip_ranges import MOST_RANGE, parse_range
-from lib.http.response import Response
 from lib.kernel.text import PRINTABLE
 from lib.store.schema import ApiKeyRow
-from lib.web import render
+from lib.web.operation import Item
 
 MOST_MODELS = 100
 MOST_RANGES = 50
@@ -93,15 +92,9 @@ def key_of(row: ApiKeyRow) -> Key:
     return Key.model_validate(_fields(row))
 
 
-def key_shown(row: ApiKeyRow) -> Response:
-    """Answer with a key."""
-    return render.versioned(key_of(row), row.version)
-
-
-def key_made(row: ApiKeyRow, secret: str) -> Response:
-    """Answer with a key that was just made."""
-    shown = KeyWithSecret.model_validate({**_fields(row), "secret": secret})
-    return render.versioned(shown, row.version, 201, f"/api/v1/keys/{row.id}")
+def key_made(row: ApiKeyRow, secret: str) -> Item[KeyWithSecret]:
+    """Return a key that was just made."""
+    return Item(KeyWithSecret.model_validate({**_fields(row), "secret": secret}), row.version)
 
 
 def _fields(row: ApiKeyRow) -> dict[str, object]:

@@ -8,18 +8,14 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from lib.access.bounds import Bounds
-from lib.access.principal import INFERENCE_SCOPES, Permission, Principal
-from lib.http import etag
+from lib.access.principal import INFERENCE_SCOPES, Permission
 from lib.http.paging import PageQuery, page_of
-from lib.http.request import Validated
-from lib.http.response import Response
 from lib.keys import key_service
 from lib.keys.key_store import KEYS, Descendants
-from lib.web import render
-from lib.web.app import App
-from lib.web.route import NoQuery, change, make, read, remove
-from routes.api.key_schemas import IpRanges, Key, KeyKind, KeyWithSecret, Models, key_made, key_of, key_shown
-from routes.schemas import RECENT, Name, One, Page, Time
+from lib.web.operation import Call, Item, Listing, NoQuery, Plain
+from lib.web.route import change, make, read, remove
+from routes.api.key_schemas import IpRanges, Key, KeyKind, KeyWithSecret, Models, key_made, key_of
+from routes.schemas import RECENT, Name, Time
 
 
 class KeysQuery(PageQuery):
@@ -77,19 +73,19 @@ class RotateKey(BaseModel):
     overlap_seconds: Annotated[int, Field(ge=0, le=int(key_service.LONGEST_OVERLAP.total_seconds()))] = 86_400
 
 
-async def list_keys(parts: App, request: Validated[None, KeysQuery], principal: Principal) -> Response:
+async def list_keys(call: Call[None, KeysQuery]) -> Listing[Key]:
     """List keys of one kind, newest first, revoked ones included."""
-    kind = request.query.kind
-    shown, more = await page_of(KEYS, parts.database, principal.org_id, request.query, " AND kind = ?", kind)
-    return render.page([key_of(row) for row in shown], more)
+    kind = call.query.kind
+    shown, more = await page_of(KEYS, call.parts.database, call.org_id, call.query, " AND kind = ?", kind)
+    return Listing([key_of(row) for row in shown], more)
 
 
-async def create_key(parts: App, request: Validated[CreateKey, NoQuery], principal: Principal) -> Response:
+async def create_key(call: Call[CreateKey, NoQuery]) -> Item[KeyWithSecret]:
     """Make a key."""
-    body = request.body
+    body = call.body
     row, secret = await key_service.create(
-        parts,
-        principal,
+        call.parts,
+        call.principal,
         body.name,
         body.scopes,
         body.expires_at,
@@ -99,39 +95,37 @@ async def create_key(parts: App, request: Validated[CreateKey, NoQuery], princip
     return key_made(row, secret)
 
 
-async def get_key(parts: App, request: Validated[None, NoQuery], principal: Principal) -> Response:
+async def get_key(call: Plain) -> Item[Key]:
     """Show one key."""
-    row = await key_service.get(parts, principal, request.path["id"])
-    if etag.not_modified(request.headers, row.version):
-        return Response(304, {"etag": etag.etag(row.version)})
-    return key_shown(row)
+    row = await key_service.get(call.parts, call.principal, call.path["id"])
+    return Item(key_of(row), row.version)
 
 
-async def update_key(parts: App, request: Validated[UpdateKey, NoQuery], principal: Principal) -> Response:
+async def update_key(call: Call[UpdateKey, NoQuery]) -> Item[Key]:
     """Change a key's name or end."""
-    row = await key_service.get(parts, principal, request.path["id"])
-    etag.required_match(request.headers, row.version)
-    fields = request.body.model_fields_set
-    name = request.body.name or row.name
-    expires_at = request.body.expires_at if "expires_at" in fields else row.expires_at
-    models = _set(request.body.models) if "models" in fields else row.model_names
-    ip_ranges = _set(request.body.ip_ranges) if "ip_ranges" in fields else row.ip_ranges
+    row = await key_service.get(call.parts, call.principal, call.path["id"])
+    call.match(row.version)
+    fields = call.body.model_fields_set
+    name = call.body.name or row.name
+    expires_at = call.body.expires_at if "expires_at" in fields else row.expires_at
+    models = _set(call.body.models) if "models" in fields else row.model_names
+    ip_ranges = _set(call.body.ip_ranges) if "ip_ranges" in fields else row.ip_ranges
     bounds = Bounds(models, ip_ranges, row.origins)
-    return key_shown(await key_service.update(parts, principal, row, name, expires_at, bounds))
+    changed = await key_service.update(call.parts, call.principal, row, name, expires_at, bounds)
+    return Item(key_of(changed), changed.version)
 
 
-async def rotate_key(parts: App, request: Validated[RotateKey, NoQuery], principal: Principal) -> Response:
+async def rotate_key(call: Call[RotateKey, NoQuery]) -> Item[KeyWithSecret]:
     """Make a key that takes another's place."""
-    overlap = timedelta(seconds=request.body.overlap_seconds)
-    row, secret = await key_service.rotate(parts, principal, request.path["id"], overlap, request.headers)
+    overlap = timedelta(seconds=call.body.overlap_seconds)
+    row, secret = await key_service.rotate(call.parts, call.principal, call.path["id"], overlap, call.request.headers)
     return key_made(row, secret)
 
 
-async def revoke_key(parts: App, request: Validated[None, RevokeQuery], principal: Principal) -> Response:
+async def revoke_key(call: Call[None, RevokeQuery]) -> None:
     """Revoke a key."""
-    descendants = Descendants(request.query.descendants or Descendants.MINTED)
-    await key_service.revoke(parts, principal, request.path["id"], request.headers, descendants)
-    return render.no_content()
+    descendants = Descendants(call.query.descendants or Descendants.MINTED)
+    await key_service.revoke(call.parts, call.principal, call.path["id"], call.request.headers, descendants)
 
 
 def _set(texts: list[str] | None) -> frozenset[str] | None:
@@ -139,21 +133,19 @@ def _set(texts: list[str] | None) -> frozenset[str] | None:
 
 
 ROUTES = [
-    read("/api/v1/keys", Permission.KEYS_READ, list_keys, Page[Key], "List API keys of one kind", RECENT),
+    read("/api/v1/keys", Permission.KEYS_READ, list_keys, "List API keys of one kind", RECENT),
     make(
         "/api/v1/keys",
         Permission.KEYS_WRITE,
         create_key,
-        One[KeyWithSecret],
         "Make an API key",
         "The answer's `data.secret` is the key. It is told this once and not stored.",
     ),
-    read("/api/v1/keys/{id}", Permission.KEYS_READ, get_key, One[Key], "Show an API key", cached=True),
+    read("/api/v1/keys/{id}", Permission.KEYS_READ, get_key, "Show an API key", cached=True),
     change(
         "/api/v1/keys/{id}",
         Permission.KEYS_WRITE,
         update_key,
-        One[Key],
         "Change an API key",
         "Needs `If-Match` with the key's ETag.",
         errors=(409, 422),
@@ -162,7 +154,6 @@ ROUTES = [
         "/api/v1/keys/{id}",
         Permission.KEYS_WRITE,
         revoke_key,
-        None,
         "Revoke an API key",
         "It is refused from the answer on, everywhere. A member's own key ends with the membership.",
         errors=(409, 412),
@@ -171,7 +162,6 @@ ROUTES = [
         "/api/v1/keys/{id}/actions/rotate",
         Permission.KEYS_WRITE,
         rotate_key,
-        One[KeyWithSecret],
         "Rotate an API key",
         "Makes a key with the same name, scopes and bounds. The old one works for `overlap_seconds` more.",
         errors=(412,),

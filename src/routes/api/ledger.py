@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
-from lib.access.principal import Permission, Principal
+from lib.access.principal import Permission
 from lib.http.paging import CursorQuery, PageQuery, decode_cursor, encode_cursor
 from lib.http.periods import FIRST_MOMENT, LAST_MOMENT, Moment, days, span
-from lib.http.request import Validated
 from lib.http.response import Response
 from lib.kernel.errors import BadRequest, NotFound
 from lib.kernel.ids import is_id
@@ -23,11 +22,12 @@ from lib.reconcile import ledger_check
 from lib.store.dialect import time_text
 from lib.store.reading import following
 from lib.store.table import AFTER_ALL
-from lib.web import ndjson, render
-from lib.web.app import App
-from lib.web.route import NoQuery, act, read
+from lib.web import ndjson
+from lib.web.operation import Call, Listing, Plain
+from lib.web.render import Page
+from lib.web.route import act, read
 from routes.money import InDollars
-from routes.schemas import DaysQuery, LedgerCheck, One, Page
+from routes.schemas import DaysQuery, LedgerCheck
 
 # The first member of an export's cursor: it reads the other way than the list does.
 _EXPORT = "export"
@@ -101,66 +101,64 @@ class LedgerLine(RootModel[LedgerEntry | ndjson.ExportEnd]):
     """A line of an export: a call, or the end of this body."""
 
 
-async def list_ledger(parts: App, request: Validated[None, LedgerQuery], principal: Principal) -> Response:
+async def list_ledger(call: Call[None, LedgerQuery]) -> Listing[LedgerEntry] | Response:
     """List calls to models, newest first. All that was settled before this request is in it."""
-    if ndjson.MEDIA_TYPE in (request.headers.get("accept") or "").lower():
-        if "limit" in request.query.model_fields_set:
+    if ndjson.MEDIA_TYPE in (call.request.headers.get("accept") or "").lower():
+        if "limit" in call.query.model_fields_set:
             raise BadRequest(f"{ndjson.MEDIA_TYPE} has no pages: leave `limit` out.", param="limit")
-        return await export_ledger(parts, request, principal)
-    return await _page(parts, principal, request.query, request.query.filter())
+        return await export_ledger(call)
+    return await _page(call, call.query, call.query.filter())
 
 
-async def list_records(parts: App, request: Validated[None, DaysQuery], principal: Principal) -> Response:
+async def list_records(call: Call[None, DaysQuery]) -> Listing[LedgerEntry]:
     """List calls to models, newest first."""
-    query = request.query
-    start, end = days(query.start, query.to, parts.clock.now().date())
-    return await _page(parts, principal, query, LedgerFilter(start, end, query.model, query.key_id))
+    query = call.query
+    start, end = days(query.start, query.to, call.parts.clock.now().date())
+    return await _page(call, query, LedgerFilter(start, end, query.model, query.key_id))
 
 
-async def get_entry(parts: App, request: Validated[None, NoQuery], principal: Principal) -> Response:
+async def get_entry(call: Plain) -> LedgerEntry:
     """Show one call."""
-    record_id = request.path["id"]
-    await parts.gates.flush(principal.org_id)
-    row = await ledger.find(parts.database, parts.archive, principal.org_id, record_id) if is_id(record_id) else None
+    record_id = call.path["id"]
+    await call.parts.gates.flush(call.org_id)
+    row = (
+        await ledger.find(call.parts.database, call.parts.archive, call.org_id, record_id) if is_id(record_id) else None
+    )
     if row is None:
         raise NotFound("There is no such record.")
-    return render.data(LedgerEntry.model_validate(row))
+    return LedgerEntry.model_validate(row)
 
 
-async def export_ledger(
-    parts: App,
-    request: Validated[None, LedgerExportQuery] | Validated[None, LedgerQuery],
-    principal: Principal,
-) -> Response:
+async def export_ledger(call: Call[None, LedgerExportQuery] | Call[None, LedgerQuery]) -> Response:
     """Stream calls, oldest first, one JSON object a line."""
-    wanted, database = request.query.filter(), parts.database
-    [kind, *cursor] = decode_cursor(request.query.cursor, [_EXPORT, "", ""])
+    wanted, database = call.query.filter(), call.parts.database
+    [kind, *cursor] = decode_cursor(call.query.cursor, [_EXPORT, "", ""])
     after = _place(cursor, FIRST_MOMENT)
     if kind != _EXPORT:
         raise BadRequest("The cursor is not one of an export.", param="cursor")
-    request.share.claim(ndjson.HELD_BYTES)
-    await parts.gates.flush(principal.org_id)
+    call.request.share.claim(ndjson.HELD_BYTES)
+    await call.parts.gates.flush(call.org_id)
 
     async def read(place: Place) -> Records:
-        return await ledger.oldest(database, parts.archive, principal.org_id, wanted, place, ledger.EXPORT_ROWS)
+        return await ledger.oldest(database, call.parts.archive, call.org_id, wanted, place, ledger.EXPORT_ROWS)
 
     # Before the answer begins: where the store is away, that is an error and no broken body.
     first = await read(after)
-    return ndjson.export(parts.streams, request, "ledger.ndjson", _parts(following(database, first, read)))
+    return ndjson.export(call.parts.streams, call.request, "ledger.ndjson", _parts(following(database, first, read)))
 
 
-async def verify_ledger(parts: App, request: Validated[None, NoQuery], principal: Principal) -> Response:
+async def verify_ledger(call: Plain) -> LedgerCheck:
     """Compare each budget's counter with the ledger."""
-    request.share.claim(ledger_check.HELD_BYTES)
-    return render.data(LedgerCheck.of(await ledger_check.check_organisation(parts, principal.org_id)))
+    call.request.share.claim(ledger_check.HELD_BYTES)
+    return LedgerCheck.of(await ledger_check.check_organisation(call.parts, call.org_id))
 
 
-async def _page(parts: App, principal: Principal, query: PageQuery, wanted: LedgerFilter) -> Response:
+async def _page(call: Call[Any, Any], query: PageQuery, wanted: LedgerFilter) -> Listing[LedgerEntry]:
     before = _place(decode_cursor(query.cursor, ["", AFTER_ALL]), LAST_MOMENT)
-    await parts.gates.flush(principal.org_id)
-    found = await ledger.newest(parts.database, parts.archive, principal.org_id, wanted, before, query.limit)
+    await call.parts.gates.flush(call.org_id)
+    found = await ledger.newest(call.parts.database, call.parts.archive, call.org_id, wanted, before, query.limit)
     cursor = encode_cursor(_texts(found.next)) if found.next else None
-    return render.page([LedgerEntry.model_validate(row) for row in found.rows], cursor)
+    return Listing([LedgerEntry.model_validate(row) for row in found.rows], cursor)
 
 
 async def _parts(found: AsyncIterator[Records]) -> AsyncIterator[ndjson.Part]:
@@ -187,27 +185,28 @@ ROUTES = [
         "/api/v1/ledger",
         Permission.LEDGER_READ,
         list_ledger,
-        Page[LedgerEntry],
         "List calls to models",
         f"Newest first; all time where nothing is said. `Accept: {ndjson.MEDIA_TYPE}` asks for the export.",
+        http=ndjson.WHY,
+        returns=Page(LedgerEntry),
     ),
     read(
         "/api/v1/ledger/export",
         Permission.LEDGER_READ,
         export_ledger,
-        LedgerLine,
         "Export calls to models",
         "What matches, oldest first, one JSON object a line (NDJSON). The last line is"
         ' `{"meta": {"next_cursor": …}}`: null where the export is whole, else ask again with `cursor`. A body'
         " without that line broke off: ask again.",
         media_type=ndjson.MEDIA_TYPE,
+        http=ndjson.WHY,
+        returns=LedgerLine,
     ),
-    read("/api/v1/ledger/{id}", Permission.LEDGER_READ, get_entry, One[LedgerEntry], "Show a call to a model"),
+    read("/api/v1/ledger/{id}", Permission.LEDGER_READ, get_entry, "Show a call to a model"),
     act(
         "/api/v1/ledger/actions/verify",
         Permission.LEDGER_READ,
         verify_ledger,
-        One[LedgerCheck],
         "Compare the budgets' counters with the ledger",
         "Nothing is changed. `docs/ledger.md` says what is compared, and what each verdict means.",
     ),
@@ -215,7 +214,6 @@ ROUTES = [
         "/api/v1/usage/records",
         Permission.USAGE_READ,
         list_records,
-        Page[LedgerEntry],
         "List calls to models of some days",
         "The same records as `/api/v1/ledger`; the last 30 days where nothing is said.",
     ),

@@ -5,22 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from lib.access.principal import Permission, Principal
+from lib.access.principal import Permission
 from lib.admission.counters import Counter
 from lib.admission.rules import EACH, Unit
 from lib.http.paging import PageQuery, page_of
-from lib.http.request import Validated
-from lib.http.response import Response
 from lib.rules import rule_service
 from lib.rules.rule_service import LIMIT, check_limit
 from lib.store.schema import LimitRow
-from lib.web import render
-from lib.web.app import App
-from lib.web.route import NoQuery, change, make, read, remove
+from lib.web.operation import Call, Item, Listing, NoQuery, Plain
+from lib.web.route import change, make, read, remove
 from routes.api.rule_schemas import (
     NEW_RULE,
     RULE_TAG,
@@ -28,11 +25,11 @@ from routes.api.rule_schemas import (
     NewRuleScope,
     RuleScope,
     covers_of,
-    deleted,
+    delete,
     scope_of,
     wanted,
 )
-from routes.schemas import RECENT, Name, One, Page
+from routes.schemas import RECENT, Name
 
 _Amount = Annotated[int, Field(ge=1, le=1_000_000_000_000, strict=True)]
 _Burst = Annotated[int, Field(ge=1, le=10_000_000_000_000, strict=True)]
@@ -82,29 +79,29 @@ class Limit(BaseModel):
     updated_at: datetime
 
 
-async def list_limits(parts: App, request: Validated[None, PageQuery], principal: Principal) -> Response:
+async def list_limits(call: Call[None, PageQuery]) -> Listing[Limit]:
     """List limits, newest first."""
-    shown, more = await page_of(LIMIT.table, parts.database, principal.org_id, request.query)
-    counters = await parts.gates.counters(principal.org_id) if shown else {}
-    return render.page([_limit(row, counters) for row in shown], more)
+    shown, more = await page_of(LIMIT.table, call.parts.database, call.org_id, call.query)
+    counters = await call.parts.gates.counters(call.org_id) if shown else {}
+    return Listing([_limit(row, counters) for row in shown], more)
 
 
-async def create_limit(parts: App, request: Validated[CreateLimit, NoQuery], principal: Principal) -> Response:
+async def create_limit(call: Call[CreateLimit, NoQuery]) -> Item[Limit]:
     """Make a limit."""
-    body = request.body
-    shared = await rule_service.shared(parts, principal, body.scope.wanted(body.covers), body.name)
+    body = call.body
+    shared = await rule_service.shared(call.parts, call.principal, body.scope.wanted(body.covers), body.name)
     row = LimitRow(**shared, unit=body.unit, amount=body.limit, window_seconds=body.window_seconds, burst=body.burst)
-    return await _shown(parts, await LIMIT.create(parts.work(principal.actor), check_limit(row)), 201)
+    return await _shown(call, await LIMIT.create(call.work, check_limit(row)))
 
 
-async def get_limit(parts: App, request: Validated[None, NoQuery], principal: Principal) -> Response:
+async def get_limit(call: Plain) -> Item[Limit]:
     """Show one limit."""
-    return await _shown(parts, await LIMIT.get(parts.database, principal.org_id, request.path["id"]))
+    return await _shown(call, await LIMIT.get(call.parts.database, call.org_id, call.path["id"]))
 
 
-async def update_limit(parts: App, request: Validated[UpdateLimit, NoQuery], principal: Principal) -> Response:
+async def update_limit(call: Call[UpdateLimit, NoQuery]) -> Item[Limit]:
     """Change a limit's numbers."""
-    row, body = await wanted(parts, request, principal, LIMIT), request.body
+    row, body = await wanted(call, LIMIT), call.body
     changed = replace(
         row,
         name=body.name if "name" in body.model_fields_set else row.name,
@@ -112,12 +109,12 @@ async def update_limit(parts: App, request: Validated[UpdateLimit, NoQuery], pri
         window_seconds=body.window_seconds or row.window_seconds,
         burst=body.burst if "burst" in body.model_fields_set else row.burst,
     )
-    return await _shown(parts, await LIMIT.update(parts.work(principal.actor), row, check_limit(changed)))
+    return await _shown(call, await LIMIT.update(call.work, row, check_limit(changed)))
 
 
-async def delete_limit(parts: App, request: Validated[None, NoQuery], principal: Principal) -> Response:
+async def delete_limit(call: Plain) -> None:
     """Delete a limit."""
-    return await deleted(parts, request, principal, LIMIT)
+    await delete(call, LIMIT)
 
 
 def _limit(row: LimitRow, counters: Mapping[str, Counter]) -> Limit:
@@ -140,23 +137,22 @@ def _limit(row: LimitRow, counters: Mapping[str, Counter]) -> Limit:
     )
 
 
-async def _shown(parts: App, row: LimitRow, status: int = 200) -> Response:
-    shown = _limit(row, await parts.gates.counters(row.org_id))
-    return render.versioned(shown, row.version, status, f"/api/v1/limits/{row.id}")
+async def _shown(call: Call[Any, Any], row: LimitRow) -> Item[Limit]:
+    shown = _limit(row, await call.parts.gates.counters(row.org_id))
+    return Item(shown, row.version)
 
 
 ROUTES = [
-    read("/api/v1/limits", Permission.LIMITS_READ, list_limits, Page[Limit], "List limits", RECENT),
-    make("/api/v1/limits", Permission.LIMITS_WRITE, create_limit, One[Limit], "Make a limit", NEW_RULE),
-    read("/api/v1/limits/{id}", Permission.LIMITS_READ, get_limit, One[Limit], "Show a limit", RULE_TAG),
+    read("/api/v1/limits", Permission.LIMITS_READ, list_limits, "List limits", RECENT),
+    make("/api/v1/limits", Permission.LIMITS_WRITE, create_limit, "Make a limit", NEW_RULE),
+    read("/api/v1/limits/{id}", Permission.LIMITS_READ, get_limit, "Show a limit", RULE_TAG),
     change(
         "/api/v1/limits/{id}",
         Permission.LIMITS_WRITE,
         update_limit,
-        One[Limit],
         "Change a limit",
         "Needs `If-Match` with the limit's ETag. Its scope and unit stay: others are another limit.",
         errors=(422,),
     ),
-    remove("/api/v1/limits/{id}", Permission.LIMITS_WRITE, delete_limit, None, "Delete a limit", errors=(412,)),
+    remove("/api/v1/limits/{id}", Permission.LIMITS_WRITE, delete_limit, "Delete a limit", errors=(412,)),
 ]

@@ -7,17 +7,16 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
-from lib.access.principal import SELF, Principal
-from lib.http.context import context_of
+from lib.access.principal import SELF
 from lib.http.paging import PageQuery, cut, decode_cursor
-from lib.http.request import Validated
 from lib.http.response import Response
 from lib.sign_in import login_store, logins, sign_in_with
 from lib.users import people
 from lib.web import render
-from lib.web.app import App
-from lib.web.route import NoQuery, act, read, remove
-from routes.schemas import Again, GoThere, LocalPath, One, Page
+from lib.web.operation import Call, Listing, NoQuery
+from lib.web.render import One
+from lib.web.route import act, read, remove
+from routes.schemas import Again, GoThere, LocalPath
 
 PATH = "/api/v1/me/logins"
 
@@ -39,27 +38,28 @@ class AddLogin(Again):
     return_to: LocalPath = PATH
 
 
-async def list_logins(parts: App, request: Validated[None, PageQuery], principal: Principal) -> Response:
+async def list_logins(call: Call[None, PageQuery]) -> Listing[Login]:
     """List one's own ways in."""
-    user = await people.person(parts, principal)
-    [after] = decode_cursor(request.query.cursor, [""])
-    rows = await login_store.of_person(parts.database, user.id, logins.MOST_LOGINS)
+    user = await people.person(call.parts, call.principal)
+    [after] = decode_cursor(call.query.cursor, [""])
+    rows = await login_store.of_person(call.parts.database, user.id, logins.MOST_LOGINS)
     rest = [row for row in rows if row.id > after]
-    shown, more = cut(rest[: request.query.limit + 1], request.query.limit, lambda row: [row.id])
-    return render.page([Login.model_validate(row) for row in shown], more)
+    shown, more = cut(rest[: call.query.limit + 1], call.query.limit, lambda row: [row.id])
+    return Listing([Login.model_validate(row) for row in shown], more)
 
 
-async def add_login(parts: App, request: Validated[AddLogin, NoQuery], principal: Principal) -> Response:
+async def add_login(call: Call[AddLogin, NoQuery]) -> Response:
     """Begin to add a way in."""
-    body, context = request.body, context_of(request)
-    begun = await sign_in_with.begin_adding(parts, principal, body.provider, body.return_to, body.proof(), context)
+    body, context = call.body, call.context
+    begun = await sign_in_with.begin_adding(
+        call.parts, call.principal, body.provider, body.return_to, body.proof(), context
+    )
     return render.data(GoThere(authorization_url=begun.url), headers={"set-cookie": begun.cookie})
 
 
-async def remove_login(parts: App, request: Validated[Again, NoQuery], principal: Principal) -> Response:
+async def remove_login(call: Call[Again, NoQuery]) -> None:
     """Take a way in away."""
-    await logins.remove(parts, principal, request.path["id"], request.body.proof(), context_of(request))
-    return render.no_content()
+    await logins.remove(call.parts, call.principal, call.path["id"], call.body.proof(), call.context)
 
 
 _AGAIN = (
@@ -68,22 +68,22 @@ _AGAIN = (
 )
 
 ROUTES = [
-    read(PATH, SELF, list_logins, Page[Login], "List your ways in at other providers"),
+    read(PATH, SELF, list_logins, "List your ways in at other providers"),
     act(
         PATH,
         SELF,
         add_login,
-        One[GoThere],
         "Add a way in at another provider",
         f"From a browser that is signed in. {_AGAIN} Send the browser to `authorization_url`: it comes back to"
         " `return_to`.",
         errors=(404, 502),
+        http="It sets a cookie.",
+        returns=One(GoThere),
     ),
     remove(
         f"{PATH}/{{id}}",
         SELF,
         remove_login,
-        None,
         "Remove a way in",
         f"{_AGAIN} The last one stays: 409 where the account has no password either.",
         errors=(409, 422),

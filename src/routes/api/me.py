@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from lib.access.principal import SELF, Principal
 from lib.audit.differences import personal
 from lib.events.event import Event
-from lib.http import etag
-from lib.http.context import context_of
-from lib.http.request import Validated
-from lib.http.response import Response
 from lib.kernel.errors import PreconditionFailed
 from lib.orgs import home_store
 from lib.sign_in import deletion, email_change, password_change
@@ -21,10 +18,9 @@ from lib.store.conditions import found_owner
 from lib.store.schema import MembershipRow, UserRow
 from lib.store.tenant import Person
 from lib.users import account_store, people
-from lib.web import render
-from lib.web.app import App
-from lib.web.route import NoQuery, act, change, read, remove
-from routes.schemas import Code, Email, GivenPassword, Mailed, Name, NewPassword, One, mailed
+from lib.web.operation import Call, Finishing, Item, NoQuery, Plain
+from lib.web.route import act, change, read, remove
+from routes.schemas import Code, Email, GivenPassword, Mailed, Name, NewPassword
 
 PATH = "/api/v1/me"
 
@@ -88,52 +84,48 @@ class ChangeEmail(BaseModel):
     totp_code: Code | None = None
 
 
-async def get_me(parts: App, request: Validated[None, NoQuery], principal: Principal) -> Response:
+async def get_me(call: Plain) -> Item[Me]:
     """Show who is calling."""
-    user = await people.person(parts, principal)
-    if etag.not_modified(request.headers, user.version):
-        return Response(304, {"etag": etag.etag(user.version)})
-    return await _shown(parts, principal, user)
+    return await _shown(call, await people.person(call.parts, call.principal))
 
 
-async def update_me(parts: App, request: Validated[UpdateMe, NoQuery], principal: Principal) -> Response:
+async def update_me(call: Call[UpdateMe, NoQuery]) -> Item[Me]:
     """Change one's name."""
-    user = await people.person(parts, principal)
-    etag.required_match(request.headers, user.version)
-    work, event = parts.work(principal.actor), Event("user.renamed", Person(user.id), details=personal("name"))
-    statement = account_store.rename(user.id, user.version, request.body.name or user.name, work.now)
+    user = await people.person(call.parts, call.principal)
+    call.match(user.version)
+    work, event = call.work, Event("user.renamed", Person(user.id), details=personal("name"))
+    statement = account_store.rename(user.id, user.version, call.body.name or user.name, work.now)
     if not await work.commit(event, statement, only_if=found_owner("users", user.id, user.version)):
         raise PreconditionFailed()
-    return await _shown(parts, principal, await people.person(parts, principal))
+    return await _shown(call, await people.person(call.parts, call.principal))
 
 
-async def delete_me(parts: App, request: Validated[DeleteMe, NoQuery], principal: Principal) -> Response:
+async def delete_me(call: Call[DeleteMe, NoQuery]) -> None:
     """Delete one's account."""
-    user = await people.person(parts, principal, request.headers)
-    proof = Proof(request.body.password, request.body.totp_code)
-    await deletion.delete(parts, user, proof, context_of(request))
-    return render.no_content()
+    user = await people.person(call.parts, call.principal, call.request.headers)
+    proof = Proof(call.body.password, call.body.totp_code)
+    await deletion.delete(call.parts, user, proof, call.context)
 
 
-async def change_password(parts: App, request: Validated[ChangePassword, NoQuery], principal: Principal) -> Response:
+async def change_password(call: Call[ChangePassword, NoQuery]) -> Finishing[None]:
     """Change one's password."""
-    user, body = await people.person(parts, principal, request.headers), request.body
-    proof, context = Proof(body.current_password, body.totp_code), context_of(request)
-    finish = await password_change.change_password(parts, user, proof, body.new_password, context)
-    return render.no_content(finish)
+    user, body = await people.person(call.parts, call.principal, call.request.headers), call.body
+    proof, context = Proof(body.current_password, body.totp_code), call.context
+    finish = await password_change.change_password(call.parts, user, proof, body.new_password, context)
+    return Finishing(None, finish)
 
 
-async def change_email(parts: App, request: Validated[ChangeEmail, NoQuery], principal: Principal) -> Response:
+async def change_email(call: Call[ChangeEmail, NoQuery]) -> Finishing[Mailed]:
     """Change one's address."""
-    user, body = await people.person(parts, principal, request.headers), request.body
+    user, body = await people.person(call.parts, call.principal, call.request.headers), call.body
     proof = Proof(body.password, body.totp_code)
-    finish = await email_change.request_change(parts, user, body.email, proof, context_of(request))
-    return mailed(body.email, finish)
+    finish = await email_change.request_change(call.parts, user, body.email, proof, call.context)
+    return Finishing(Mailed(email=body.email), finish)
 
 
-async def _shown(parts: App, principal: Principal, user: UserRow) -> Response:
-    memberships = await home_store.memberships(parts.database, user.id)
-    return render.versioned(_me(user, principal, memberships), user.version)
+async def _shown(call: Call[Any, Any], user: UserRow) -> Item[Me]:
+    memberships = await home_store.memberships(call.parts.database, user.id)
+    return Item(_me(user, call.principal, memberships), user.version)
 
 
 def _me(user: UserRow, principal: Principal, memberships: list[MembershipRow]) -> Me:
@@ -153,13 +145,12 @@ def _me(user: UserRow, principal: Principal, memberships: list[MembershipRow]) -
 
 
 ROUTES = [
-    read(PATH, SELF, get_me, One[Me], "Show who you are", cached=True),
-    change(PATH, SELF, update_me, One[Me], "Change your name", "Needs `If-Match` with the account's ETag."),
+    read(PATH, SELF, get_me, "Show who you are", cached=True),
+    change(PATH, SELF, update_me, "Change your name", "Needs `If-Match` with the account's ETag."),
     remove(
         PATH,
         SELF,
         delete_me,
-        None,
         "Delete your account",
         "For good: name, address, sessions and ways in go; what was used stays on the ledger, without a name. An"
         " organisation where you are alone ends too, with its keys. Where others have no owner but you, 409.",
@@ -169,7 +160,6 @@ ROUTES = [
         f"{PATH}/actions/change_password",
         SELF,
         change_password,
-        None,
         "Change your password",
         "Ends all sessions and refresh tokens, this one too: sign in with the new one.",
         errors=(412,),
@@ -178,7 +168,6 @@ ROUTES = [
         f"{PATH}/actions/change_email",
         SELF,
         change_email,
-        One[Mailed],
         "Change your address",
         "Sends a mail to the new one, which holds once `/api/v1/users/actions/verify_email` has its token.",
         status=202,

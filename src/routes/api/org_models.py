@@ -13,20 +13,17 @@ from lib.events.event import Event
 from lib.gateway import model_store
 from lib.gateway.model_store import MODELS, ModelRow
 from lib.gateway.models import Limits, ModelRoute, OutputField
-from lib.http import etag
 from lib.http.paging import PageQuery, cut, decode_cursor
-from lib.http.request import Validated
-from lib.http.response import Response
 from lib.kernel.errors import BadRequest, NotFound, PreconditionFailed, UnprocessableEntity
 from lib.kernel.ids import new_id
 from lib.kernel.text import PRINTABLE
 from lib.ledger.usage import Price
 from lib.store.tenant import Org
-from lib.web import render
 from lib.web.app import App
-from lib.web.route import NoQuery, Route, read, remove
+from lib.web.operation import Call, Item, Listing, NoQuery, Plain
+from lib.web.route import put, read, remove
 from routes.money import InDollars, Usd, UsdPerMillion, either, one_of
-from routes.schemas import RECENT, One, Page
+from routes.schemas import RECENT
 
 MOST_A_TOKEN, MOST_A_CALL = 10**9, 10**12  # a dollar, and a thousand
 _NANO_USD = Annotated[int, Field(ge=0, le=MOST_A_TOKEN)]
@@ -113,57 +110,54 @@ class OrgModel(BaseModel):
     updated_at: datetime
 
 
-async def list_org_models(parts: App, request: Validated[None, PageQuery], principal: Principal) -> Response:
+async def list_org_models(call: Call[None, PageQuery]) -> Listing[OrgModel]:
     """List the organisation's models by name."""
-    [after] = decode_cursor(request.query.cursor, [""])
-    rows = await model_store.list_models(parts.database, principal.org_id, after, request.query.limit + 1)
-    shown, more = cut(rows, request.query.limit, lambda row: [row.id])
-    return render.page([_model(row) for row in shown], more)
+    [after] = decode_cursor(call.query.cursor, [""])
+    rows = await model_store.list_models(call.parts.database, call.org_id, after, call.query.limit + 1)
+    shown, more = cut(rows, call.query.limit, lambda row: [row.id])
+    return Listing([_model(row) for row in shown], more)
 
 
-async def get_org_model(parts: App, request: Validated[None, NoQuery], principal: Principal) -> Response:
+async def get_org_model(call: Plain) -> Item[OrgModel]:
     """Show one model."""
-    row = await _find(parts, principal, request.path["id"])
-    if etag.not_modified(request.headers, row.version):
-        return Response(304, {"etag": etag.etag(row.version)})
-    return render.versioned(_model(row), row.version)
+    row = await _find(call.parts, call.principal, call.path["id"])
+    return Item(_model(row), row.version)
 
 
-async def put_org_model(parts: App, request: Validated[PutModel, NoQuery], principal: Principal) -> Response:
+async def put_org_model(call: Call[PutModel, NoQuery]) -> Item[OrgModel]:
     """Create or replace a model. Requests use it from the answer on."""
-    model_id = _checked_id(request.path["id"])
-    body = request.body
-    if body.provider not in parts.gateway.providers:
-        names = ", ".join(sorted(parts.gateway.providers)) or "none"
+    model_id = _checked_id(call.path["id"])
+    body = call.body
+    if body.provider not in call.parts.gateway.providers:
+        names = ", ".join(sorted(call.parts.gateway.providers)) or "none"
         raise UnprocessableEntity(f"This provider is not configured. Configured: {names}.", param="provider")
-    old = await model_store.get_model(parts.database, principal.org_id, model_id)
-    etag.check_match(request.headers, old.version if old else None)
-    work = parts.work(principal.actor)
+    old = await model_store.get_model(call.parts.database, call.org_id, model_id)
+    call.match(old.version if old else None)
+    work = call.work
     price = body.price.price(new_id(work.now)) if body.price else None
     limits = Limits(body.context_tokens, body.max_output_tokens)
     route = ModelRoute(model_id, body.provider, body.upstream_model, price, limits, body.output_limit_field)
-    conditional = request.headers.get("if-match") or request.headers.get("if-none-match")
+    conditional = call.request.headers.get("if-match") or call.request.headers.get("if-none-match")
     expected = (old.version if old else 0) if conditional else None
-    event = Event("model.put", Org(principal.org_id), f"model:{model_id}", differences(old and old.route(), route))
-    written = model_store.put(principal.org_id, route, expected, work.now)
-    if not await work.commit(event, *written, only_if=model_store.may_put(principal.org_id, model_id, expected)):
-        if expected or (expected == 0 and await model_store.get_model(parts.database, principal.org_id, model_id)):
+    event = Event("model.put", Org(call.org_id), f"model:{model_id}", differences(old and old.route(), route))
+    written = model_store.put(call.org_id, route, expected, work.now)
+    if not await work.commit(event, *written, only_if=model_store.may_put(call.org_id, model_id, expected)):
+        if expected or (expected == 0 and await model_store.get_model(call.parts.database, call.org_id, model_id)):
             raise PreconditionFailed()
         raise UnprocessableEntity(f"An organisation has at most {MODELS.most} models.")
-    made = await _find(parts, principal, model_id)
-    return render.versioned(_model(made), made.version, 200 if old else 201)
+    made = await _find(call.parts, call.principal, model_id)
+    return Item(_model(made), made.version, new=old is None)
 
 
-async def delete_org_model(parts: App, request: Validated[None, NoQuery], principal: Principal) -> Response:
+async def delete_org_model(call: Plain) -> None:
     """Delete a model. The records of its use stay."""
-    row = await _find(parts, principal, request.path["id"])
-    etag.check_match(request.headers, row.version)
-    expected = row.version if request.headers.get("if-match") else None
-    event = Event("model.deleted", Org(principal.org_id), f"model:{row.id}", differences(row.route(), None))
-    which = (principal.org_id, row.id, expected)
-    if not await parts.work(principal.actor).commit(event, MODELS.delete(*which), only_if=MODELS.found(*which)):
+    row = await _find(call.parts, call.principal, call.path["id"])
+    call.match(row.version)
+    expected = row.version if call.request.headers.get("if-match") else None
+    event = Event("model.deleted", Org(call.org_id), f"model:{row.id}", differences(row.route(), None))
+    which = (call.org_id, row.id, expected)
+    if not await call.work.commit(event, MODELS.delete(*which), only_if=MODELS.found(*which)):
         raise PreconditionFailed()
-    return render.no_content()
 
 
 async def _find(parts: App, principal: Principal, model_id: str) -> ModelRow:
@@ -210,23 +204,17 @@ ROUTES = [
         "/api/v1/models",
         Permission.MODELS_READ,
         list_org_models,
-        Page[OrgModel],
         "List the organisation's models",
         RECENT,
     ),
-    read("/api/v1/models/{id:path}", Permission.MODELS_READ, get_org_model, One[OrgModel], "Show a model", cached=True),
-    Route(
-        method="PUT",
-        path="/api/v1/models/{id:path}",
-        handler=put_org_model,
-        summary="Create or replace a model",
-        description="`If-Match` with the model's ETag replaces only that version, `If-None-Match: *` only creates.",
-        responses={200: One[OrgModel], 201: One[OrgModel]},
-        permission=Permission.MODELS_WRITE,
-        body=PutModel,
+    read("/api/v1/models/{id:path}", Permission.MODELS_READ, get_org_model, "Show a model", cached=True),
+    put(
+        "/api/v1/models/{id:path}",
+        Permission.MODELS_WRITE,
+        put_org_model,
+        "Create or replace a model",
+        "`If-Match` with the model's ETag replaces only that version, `If-None-Match: *` only creates.",
         errors=(412, 422),
     ),
-    remove(
-        "/api/v1/models/{id:path}", Permission.MODELS_WRITE, delete_org_model, None, "Delete a model", errors=(412,)
-    ),
+    remove("/api/v1/models/{id:path}", Permission.MODELS_WRITE, delete_org_model, "Delete a model", errors=(412,)),
 ]

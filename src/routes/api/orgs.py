@@ -7,19 +7,14 @@ from typing import Annotated, Literal, cast
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from lib.access.principal import SELF, Permission, Principal
-from lib.http import etag
+from lib.access.principal import SELF, Permission
 from lib.http.paging import PageQuery, cut, decode_cursor
-from lib.http.request import Validated
-from lib.http.response import Response
 from lib.kernel.names import plain
 from lib.kernel.text import PRINTABLE
 from lib.orgs import member_service, member_store, org_service
 from lib.store.schema import OrgRow
-from lib.web import render
-from lib.web.app import App
-from lib.web.route import NoQuery, act, change, make, read
-from routes.schemas import One, Page
+from lib.web.operation import Call, Item, Listing, NoQuery, Plain
+from lib.web.route import act, change, make, read
 
 _Name = Annotated[
     str,
@@ -68,6 +63,7 @@ class Org(BaseModel):
 class OwnOrg(BaseModel):
     """An organisation where the caller is a member, and as what. `custom_role_id` stands in the place of `role`."""
 
+    model_config = ConfigDict(from_attributes=True)
     id: str
     name: str
     role: str
@@ -75,49 +71,47 @@ class OwnOrg(BaseModel):
     created_at: datetime
 
 
-async def list_orgs(parts: App, request: Validated[None, PageQuery], principal: Principal) -> Response:
+async def list_orgs(call: Call[None, PageQuery]) -> Listing[OwnOrg]:
     """List the organisations where the caller is a member, the oldest first."""
-    [after] = decode_cursor(request.query.cursor, [""])
-    limit = request.query.limit
-    rows = await member_store.list_orgs(parts.database, str(principal.user_id), after, limit + 1)
+    [after] = decode_cursor(call.query.cursor, [""])
+    limit = call.query.limit
+    rows = await member_store.list_orgs(call.parts.database, str(call.principal.user_id), after, limit + 1)
     shown, more = cut(rows, limit, lambda row: [row.id])
-    return render.page([OwnOrg(**{name: getattr(row, name) for name in OwnOrg.model_fields}) for row in shown], more)
+    return Listing([OwnOrg.model_validate(row) for row in shown], more)
 
 
-async def create_org(parts: App, request: Validated[CreateOrg, NoQuery], principal: Principal) -> Response:
+async def create_org(call: Call[CreateOrg, NoQuery]) -> Item[Org]:
     """Make an organisation."""
-    row = await org_service.create(parts, principal, request.body.name)
-    return _shown(row, 201)
+    return _shown(await org_service.create(call.parts, call.principal, call.body.name))
 
 
-async def leave_org(parts: App, request: Validated[None, NoQuery], principal: Principal) -> Response:
+async def leave_org(call: Plain) -> None:
     """Leave the organisation."""
-    row = await org_service.get(parts, principal, request.path["id"])
-    etag.check_match(request.headers, row.version)
-    await member_service.leave(parts, principal, request.path["id"])
-    return render.no_content()
+    row = await org_service.get(call.parts, call.org_id)
+    call.match(row.version)
+    await member_service.leave(call.parts, call.principal)
 
 
-async def get_org(parts: App, request: Validated[None, NoQuery], principal: Principal) -> Response:
+async def get_org(call: Plain) -> Item[Org]:
     """Show the organisation."""
-    return _shown(await org_service.get(parts, principal, request.path["id"]))
+    return _shown(await org_service.get(call.parts, call.org_id))
 
 
-async def update_org(parts: App, request: Validated[UpdateOrg, NoQuery], principal: Principal) -> Response:
+async def update_org(call: Call[UpdateOrg, NoQuery]) -> Item[Org]:
     """Change the organisation."""
-    row = await org_service.get(parts, principal, request.path["id"])
-    etag.required_match(request.headers, row.version)
-    body, required = request.body, row.second_factor_required_at is not None
+    row = await org_service.get(call.parts, call.org_id)
+    call.match(row.version)
+    body, required = call.body, row.second_factor_required_at is not None
     wanted = org_service.Settings(
         name=body.name or row.name,
         time_zone=body.time_zone or row.time_zone,
         require_second_factor=required if body.require_second_factor is None else body.require_second_factor,
         admission=body.admission or row.admission,
     )
-    return _shown(await org_service.update(parts, principal, row, wanted))
+    return _shown(await org_service.update(call.parts, call.principal, row, wanted))
 
 
-def _shown(row: OrgRow, status: int = 200) -> Response:
+def _shown(row: OrgRow) -> Item[Org]:
     shown = Org(
         id=row.id,
         name=row.name,
@@ -127,7 +121,7 @@ def _shown(row: OrgRow, status: int = 200) -> Response:
         created_at=row.created_at,
         updated_at=row.updated_at,
     )
-    return render.versioned(shown, row.version, status, f"/api/v1/orgs/{row.id}")
+    return Item(shown, row.version)
 
 
 _OWN = "The organisation in which you are active, by its id or as `current`. There are no others to you."
@@ -137,7 +131,6 @@ ROUTES = [
         "/api/v1/orgs",
         SELF,
         list_orgs,
-        Page[OwnOrg],
         "List your organisations",
         "To act in another than the active one, switch the session or ask for tokens with its `org_id`.",
     ),
@@ -145,7 +138,6 @@ ROUTES = [
         "/api/v1/orgs",
         SELF,
         create_org,
-        One[Org],
         "Make an organisation",
         "You are its owner. The active organisation stays what it is.",
     ),
@@ -153,17 +145,15 @@ ROUTES = [
         "/api/v1/orgs/{id}/actions/leave",
         SELF,
         leave_org,
-        None,
         "Leave the organisation",
         "At once. The last owner can't.",
         errors=(412,),
     ),
-    read("/api/v1/orgs/{id}", Permission.ORGS_READ, get_org, One[Org], "Show the organisation", _OWN),
+    read("/api/v1/orgs/{id}", Permission.ORGS_READ, get_org, "Show the organisation", _OWN),
     change(
         "/api/v1/orgs/{id}",
         Permission.ORGS_WRITE,
         update_org,
-        One[Org],
         "Change the organisation",
         f"{_OWN} Needs `If-Match` with its ETag. When the time zone changes, the windows of budgets that run keep"
         " what is spent. They end when they would have, or when their last day is over in the new zone too."

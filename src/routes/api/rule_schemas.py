@@ -7,17 +7,12 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
-from lib.access.principal import Principal
 from lib.collection import Collection
-from lib.http import etag
-from lib.http.request import Validated
-from lib.http.response import Response
 from lib.kernel.errors import PreconditionFailed
 from lib.kernel.text import PRINTABLE
 from lib.rules.rule_service import WantedScope
 from lib.store.schema import BudgetRow, LimitRow
-from lib.web import render
-from lib.web.app import App
+from lib.web.operation import Call
 
 Rule = TypeVar("Rule", LimitRow, BudgetRow)
 NEW_RULE = "It holds from the answer on. An organisation has at most 200 of them."
@@ -78,18 +73,15 @@ def covers_of(row: LimitRow | BudgetRow) -> Covers | None:
     return Covers(row.covers) if row.scope_type == Level.TEAM else None
 
 
-async def wanted(parts: App, request: Validated[Any, Any], principal: Principal, kind: Collection[Rule]) -> Rule:
+async def wanted(call: Call[Any, Any], kind: Collection[Rule]) -> Rule:
     """Return the rule that is to be changed. Raises an error where its client has not seen this version."""
-    row = await kind.get(parts.database, principal.org_id, request.path["id"])
-    etag.required_match(request.headers, row.version)
+    row = await kind.get(call.parts.database, call.org_id, call.path["id"])
+    call.match(row.version)
     return row
 
 
-async def deleted(parts: App, request: Validated[Any, Any], principal: Principal, kind: Collection[Rule]) -> Response:
+async def delete(call: Call[Any, Any], kind: Collection[Rule]) -> None:
     """Delete a rule."""
-    row = await kind.get(parts.database, principal.org_id, request.path["id"])
-    etag.check_match(request.headers, row.version)
-    version = row.version if request.headers.get("if-match") else None
-    if not await kind.delete(parts.work(principal.actor), row, version):
+    row = await wanted(call, kind)
+    if not await kind.delete(call.work, row, row.version if call.request.headers.get("if-match") else None):
         raise PreconditionFailed()
-    return render.no_content()

@@ -6,17 +6,13 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
-from lib.access.principal import SELF, Principal
-from lib.http.context import context_of
-from lib.http.request import Validated
-from lib.http.response import Response
+from lib.access.principal import SELF
 from lib.kernel.text import PRINTABLE
 from lib.sign_in import enrolment
 from lib.users import people
-from lib.web import render
-from lib.web.app import App
-from lib.web.route import NoQuery, act
-from routes.schemas import GivenPassword, One
+from lib.web.operation import Call, Finishing, NoQuery
+from lib.web.route import act
+from routes.schemas import GivenPassword
 
 Code = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=PRINTABLE)]
 
@@ -56,24 +52,24 @@ class RecoveryCodes(BaseModel):
     recovery_codes: list[str]
 
 
-async def begin_totp(parts: App, request: Validated[BeginTotp, NoQuery], principal: Principal) -> Response:
+async def begin_totp(call: Call[BeginTotp, NoQuery]) -> TotpSecret:
     """Make a secret."""
-    user = await people.person(parts, principal, request.headers)
-    made = await enrolment.begin(parts, user, request.body.password, context_of(request))
-    return render.data(TotpSecret(secret=made.secret, uri=made.uri))
+    user = await people.person(call.parts, call.principal, call.request.headers)
+    made = await enrolment.begin(call.parts, user, call.body.password, call.context)
+    return TotpSecret(secret=made.secret, uri=made.uri)
 
 
-async def confirm_totp(parts: App, request: Validated[ConfirmTotp, NoQuery], principal: Principal) -> Response:
+async def confirm_totp(call: Call[ConfirmTotp, NoQuery]) -> Finishing[RecoveryCodes]:
     """Switch codes on."""
-    user = await people.person(parts, principal, request.headers)
-    codes, finish = await enrolment.confirm(parts, user, request.body.code, context_of(request))
-    return render.data(RecoveryCodes(recovery_codes=codes))._replace(finish=finish)
+    user = await people.person(call.parts, call.principal, call.request.headers)
+    codes, finish = await enrolment.confirm(call.parts, user, call.body.code, call.context)
+    return Finishing(RecoveryCodes(recovery_codes=codes), finish)
 
 
-async def end_totp(parts: App, request: Validated[EndTotp, NoQuery], principal: Principal) -> Response:
+async def end_totp(call: Call[EndTotp, NoQuery]) -> Finishing[None]:
     """Switch codes off."""
-    user, body = await people.person(parts, principal, request.headers), request.body
-    return render.no_content(await enrolment.end(parts, user, body.password, body.code, context_of(request)))
+    user, body = await people.person(call.parts, call.principal, call.request.headers), call.body
+    return Finishing(None, await enrolment.end(call.parts, user, body.password, body.code, call.context))
 
 
 ROUTES = [
@@ -81,7 +77,6 @@ ROUTES = [
         "/api/v1/me/actions/begin_totp",
         SELF,
         begin_totp,
-        One[TotpSecret],
         "Begin with codes at sign-in",
         "The secret counts when it is confirmed. Beginning again makes another.",
         errors=(412,),
@@ -90,10 +85,9 @@ ROUTES = [
         "/api/v1/me/actions/confirm_totp",
         SELF,
         confirm_totp,
-        One[RecoveryCodes],
         "Switch codes at sign-in on",
         "From then on signing in needs a code. The answer's recovery codes are told this once.",
         errors=(412,),
     ),
-    act("/api/v1/me/actions/disable_totp", SELF, end_totp, None, "Switch codes at sign-in off", errors=(412,)),
+    act("/api/v1/me/actions/disable_totp", SELF, end_totp, "Switch codes at sign-in off", errors=(412,)),
 ]

@@ -7,11 +7,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from lib.access.principal import SELF, Principal
+from lib.access.principal import SELF
 from lib.http import cookies
-from lib.http.context import context_of
 from lib.http.paging import PageQuery, cut, decode_cursor
-from lib.http.request import Validated
 from lib.http.response import Response
 from lib.sessions import csrf, sessions
 from lib.sessions.session_store import ShownSession
@@ -21,10 +19,13 @@ from lib.store.table import AFTER_ALL
 from lib.users import people
 from lib.web import render
 from lib.web.app import App
-from lib.web.route import NoQuery, Route, make, read, remove
-from routes.schemas import Again, Code, Email, GivenPassword, Id, One, Page
+from lib.web.operation import Call, Listing, NoQuery, Plain
+from lib.web.render import One
+from lib.web.route import Kind, make, read, remove
+from routes.schemas import Again, Code, Email, GivenPassword, Id
 
 ALL = "all"
+_COOKIE = "It sets or clears the session's cookie."
 
 
 class SignIn(BaseModel):
@@ -64,61 +65,61 @@ class OwnSession(Session):
     csrf_token: str
 
 
-async def create_session(parts: App, request: Validated[SignIn, NoQuery], _caller: None) -> Response:
+async def create_session(call: Call[SignIn, NoQuery]) -> Response:
     """Sign a browser in."""
     # Nobody is signed in yet whose token could be asked for, but a stranger's page must not choose who is.
-    csrf.check_origin(request.headers, parts.config.session)
-    body, context = request.body, context_of(request)
-    user = await accounts.sign_in(parts, body.email, body.password, body.totp_code, context)
-    org_id = await people.choose_org(parts, user.id, body.org_id)
-    old = sessions.cookie_of(request.headers)
-    return _begun(parts, await sessions.begin(parts, user, org_id, context, old), status=201)
+    csrf.check_origin(call.request.headers, call.parts.config.session)
+    body, context = call.body, call.context
+    user = await accounts.sign_in(call.parts, body.email, body.password, body.totp_code, context)
+    org_id = await people.choose_org(call.parts, user.id, body.org_id)
+    old = sessions.cookie_of(call.request.headers)
+    return _begun(call.parts, await sessions.begin(call.parts, user, org_id, context, old), status=201)
 
 
-async def list_sessions(parts: App, request: Validated[None, PageQuery], principal: Principal) -> Response:
+async def list_sessions(call: Call[None, PageQuery]) -> Listing[Session]:
     """List one's own sessions, newest first."""
-    [before] = decode_cursor(request.query.cursor, [AFTER_ALL])
-    rows = await sessions.list_all(parts, str(principal.user_id), before, request.query.limit + 1)
-    shown, more = cut(rows, request.query.limit, lambda row: [row.id])
-    return render.page([Session(**_fields(row, principal.session_id)) for row in shown], more)
+    [before] = decode_cursor(call.query.cursor, [AFTER_ALL])
+    rows = await sessions.list_all(call.parts, str(call.principal.user_id), before, call.query.limit + 1)
+    shown, more = cut(rows, call.query.limit, lambda row: [row.id])
+    return Listing([Session(**_fields(row, call.principal.session_id)) for row in shown], more)
 
 
-async def get_session(parts: App, request: Validated[None, NoQuery], principal: Principal) -> Response:
+async def get_session(call: Plain) -> OwnSession:
     """Show one's own session, with what changes by it need."""
-    row = await sessions.get(parts, principal, sessions.signed_in(principal))
-    cookie = sessions.cookie_of(request.headers)
+    row = await sessions.get(call.parts, call.principal, sessions.signed_in(call.principal))
+    cookie = sessions.cookie_of(call.request.headers)
     secret = cookie.secret if cookie else ""
-    token = csrf.token_of(secret, sessions.csrf_key(parts.config.secret))
+    token = csrf.token_of(secret, sessions.csrf_key(call.parts.config.secret))
     fields = _fields(row, row.id)
-    return render.data(OwnSession(**fields, user_id=str(principal.user_id), csrf_token=token))
+    return OwnSession(**fields, user_id=str(call.principal.user_id), csrf_token=token)
 
 
-async def switch_session(parts: App, request: Validated[SwitchOrg, NoQuery], principal: Principal) -> Response:
+async def switch_session(call: Call[SwitchOrg, NoQuery]) -> Response:
     """Change to another organisation: with its rights comes another cookie."""
-    sessions.signed_in(principal)
-    org_id = await people.choose_org(parts, str(principal.user_id), request.body.org_id)
-    return _begun(parts, await sessions.renew(parts, principal, org_id))
+    sessions.signed_in(call.principal)
+    org_id = await people.choose_org(call.parts, str(call.principal.user_id), call.body.org_id)
+    return _begun(call.parts, await sessions.renew(call.parts, call.principal, org_id))
 
 
-async def end_current_session(parts: App, _request: Validated[None, NoQuery], principal: Principal) -> Response:
+async def end_current_session(call: Plain) -> Response:
     """Sign out here."""
-    await sessions.end(parts, principal, sessions.signed_in(principal))
+    await sessions.end(call.parts, call.principal, sessions.signed_in(call.principal))
     return _ended()
 
 
-async def end_session(parts: App, request: Validated[Again, NoQuery], principal: Principal) -> Response:
+async def end_session(call: Call[Again, NoQuery]) -> Response:
     """Sign out elsewhere, or everywhere."""
-    wanted = request.path["id"]
-    own = principal.kind == "session" and wanted == principal.session_id
+    wanted = call.path["id"]
+    own = call.principal.kind == "session" and wanted == call.principal.session_id
     if wanted != ALL:
-        await sessions.get(parts, principal, wanted)
+        await sessions.get(call.parts, call.principal, wanted)
     if not own:
-        user = await people.person(parts, principal)
-        await reauthentication.lately(parts, principal, user, request.body.proof(), context_of(request))
+        user = await people.person(call.parts, call.principal)
+        await reauthentication.lately(call.parts, call.principal, user, call.body.proof(), call.context)
     if wanted == ALL:
-        await sessions.sign_out_everywhere(parts, str(principal.user_id))
+        await sessions.sign_out_everywhere(call.parts, str(call.principal.user_id))
         return _ended()
-    await sessions.end(parts, principal, wanted)
+    await sessions.end(call.parts, call.principal, wanted)
     return _ended() if own else render.no_content()
 
 
@@ -155,49 +156,42 @@ ROUTES = [
         "/api/v1/sessions",
         None,
         create_session,
-        One[OwnSession],
         "Sign a browser in",
         "Sets the cookie `__Host-headgate`. A session that the browser had before ends.",
         errors=(401, 403, 404, 429),
+        http=_COOKIE,
+        returns=One(OwnSession),
     ),
-    read("/api/v1/sessions", SELF, list_sessions, Page[Session], "List your sessions"),
-    read(
+    read("/api/v1/sessions", SELF, list_sessions, "List your sessions"),
+    read("/api/v1/sessions/current", SELF, get_session, "Show your session, with its CSRF token", errors=(404,)),
+    Kind("PATCH")(
         "/api/v1/sessions/current",
         SELF,
-        get_session,
-        One[OwnSession],
-        "Show your session, with its CSRF token",
+        switch_session,
+        "Change to another organisation",
+        "The session gets another cookie and another CSRF token.",
         errors=(404,),
-    ),
-    Route(
-        method="PATCH",
-        path="/api/v1/sessions/current",
-        handler=switch_session,
-        summary="Change to another organisation",
-        description="The session gets another cookie and another CSRF token.",
-        responses={200: One[OwnSession]},
-        permission=SELF,
-        body=SwitchOrg,
-        errors=(404,),
+        http=_COOKIE,
+        returns=One(OwnSession),
     ),
     remove(
         "/api/v1/sessions/current",
         SELF,
         end_current_session,
-        None,
         "Sign out",
         "It holds from the answer on.",
         errors=(404,),
+        http=_COOKIE,
     ),
     remove(
         "/api/v1/sessions/{id}",
         SELF,
         end_session,
-        None,
         "Sign out elsewhere, or everywhere",
         "`all` ends every session and every app's tokens, at once. Asks for the password, and for a code where the"
         " account has them, unless the caller's own session was begun within ten minutes. An account without a"
         " password signs in again.",
         errors=(422,),
+        http=_COOKIE,
     ),
 ]

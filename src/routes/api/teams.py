@@ -8,22 +8,17 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from lib.access import access
-from lib.access.principal import Permission, Principal
-from lib.http import etag
+from lib.access.principal import Permission
 from lib.http.paging import PageQuery, page_of
-from lib.http.request import Validated
-from lib.http.response import Response
 from lib.kernel.errors import PreconditionFailed
 from lib.kernel.ids import new_id
 from lib.orgs import team_service, team_store
 from lib.orgs.team_service import TEAM
 from lib.orgs.team_store import TEAMS
 from lib.store.schema import TeamRow
-from lib.web import render
-from lib.web.app import App
-from lib.web.route import NoQuery, act, change, make, read, remove
-from routes.schemas import RECENT, Id, Name, One, Page
+from lib.web.operation import Call, Item, Listing, NoQuery, Plain
+from lib.web.route import act, change, make, read, remove
+from routes.schemas import RECENT, Id, Name
 
 
 class CreateTeam(BaseModel):
@@ -47,6 +42,7 @@ class TeamMemberId(BaseModel):
 class Team(BaseModel):
     """A team."""
 
+    model_config = ConfigDict(from_attributes=True)
     id: str
     name: str
     created_at: datetime
@@ -69,94 +65,79 @@ class FullTeam(Team):
     members: list[TeamMember]
 
 
-async def list_teams(parts: App, request: Validated[None, PageQuery], principal: Principal) -> Response:
+async def list_teams(call: Call[None, PageQuery]) -> Listing[Team]:
     """List teams, by name."""
-    org_id = access.own_org(principal, Permission.TEAMS_READ, request.path["id"])
-    shown, more = await page_of(TEAMS, parts.database, org_id, request.query)
-    return render.page([Team(**_fields(row)) for row in shown], more)
+    shown, more = await page_of(TEAMS, call.parts.database, call.org_id, call.query)
+    return Listing([Team.model_validate(row) for row in shown], more)
 
 
-async def create_team(parts: App, request: Validated[CreateTeam, NoQuery], principal: Principal) -> Response:
+async def create_team(call: Call[CreateTeam, NoQuery]) -> Item[FullTeam]:
     """Make a team."""
-    org_id, work = access.own_org(principal, Permission.TEAMS_WRITE, request.path["id"]), parts.work(principal.actor)
-    row = TeamRow(new_id(work.now), org_id, request.body.name, 1, work.now, work.now)
-    return await _shown(parts, await TEAM.create(work, row), 201)
+    work = call.work
+    row = TeamRow(new_id(work.now), call.org_id, call.body.name, 1, work.now, work.now)
+    return await _shown(call, await TEAM.create(work, row))
 
 
-async def get_team(parts: App, request: Validated[None, NoQuery], principal: Principal) -> Response:
+async def get_team(call: Plain) -> Item[FullTeam]:
     """Show a team with its members."""
-    return await _shown(parts, await _wanted(parts, request, principal, Permission.TEAMS_READ))
+    return await _shown(call, await _wanted(call))
 
 
-async def update_team(parts: App, request: Validated[UpdateTeam, NoQuery], principal: Principal) -> Response:
+async def update_team(call: Call[UpdateTeam, NoQuery]) -> Item[FullTeam]:
     """Give a team another name."""
-    row = await _wanted(parts, request, principal, Permission.TEAMS_WRITE)
-    etag.required_match(request.headers, row.version)
-    renamed = replace(row, name=request.body.name)
-    return await _shown(parts, await TEAM.update(parts.work(principal.actor), row, renamed))
+    row = await _wanted(call)
+    call.match(row.version)
+    renamed = replace(row, name=call.body.name)
+    return await _shown(call, await TEAM.update(call.work, row, renamed))
 
 
-async def delete_team(parts: App, request: Validated[None, NoQuery], principal: Principal) -> Response:
+async def delete_team(call: Plain) -> None:
     """Delete a team."""
-    row = await _wanted(parts, request, principal, Permission.TEAMS_WRITE)
-    etag.check_match(request.headers, row.version)
-    if not await TEAM.delete(parts.work(principal.actor), row, row.version):
+    row = await _wanted(call)
+    call.match(row.version)
+    if not await TEAM.delete(call.work, row, row.version):
         raise PreconditionFailed()
-    return render.no_content()
 
 
-async def add_to_team(parts: App, request: Validated[TeamMemberId, NoQuery], principal: Principal) -> Response:
+async def add_to_team(call: Call[TeamMemberId, NoQuery]) -> Item[FullTeam]:
     """Put a member into a team."""
-    row = await _wanted(parts, request, principal, Permission.TEAMS_WRITE)
-    etag.check_match(request.headers, row.version)
-    await team_service.add(parts, principal, row, request.body.user_id)
-    return await _shown(parts, row)
+    row = await _wanted(call)
+    call.match(row.version)
+    await team_service.add(call.parts, call.principal, row, call.body.user_id)
+    return await _shown(call, row)
 
 
-async def take_from_team(parts: App, request: Validated[TeamMemberId, NoQuery], principal: Principal) -> Response:
+async def take_from_team(call: Call[TeamMemberId, NoQuery]) -> Item[FullTeam]:
     """Take somebody out of a team."""
-    row = await _wanted(parts, request, principal, Permission.TEAMS_WRITE)
-    etag.check_match(request.headers, row.version)
-    await team_service.take_out(parts, principal, row, request.body.user_id)
-    return await _shown(parts, row)
+    row = await _wanted(call)
+    call.match(row.version)
+    await team_service.take_out(call.parts, call.principal, row, call.body.user_id)
+    return await _shown(call, row)
 
 
-async def _wanted(
-    parts: App, request: Validated[Any, NoQuery], principal: Principal, permission: Permission
-) -> TeamRow:
-    org_id = access.own_org(principal, permission, request.path["id"])
-    return await TEAM.get(parts.database, org_id, request.path["team_id"])
+async def _wanted(call: Call[Any, Any]) -> TeamRow:
+    return await TEAM.get(call.parts.database, call.org_id, call.path["team_id"])
 
 
-def _fields(row: TeamRow) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in Team.model_fields}
-
-
-async def _shown(parts: App, row: TeamRow, status: int = 200) -> Response:
-    members = await team_store.members_of(parts.database, row.org_id, row.id)
-    shown = FullTeam.model_validate(_fields(row) | {"members": [TeamMember.model_validate(who) for who in members]})
-    return render.versioned(shown, row.version, status, f"/api/v1/orgs/{row.org_id}/teams/{row.id}")
+async def _shown(call: Call[Any, Any], row: TeamRow) -> Item[FullTeam]:
+    members = await team_store.members_of(call.parts.database, row.org_id, row.id)
+    shown = [TeamMember.model_validate(who) for who in members]
+    return Item(FullTeam(**dict(Team.model_validate(row)), members=shown), row.version)
 
 
 _TAG = "The ETag is of the team's name: who is in it changes without a new one."
 _ALL, _ONE = "/api/v1/orgs/{id}/teams", "/api/v1/orgs/{id}/teams/{team_id}"
 
 ROUTES = [
-    read(_ALL, Permission.TEAMS_READ, list_teams, Page[Team], "List teams", RECENT),
+    read(_ALL, Permission.TEAMS_READ, list_teams, "List teams", RECENT),
     make(
-        _ALL,
-        Permission.TEAMS_WRITE,
-        create_team,
-        One[FullTeam],
-        "Make a team",
-        f"An organisation has at most {TEAMS.most} of them.",
+        _ALL, Permission.TEAMS_WRITE, create_team, "Make a team", f"An organisation has at most {TEAMS.most} of them."
     ),
-    read(_ONE, Permission.TEAMS_READ, get_team, One[FullTeam], "Show a team", _TAG),
+    read(_ONE, Permission.TEAMS_READ, get_team, "Show a team", _TAG),
     change(
         _ONE,
         Permission.TEAMS_WRITE,
         update_team,
-        One[FullTeam],
         "Rename a team",
         f"Needs `If-Match` with its ETag. {_TAG}",
         errors=(409,),
@@ -165,7 +146,6 @@ ROUTES = [
         _ONE,
         Permission.TEAMS_WRITE,
         delete_team,
-        None,
         "Delete a team",
         "Its members stay the organisation's.",
         errors=(412,),
@@ -174,7 +154,6 @@ ROUTES = [
         f"{_ONE}/actions/add",
         Permission.TEAMS_WRITE,
         add_to_team,
-        One[FullTeam],
         "Put a member into a team",
         f"Doing it twice is harmless. A team has at most {team_store.MOST_MEMBERS} members.",
         errors=(412,),
@@ -183,7 +162,6 @@ ROUTES = [
         f"{_ONE}/actions/remove",
         Permission.TEAMS_WRITE,
         take_from_team,
-        One[FullTeam],
         "Take a member out of a team",
         "Doing it twice is harmless.",
         errors=(412,),

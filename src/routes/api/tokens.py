@@ -7,9 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel, StringConstraints
 
-from lib.access.principal import SELF, Principal
-from lib.http.context import context_of
-from lib.http.request import Validated
+from lib.access.principal import SELF
 from lib.http.response import Response
 from lib.kernel.errors import NotFound
 from lib.sign_in import accounts
@@ -17,9 +15,9 @@ from lib.tokens import access_tokens, grants, signing_keys
 from lib.tokens.grants import Grant
 from lib.users import people
 from lib.web import credentials, render
-from lib.web.app import App
-from lib.web.route import NoQuery, act, read, remove
-from routes.schemas import Code, Email, GivenPassword, Id, One
+from lib.web.operation import Call, NoQuery, Plain
+from lib.web.route import act, read, remove
+from routes.schemas import Code, Email, GivenPassword, Id
 
 # How long others may keep the set. A key is in it for days before it signs.
 JWKS_SECONDS = 300
@@ -67,45 +65,42 @@ class KeySet(BaseModel):
     keys: list[dict[str, Any]]
 
 
-async def create_token(parts: App, request: Validated[NewTokens, NoQuery], _caller: None) -> Response:
+async def create_token(call: Call[NewTokens, NoQuery]) -> Tokens:
     """Sign an app in, or keep it signed in."""
-    wanted, context = request.body.root, context_of(request)
+    wanted, context = call.body.root, call.context
     if isinstance(wanted, RefreshGrant):
-        return _granted(await grants.refresh(parts, wanted.refresh_token, wanted.org_id, context))
-    user = await accounts.sign_in(parts, wanted.email, wanted.password, wanted.totp_code, context)
-    org_id = await people.choose_org(parts, user.id, wanted.org_id)
-    return _granted(await grants.grant(parts, user, org_id))
+        return _granted(await grants.refresh(call.parts, wanted.refresh_token, wanted.org_id, context))
+    user = await accounts.sign_in(call.parts, wanted.email, wanted.password, wanted.totp_code, context)
+    org_id = await people.choose_org(call.parts, user.id, wanted.org_id)
+    return _granted(await grants.grant(call.parts, user, org_id))
 
 
-async def revoke_token(parts: App, request: Validated[None, NoQuery], principal: Principal) -> Response:
+async def revoke_token(call: Plain) -> None:
     """Sign an app out: its access token, and all that came of the same sign-in."""
-    if principal.kind != "token":
+    if call.principal.kind != "token":
         raise NotFound("You have not called with an access token.")
-    _, token = credentials.access_token(parts, request.headers)
-    await grants.revoke(parts, token)
-    return render.no_content()
+    _, token = credentials.access_token(call.parts, call.request.headers)
+    await grants.revoke(call.parts, token)
 
 
-async def show_keys(parts: App, _request: Validated[None, NoQuery], _caller: None) -> Response:
+async def show_keys(call: Plain) -> Response:
     """Publish the keys that access tokens are verified with."""
-    rows = await parts.tokens.published(parts)
+    rows = await call.parts.tokens.published(call.parts)
     if not rows:  # a new deployment
-        await parts.tokens.signing(parts)
-        rows = await parts.tokens.published(parts)
+        await call.parts.tokens.signing(call.parts)
+        rows = await call.parts.tokens.published(call.parts)
     body = KeySet(keys=[signing_keys.public_jwk(row) for row in rows])
     return render.bare(body, headers={"cache-control": f"public, max-age={JWKS_SECONDS}"})
 
 
-def _granted(grant: Grant) -> Response:
-    return render.data(
-        Tokens(
-            access_token=grant.access_token,
-            expires_in=int(access_tokens.LIFE.total_seconds()),
-            refresh_token=grant.refresh_token,
-            refresh_expires_at=grant.refresh_expires_at,
-            org_id=grant.org_id or None,
-            scope=" ".join(sorted(grant.scopes)),
-        )
+def _granted(grant: Grant) -> Tokens:
+    return Tokens(
+        access_token=grant.access_token,
+        expires_in=int(access_tokens.LIFE.total_seconds()),
+        refresh_token=grant.refresh_token,
+        refresh_expires_at=grant.refresh_expires_at,
+        org_id=grant.org_id or None,
+        scope=" ".join(sorted(grant.scopes)),
     )
 
 
@@ -114,7 +109,6 @@ ROUTES = [
         "/api/v1/tokens",
         None,
         create_token,
-        One[Tokens],
         "Get an access token and a refresh token",
         "The access token is a JWT of 15 minutes: send it as `Authorization: Bearer …`. A refresh token"
         " works once; when one comes a second time, all that came of the same sign-in ends.",
@@ -124,10 +118,17 @@ ROUTES = [
         "/api/v1/tokens/current",
         SELF,
         revoke_token,
-        None,
         "End an access token and its refresh token",
         "They are refused from the answer on, everywhere.",
         errors=(404,),
     ),
-    read("/.well-known/jwks.json", None, show_keys, KeySet, "The public keys of access tokens", errors=(503,)),
+    read(
+        "/.well-known/jwks.json",
+        None,
+        show_keys,
+        "The public keys of access tokens",
+        errors=(503,),
+        http="A key set has no envelope (RFC 7517).",
+        returns=KeySet,
+    ),
 ]

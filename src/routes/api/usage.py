@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from lib.access.principal import Permission, Principal
-from lib.http.request import Validated
-from lib.http.response import Response
-from lib.web.app import App
+from lib.access.principal import Permission
+from lib.web.operation import Call, Listing
 from lib.web.route import read
 from routes.api.usage_schemas import ReportQuery, UsageLine, sums_of
-from routes.schemas import Page
 
 
-async def report_usage(parts: App, request: Validated[None, ReportQuery], principal: Principal) -> Response:
+async def report_usage(call: Call[None, ReportQuery]) -> Listing[UsageLine]:
     """Sum what was used. All that was settled before this request is in it."""
-    return await sums_of(parts, principal.org_id, request.query)
+    return await sums_of(call.parts, call.org_id, call.query)
 
 
 ROUTES = [
@@ -21,7 +18,6 @@ ROUTES = [
         "/api/v1/usage",
         Permission.USAGE_READ,
         report_usage,
-        Page[UsageLine],
         "Sum what was used, by day, model, key, and whom it was for",
     ),
 ]

@@ -8,13 +8,12 @@ from pydantic import ConfigDict, Field
 
 from lib.http.paging import decode_cursor, encode_cursor
 from lib.http.periods import days
-from lib.http.response import Response
 from lib.kernel.errors import BadRequest
 from lib.ledger import usage_report
 from lib.ledger.usage import TokenCounts
 from lib.ledger.usage_report import ALL_GROUPS, COLUMNS, DEFAULT_GROUPS, Group, UsageFilter
-from lib.web import render
 from lib.web.app import App
+from lib.web.operation import Listing
 from routes.money import InDollars
 from routes.schemas import DaysQuery
 
@@ -53,7 +52,7 @@ class UsageLine(TokenCounts, _Groups):
     unpriced_requests: int
 
 
-async def sums_of(parts: App, org_id: str, query: ReportQuery) -> Response:
+async def sums_of(parts: App, org_id: str, query: ReportQuery) -> Listing[UsageLine]:
     """Return an organisation's sums."""
     wanted, groups = _filter(parts, query), _groups(query.group_by)
     after = None if query.cursor is None else decode_cursor(query.cursor, [""] * len(COLUMNS))
@@ -66,7 +65,7 @@ async def sums_of(parts: App, org_id: str, query: ReportQuery) -> Response:
         if last and len(lines) > len(shown)
         else None
     )
-    return render.page([_line(line) for line in shown], more)
+    return Listing([_line(line) for line in shown], more)
 
 
 def _filter(parts: App, query: ReportQuery) -> UsageFilter:

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
-from lib.http.context import context_of
-from lib.http.request import Validated
-from lib.http.response import Response
 from lib.sign_in import email_change, password_change, sign_up
-from lib.web import render
-from lib.web.app import App
-from lib.web.route import NoQuery, act
-from routes.schemas import Email, Mailed, Name, NewPassword, One, Secret, mailed
+from lib.web.operation import Call, Finishing, NoQuery
+from lib.web.route import act
+from routes.schemas import Email, Mailed, Name, NewPassword, Secret
 
 _SAME = "The answer is the same, and comes as fast, whether or not somebody has this address."
 
@@ -48,36 +44,35 @@ class NewPasswordWithToken(BaseModel):
     password: NewPassword
 
 
-async def create_user(parts: App, request: Validated[SignUpForm, NoQuery], _caller: None) -> Response:
+async def create_user(call: Call[SignUpForm, NoQuery]) -> Finishing[Mailed]:
     """Make an account."""
-    body = request.body
+    body = call.body
     form = sign_up.Form(body.email, body.password, body.name, body.invitation)
-    return mailed(body.email, await sign_up.sign_up(parts, form, context_of(request)))
+    return Finishing(Mailed(email=body.email), await sign_up.sign_up(call.parts, form, call.context))
 
 
-async def verify_email(parts: App, request: Validated[MailedToken, NoQuery], _caller: None) -> Response:
+async def verify_email(call: Call[MailedToken, NoQuery]) -> Finishing[None]:
     """Confirm an address."""
-    finish = await email_change.confirm(parts, request.body.token)
-    return render.no_content(finish)
+    finish = await email_change.confirm(call.parts, call.body.token)
+    return Finishing(None, finish)
 
 
-async def stop_email_change(parts: App, request: Validated[MailedToken, NoQuery], _caller: None) -> Response:
+async def stop_email_change(call: Call[MailedToken, NoQuery]) -> None:
     """Keep an address."""
-    await email_change.stop(parts, request.body.token)
-    return render.no_content()
+    await email_change.stop(call.parts, call.body.token)
 
 
-async def request_password_reset(parts: App, request: Validated[Address, NoQuery], _caller: None) -> Response:
+async def request_password_reset(call: Call[Address, NoQuery]) -> Finishing[Mailed]:
     """Have a link sent."""
-    email = request.body.email
-    return mailed(email, await password_change.request_reset(parts, email, context_of(request)))
+    email = call.body.email
+    return Finishing(Mailed(email=email), await password_change.request_reset(call.parts, email, call.context))
 
 
-async def reset_password(parts: App, request: Validated[NewPasswordWithToken, NoQuery], _caller: None) -> Response:
+async def reset_password(call: Call[NewPasswordWithToken, NoQuery]) -> Finishing[None]:
     """Set a new password."""
-    body = request.body
-    finish = await password_change.reset_password(parts, body.token, body.password)
-    return render.no_content(finish)
+    body = call.body
+    finish = await password_change.reset_password(call.parts, body.token, body.password)
+    return Finishing(None, finish)
 
 
 ROUTES = [
@@ -85,7 +80,6 @@ ROUTES = [
         "/api/v1/users",
         None,
         create_user,
-        One[Mailed],
         "Sign up",
         f"Sends a mail to confirm the address with. {_SAME}",
         status=202,
@@ -95,7 +89,6 @@ ROUTES = [
         "/api/v1/users/actions/verify_email",
         None,
         verify_email,
-        None,
         "Confirm an address",
         "With the token that was sent there: for a new account, or for an account's new address.",
         errors=(409, 422),
@@ -104,7 +97,6 @@ ROUTES = [
         "/api/v1/users/actions/stop_email_change",
         None,
         stop_email_change,
-        None,
         "Stop a change of address",
         "With the token that the old address was sent when it was asked for. It voids all that is pending of the"
         " account: choose a new password next.",
@@ -114,7 +106,6 @@ ROUTES = [
         "/api/v1/users/actions/request_password_reset",
         None,
         request_password_reset,
-        One[Mailed],
         "Ask for a new password",
         f"Sends a mail to choose it with. {_SAME}",
         status=202,
@@ -124,7 +115,6 @@ ROUTES = [
         "/api/v1/users/actions/reset_password",
         None,
         reset_password,
-        None,
         "Choose a new password",
         "With the token that was sent by mail. Ends all sessions and refresh tokens.",
         errors=(422,),

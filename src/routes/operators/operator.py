@@ -7,15 +7,12 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from lib.http.paging import PageQuery, cut, decode_cursor
-from lib.http.request import Validated
-from lib.http.response import Response
 from lib.ledger import ledger_sums
 from lib.reconcile import ledger_check, reconciliation
 from lib.sign_in import ended_by_operator
-from lib.web import render
-from lib.web.app import App
-from lib.web.route import NoQuery, act, read
-from routes.schemas import Email, LedgerCheck, One, Page
+from lib.web.operation import Call, Listing, NoQuery
+from lib.web.route import act, read
+from routes.schemas import Email, LedgerCheck
 
 DEFAULT_ORGS, MOST_ORGS = 5, 20
 
@@ -26,14 +23,15 @@ class ChecksQuery(PageQuery):
     limit: Annotated[int, Field(ge=1, le=MOST_ORGS)] = DEFAULT_ORGS
 
 
-async def list_ledger_checks(parts: App, request: Validated[None, ChecksQuery], _caller: None) -> Response:
+async def list_ledger_checks(call: Call[None, ChecksQuery]) -> Listing[LedgerCheck]:
     """Compare the budgets' counters of all organisations with the ledger, in the order of their ids."""
-    query = request.query
-    request.share.claim(ledger_check.HELD_BYTES)
+    query = call.query
+    call.request.share.claim(ledger_check.HELD_BYTES)
     [after] = decode_cursor(query.cursor, [""])
-    orgs = await ledger_sums.organisations(parts.database, after, query.limit + 1)
+    orgs = await ledger_sums.organisations(call.parts.database, after, query.limit + 1)
     shown, more = cut(orgs, query.limit, lambda org_id: [org_id])
-    return render.page([LedgerCheck.of(await ledger_check.check_organisation(parts, org_id)) for org_id in shown], more)
+    checks = [LedgerCheck.of(await ledger_check.check_organisation(call.parts, org_id)) for org_id in shown]
+    return Listing(checks, more)
 
 
 class Reconciled(LedgerCheck):
@@ -43,15 +41,15 @@ class Reconciled(LedgerCheck):
     restored_nano_usd: int
 
 
-async def reconcile(parts: App, request: Validated[None, ChecksQuery], _caller: None) -> Response:
+async def reconcile(call: Call[None, ChecksQuery]) -> Listing[Reconciled]:
     """Make the gates and the store say the same, some organisations at a time, in the order of their ids."""
-    query = request.query
-    request.share.claim(ledger_check.HELD_BYTES)
+    query = call.query
+    call.request.share.claim(ledger_check.HELD_BYTES)
     [after] = decode_cursor(query.cursor, [""])
-    orgs = await ledger_sums.organisations(parts.database, after, query.limit + 1)
+    orgs = await ledger_sums.organisations(call.parts.database, after, query.limit + 1)
     shown, more = cut(orgs, query.limit, lambda org_id: [org_id])
-    done = [await reconciliation.reconcile(parts, org_id) for org_id in shown]
-    return render.page(
+    done = [await reconciliation.reconcile(call.parts, org_id) for org_id in shown]
+    return Listing(
         [
             Reconciled(**dict(LedgerCheck.of(one.check)), restored_records=one.records, restored_nano_usd=one.cost)
             for one in done
@@ -73,19 +71,19 @@ class Ended(BaseModel):
     user_id: str
 
 
-async def end_sessions(parts: App, request: Validated[EndSessions, NoQuery], _caller: None) -> Response:
+async def end_sessions(call: Call[EndSessions, NoQuery]) -> Ended:
     """End all that one person has signed in with."""
-    user_id = await ended_by_operator.end_of_person(parts, request.body.email)
-    return render.data(Ended(user_id=user_id))
+    user_id = await ended_by_operator.end_of_person(call.parts, call.body.email)
+    return Ended(user_id=user_id)
 
 
-async def end_all_sessions(parts: App, request: Validated[None, PageQuery], _caller: None) -> Response:
+async def end_all_sessions(call: Call[None, PageQuery]) -> Listing[Ended]:
     """End all that all people have signed in with, some at a time."""
-    [after] = decode_cursor(request.query.cursor, [""])
-    limit = request.query.limit
-    ids = await ended_by_operator.end_of_everyone(parts, after, limit)
+    [after] = decode_cursor(call.query.cursor, [""])
+    limit = call.query.limit
+    ids = await ended_by_operator.end_of_everyone(call.parts, after, limit)
     shown, more = cut(ids, limit, lambda user_id: [user_id])
-    return render.page([Ended(user_id=user_id) for user_id in shown], more)
+    return Listing([Ended(user_id=user_id) for user_id in shown], more)
 
 
 ROUTES = [
@@ -93,7 +91,6 @@ ROUTES = [
         "/api/v1/operator/ledger-checks",
         None,
         list_ledger_checks,
-        Page[LedgerCheck],
         "Compare all organisations' budgets with the ledger",
         "What `./headgate verify-ledger` asks, with a token that it makes from HEADGATE_SECRET.",
         operator=True,
@@ -102,7 +99,6 @@ ROUTES = [
         "/api/v1/operator/gates/actions/reconcile",
         None,
         reconcile,
-        Page[Reconciled],
         "Make the gates and a restored store say the same",
         "What `./headgate reconcile` asks, some organisations at a time: ask again with `cursor` set to"
         " `meta.next_cursor` until that is null. The store's rules hold; counters stay; calls that the ledger has lost"
@@ -113,7 +109,6 @@ ROUTES = [
         "/api/v1/operator/users/actions/end_sessions",
         None,
         end_sessions,
-        One[Ended],
         "Sign a person out everywhere",
         "Ends all its sessions and all its apps' tokens, at once. It can sign in again.",
         errors=(404,),
@@ -123,7 +118,6 @@ ROUTES = [
         "/api/v1/operator/users/actions/end_all_sessions",
         None,
         end_all_sessions,
-        Page[Ended],
         "Sign everybody out everywhere",
         "Some people at a time: ask again with `cursor` set to `meta.next_cursor` until that is null.",
         operator=True,

@@ -5,25 +5,22 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from lib.http.paging import PageQuery, cut, decode_cursor
 from lib.http.periods import Day, days
-from lib.http.request import Validated
-from lib.http.response import Response
 from lib.kernel.errors import NotFound
 from lib.kernel.ids import is_id
 from lib.kernel.text import PRINTABLE
 from lib.ledger import usage_report
 from lib.ledger.usage_report import UsageFilter
 from lib.sign_in import suspension, suspension_store
-from lib.sign_in.suspension_store import OperatorsOrg, OperatorsPerson
-from lib.web import render
+from lib.sign_in.suspension_store import OperatorsOrg
 from lib.web.app import App
-from lib.web.route import NoQuery, act, read
+from lib.web.operation import Call, Listing, Plain
+from lib.web.route import act, read
 from routes.api.usage_schemas import ReportQuery, UsageLine, sums_of
 from routes.money import InDollars
-from routes.schemas import One, Page
 
 ORGS, PEOPLE = "/api/v1/operator/orgs", "/api/v1/operator/users"
 _Find = Annotated[str, StringConstraints(max_length=200, pattern=PRINTABLE)]
@@ -46,6 +43,7 @@ class OrgsQuery(PageQuery):
 class OrgSeen(BaseModel):
     """An organisation. `suspended_at` is null where it is not. Money is nano-dollars (10⁻⁹ USD)."""
 
+    model_config = ConfigDict(from_attributes=True)
     id: str
     name: str
     suspended_at: datetime | None
@@ -62,6 +60,7 @@ class OrgWithSpend(OrgSeen, InDollars):
 class PersonSeen(BaseModel):
     """A person. `suspended_at` is null where it is not."""
 
+    model_config = ConfigDict(from_attributes=True)
     id: str
     email: str
     name: str
@@ -69,72 +68,62 @@ class PersonSeen(BaseModel):
     created_at: datetime
 
 
-async def list_all_orgs(parts: App, request: Validated[None, OrgsQuery], _caller: None) -> Response:
+async def list_all_orgs(call: Call[None, OrgsQuery]) -> Listing[OrgWithSpend]:
     """List organisations with what they have used."""
-    query = request.query
+    query = call.query
     [after] = decode_cursor(query.cursor, [""])
-    start, end = days(query.start, query.to, parts.clock.now().date())
-    rows = await suspension_store.orgs(parts.database, query.find, after, query.limit + 1)
+    start, end = days(query.start, query.to, call.parts.clock.now().date())
+    rows = await suspension_store.orgs(call.parts.database, query.find, after, query.limit + 1)
     shown, more = cut(rows, query.limit, lambda row: [row.id])
     wanted = UsageFilter(start, end)
-    return render.page([await _with_spend(parts, row, wanted) for row in shown], more)
+    return Listing([await _with_spend(call.parts, row, wanted) for row in shown], more)
 
 
-async def list_all_people(parts: App, request: Validated[None, PeopleQuery], _caller: None) -> Response:
+async def list_all_people(call: Call[None, PeopleQuery]) -> Listing[PersonSeen]:
     """List people."""
-    query = request.query
+    query = call.query
     [after] = decode_cursor(query.cursor, [""])
-    rows = await suspension_store.people(parts.database, query.find, after, query.limit + 1)
+    rows = await suspension_store.people(call.parts.database, query.find, after, query.limit + 1)
     shown, more = cut(rows, query.limit, lambda row: [row.id])
-    return render.page([_person(row) for row in shown], more)
+    return Listing([PersonSeen.model_validate(row) for row in shown], more)
 
 
-async def report_org(parts: App, request: Validated[None, ReportQuery], _caller: None) -> Response:
+async def report_org(call: Call[None, ReportQuery]) -> Listing[UsageLine]:
     """Sum what one organisation has used."""
-    org = await suspension.get_org(parts, request.path["id"])
-    return await sums_of(parts, org.id, request.query)
+    org = await suspension.get_org(call.parts, call.path["id"])
+    return await sums_of(call.parts, org.id, call.query)
 
 
-async def suspend_org(parts: App, request: Validated[None, NoQuery], _caller: None) -> Response:
+async def suspend_org(call: Plain) -> OrgSeen:
     """Suspend an organisation."""
-    return render.data(_org(await suspension.set_org(parts, request.path["id"], suspended=True)))
+    return OrgSeen.model_validate(await suspension.set_org(call.parts, call.path["id"], suspended=True))
 
 
-async def reinstate_org(parts: App, request: Validated[None, NoQuery], _caller: None) -> Response:
+async def reinstate_org(call: Plain) -> OrgSeen:
     """Take that back."""
-    return render.data(_org(await suspension.set_org(parts, request.path["id"], suspended=False)))
+    return OrgSeen.model_validate(await suspension.set_org(call.parts, call.path["id"], suspended=False))
 
 
-async def suspend_person(parts: App, request: Validated[None, NoQuery], _caller: None) -> Response:
+async def suspend_person(call: Plain) -> PersonSeen:
     """Suspend a person."""
-    return render.data(_person(await suspension.set_person(parts, _id(request), suspended=True)))
+    return PersonSeen.model_validate(await suspension.set_person(call.parts, _id(call), suspended=True))
 
 
-async def reinstate_person(parts: App, request: Validated[None, NoQuery], _caller: None) -> Response:
+async def reinstate_person(call: Plain) -> PersonSeen:
     """Take that back."""
-    return render.data(_person(await suspension.set_person(parts, _id(request), suspended=False)))
+    return PersonSeen.model_validate(await suspension.set_person(call.parts, _id(call), suspended=False))
 
 
-def _id(request: Validated[None, NoQuery]) -> str:
-    if not is_id(request.path["id"]):
+def _id(call: Plain) -> str:
+    if not is_id(call.path["id"]):
         raise NotFound("There is no such person.")
-    return request.path["id"]
+    return call.path["id"]
 
 
 async def _with_spend(parts: App, row: OperatorsOrg, wanted: UsageFilter) -> OrgWithSpend:
     found = await usage_report.report(parts.database, row.id, wanted, [], None, 1)
     requests, cost = (found[0].requests, found[0].cost_nano_usd) if found else (0, 0)
-    return OrgWithSpend(**_org(row).model_dump(), requests=requests, cost_nano_usd=cost)
-
-
-def _org(row: OperatorsOrg) -> OrgSeen:
-    return OrgSeen(id=row.id, name=row.name, suspended_at=row.suspended_at, created_at=row.created_at)
-
-
-def _person(row: OperatorsPerson) -> PersonSeen:
-    return PersonSeen(
-        id=row.id, email=row.email, name=row.name, suspended_at=row.suspended_at, created_at=row.created_at
-    )
+    return OrgWithSpend(**OrgSeen.model_validate(row).model_dump(), requests=requests, cost_nano_usd=cost)
 
 
 _SUSPENDED = "From the answer on every call is refused: 403 `{}_suspended`. It can be taken back. Twice is harmless."
@@ -144,47 +133,28 @@ ROUTES = [
         ORGS,
         None,
         list_all_orgs,
-        Page[OrgWithSpend],
         "List organisations, and what they spend",
         "What has come to the store is summed: a call that has just ended follows within seconds.",
         operator=True,
     ),
-    read(
-        f"{ORGS}/{{id}}/usage", None, report_org, Page[UsageLine], "Sum what one organisation has used", operator=True
-    ),
+    read(f"{ORGS}/{{id}}/usage", None, report_org, "Sum what one organisation has used", operator=True),
     act(
         f"{ORGS}/{{id}}/actions/suspend",
         None,
         suspend_org,
-        One[OrgSeen],
         "Suspend an organisation",
         _SUSPENDED.format("organisation"),
         operator=True,
     ),
-    act(
-        f"{ORGS}/{{id}}/actions/reinstate",
-        None,
-        reinstate_org,
-        One[OrgSeen],
-        "Let an organisation call again",
-        operator=True,
-    ),
-    read(PEOPLE, None, list_all_people, Page[PersonSeen], "List people", operator=True),
+    act(f"{ORGS}/{{id}}/actions/reinstate", None, reinstate_org, "Let an organisation call again", operator=True),
+    read(PEOPLE, None, list_all_people, "List people", operator=True),
     act(
         f"{PEOPLE}/{{id}}/actions/suspend",
         None,
         suspend_person,
-        One[PersonSeen],
         "Suspend a person",
         f"{_SUSPENDED.format('account')} It can't sign in, and the keys that it holds are refused.",
         operator=True,
     ),
-    act(
-        f"{PEOPLE}/{{id}}/actions/reinstate",
-        None,
-        reinstate_person,
-        One[PersonSeen],
-        "Let a person sign in again",
-        operator=True,
-    ),
+    act(f"{PEOPLE}/{{id}}/actions/reinstate", None, reinstate_person, "Let a person sign in again", operator=True),
 ]

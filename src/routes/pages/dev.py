@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
-from lib.http.request import Validated
 from lib.http.response import Response
 from lib.kernel.errors import NotFound
 from lib.mail.sent_mail import CONTENT_SECURITY_POLICY, MOST_SHOWN, outbox_page
 from lib.web import render
-from lib.web.app import App
-from lib.web.route import NoQuery, read
-from routes.schemas import One
+from lib.web.operation import Plain
+from lib.web.render import One
+from lib.web.route import read
 
 
 class Mail(BaseModel):
@@ -32,12 +31,12 @@ class Mails(BaseModel):
     mails: list[Mail]
 
 
-async def show_outbox(parts: App, request: Validated[None, NoQuery], _caller: None) -> Response:
+async def show_outbox(call: Plain) -> Response:
     """Show the newest mails: a page, or JSON for who accepts that."""
-    if parts.sent_mail is None:
+    if call.parts.sent_mail is None:
         raise NotFound("There is no outbox here.")
-    mails = await parts.sent_mail.newest(MOST_SHOWN)
-    if "application/json" in (request.headers.get("accept") or "").lower():
+    mails = await call.parts.sent_mail.newest(MOST_SHOWN)
+    if "application/json" in (call.request.headers.get("accept") or "").lower():
         return render.data(Mails(mails=[Mail.model_validate(mail) for mail in mails]))
     headers = {
         "content-type": "text/html; charset=utf-8",
@@ -54,11 +53,12 @@ ROUTES = [
         "/dev/outbox",
         None,
         show_outbox,
-        One[Mails],
         "Show the mails that were kept instead of sent",
         "Only where `MAIL` is `outbox`, as in `make dev`, and by a name of the machine itself, such as `localhost`."
         " A page; with `Accept: application/json` data.",
         errors=(404,),
         local=True,
+        http="A page.",
+        returns=One(Mails),
     ),
 ]

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from lib.http.request import Validated
 from lib.http.response import Response
-from lib.web.app import App
 from lib.web.docs_page import CONTENT_SECURITY_POLICY
-from lib.web.route import NoQuery, read
+from lib.web.operation import Plain
+from lib.web.route import read
 
 _CACHED = "public, max-age=300"
 
 
-async def openapi(parts: App, _request: Validated[None, NoQuery], _caller: None) -> Response:
+async def openapi(call: Plain) -> Response:
     """Return the OpenAPI 3.1 document."""
     headers = {"content-type": "application/json", "cache-control": _CACHED, "access-control-allow-origin": "*"}
-    return Response(200, headers, parts.openapi)
+    return Response(200, headers, call.parts.openapi)
 
 
-async def docs(parts: App, _request: Validated[None, NoQuery], _caller: None) -> Response:
+async def docs(call: Plain) -> Response:
     """Return a page that shows the API and can call it. It loads nothing, from here or elsewhere."""
     headers = {
         "content-type": "text/html; charset=utf-8",
@@ -26,10 +25,10 @@ async def docs(parts: App, _request: Validated[None, NoQuery], _caller: None) ->
         "x-content-type-options": "nosniff",
         "referrer-policy": "no-referrer",
     }
-    return Response(200, headers, parts.docs_page)
+    return Response(200, headers, call.parts.docs_page)
 
 
 ROUTES = [
-    read("/openapi.json", None, openapi, None, "Describe this API (OpenAPI 3.1)", status=200),
-    read("/docs", None, docs, None, "Show this API to a person", status=200),
+    read("/openapi.json", None, openapi, "Describe this API (OpenAPI 3.1)", status=200, http="A document of its own."),
+    read("/docs", None, docs, "Show this API to a person", status=200, http="A page."),
 ]

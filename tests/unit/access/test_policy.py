@@ -9,18 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lib.access.access import CURRENT, own_org
 from lib.access.policy import (
     PERMISSIONS,
     Allow,
     Attributes,
     Deny,
-    Resource,
     Role,
     decide,
     decide_grant,
     permissions_of,
 )
 from lib.access.principal import ALL_SCOPES, NONE, SELF, Permission, Principal
+from lib.kernel.errors import NotFound
 from tests.unit.fakes import NOW
 
 ORG, OTHER = "own".ljust(36, "-"), "other".ljust(36, "-")
@@ -42,7 +43,6 @@ principals = st.builds(
     origins=st.sampled_from([None, frozenset({"https://app.example"})]),
     lacks_second_factor=st.booleans(),
 )
-resources = st.builds(Resource, st.sampled_from([None, ORG, OTHER]), st.sampled_from([None, "ada", "bob"]))
 attributes = st.builds(
     Attributes,
     st.just(NOW),
@@ -52,12 +52,8 @@ attributes = st.builds(
 )
 
 
-@given(
-    principal=principals, action=st.sampled_from([*ALL_SCOPES, SELF, "unknown"]), resource=resources, seen=attributes
-)
-def test_what_is_allowed_breaks_no_rule(
-    principal: Principal, action: str, resource: Resource, seen: Attributes
-) -> None:
+@given(principal=principals, action=st.sampled_from([*ALL_SCOPES, SELF, "unknown"]), seen=attributes)
+def test_what_is_allowed_breaks_no_rule(principal: Principal, action: str, seen: Attributes) -> None:
     """Each rule, said again in other words; and whoever breaks none is allowed."""
     person = principal.user_id is not None and principal.kind in ("token", "session")
     kept = [
@@ -65,30 +61,24 @@ def test_what_is_allowed_breaks_no_rule(
         principal.ip_ranges is None or (bool(principal.ip_ranges) and seen.address in ("192.0.2.7", "2001:db8::1")),
         principal.origins is None or seen.origin == "https://app.example",
         principal.models is None or seen.model is None or seen.model in principal.models,
-        resource.org_id is None or resource.org_id == principal.org_id,
-        resource.user_id is None or (person and resource.user_id == principal.user_id),
         not principal.lacks_second_factor or action == SELF,
         person if action == SELF else action in principal.scopes,
     ]
-    assert (decide(principal, action, resource, seen) == Allow()) == all(kept)
+    assert (decide(principal, action, seen) == Allow()) == all(kept)
 
 
-@pytest.mark.parametrize(
-    ("resource", "hidden"),
-    [(Resource(org_id=OTHER), True), (Resource(user_id="bob"), True), (Resource(org_id=ORG), False)],
-)
-def test_what_is_anothers_is_hidden(resource: Resource, hidden: bool) -> None:
-    """It does not exist to the caller, whatever it may do at home; what is its own it may know of."""
-    decision = decide(PERSON, "keys:write", resource)
-    assert isinstance(decision, Deny)
-    assert decision.hidden is hidden
-
-
-def test_who_belongs_nowhere_reaches_no_organisation() -> None:
-    """Not one without a name either."""
-    nobody = replace(PERSON, org_id=NONE, scopes=frozenset(ALL_SCOPES))
-    assert isinstance(decide(nobody, "keys:read", Resource(org_id=NONE)), Deny)
-    assert decide(nobody, SELF) == Allow()
+@pytest.mark.parametrize("org_id", [OTHER, "", ORG.upper(), f"{ORG} "])
+def test_another_organisation_does_not_exist(org_id: str) -> None:
+    """Whatever the caller may do at home; who belongs nowhere reaches none, by no name."""
+    own_org(PERSON, ORG, "thing")
+    own_org(PERSON, CURRENT, "thing")
+    for caller, named in (
+        (PERSON, org_id),
+        (replace(PERSON, org_id=NONE), org_id),
+        (replace(PERSON, org_id=NONE), CURRENT),
+    ):
+        with pytest.raises(NotFound, match=r"^There is no such thing\.$"):
+            own_org(caller, named, "thing")
 
 
 def test_a_refusal_says_what_is_missing() -> None:
@@ -99,14 +89,13 @@ def test_a_refusal_says_what_is_missing() -> None:
 
 
 def test_without_the_codes_that_the_organisation_asks_for_one_may_do_what_is_ones_own() -> None:
-    """ASVS V6.3.3. Else nobody could switch codes on. Of others' things it learns nothing either way."""
+    """ASVS V6.3.3. Else nobody could switch codes on."""
     without = replace(OWNER, lacks_second_factor=True)
     for scope in ALL_SCOPES:
-        decision = decide(without, scope, Resource(org_id=ORG))
+        decision = decide(without, scope)
         assert isinstance(decision, Deny)
-        assert (decision.code, decision.hidden) == ("second_factor_required", False)
-    assert decide(without, "keys:read", Resource(org_id=OTHER)) == Deny("There is no such thing.", hidden=True)
-    assert decide(without, SELF, Resource(user_id="ada")) == Allow()
+        assert decision.code == "second_factor_required"
+    assert decide(without, SELF) == Allow()
 
 
 @pytest.mark.parametrize("address", [None, "", "nonsense", "192.0.2.7, 10.0.0.1", "192.0.3.1", "::192.0.2.7"])

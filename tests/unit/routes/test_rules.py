@@ -14,6 +14,7 @@ from pydantic import RootModel
 from lib.access.principal import SELF, Permission
 from lib.gateway.formats.openai.dialect import OPENAI
 from lib.http.paging import PageQuery
+from lib.web.render import Page
 from lib.web.route import MIB, Freshness, Route
 from lib.web.validate import LARGE_BYTES
 from routes import ROUTES
@@ -154,10 +155,19 @@ def test_every_post_can_be_repeated(route: Route) -> None:
 
 
 @every_management_route
+def test_the_management_api_is_made_of_operations(route: Route) -> None:
+    """One answers by itself only where it says why; and none reads for itself which organisation the path names."""
+    assert route.operation is not None
+    assert bool(route.operation.http) == ("Response" in str(route.operation.output))
+    if route.path.startswith("/api/v1/orgs/{id}"):
+        assert route.operation.of_org
+        assert "path['id']" not in ast.unparse(ast.parse(inspect.getsource(route.operation.run)))
+
+
+@every_management_route
 def test_every_list_has_pages(route: Route) -> None:
     """A list takes a cursor and a limit."""
-    model = route.responses.get(200)
-    if model is not None and "data" in model.model_fields and "Page" in model.__name__:
+    if isinstance(route.responses.get(200), Page):
         assert issubclass(route.query, PageQuery)
 
 

@@ -9,6 +9,7 @@ import pytest
 from lib.orgs import team_store
 from lib.orgs.team_service import TEAM
 from tests.unit.sign_in.members import events, join, owned
+from tests.unit.world import new_world
 
 
 def test_a_team_is_made_filled_renamed_and_deleted() -> None:
@@ -60,6 +61,16 @@ def test_an_organisation_has_so_many_teams(monkeypatch: pytest.MonkeyPatch) -> N
     assert owner.ask("POST", "teams", {"name": "Search"}).status == 201
     refused = owner.ask("POST", "teams", {"name": "Ads"})
     assert (refused.status, refused.error["code"]) == (409, "too_many_teams")
+
+
+def test_a_key_that_is_bound_to_addresses_works_from_there_on_an_organisations_own_path() -> None:
+    """What may be is decided once, of all that is known: asked anew without the address, it was refused everywhere."""
+    world = new_world()
+    wanted = {"name": "x", "scopes": ["teams:read"], "ip_ranges": ["203.0.113.0/24"]}
+    secret = world.ask("POST", "/api/v1/keys", wanted).data["secret"]
+    for address, status in (("203.0.113.9", 200), ("198.51.100.1", 403)):
+        answer = world.ask("GET", "/api/v1/orgs/current/teams", headers={"cf-connecting-ip": address}, key=secret)
+        assert answer.status == status
 
 
 def test_a_name_is_given_once() -> None:

@@ -56,7 +56,7 @@ async def use_organisations(parts: App, org_id: str) -> None:
     await member_store.list_orgs(parts.database, owner.id, "", 20)
     try:
         own = await signed_in(parts, made.id, owner.id)
-        await member_service.leave(parts, own, made.id)
+        await member_service.leave(parts, own)
     except HeadgateError:  # its last owner
         return
     raise AssertionError("an organisation was left without an owner")

@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from lib.http.request import RawRequest, Validated
 from lib.http.response import Response
 from lib.kernel.errors import BadRequest, HeadgateError, PayloadTooLarge, UnsupportedMediaType, UriTooLong
-from lib.web.route import NoQuery, Route
+from lib.web.operation import NoQuery
+from lib.web.route import Route
 from lib.web.validate import MOST_URI_CHARACTERS, check_uri, validate
 from tests.unit.fakes import FakeBody, known, raw_request, run
 
