@@ -45,9 +45,8 @@ def _begin() -> None:
     events = monitoring.events
     monitoring.use_tool_id(_TOOL, "lines")
     monitoring.register_callback(_TOOL, events.LINE, _counting(_lines))
-    for event in (events.PY_START, events.PY_RESUME):
-        monitoring.register_callback(_TOOL, event, _counting(_starts))
-    monitoring.set_events(_TOOL, events.LINE | events.PY_START | events.PY_RESUME)
+    monitoring.register_callback(_TOOL, events.PY_START, _counting(_starts))
+    monitoring.set_events(_TOOL, events.LINE | events.PY_START)
 
 
 def _counting(counted: Counter[str]) -> Callable[[CodeType, int], None]:

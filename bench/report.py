@@ -20,6 +20,7 @@ from bench.identity_table import identity_section
 from bench.memory import CONNECTIONS, GOAL_MIB, LARGE_BODIES, STREAMS, Memory
 from bench.peers import PORTKEY_NAME
 from bench.peers_table import peers_section
+from bench.python_lines import Counted, lines_section
 from bench.speed import SIXTEEN, Cell, Effort
 from bench.speed_table import find, noise_line, speed_table, table
 from bench.store import Line
@@ -35,6 +36,7 @@ from bench.targets import (
     event_ms,
     most_added,
     speed_targets,
+    stages_targets,
     streams_targets,
     targets_table,
 )
@@ -93,6 +95,21 @@ A further event, by {many} and {chunks} apart at 16 connections: {event:.3f} ms,
 asked for. For JSON the first byte comes with the last.
 
 {streams}
+## Where the time goes
+
+What no other load changes: the Python of one call, by stage and by module, in the Worker. A line takes a third of a
+microsecond (quiet, 2026-11-30: half a millisecond for most of 1,570); an await of JavaScript 17, a look at one of its
+objects 0.4 to 2. What the gate does behind the answer is in it. The stages of a call are `pipeline` (in, out, who
+calls), `validate` (the body), `bound` (what it may take at most), `open` (the gate's decision and its record), `send`,
+`relay` and `settle`; that a coroutine goes on is no call of it.
+
+{stages}
+
+Of an event nearly all is workerd's: a loop that does nothing but read and write takes four to five times the
+pass-through, which never enters the isolate. Coming back to the isolate with what was read is the larger half of that,
+coming back from the write the smaller. So many streams are late where an isolate has no more processor time: what would
+help is fewer reads, and [streaming.md](streaming.md#what-was-tried) says why there are none.
+
 {costs}
 {store}
 {admission}
@@ -135,6 +152,7 @@ class Findings:
     effort: Effort
     streams: Streams
     streams_effort: StreamsEffort
+    counted: Sequence[Counted]
     rows: Rows
     store: Sequence[Line]
     admission: Admission
@@ -171,6 +189,7 @@ def render(found: Findings) -> str:
         event=event_ms(found.cells),
         event_usage=event_ms(found.cells, usage=True),
         streams=streams_section(found.streams, found.streams_effort),
+        stages=lines_section(found.counted),
         costs=costs_section(found.rows, _cpu(found.cells)),
         store=store_section(found.store, found.effort),
         admission=admission_section(found.admission, found.effort),
@@ -215,6 +234,7 @@ def targets(found: Findings) -> list[Target]:
         *speed_targets(found.cells),
         *admission_targets(found.admission),
         *streams_targets(found.streams),
+        *stages_targets(found.counted),
         *cold_targets(found.cold_start),
     ]
 

@@ -161,6 +161,8 @@ def whole() -> Findings:
             cells = list(speed.measure(generator, (*stage.contestants, *others), SPEED_CASES, WHOLE))
         say("many streams")
         many = streams.measure(folder, streams.WHOLE)
+        say("stages")
+        counted = python_lines.measure(folder, url, generator)
         say("costs")
         rows = costs.measure(folder, url, generator)
         say("store")
@@ -179,6 +181,7 @@ def whole() -> Findings:
         effort=WHOLE,
         streams=many,
         streams_effort=streams.WHOLE,
+        counted=counted,
         rows=rows,
         store=lines,
         admission=admitted,

@@ -13,6 +13,7 @@ from bench.admission_variants import NO_RULES, RULED, WITHOUT
 from bench.cases import APART, APART_USAGE, CHUNKS, HEADGATE, JSON, MANY, MANY_CHUNKS, MANY_USAGE, PASSTHROUGH
 from bench.cold_start import ColdStart
 from bench.peers import LITELLM_NAME, PORTKEY_NAME
+from bench.python_lines import MOST_CALLS, MOST_FILES, RULED_STREAM, STAGES, Counted
 from bench.speed import ONE, SIXTEEN, Cell
 from bench.speed_table import added, find, table
 from lib.http.memory import STREAM_BYTES
@@ -107,6 +108,16 @@ def streams_targets(found: streams.Streams) -> Iterator[Target]:
     yield Target(f"{held.streams:,} open streams: memory of the isolate", held.whole, 96, "MiB")
     yield Target("of these refused", held.refused, 0)
     yield Target("one of them, as STREAM_BYTES says", held.stream_kib, STREAM_BYTES / 1024, "KiB")
+
+
+def stages_targets(found: Sequence[Counted]) -> Iterator[Target]:
+    """By the calls of functions, which are the same on any machine."""
+    one = next(each for each in found if each.kind is RULED_STREAM)
+    with_goal = [(stage, goal) for stage, (goal, _) in STAGES.items() if goal]
+    yield Target(f"{one.kind.name}: calls", sum(one.calls(stage) for stage, _ in with_goal), MOST_CALLS)
+    yield Target("of its files", one.files, MOST_FILES)
+    for stage, goal in with_goal:
+        yield Target(f"its calls in {stage}", one.calls(stage), goal)
 
 
 def cold_targets(found: ColdStart) -> Iterator[Target]:

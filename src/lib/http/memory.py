@@ -76,7 +76,9 @@ class Memory:
 
     def _fits(self, number: int, size: int, coming: str | None) -> bool:
         others = self._sum - self._held.get(number, _NOTHING)[0]
-        if others and others + size > self._most:
+        if not others:
+            return True
+        if others + size > self._most:
             return False
         others = self.coming(coming, number) if coming else 0
         return not others or others + size <= self._most // 2
@@ -135,8 +137,7 @@ class Share:
         """Hold nothing any more."""
         self._memory.drop(self._number)
 
-    def __del__(self) -> None:
-        self.release()
+    __del__ = release
 
 
 def size_of_parsed(body: bytes) -> int:

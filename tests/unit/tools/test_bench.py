@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +25,7 @@ from bench.memory import Memory
 from bench.peers import LITELLM_NAME, PORTKEY_NAME
 from bench.peers_table import put_readme
 from bench.processor import cpu_seconds
+from bench.python_lines import KINDS, Counted
 from bench.report import Findings, render, targets
 from bench.speed import ONE, RESTED, SIXTEEN, Cell, Effort, rotated, settle, with_cpu
 from bench.suite import PAGE, README
@@ -89,6 +91,14 @@ def findings(*, peers: bool = True) -> Findings:
             [streams.Slow(names[-1], 70_000, stopped=True)],
         ),
         streams_effort=streams.WHOLE,
+        counted=[
+            Counted(
+                kind,
+                Counter({"lib/web/pipeline.py": 400}),
+                Counter({"lib/web/pipeline.py": 40 * (60 + 10 * kind.rules)}),
+            )
+            for kind in KINDS
+        ],
         rows=ROWS,
         store=stored,
         admission=admission.Admission(lines, [admission.Decisions(1, 1, 1000.0, 0.9)], 0.3),
@@ -125,6 +135,7 @@ def test_each_target_is_held_against_what_was_measured() -> None:
         *(f"{name}, at 16: requests a second ÷ Portkey" for name in ("JSON", "events apart, no usage")),
         "events apart, no usage, at 16: requests a second ÷ LiteLLM",
         "of these refused",
+        "its calls in pipeline",
     }
     assert found["one of them, as STREAM_BYTES says"].measured == pytest.approx(15 * 1024 / 576)
     assert found["500 streams, an event every 30 ms: late, p99"].measured == 9  # what is direct is not Headgate's

@@ -22,16 +22,13 @@ def read_usage(value: object, tier: object = None) -> Usage | None:
     total_input, output = _count(value.get("prompt_tokens")), _count(value.get("completion_tokens", 0))
     if total_input is None or output is None:
         return None
-    total, reasoning = (
-        _count(value.get("total_tokens")),
-        _detail(value, "completion_tokens_details", "reasoning_tokens"),
-    )
-    output = max(output, (total or 0) - total_input)
+    reasoning = _detail(value, "completion_tokens_details", "reasoning_tokens")
+    output = max(output, (_count(value.get("total_tokens")) or 0) - total_input)
     cached = _detail(value, "prompt_tokens_details", "cached_tokens")
     return Usage(
         input=total_input,
         output=output if reasoning <= output else output + reasoning,
-        cached_input=cached or next((found for name in _CACHED if (found := _count(value.get(name)))), 0),
+        cached_input=cached or next((found for name in _CACHED if name in value and (found := _count(value[name]))), 0),
         reasoning=reasoning,
         cache_write=_detail(value, "prompt_tokens_details", "cache_write_tokens"),
         tier=tier if isinstance(tier, str) else None,
