@@ -70,4 +70,14 @@ def _rows(org_id: str, key_id: str, now: datetime) -> tuple[str, str, str]:
 def _ended(record: UsageRecord) -> UsageRecord:
     """Return the record of the same call when it has ended well."""
     usage = Usage(input=40, output=10)
-    return record.ended(Cause.FINISHED, usage, None, status=200, estimated=False, first_byte_ms=5, duration_ms=9)
+    return record.ended(
+        Cause.FINISHED,
+        usage,
+        None,
+        provider="p",
+        upstream_model="u",
+        status=200,
+        estimated=False,
+        first_byte_ms=5,
+        duration_ms=9,
+    )

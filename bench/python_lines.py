@@ -43,7 +43,7 @@ STAGES: Mapping[str, tuple[int, Sequence[str]]] = {
         (
             *("lib/admission/", "lib/runtime/objects/", "lib/gateway/models", "lib/gateway/model_"),
             *("lib/gateway/call/admitting", "lib/gateway/call/denials"),
-            *("lib/gateway/call/gate_client", "lib/gateway/call/refusing"),
+            *("lib/gateway/call/gate_client", "lib/gateway/call/refusing", "lib/gateway/call/remembering_gates"),
         ),
     ),
     "send": (20, ("lib/gateway/call/call", "lib/gateway/providers/", "lib/runtime/upstream", "lib/runtime/native")),
@@ -57,7 +57,7 @@ STAGES: Mapping[str, tuple[int, Sequence[str]]] = {
     "settle": (
         20,
         (
-            *("lib/gateway/call/settlement", "lib/gateway/call/telling", "lib/ledger/"),
+            *("lib/gateway/call/settlement", "lib/gateway/call/telling", "lib/gateway/call/plan", "lib/ledger/"),
             *("lib/gateway/formats/openai/chat_answer", "lib/gateway/formats/openai/usage"),
         ),
     ),

@@ -6,10 +6,13 @@ The same source tries the same examples, so that a change is judged by itself. `
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from lib.gateway.call.admitting import Admitted
+from lib.gateway.call.settlement import Settlement
 from lib.kernel import failures
 from lib.sign_in import later
 
@@ -35,3 +38,19 @@ def noted(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """What waits until the answer has left waits no time here."""
     monkeypatch.setattr(later, "AFTER_SECONDS", 0)
+
+
+@pytest.fixture(autouse=True)
+def no_call_is_lost(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A call that was opened has an outcome in the end."""
+    opened: list[Settlement] = []
+    really = Settlement.open
+
+    async def open_it(settlement: Settlement, timeout_seconds: int, floor: int) -> Admitted:
+        admitted = await really(settlement, timeout_seconds, floor)
+        opened.append(settlement)
+        return admitted
+
+    monkeypatch.setattr(Settlement, "open", open_it)
+    yield
+    assert [settlement.facts() for settlement in opened if settlement.outcome is None] == []

@@ -22,6 +22,7 @@ from lib.gateway.call.admitting import Admitted, admitted
 from lib.gateway.call.call import Gateway
 from lib.gateway.call.denials import Denials
 from lib.gateway.call.gate_client import GateClient, judged_by
+from lib.gateway.call.remembering_gates import RememberingGates
 from lib.gateway.callers.cache import KvCache
 from lib.gateway.callers.caller import Caller
 from lib.gateway.callers.callers import Callers
@@ -279,7 +280,7 @@ async def _new_world(config: Config, kv: FakeKv, providers: Mapping[str, str]) -
         refusals=Refusals(),
         gateway=Gateway(
             configured(read_settings(providers.get, refuse), config.default_output_tokens),
-            *(upstream, gates, clock, config.upstream_timeout_seconds, 64, denials),
+            *(upstream, RememberingGates(gates, denials), clock, config.upstream_timeout_seconds, 64),
             ModelLists(upstream.http, clock),
         ),
         gates=gates,
@@ -311,5 +312,5 @@ def cold(world: World) -> None:
     denials = Denials(cache)
     accounts = Callers(cache, denials)
     world.gates._callers = accounts
-    gateway = replace(world.parts.gateway, denials=denials)
+    gateway = replace(world.parts.gateway, gates=RememberingGates(world.gates, denials))
     world.parts = replace(world.parts, callers=accounts, gateway=gateway, shield=Shield(), refusals=Refusals())

@@ -20,7 +20,7 @@ _ALIKE = 2
 _MOST_COMPARED = 100
 
 
-class Target(NamedTuple):
+class Candidate(NamedTuple):
     """Where a request goes, and what is known of the model there: by its organisation, else by its provider."""
 
     provider: Provider
@@ -30,7 +30,7 @@ class Target(NamedTuple):
 
 def resolve(
     model: str, routes: Mapping[str, ModelRoute], providers: Mapping[str, Provider], allowed: Set[str] | None
-) -> Target:
+) -> Candidate:
     """Return the target of `model`: the organisation's own route of that name, else `provider/model`.
 
     Raises NotFound (code `model_not_found`), also for a model that is not among those that the caller's key is bound
@@ -42,7 +42,7 @@ def resolve(
     if provider is None or not upstream_model or not may_call(allowed, model):
         raise _not_found(())
     facts = provider.model(upstream_model)
-    return Target(provider, upstream_model, _said_by(route, facts) if route else facts)
+    return Candidate(provider, upstream_model, _said_by(route, facts) if route else facts)
 
 
 def _said_by(route: ModelRoute, facts: ModelFacts) -> ModelFacts:
@@ -61,7 +61,7 @@ async def find(
     providers: Mapping[str, Provider],
     allowed: Set[str] | None,
     lists: ModelLists,
-) -> tuple[str, Target]:
+) -> tuple[str, Candidate]:
     """Return a model's whole name and its target. The end of a name will do, where it is one name's that the caller may
     call: `gpt-4o` for `openai/gpt-4o`. Rules and records go by the whole name.
 
@@ -93,8 +93,8 @@ async def names_of(
     """
     if allowed is not None:
         bound = [name for name in routes if name in allowed] + sorted(allowed - set(routes))
-        targets = ((name, _target(name, routes, providers)) for name in bound)
-        return {name: target.provider for name, target in targets if target}
+        candidates = ((name, _candidate(name, routes, providers)) for name in bound)
+        return {name: target.provider for name, target in candidates if target}
     names = {name: providers[route.provider] for name, route in routes.items() if route.provider in providers}
     listed = await asyncio.gather(*(lists.of(provider) for provider in providers.values()))
     for provider, theirs in zip(providers.values(), listed, strict=True):
@@ -108,7 +108,7 @@ def _least(names: list[str], rank: Callable[[str], int]) -> list[str]:
     return [name for name in names if rank(name) == least]
 
 
-def _target(name: str, routes: Mapping[str, ModelRoute], providers: Mapping[str, Provider]) -> Target | None:
+def _candidate(name: str, routes: Mapping[str, ModelRoute], providers: Mapping[str, Provider]) -> Candidate | None:
     try:
         return resolve(name, routes, providers, None)
     except NotFound:

@@ -46,6 +46,8 @@ class UsageRecord(TokenCounts):
         usage: Usage,
         price: Price | None,
         *,
+        provider: str,
+        upstream_model: str,
         status: int | None,
         estimated: bool,
         first_byte_ms: int | None,
@@ -55,6 +57,8 @@ class UsageRecord(TokenCounts):
         return altered(
             self,
             cause=cause.value,
+            provider=provider,
+            upstream_model=upstream_model,
             status=status,
             estimated=estimated,
             cost_nano_usd=_cost(price, usage, cause) if price else None,

@@ -13,6 +13,7 @@ from lib.defence.shield import Shield
 from lib.gateway import model_lists
 from lib.gateway.call.call import Gateway
 from lib.gateway.call.denials import Denials
+from lib.gateway.call.remembering_gates import RememberingGates
 from lib.gateway.callers.callers import Callers
 from lib.gateway.model_lists import ModelLists
 from lib.gateway.providers.configured import configured, leave_out
@@ -81,11 +82,10 @@ def bootstrap(env: Any) -> App:
     gateway = Gateway(
         configured(read_settings(variable, leave_out), config.default_output_tokens),
         JsUpstream(),
-        gates,
+        RememberingGates(gates, denials),
         clock,
         config.upstream_timeout_seconds,
         config.output_floor_tokens,
-        denials,
         ModelLists(fetch_client(model_lists.TIMEOUT_SECONDS, model_lists.MOST_BYTES), clock),
     )
 

@@ -13,7 +13,6 @@ from lib.admission.decision import Ask
 from lib.gateway.bounds import Bound
 from lib.gateway.call.admitting import Admitted
 from lib.gateway.call.call import Gateway, call_model
-from lib.gateway.call.denials import Denials
 from lib.gateway.call.telling import STREAM_COST
 from lib.gateway.callers.caller import Caller
 from lib.gateway.formats.format import Facts, Format
@@ -147,7 +146,7 @@ class Calling:
 
     def _gateway(self) -> Gateway:
         lists = ModelLists(self.upstream.http, self.clock)
-        return Gateway(PROVIDERS, self.upstream, self.gates, self.clock, 600, 64, Denials(), lists)
+        return Gateway(PROVIDERS, self.upstream, self.gates, self.clock, 600, 64, lists)
 
     async def _call(self) -> Outcome:
         try:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from lib.gateway.bounds import Bound
 from lib.gateway.call.asking import ask_of
-from lib.gateway.catalogue import Target
+from lib.gateway.catalogue import Candidate
 from lib.gateway.models import ModelFacts
 from lib.ledger.usage import FLEX, USUAL_TIERS, Price, Rates, Tariff, Usage
 from tests.unit.gateway.calls import PROVIDER
@@ -53,7 +53,7 @@ def test_no_bill_passes_the_bound(price: Price, asked: str | None, data: st.Data
     usage within the bound, however much of it was cached or written to a cache.
     """
     bound = Bound(data.draw(TOKENS), data.draw(TOKENS), 1, has_output=True)
-    ask = ask_of(PATH, Target(PROVIDER, "x", ModelFacts(price)), bound, 1, 1, asked)
+    ask = ask_of(PATH, Candidate(PROVIDER, "x", ModelFacts(price)), bound, 1, 1, asked)
     if ask.input_tokens is None:
         assert asked not in price.tiers
         assert asked not in USUAL_TIERS
@@ -125,6 +125,6 @@ def test_what_may_be_billed_at_most(tier: str | None, tokens: int | None, expect
 def test_a_price_of_ones_own_has_no_tiers(tier: str | None, proved: bool) -> None:
     """A tier that may cost more has no bound, unless its tokens cost nothing; its cost is the one price there is."""
     own = Price(100, 400, None, "p")
-    ask = ask_of(PATH, Target(PROVIDER, "x", ModelFacts(own)), Bound(20, 5, 1, has_output=True), 7, 64, tier)
+    ask = ask_of(PATH, Candidate(PROVIDER, "x", ModelFacts(own)), Bound(20, 5, 1, has_output=True), 7, 64, tier)
     assert (ask.input_tokens is not None, ask.input_price, ask.output_price) == (proved, 100, 400)
     assert own.cost(Usage(input=1, tier=tier)) == 100

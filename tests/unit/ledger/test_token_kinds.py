@@ -24,7 +24,15 @@ def ended(world: World, kind: str) -> UsageRecord:
     opened = usage_record(world.org_id, world.key.principal.key_id, cause="lost")
     used: dict[str, Any] = {kind.removesuffix("_tokens"): 7}
     return opened.ended(
-        Cause.FINISHED, Usage(**used), None, status=200, estimated=False, first_byte_ms=1, duration_ms=2
+        Cause.FINISHED,
+        Usage(**used),
+        None,
+        provider="p",
+        upstream_model="u",
+        status=200,
+        estimated=False,
+        first_byte_ms=1,
+        duration_ms=2,
     )
 
 

@@ -17,7 +17,17 @@ USAGE = Usage(input=10, output=20, cached_input=4, reasoning=5)
 
 
 def ended(price: Price | None) -> UsageRecord:
-    return OPENED.ended(Cause.FINISHED, USAGE, price, status=200, estimated=False, first_byte_ms=7, duration_ms=9)
+    return OPENED.ended(
+        Cause.FINISHED,
+        USAGE,
+        price,
+        provider=OPENED.provider,
+        upstream_model=OPENED.upstream_model,
+        status=200,
+        estimated=False,
+        first_byte_ms=7,
+        duration_ms=9,
+    )
 
 
 def test_an_end_replaces_what_is_known_only_then() -> None:

@@ -206,7 +206,15 @@ def test_whatever_usage_is_believed_can_be_stored(tokens: int, amount: int) -> N
     store = Store()
     price = Price(amount, amount, None, "v1")  # the most that the API allows is a dollar a token
     end = store.record().ended(
-        Cause.FINISHED, usage, price, status=200, estimated=False, first_byte_ms=1, duration_ms=1
+        Cause.FINISHED,
+        usage,
+        price,
+        provider="p",
+        upstream_model="u",
+        status=200,
+        estimated=False,
+        first_byte_ms=1,
+        duration_ms=1,
     )
     try:
         store.deliver(end)

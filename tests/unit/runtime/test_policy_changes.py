@@ -17,6 +17,7 @@ from lib.admission import policy_store
 from lib.admission.gate import Gate
 from lib.defence.shield import Shield
 from lib.gateway.call.denials import Denials
+from lib.gateway.call.remembering_gates import RememberingGates
 from lib.gateway.callers.callers import Callers
 from lib.store.session import Bound, Result
 from lib.web import pipeline
@@ -101,7 +102,7 @@ class FarAway:
         denials = Denials()
         accounts = Callers(denials=denials)
         gates = GATES.JsGates(GATES.GateCalls(self.gate), accounts)
-        gateway = replace(self.world.parts.gateway, gates=gates, denials=denials)
+        gateway = replace(self.world.parts.gateway, gates=RememberingGates(gates, denials))
         return replace(self.world.parts, callers=accounts, gates=gates, gateway=gateway, shield=Shield())
 
     async def ask(

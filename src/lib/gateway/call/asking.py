@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from lib.access.principal import Principal
 from lib.admission.decision import Ask
 from lib.gateway.bounds import Bound
-from lib.gateway.catalogue import Target
+from lib.gateway.catalogue import Candidate
 
 _ID = 36  # characters of an id
 
@@ -14,12 +15,12 @@ def path_of(
     key_id: str,
     model: str,
     end_user: str | None,
-    *,
     team_id: str | None = None,
     user_id: str | None = None,
     makers: str = "",
-    minted: bool = False,
     member_of: str = "",
+    *,
+    minted: bool = False,
 ) -> dict[str, str]:
     """Return the levels that a call passes, as far as they are known: see `lib.admission.rules`.
 
@@ -44,8 +45,17 @@ def path_of(
     return path
 
 
+def callers_path(principal: Principal, model: str, end_user: str | None) -> dict[str, str]:
+    """Return the levels that a caller's call passes; `end_user` is whom it is made for, where the key does not say."""
+    return path_of(
+        *(principal.org_id, principal.line_id or principal.key_id, model, principal.end_user or end_user),
+        *(principal.team_id, principal.user_id, principal.makers, principal.member_of),
+        minted=principal.kind == "browser_key",
+    )
+
+
 def ask_of(
-    path: dict[str, str], target: Target, bound: Bound, input_estimate: int, floor: int, tier: str | None = None
+    path: dict[str, str], target: Candidate, bound: Bound, input_estimate: int, floor: int, tier: str | None = None
 ) -> Ask:
     """Return what to ask for. `floor` is the least output worth having, in tokens; `tier` the service tier."""
     proved, price = target.facts.proved, target.facts.price
@@ -54,22 +64,15 @@ def ask_of(
     rates = price.most(tier, tokens) if price else None
     if price and rates is None:  # nobody knows what this tier costs: all the same, the rest is bounded
         tokens, rates = None, price.most(None, None)
-    return Ask(
-        path=path,
-        estimate=input_estimate + (wanted or 0) * bound.choices,
-        # A provider refuses more than its model takes. Where nothing is proved, more than tokens may be charged.
-        input_tokens=tokens,
-        output_tokens=wanted if bound.has_output else 0,
-        most_output=_most_granted(target, bound, input_estimate),
-        choices=bound.choices,
-        floor=floor,
-        input_price=max(rates.input, rates.cached_input, rates.cache_write) if rates else None,
-        output_price=rates.output if rates else None,
-        call_price=(price.per_request or 0) if price else 0,
-    )
+    output = wanted if bound.has_output else 0
+    # A provider refuses more than its model takes. Where nothing is proved, more than tokens may be charged.
+    dearest = max(rates.input, rates.cached_input, rates.cache_write) if rates else None
+    prices = dearest, rates.output if rates else None, (price.per_request or 0) if price else 0
+    most, estimate = _most_granted(target, bound, input_estimate), input_estimate + (wanted or 0) * bound.choices
+    return Ask(path, estimate, tokens, output, most, bound.choices, floor, *prices)
 
 
-def _most_granted(target: Target, bound: Bound, input_estimate: int) -> int:
+def _most_granted(target: Candidate, bound: Bound, input_estimate: int) -> int:
     """Return the most output to put in where the client set no limit: what the model has, and no provider refuses.
 
     The proved input can be several times the real one, so what it leaves of the context may be far too little. Then

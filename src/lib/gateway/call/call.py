@@ -13,11 +13,11 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from lib.gateway.call import answer_headers
-from lib.gateway.call.denials import Denials
-from lib.gateway.call.settlement import Call, Gates, Settlement
+from lib.gateway.call.plan import Attempt, Call, Outcome, Plan, plan
+from lib.gateway.call.settlement import Gates, Settlement
 from lib.gateway.call.telling import Charge, wants_cost_event
 from lib.gateway.callers.caller import Caller
-from lib.gateway.catalogue import Target, find
+from lib.gateway.catalogue import Candidate, find
 from lib.gateway.formats.format import Facts, Format, StreamFormat, Writing
 from lib.gateway.model_lists import ModelLists
 from lib.gateway.models import Completion
@@ -85,7 +85,6 @@ class Gateway:
     clock: Clock
     timeout_seconds: int
     output_floor: int
-    denials: Denials
     lists: ModelLists
 
 
@@ -94,7 +93,7 @@ class _Exchange(NamedTuple):
 
     wire: Format[Any]
     facts: Facts
-    provider: Provider
+    attempt: Attempt
     settlement: Settlement
     share: Share
     tells_cost: bool
@@ -115,57 +114,55 @@ async def call_model(
     """
     facts = wire.facts(incoming.body, incoming.json)
     tells_cost = facts.streamed and wants_cost_event(incoming.headers)
-    name, target = await _target(gateway, wire.name, facts.model, account)
-    writing = Writing(wire, incoming.body, incoming.json, target.upstream_model, target.facts)
+    way = await _planned(gateway, wire.name, facts.model, account)
+    [candidate] = way.candidates
+    writing = Writing(wire, incoming.body, incoming.json, candidate.upstream_model, candidate.facts)
     call = Call(
-        *(incoming.id, wire.name, name, facts.streamed, facts.input_estimate, writing.bound),
+        *(incoming.id, wire.name, facts.streamed, facts.input_estimate, writing.bound),
         *(facts.end_user, facts.tier, wire.reasons_unseen),
     )
-    settlement = Settlement(gateway.gates, gateway.clock, account, call, target, gateway.denials)
+    settlement = Settlement(gateway.gates, gateway.clock, account, call, way)
     admitted = await settlement.open(gateway.timeout_seconds, gateway.output_floor)
+    attempt = settlement.attempt(candidate)
     try:
         await opened()
         answer = await gateway.upstream.post(
-            *_sent(wire.name, target, writing.text(admitted.output_tokens), incoming),  # no name here keeps the body
+            *_sent(wire.name, candidate, writing.text(admitted.output_tokens), incoming),  # no name here keeps the body
             incoming.client,
             gateway.timeout_seconds,
         )
-        settlement.first_byte()
-        return await _respond(_Exchange(wire, facts, target.provider, settlement, incoming.share, tells_cost), answer)
+        attempt.answered()
+        return await _respond(_Exchange(wire, facts, attempt, settlement, incoming.share, tells_cost), answer)
     except (*_FAILURES, asyncio.CancelledError) as failure:
-        error = _failed(failure, settlement, call)
+        error = _failed(failure, settlement, attempt, streamed=facts.streamed)
         error.headers.update(settlement.headers)
         raise error from failure
 
 
 def _sent(
-    wire: str, target: Target, body: bytes, incoming: Validated[Any, Any]
+    wire: str, candidate: Candidate, body: bytes, incoming: Validated[Any, Any]
 ) -> tuple[str, Mapping[str, str], bytes]:
     """Return address, headers and body of the call to the provider."""
     incoming.spent()
     incoming.share.keep(len(body))  # the platform's copy, until the provider has answered
-    sent = target.provider.request(wire, target.upstream_model, body, target.provider.secret)
+    provider = candidate.provider
+    sent = provider.request(wire, candidate.upstream_model, body, provider.secret)
     return sent.url, sent.headers, body
 
 
-async def _target(gateway: Gateway, wire: str, model: str, account: Caller) -> tuple[str, Target]:
-    """Return a model's whole name, and where its calls go. Raises NotFound, also where its provider has no such API.
+async def _planned(gateway: Gateway, wire: str, model: str, account: Caller) -> Plan:
+    """Return where the calls to a model go. Raises NotFound, also where its provider has no such API.
 
     Only an account that the gate has confirmed is told that there is no such model: an old one may lack what was made a
     moment ago, or be revoked.
     """
     try:
         known = gateway.providers, account.principal.models, gateway.lists
-        return _spoken(wire, *await find(model, account.routes, *known))
+        name, candidate = await find(model, account.routes, *known)
+        return plan(wire, name, (candidate,))
     except NotFound:
         await gateway.gates.confirm(account)
         raise
-
-
-def _spoken(wire: str, name: str, target: Target) -> tuple[str, Target]:
-    if wire not in target.provider.speaks:
-        raise NotFound("The provider of this model does not offer this API.", code="unsupported_model", param="model")
-    return name, target
 
 
 async def _respond(exchange: _Exchange, answer: UpstreamAnswer) -> Response:
@@ -190,12 +187,13 @@ async def _refused(exchange: _Exchange, answer: UpstreamAnswer, headers: dict[st
 
     But what only our operator can mend is no fault of the caller, whose key is right: a 401 would send it away.
     """
-    settlement, provider, error = exchange.settlement, exchange.provider, exchange.wire.error
+    settlement, attempt, error = exchange.settlement, exchange.attempt, exchange.wire.error
+    provider = attempt.candidate.provider
     try:
         body = (await answer.read(MOST_ERROR_BYTES)).to_bytes()
     except (UpstreamUnreachable, AnswerTooLarge) as failure:
         raise Refused from failure
-    settlement.close(Cause.UPSTREAM_REFUSED, Usage(), status=answer.status, estimated=False)
+    settlement.close(Outcome(attempt, Cause.UPSTREAM_REFUSED, Usage(), answer.status, estimated=False))
     fault = provider.fault(answer.status, body, provider.secret)
     body = fault.body
     if operators := fault.operators:
@@ -230,36 +228,36 @@ def _is_json(body: bytes) -> bool:
 
 
 async def _whole(exchange: _Exchange, answer: UpstreamAnswer, headers: dict[str, str]) -> Response:
-    wire, provider, settlement, share = exchange.wire, exchange.provider, exchange.settlement, exchange.share
+    wire, attempt, settlement, share = exchange.wire, exchange.attempt, exchange.settlement, exchange.share
+    provider = attempt.candidate.provider
     most = MOST_HELD_BYTES if share.has_room(3 * MOST_HELD_BYTES) else LEAST_HELD_BYTES
     body = await answer.hold(most, lambda size: share.keep(STREAM_BYTES + size))
     if body is None:
         share.keep(STREAM_BYTES + most)
         passage = answer.passage(HidingFilter(provider.shown) if provider.shown else None)
-        return _passed(wire, settlement, answer, headers, passage)
+        return _passed(exchange, answer, headers, passage)
     text = body.to_bytes()
     if len(text) > SHORT_BYTES:
         share.keep(STREAM_BYTES + 2 * len(text))
     usage, failed = wire.usage(text), wire.told_error(text)
     output = 0 if usage else wire.output_estimate(text)
-    known, estimated = _used(settlement, usage, output, refused=failed and not output)
+    known, estimated = _used(attempt, usage, output, refused=failed and not output)
     cause = _failure_cause(known) if failed else Cause.FINISHED
     # Before the client has the answer: its next call must not find this one under way.
-    settlement.close(cause, known, status=answer.status, estimated=estimated)
+    settlement.close(Outcome(attempt, cause, known, answer.status, estimated))
     clean = provider.fault(answer.status, text, provider.secret).body if failed else provider.shown.taken_out(text)
     return _answered(settlement, answer.status, headers, body if clean is text else clean)
 
 
-def _passed(
-    wire: Format[Any], settlement: Settlement, answer: UpstreamAnswer, headers: dict[str, str], passage: Passage
-) -> Response:
+def _passed(exchange: _Exchange, answer: UpstreamAnswer, headers: dict[str, str], passage: Passage) -> Response:
     """Hand on an answer that is too large to hold. Its headers go before its cost is known, and do not tell that."""
+    wire, attempt, settlement = exchange.wire, exchange.attempt, exchange.settlement
 
     def close(ends: Ends) -> None:
         usage = usage_at_ends(ends, wire.usage)
         output = ends.size // 4 if wire.has_output else 0
-        known, estimated = _used(settlement, usage, output, refused=False)
-        settlement.close(_PASSED[ends.end], known, status=answer.status, estimated=estimated)
+        known, estimated = _used(attempt, usage, output, refused=False)
+        settlement.close(Outcome(attempt, _PASSED[ends.end], known, answer.status, estimated))
 
     async def settle() -> LogFacts:
         await passage.finished(close)
@@ -276,11 +274,11 @@ _PASSED = {
 }
 
 
-def _used(settlement: Settlement, usage: Usage | None, output: int, *, refused: bool) -> tuple[Usage, bool]:
+def _used(attempt: Attempt, usage: Usage | None, output: int, *, refused: bool) -> tuple[Usage, bool]:
     """Return what was used, and whether that is an estimate. An error before anything was said has cost nothing."""
     if usage or refused:
         return usage or Usage(), False
-    return settlement.estimate(output), True
+    return attempt.estimate(output), True
 
 
 def _failure_cause(used: Usage) -> Cause:
@@ -290,12 +288,12 @@ def _failure_cause(used: Usage) -> Cause:
 class _Reading:
     """What the text of one stream tells. Each text is read once."""
 
-    def __init__(self, stream: StreamFormat, settlement: Settlement, held: Callable[[int], None]) -> None:
+    def __init__(self, stream: StreamFormat, attempt: Attempt, held: Callable[[int], None]) -> None:
         self.heard = StreamText(stream.condense, held)
         self._completion = lru_cache(1)(lambda text: stream.completion(text, self.heard.earlier))
         self._used = lru_cache(1)(self._read)
         self._stream = stream
-        self._settlement = settlement
+        self._attempt = attempt
 
     def completion(self) -> Completion:
         """Return how far the text goes."""
@@ -310,7 +308,7 @@ class _Reading:
         output = self._stream.output_estimate(text, earlier) if running or not usage else 0
         if usage and running:
             return usage._replace(output=max(usage.output, output)), True
-        return _used(self._settlement, usage, output, refused=completion is Completion.REFUSED)
+        return _used(self._attempt, usage, output, refused=completion is Completion.REFUSED)
 
     def ended(self, end: StreamEnd) -> tuple[Cause, Usage, bool]:
         """Return why the stream ended, and what was used."""
@@ -319,13 +317,14 @@ class _Reading:
 
 
 def _streamed(exchange: _Exchange, stream: StreamFormat, answer: UpstreamAnswer, headers: dict[str, str]) -> Response:
-    settlement, share, shown = exchange.settlement, exchange.share, exchange.provider.shown
+    settlement, attempt, share = exchange.settlement, exchange.attempt, exchange.share
+    shown = attempt.candidate.provider.shown
     sieve = None if exchange.facts.wants_usage else stream.sieve()
-    reading = _Reading(stream, settlement, lambda size: share.keep(STREAM_BYTES + size))
+    reading = _Reading(stream, attempt, lambda size: share.keep(STREAM_BYTES + size))
 
     def close(end: StreamEnd) -> Charge:
         cause, known, estimated = reading.ended(end)
-        return settlement.close(cause, known, status=answer.status, estimated=estimated)
+        return settlement.close(Outcome(attempt, cause, known, answer.status, estimated))
 
     def ending(end: StreamEnd, unfinished: bytes, held: bytes) -> bytes:
         charge = close(end)  # before the client has the last byte
@@ -374,21 +373,24 @@ def _late_error(end: StreamEnd) -> tuple[str, str]:
     return "The provider broke off in the middle of its answer.", "upstream_broke_off"
 
 
-def _failed(failure: BaseException, settlement: Settlement, call: Call) -> HeadgateError:
+def _failed(failure: BaseException, settlement: Settlement, attempt: Attempt, *, streamed: bool) -> HeadgateError:
     """Return the error to answer with; it carries the settlement of the call."""
     error: HeadgateError = BadGateway("The provider could not be reached, or did not finish its answer.")
     cause, charged = Cause.UPSTREAM_UNREACHABLE, False
     if isinstance(failure, Refused):
         cause = Cause.UPSTREAM_REFUSED
-    elif isinstance(failure, UpstreamUnreachable) and settlement.answered:  # broken off, so it has worked for us
+    elif (
+        isinstance(failure, UpstreamUnreachable) and attempt.first_byte_ms is not None
+    ):  # broken off, so it has worked for us
         cause, charged = Cause.UPSTREAM_BROKE_OFF, True
     if isinstance(failure, UpstreamTimeout):
         error, cause, charged = GatewayTimeout("The provider did not answer in time."), Cause.UPSTREAM_TIMEOUT, True
     elif isinstance(failure, ClientGone | asyncio.CancelledError):
-        cause = Cause.CLIENT_GONE_BEFORE_FIRST_BYTE if call.streamed else Cause.CLIENT_GONE_NON_STREAMING
+        cause = Cause.CLIENT_GONE_BEFORE_FIRST_BYTE if streamed else Cause.CLIENT_GONE_NON_STREAMING
         charged = not isinstance(failure, NeverAsked)
 
-    usage = settlement.without_answer(charged=charged)
-    settlement.close(cause, usage, status=None, estimated=charged)
+    # One that the provider never answered has used nothing, where it can't have read it.
+    used = attempt.estimate(0) if charged else Usage()
+    settlement.close(Outcome(attempt, cause, used, None, estimated=charged))
     error.finish = settlement.closed
     return error

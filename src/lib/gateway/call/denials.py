@@ -8,7 +8,7 @@ policy, and is counted from before the gate was asked, so it never lasts longer 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import astuple, dataclass
 from typing import Any
 
@@ -69,12 +69,13 @@ class Denials:
         self._known: dict[str, dict[Place, Denial]] = {}
         self._published: dict[str, int] = {}  # by key hash: until when KV says that it is refused
 
-    def check(self, account: Caller, path: Callable[[], Mapping[str, str]], now_ms: int) -> None:
-        """Raise TooManyRequests when a call on this path can't be let in now. `path` is asked only when it matters."""
-        places = self._known.get(account.principal.org_id)
-        if not places:
-            return
-        levels = path()
+    def any_of(self, org_id: str) -> bool:
+        """Tell whether anything is known of an organisation: else nothing need be checked."""
+        return org_id in self._known
+
+    def check(self, account: Caller, levels: Mapping[str, str], now_ms: int) -> None:
+        """Raise TooManyRequests when a call on this path can't be let in now."""
+        places = self._known.get(account.principal.org_id, {})
         for reach in REACHES:
             for who in standing(levels, reach):
                 for model in (None, levels["model"]):

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import NamedTuple, Protocol
+from operator import attrgetter
+from typing import Protocol
 
 from lib.admission.decision import Ask, proved_for, reserved_for
-from lib.gateway.bounds import Bound
-from lib.gateway.call.admitting import Admitted, RequestsRefused
-from lib.gateway.call.asking import ask_of, path_of
-from lib.gateway.call.denials import Denials
+from lib.gateway.call.admitting import Admitted
+from lib.gateway.call.asking import ask_of, callers_path
+from lib.gateway.call.plan import Attempt, Call, Outcome, Plan
 from lib.gateway.call.telling import Charge
 from lib.gateway.callers.caller import Caller
-from lib.gateway.catalogue import Target
+from lib.gateway.catalogue import Candidate
 from lib.kernel.altered import altered
 from lib.kernel.clock import Clock
 from lib.kernel.errors import HeadgateError
@@ -22,8 +22,6 @@ from lib.ledger.usage import FLEX, NO_TOKENS, Cause, Usage
 from lib.ledger.usage_record import UsageRecord
 from lib.store.dialect import time_text
 
-# What a model that thinks unseen is taken to make: about what the fast ones do.
-UNSEEN_TOKENS_PER_SECOND = 100
 # What the deadline leaves for reading the rest of a stream and settling, after the provider's time is over.
 GRACE_SECONDS = 60
 # So many keys' calls to a model are known to be alike in most of their record.
@@ -56,25 +54,6 @@ class Gates(Protocol):
         ...
 
 
-class Call(NamedTuple):
-    """What the settlement must know of a request to a model. `input_estimate` is in tokens.
-
-    `id` is the request's own: at most one record comes of one request. `bound` works out what it may take at most;
-    `end_user` is whom the client makes it for, "" where that is no text; `tier` is the service tier that it asks for;
-    `reasons` tells of a provider's model whether it thinks unseen.
-    """
-
-    id: str
-    endpoint: str
-    model: str
-    streamed: bool
-    input_estimate: int
-    bound: Callable[[], Bound]
-    end_user: str | None = None
-    tier: str | None = None
-    reasons: Callable[[str], bool] = lambda _model: False
-
-
 class Unsettled(Exception):
     """Settling broke. `facts` are what the log line tells of the call all the same."""
 
@@ -84,32 +63,33 @@ class Unsettled(Exception):
 
 
 class Settlement:
-    """The record of one call. `open` first; at its end `close`, and then `closed`."""
+    """The record of one call, whatever attempts it makes. `open` first; at its end `close`, and then `closed`.
 
-    _first_byte_ms: int | None = None
+    `outcome` is that with which it was closed. A call that was opened and is dropped without one is charged at its
+    deadline, by its bound: it must not happen, and the unit tests fail where it does (`tests/unit/conftest.py`).
+    """
+
+    outcome: Outcome | None = None
     _asked: Ask | None = None
     _granted: int | None = None  # output tokens of each choice, where the client did not say
     _left: int | None = None  # of the tightest hard budget, once the call was let in
     _reserved = 0
     _tight = False  # whether an alike call would be refused until this one is settled
 
-    def __init__(
-        self, gates: Gates, clock: Clock, account: Caller, call: Call, target: Target, denials: Denials
-    ) -> None:
-        now, principal, price = clock.now(), account.principal, target.facts.price
+    def __init__(self, gates: Gates, clock: Clock, account: Caller, call: Call, plan: Plan) -> None:
+        now, principal, first = clock.now(), account.principal, plan.candidates[0]
+        price = first.facts.price
         self._call = call
-        self._target = target
+        self._plan = plan
         self._gates = gates
-        self._denials = denials
         self._clock = clock
         self._account = account
-        self._price = price
         self._started = now
         self.headers: dict[str, str] = {}  # what the client is told: where it stands, and what it is charged
         guess = self._tiered(Usage(input=call.input_estimate))
         lost = _lost(
             *(principal.org_id, principal.key_id, principal.team_id, principal.user_id),
-            *(call.endpoint, call.model, call.streamed, target.provider.name, target.upstream_model),
+            *(call.endpoint, plan.model, call.streamed, first.provider.name, first.upstream_model),
             price.version if price else None,
         )
         self._record = altered(
@@ -128,14 +108,8 @@ class Settlement:
         `floor` is the least output worth having, in tokens.
         """
         deadline = self._started + timedelta(seconds=timeout_seconds + GRACE_SECONDS)
-        asked_ms = int(self._started.timestamp() * 1000)
         try:
-            self._denials.check(self._account, self._path, asked_ms)
             admitted = await self._gates.open(self._account, self._record, deadline, lambda: self._ask(floor))
-        except RequestsRefused as refused:
-            self._denials.remember(self._account, refused, asked_ms)
-            self._note(refused)
-            raise
         except HeadgateError as refused:
             self._note(refused)
             raise
@@ -160,43 +134,30 @@ class Settlement:
             model=record.model, provider=record.provider, streamed=record.streamed, gate_ms=self._elapsed_ms()
         )
 
-    def _path(self) -> dict[str, str]:
-        principal = self._account.principal
-        return path_of(
-            principal.org_id,
-            principal.line_id or principal.key_id,
-            self._call.model,
-            principal.end_user or self._call.end_user,
-            team_id=principal.team_id,
-            user_id=principal.user_id,
-            makers=principal.makers,
-            minted=principal.kind == "browser_key",
-            member_of=principal.member_of,
-        )
-
     def _ask(self, floor: int) -> Ask:
-        call, target = self._call, self._target
-        bound = call.bound()
-        self._asked = ask_of(self._path(), target, bound, call.input_estimate, floor, call.tier)
+        call, [candidate] = self._call, self._plan.candidates
+        path = callers_path(self._account.principal, self._plan.model, call.end_user)
+        self._asked = ask_of(path, candidate, call.bound(), call.input_estimate, floor, call.tier)
         return self._asked
 
-    def first_byte(self) -> None:
-        """Note that the provider has begun to answer."""
-        self._first_byte_ms = self._elapsed_ms()
+    def attempt(self, candidate: Candidate) -> Attempt:
+        """Begin to try a candidate of the plan."""
+        return Attempt(self._call, candidate, self._elapsed_ms)
 
-    def close(self, cause: Cause, usage: Usage, *, status: int | None, estimated: bool) -> Charge:
-        """Settle with what was used; return what is charged. A whole answer has it in its headers.
+    def close(self, outcome: Outcome) -> Charge:
+        """Settle with what the attempt used that counts; return what is charged. A whole answer has it in its headers.
 
         The gate hears of it by the organisation's next call, or while `closed` waits. May be called again, until
         `closed` is awaited: the last one counts.
         """
-        self._record = self._ended(cause, usage, status, estimated=estimated)
-        self._gates.leave(self._record)
-        cost = self._charged(self._record)
-        if cost is None and usage == Usage():
+        self.outcome = outcome
+        self._record = record = self._ended(outcome)
+        self._gates.leave(record)
+        cost = self._charged(record)
+        if cost is None and outcome.usage == Usage():
             cost = 0
         left = None if self._left is None else max(0, self._left + self._reserved - (cost or 0))
-        charge = Charge(cost, left, estimated)
+        charge = Charge(cost, left, outcome.estimated)
         self.headers.update(charge.headers())
         return charge
 
@@ -210,28 +171,18 @@ class Settlement:
             raise Unsettled(self.facts()) from failure
         return self.facts()
 
-    def without_answer(self, *, charged: bool) -> Usage:
-        """Return what a call has used that the provider never answered: nothing, where it can't have read it."""
-        return self.estimate(0) if charged else Usage()
-
-    def estimate(self, output: int) -> Usage:
-        """Return what a call has used, as far as can be told without the provider, for so many tokens that were said.
-
-        A model that thinks unseen has worked all the time that the call has lasted.
-        """
-        unseen = 0
-        if self._call.reasons(self._target.upstream_model):
-            unseen = max(0, self._elapsed_ms() * UNSEEN_TOKENS_PER_SECOND // 1000 - output)
-        return Usage(input=self._record.input_tokens, output=output + unseen, reasoning=unseen)
-
-    def _ended(self, cause: Cause, usage: Usage, status: int | None, *, estimated: bool) -> UsageRecord:
+    def _ended(self, outcome: Outcome) -> UsageRecord:
+        attempt, cause, usage, status, estimated = outcome
+        provider, upstream_model, facts = attempt.candidate
         record = self._record.ended(
             cause,
             self._tiered(usage),
-            self._price,
+            facts.price,
+            provider=provider.name,
+            upstream_model=upstream_model,
             status=status,
             estimated=estimated,
-            first_byte_ms=self._first_byte_ms,
+            first_byte_ms=attempt.first_byte_ms,
             duration_ms=self._elapsed_ms(),
         )
         if estimated and self._asked:  # a guess, but where a bound is proved no more was used
@@ -240,25 +191,10 @@ class Settlement:
                 return altered(record, cost_nano_usd=most)
         return record
 
-    @property
-    def answered(self) -> bool:
-        """Tell whether the provider has begun to answer."""
-        return self._first_byte_ms is not None
-
     def facts(self) -> Mapping[str, object]:
         """Return what the log line tells of the call."""
         record = self._record
-        return {
-            "model": record.model,
-            "provider": record.provider,
-            "streamed": record.streamed,
-            "cause": record.cause,
-            "input_tokens": record.input_tokens,
-            "output_tokens": record.output_tokens,
-            "cost_nano_usd": self._charged(record),
-            "estimated": record.estimated,
-            "first_byte_ms": record.first_byte_ms,
-        }
+        return {**dict(zip(_LOGGED, _logged(record), strict=True)), "cost_nano_usd": self._charged(record)}
 
     def _charged(self, record: UsageRecord) -> int | None:
         """Return what the gate charges for a record: where a hard budget let the call in, an estimate at its bound."""
@@ -271,6 +207,13 @@ class Settlement:
 
     def _elapsed_ms(self) -> int:
         return max(0, round((self._clock.now() - self._started).total_seconds() * 1000))
+
+
+_LOGGED = (
+    *("model", "provider", "streamed", "cause", "input_tokens", "output_tokens"),
+    *("cost_nano_usd", "estimated", "first_byte_ms"),
+)
+_logged = attrgetter(*_LOGGED)
 
 
 @lru_cache(MOST_ALIKE)

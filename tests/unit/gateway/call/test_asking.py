@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from lib.gateway.bounds import Bound
 from lib.gateway.call.asking import ask_of, path_of
-from lib.gateway.catalogue import Target, resolve
+from lib.gateway.catalogue import Candidate, resolve
 from lib.gateway.models import NO_LIMITS, Limits, ModelFacts, ModelRoute
 from lib.gateway.prices.price_table import names
 from lib.gateway.providers.compatible import Compatible
@@ -46,7 +46,7 @@ def test_a_team_stands_once_on_a_path(team: str | None, member_of: str, others: 
 )
 def test_it_asks_for_the_bound(bound: Bound, estimate: int, output: int | None) -> None:
     """What has no output asks for none, and not for as much as there is."""
-    ask = ask_of(PATH, Target(PROVIDER, "x", ModelFacts(Price(100, 400, 50, "p"))), bound, 7, 64)
+    ask = ask_of(PATH, Candidate(PROVIDER, "x", ModelFacts(Price(100, 400, 50, "p"))), bound, 7, 64)
     assert (ask.path, ask.estimate, ask.output_tokens) == (PATH, estimate, output)
     assert (ask.input_tokens, ask.choices, ask.floor) == (bound.input_tokens, bound.choices, 64)
 
@@ -66,7 +66,7 @@ def test_it_asks_for_the_bound(bound: Bound, estimate: int, output: int | None) 
 )
 def test_what_is_put_in_is_what_the_model_has(limits: Limits, bound: int | None, estimate: int, most: int) -> None:
     """Never as much as a budget would pay for: a provider refuses more than its model has."""
-    target = Target(PROVIDER, "x", ModelFacts(Price(100, 400, 50, "p"), limits))
+    target = Candidate(PROVIDER, "x", ModelFacts(Price(100, 400, 50, "p"), limits))
     ask = ask_of(PATH, target, Bound(bound, None, 1, has_output=True), estimate, 64)
     assert ask.most_output == most
 
@@ -81,7 +81,7 @@ def test_no_call_is_bounded_by_its_budget_alone(
     most_input: int | None, most_output: int | None, bound: int | None, estimate: int
 ) -> None:
     """Whatever is known of the model, and however long the input: at least a token, at most what the model has."""
-    target = Target(PROVIDER, "x", ModelFacts(Price(100, 400, 50, "p"), Limits(most_input, most_output)))
+    target = Candidate(PROVIDER, "x", ModelFacts(Price(100, 400, 50, "p"), Limits(most_input, most_output)))
     ask = ask_of(PATH, target, Bound(bound, None, 1, has_output=True), estimate, 64)
     assert ask.most_output is not None
     assert 1 <= ask.most_output <= min(most_output or PROVIDER.default_output, most_input or 10**9)
@@ -130,5 +130,5 @@ def test_no_bound_is_below_what_a_provider_may_bill(
 )
 def test_the_dearest_way_is_asked_for(price: Price | None, asked: tuple[int | None, int | None, int]) -> None:
     """Nobody knows how much of the input will be cached; an unknown price stays unknown."""
-    ask = ask_of(PATH, Target(PROVIDER, "x", ModelFacts(price)), Bound(20, 5, 1, has_output=True), 7, 64)
+    ask = ask_of(PATH, Candidate(PROVIDER, "x", ModelFacts(price)), Bound(20, 5, 1, has_output=True), 7, 64)
     assert (ask.input_price, ask.output_price, ask.call_price) == asked

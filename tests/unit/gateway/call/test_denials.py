@@ -32,7 +32,7 @@ def refused(place: Place = ("org", "org", None), wait_ms: int = 3_000) -> Reques
 
 def refuses(denials: Denials, now: int, path: dict[str, str] | None = None, account: Caller = ACCOUNT) -> bool:
     try:
-        denials.check(account, lambda: path or PATH, now)
+        denials.check(account, path or PATH, now)
     except TooManyRequests:
         return True
     return False
@@ -49,7 +49,7 @@ def test_it_says_what_the_gate_said() -> None:
     """The same code, limit and message; the times as they are now."""
     denials = after(refused(wait_ms=3_500))
     with pytest.raises(TooManyRequests) as raised:
-        denials.check(ACCOUNT, lambda: PATH, T + 1_000)
+        denials.check(ACCOUNT, PATH, T + 1_000)
     error = raised.value
     assert error.message.endswith('The limit "Ann\'s" (lim) is reached: 2 at most, try again in 3 s.')
     assert (error.code, error.details[0]["limit_id"]) == ("requests_limit_reached", "lim")
@@ -114,15 +114,6 @@ def test_an_account_of_no_known_version_leaves_nothing() -> None:
     unknown = Caller(ACCOUNT.principal, {}, None, "hash-1")
     denials.remember(unknown, refused(), T)
     assert not refuses(denials, T + 1, account=unknown)
-
-
-def test_the_path_is_not_asked_for_where_nothing_is_known() -> None:
-    """It costs the most of all."""
-
-    def never() -> dict[str, str]:
-        raise AssertionError
-
-    Denials().check(ACCOUNT, never, T)
 
 
 def test_what_lasts_a_minute_is_told_to_others_once() -> None:
