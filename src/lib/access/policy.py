@@ -82,11 +82,12 @@ def decide_grant(principal: Principal, role: str, custom: Set[str] | None) -> De
     """Tell whether the caller may give or take these rights: nobody hands out, or takes from another, more than it has.
 
     Owners are made and unmade by owners alone: a key that may do everything would otherwise outlast its maker's fall.
-    A member is bound to no models, and counts on no team's rules for keys: a key that is, or does, could invite its
+    A member is bound to nothing, and counts on no team's rules for keys: a key that is, or does, could invite its
     holder, and be rid of that.
     """
-    if not principal.is_person and (principal.models is not None or principal.team_id is not None):
-        return Deny("Your key is bound to models or belongs to a team, so it can't say what people may do.")
+    binding = (principal.models, principal.ip_ranges, principal.origins, principal.team_id)
+    if not principal.is_person and any(bound is not None for bound in binding):
+        return Deny("Your key is bound or belongs to a team, so it can't say what people may do.")
     if role == Role.OWNER and principal.role != Role.OWNER:
         return Deny("Only an owner can do this to an owner.")
     beyond = sorted(permissions_of(role, custom) - principal.scopes)

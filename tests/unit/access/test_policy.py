@@ -134,11 +134,11 @@ def test_nobody_gives_what_it_has_not(held: frozenset[str], custom: frozenset[st
 
 
 def test_a_bound_key_says_not_what_people_may_do() -> None:
-    """It could invite its holder, who would be rid of the models and of the team's budget."""
-    every = replace(KEY, scopes=frozenset(ALL_SCOPES))
+    """It could invite its holder, who would be rid of the models, the addresses, the pages and the team's budget."""
+    every, some = replace(KEY, scopes=frozenset(ALL_SCOPES)), frozenset({"x"})
     assert decide_grant(every, "viewer", None) == Allow()
-    for bound in (replace(every, models=frozenset({"m"})), replace(every, team_id="t")):
-        assert isinstance(decide_grant(bound, "viewer", None), Deny)
+    for bound in ({"models": some}, {"ip_ranges": some}, {"origins": some}, {"team_id": "t"}):
+        assert isinstance(decide_grant(replace(every, **bound), "viewer", None), Deny)
 
 
 def test_only_owners_make_owners() -> None:
