@@ -58,7 +58,8 @@ class ModelFacts:
     too low, as resellers' often are, is no more than a hint of what to put in for a client.
 
     `output_field` is the field that limits an answer's length; None: the format tells by the model's name.
-    `fields` are those of a request that it takes under another name, and, with None, those that do not go to it.
+    `fields` are those of a request that it takes under another name, and, with None, those that do not go to it;
+    `functions_only`: nor do tools that it would run itself.
     """
 
     price: Price | None = None
@@ -67,6 +68,7 @@ class ModelFacts:
     image_rule: ImageRule | None = None
     output_field: OutputField | None = None
     fields: Mapping[str, str | None] = field(default_factory=dict)
+    functions_only: bool = False
 
 
 NO_FACTS = ModelFacts()

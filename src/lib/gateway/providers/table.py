@@ -17,8 +17,10 @@ def _never_moves(model: str) -> bool:
 
 
 # These name models to go on with when the one that is called fails, as a caller can make it by a text that is too long
-# (https://openrouter.ai/docs/guides/routing/model-fallbacks): past a bound key's models, and past prices and rules.
-_OTHER_MODELS = dict.fromkeys(("models", "route", "preset"))
+# (https://openrouter.ai/docs/guides/routing/model-fallbacks), or to ask beside it, as the vendor's own tools do too
+# (https://openrouter.ai/docs/guides/features/plugins/fusion, https://openrouter.ai/docs/guides/features/server-tools):
+# past a bound key's models, and past prices and rules.
+_OTHER_MODELS = dict.fromkeys(("models", "route", "preset", "plugins"))
 
 # The limits of others' rows are not proved: resold models have the reseller's, which litellm often has not (Together's
 # Llama 3.1 405B: 4096), and its rows of Mistral's and DeepSeek's aliases are of what stood behind them years ago.
@@ -51,9 +53,15 @@ VENDORS = (
     Vendor("together", "https://api.together.ai/v1", prices="together_ai", output_field="max_tokens"),
     # https://openrouter.ai/docs/api/reference/overview: its prices depend on where it sends a call;
     # 403, moderation: https://openrouter.ai/docs/api/reference/errors-and-debugging
-    Vendor("openrouter", "https://openrouter.ai/api/v1", content_refused=(b'"flagged_input"',), fields=_OTHER_MODELS),
+    Vendor(
+        "openrouter",
+        "https://openrouter.ai/api/v1",
+        content_refused=(b'"flagged_input"',),
+        fields=_OTHER_MODELS,
+        functions_only=True,
+    ),
     # https://docs.anannas.ai
-    Vendor("anannas", "https://api.anannas.ai/v1", fields=_OTHER_MODELS),
+    Vendor("anannas", "https://api.anannas.ai/v1", fields=_OTHER_MODELS, functions_only=True),
     # https://docs.fireworks.ai/tools-sdks/openai-compatibility
     Vendor("fireworks", "https://api.fireworks.ai/inference/v1", prices="fireworks_ai"),
     # https://docs.perplexity.ai: each answer makes searches, which are charged beside its tokens; it has no list.

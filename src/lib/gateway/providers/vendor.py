@@ -36,9 +36,9 @@ class Vendor:
 
     What differs from OpenAI's API: the formats that it `speaks`; `output_field`, as which alone it takes the length of
     an answer (None: as either, or the model's name tells); `fields`, those of a request that it has another name for,
-    and, with None, those that it refuses or nobody may send; `image_rule`, how many tokens an image is to a model, None
-    where nobody states it; `content_refused`, texts of which a 403 has one where it refuses what was asked, and not
-    this deployment's key.
+    and, with None, those that it refuses or nobody may send, and with some of these `functions_only`, where nobody may
+    send tools that it would run itself; `image_rule`, how many tokens an image is to a model, None where nobody states
+    it; `content_refused`, texts of which a 403 has one where it refuses what was asked, and not this deployment's key.
     """
 
     name: str
@@ -52,6 +52,7 @@ class Vendor:
     speaks: Mapping[str, str] = field(default_factory=lambda: CHAT_AND_EMBEDDINGS)
     output_field: OutputField | None = None
     fields: Mapping[str, str | None] = field(default_factory=dict)
+    functions_only: bool = False
     image_rule: Callable[[str], ImageRule | None] = no_image_rule
     content_refused: tuple[bytes, ...] = ()
 
@@ -67,4 +68,5 @@ class Vendor:
             self.image_rule(name),
             self.output_field,
             self.fields,
+            self.functions_only,
         )

@@ -76,6 +76,10 @@ def variables(name: str) -> dict[str, str]:
     return {f"{name.upper()}_API_KEY": "k-1", f"{name.upper()}_BASE_URL": ADDRESSES[name]}
 
 
+FUNCTION = {"type": "function", "function": {"name": "f"}}
+ADVISOR = {"type": "openrouter:advisor", "parameters": {"model": "openai/gpt-5-pro"}}
+
+
 def test_who_tells_usage_unasked_is_not_asked_by_the_client_either() -> None:
     """Mistral refuses `stream_options`; it tells the usage all the same, and this client is shown it."""
     world = world_with("mistral")
@@ -101,7 +105,11 @@ def test_who_tells_usage_unasked_is_not_asked_by_the_client_either() -> None:
             {"models": ["openai/gpt-5-pro"], "route": "fallback", "preset": "x", "user": "u"},
             {"user": "u"},
         ),
+        ("openrouter", {"tools": [ADVISOR, FUNCTION, "x"], "plugins": [{"id": "fusion"}]}, {"tools": [FUNCTION]}),
+        ("openrouter", {"tools": [ADVISOR]}, {}),
+        ("openrouter", {"tools": ADVISOR}, {}),
         ("anannas", {"models": ["openai/gpt-5-pro"], "seed": 1}, {"seed": 1}),
+        ("openai", {"tools": [ADVISOR]}, {"tools": [ADVISOR]}),
         ("openai", {"models": ["x"], "seed": 1, "user": "u"}, {"models": ["x"], "seed": 1, "user": "u"}),
     ],
 )

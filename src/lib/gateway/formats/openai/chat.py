@@ -119,7 +119,7 @@ def _changes(json: Json, model: str, known: ModelFacts) -> tuple[Json, list[str]
     Who can't be asked for a stream's usage tells it unasked. A limit under the name that is not known to be heeded
     gets the other: a provider may pass over it without a word, and then nothing would bound the answer.
     """
-    changes, left_out = by_vendor(json, known.fields) if known.fields else ({}, [])
+    changes, left_out = by_vendor(json, known) if known.fields else ({}, [])
     changes["model"] = model
     if json.get("stream") and "stream_options" not in known.fields:
         options = json.get("stream_options")

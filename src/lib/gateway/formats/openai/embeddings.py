@@ -41,7 +41,7 @@ def facts(request: EmbeddingsRequest, json: Json) -> Facts:
 
 def written(json: Json, model: str, known: ModelFacts) -> bytes:
     """Return the body for the provider: its own name of the model, and all else as it came, by its names."""
-    changes, left_out = by_vendor(json, known.fields)
+    changes, left_out = by_vendor(json, known)
     sent = {**json, **changes, "model": model}
     return json_body.dump({name: value for name, value in sent.items() if name not in left_out})
 

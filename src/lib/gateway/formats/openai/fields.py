@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from lib.gateway.formats.format import Json
+from lib.gateway.models import ModelFacts
 
 
-def by_vendor(json: Json, fields: Mapping[str, str | None]) -> tuple[Json, list[str]]:
+def by_vendor(json: Json, known: ModelFacts) -> tuple[Json, list[str]]:
     """Return the members that go to a vendor in place of the client's, and the names of those that do not go.
 
-    `fields` are `ModelFacts.fields`. Where the client says both names, the vendor's own holds.
+    Where the client says both names of a field, the vendor's own holds.
     """
     changes: Json = {}
-    left_out = [name for name in fields if name in json]
+    left_out = [name for name in known.fields if name in json]
     for name in left_out:
-        theirs = fields[name]
+        theirs = known.fields[name]
         if theirs is not None and json[name] is not None and json.get(theirs) is None:
             changes[theirs] = json[name]
+    if known.functions_only and json.get("tools") is not None:
+        tools = json["tools"] if isinstance(json["tools"], list) else []
+        changes["tools"] = [tool for tool in tools if isinstance(tool, dict) and tool.get("type") == "function"]
+        if not changes["tools"]:
+            left_out.append("tools")
     return changes, left_out
