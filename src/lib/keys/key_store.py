@@ -28,10 +28,14 @@ _WITH_A_MAKER = (
     "(CAST(?3 AS TEXT) IS NULL OR EXISTS (SELECT 1 FROM api_keys WHERE org_id = ?1 AND id = ?3 AND revoked_at IS NULL"
     " AND org_suspended_at IS NULL AND person_suspended_at IS NULL))"
 )
-# What a key's successor has of it.
-_KEPT = (
-    "name, scopes, expires_at, kind, user_id, team_id, model_names, ip_ranges, origins, end_user, person_suspended_at"
-)
+# What a key's successor has not of it: whose successor it is says some, and the rest has happened to the one key alone.
+_OWN = (
+    "id", "org_id", "created_by_key_id", "prefix", "secret_hash", "created_at", "updated_at", "line_key_id",
+    "maker_line_ids", "holder_key_id", "maker_holder_ids", "version", "revoked_at", "replaced_by_key_id",
+    "last_used_at", "leaked_at",
+)  # fmt: skip
+# All else it has, so that no bound gets lost, nor a suspension that came meanwhile.
+_KEPT = ", ".join(column.name for column in fields(ApiKeyRow) if column.name not in _OWN)
 
 
 async def find_principal(database: Database, secret_hash: str, older: Sequence[str] = ()) -> Principal | None:

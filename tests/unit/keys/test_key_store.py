@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -115,6 +116,25 @@ def test_a_replacement_is_made_and_the_old_key_ends_later() -> None:
     made = run(key_store.find_principal(store.database, new.secret_hash))
     assert made is not None
     assert (made.key_id, made.scopes, made.expires_at) == (new.id, store.own.principal.scopes, None)
+
+
+def test_a_replacement_is_bound_and_suspended_as_the_key_was() -> None:
+    """By whatever bounds keys have: a column that nobody has thought of here goes along."""
+    store = Store()
+    store.binding.connection.execute("PRAGMA foreign_keys = OFF")
+    filled: dict[str, Any] = {
+        "str | None": new_id(NOW),
+        "datetime | None": LATER,
+        "frozenset[str] | None": frozenset("x"),
+    }
+    more = {column.name: filled[str(column.type)] for column in fields(ApiKeyRow) if str(column.type) in filled}
+    own = {"id": new_id(NOW), "prefix": "x" * 11, "secret_hash": "1" * 64, "version": 3, "revoked_at": None}
+    old, new = replace(store.row(), **more | own), replace(store.row(), id=new_id(NOW), secret_hash="2" * 64)
+    made, _ = key_store.replace_statements(old.org_id, old.id, old.version, new, LATER, LATER)
+    assert store.group([KEYS.insert_where(old, "true"), made]) == [1, 1]
+    successor = run(KEYS.get(store.database, old.org_id, new.id))
+    differs = {name for name in KEYS.columns.split(", ") if getattr(successor, name) != getattr(old, name)}
+    assert differs == {*key_store._OWN} - {"org_id", "revoked_at"}
 
 
 def test_a_key_that_ends_sooner_anyway_still_does() -> None:
