@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import astuple, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from lib.access.principal import Principal
 from lib.admission import policy_store, protocol
 from lib.admission.counters import Counter
-from lib.admission.decision import Ask, Refusal
+from lib.admission.decision import Ask
 from lib.admission.gate import Gate
 from lib.admission.protocol import NO_VERSION
 from lib.audit.audited import AuditedStore
@@ -135,13 +135,9 @@ class CoreGates(GateClient):
             "accounts": lambda rule, after, most: protocol.counted_text(now, gate.accounts(rule, after, most, now)),
             "places": lambda names: json.dumps(gate.places(names)),
             "remembered": lambda after, most: json.dumps(gate.remembered(after, most)),
-            "explain": lambda ask: json.dumps(_refusal(gate.explain(Ask.from_json(json.loads(ask)), now))),
+            "explain": lambda ask: protocol.refusal_text(gate.explain(Ask.from_json(json.loads(ask)), now)),
         }
         return does[name](*arguments)
-
-
-def _refusal(refusal: Refusal | None) -> object:
-    return astuple(refusal) if refusal else None
 
 
 TELLING = {"bump": "accounts", "rules": "rules", "rule": "rule"}

@@ -46,7 +46,7 @@ class Counted:
     def of(cls, now_ms: int, told: Any) -> Counted:
         """Read what `lib.admission.gate.Gate.accounts` has told, also by way of JSON."""
         begin, spent, mixed, more = told
-        return cls(now_ms, begin, [Spent(*one) for one in spent], mixed, more)
+        return cls(now_ms, begin, [Spent(*one[:3]) for one in spent], mixed, more)
 
 
 @dataclass(frozen=True, slots=True)

@@ -165,7 +165,7 @@ class Leases:
         with `over`, nothing of it is under way. A wish is `[rule, subject, amount]`. The answer is an array of
         `[rule, subject, epoch, ends_ms, amount, life_ms]`, one for each wish of a rule that there is.
         """
-        number, reports, wishes = from_json(message)
+        number, reports, wishes, *_ = from_json(message)  # here and below a later release may say more
         newest = self._numbers.get(region, 0)
         if number == newest and newest:
             [[answer]] = self._sql.run("SELECT answer FROM regions WHERE region = ?", region)
@@ -173,11 +173,11 @@ class Leases:
         if number < newest:
             return number, "[]"  # one that was repeated and is long over: nobody waits for its answer
         shelf.need((rule, subject) for rule, subject, *_ in reports + wishes)
-        for rule, subject, epoch, kept, spent, over in reports:
+        for rule, subject, epoch, kept, spent, over, *_ in reports:
             self._report((rule, subject, region, epoch), shelf.counter(rule, subject), kept, spent, now, over=over)
         told = [
             grant
-            for rule, subject, amount in wishes
+            for rule, subject, amount, *_ in wishes
             if (grant := self._wish((rule, subject, region), amount, shelf, now, lend=lend and _lends(shelf, rule)))
         ]
         answer = to_json(told).decode()

@@ -16,12 +16,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import astuple
+from dataclasses import astuple, fields
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic_core import from_json, to_json
 
 from lib.admission.counters import Counted, Counter, Place, Remembered
+from lib.admission.decision import Refusal
 
 if TYPE_CHECKING:
     from lib.admission.decision import Ask
@@ -101,6 +102,7 @@ class Exchanged(NamedTuple):
 
 
 _ROW, _ANSWER, _EXCHANGED = len(Row._fields), len(Answer._fields), len(Exchanged._fields)
+_REFUSAL = len(fields(Refusal))
 
 
 # Method `batch`: opening and settling
@@ -179,6 +181,16 @@ def places_of(text: str) -> dict[str, list[Place]]:
 def remembered_of(text: str) -> list[Remembered]:
     """Read `[[id, since_ms, cost, [[rule, subject, begin], …]], …]`."""
     return [Remembered.of(one[:4]) for one in json.loads(text)]
+
+
+def refusal_text(refusal: Refusal | None) -> str:
+    """Return why a call would be refused."""
+    return json.dumps(refusal and astuple(refusal))
+
+
+def refusal_of(text: str) -> Refusal | None:
+    parts = json.loads(text)
+    return Refusal(*parts[:_REFUSAL]) if parts else None
 
 
 # Between a home and its regions

@@ -152,6 +152,7 @@ _HOME = Refusal("home", "", 0)
 
 Leasing = Slice | Share
 Report = tuple[str, str, int, int, int, bool]
+_REPORT = 6  # parts; one that a later release has left may have more
 Counters = Callable[[str, str], object]
 
 
@@ -176,7 +177,7 @@ class Region:
             sql.run(statement)
         [[number, message, edition]] = sql.run("SELECT number, message, edition FROM exchange")
         self._number, self.edition = int(number), int(edition)
-        self._sent = _Sent(message, None, [tuple(one) for one in from_json(message)[1]]) if message else None
+        self._sent = _Sent(message, None, [tuple(one[:_REPORT]) for one in from_json(message)[1]]) if message else None
         self.leased = Leased()
         for rule, subject, epoch, ends_ms, granted, brief in sql.run(_READ):
             self.leased.of((rule, subject))[int(epoch)] = Lot(int(ends_ms), int(granted), brief=bool(brief))
@@ -283,7 +284,7 @@ class Region:
                 lot.told = (kept, used)
                 if over:
                     self._hand_over(counter, (rule, subject), epoch, lot)
-        for rule, subject, epoch, ends_ms, amount, life_ms in from_json(answer):
+        for rule, subject, epoch, ends_ms, amount, life_ms, *_ in from_json(answer):
             lot = self.leased.of((rule, subject)).setdefault(epoch, Lot(0, 0, brief=bool(life_ms)))
             lot.granted += amount
             if not life_ms:

@@ -11,10 +11,11 @@ import pytest
 
 from lib.admission import protocol
 from lib.admission.counters import Counted, Counter, Place, Remembered, Spent
-from lib.admission.decision import Ask
+from lib.admission.decision import Ask, Refusal
 from lib.admission.gate import Gate
 from lib.admission.home_gate import HomeGate
 from lib.admission.protocol import NO_VERSION, VERSION, Answer, BatchAnswer, Exchanged
+from lib.admission.regional_gate import RegionalGate
 from lib.gateway.call.admitting import RequestsRefused, admitted
 from lib.kernel.errors import PaymentRequired, TooManyRequests
 from lib.ledger.usage_record import UsageRecord
@@ -62,13 +63,31 @@ def told(subject: Gate, *rows: str, version: int | None = None) -> str:
     return str(answers[-1])
 
 
+def trade(region: RegionalGate, home: HomeGate, *more: str) -> None:
+    """Exchange once; each says as much `more` as a later release may."""
+
+    def said(entries: list[list[Any]]) -> list[list[Any]]:
+        return [[*entry, *more] for entry in entries]
+
+    number, reports, wishes = json.loads(region.message(NOW))
+    message = json.dumps([number, said(reports), said(wishes), *more])
+    answer = protocol.exchanged_of(home.exchange("eeur", message, region.region.edition, NOW))
+    grants = json.dumps(said(json.loads(answer.answer)))
+    region.hear(protocol.exchanged_text(answer._replace(answer=grants)), NOW, NOW)
+
+
 def written() -> dict[str, str]:
     """Return a message of each kind as this release writes it."""
     used = gate(limit("tokens", 500), budget=200)
     let_in = told(used, opening("a"))
     told(used, SETTLEMENT)
-    home = gate(budget=200, kind=HomeGate, admission="leased")
+    home, region = gate(budget=200, kind=HomeGate, admission="leased"), RegionalGate(SqliteSql())
     assert isinstance(home, HomeGate)
+    exchanged = home.exchange("weur", json.dumps([1, [], [["bud", "o", 50]]]), 0, NOW)
+    trade(region, home)
+    told(region, opening("a"))
+    trade(region, home)
+    told(region, opening("b"))
     return {
         "open": opening("a"),
         "open, no rules": opening("a", None),
@@ -85,7 +104,10 @@ def written() -> dict[str, str]:
         "no such budget": protocol.counted_text(NOW, None),
         "places": json.dumps(used.places('["a"]')),
         "remembered": json.dumps(used.remembered("", 9)),
-        "exchange": home.exchange("weur", json.dumps([1, [], [["bud", "o", 50]]]), 0, NOW),
+        "exchange": exchanged,
+        "what is spent and wished": region.message(NOW),
+        "what would refuse": protocol.refusal_text(gate(budget=20).explain(ASK, NOW)),
+        "what would not": protocol.refusal_text(None),
     }
 
 
@@ -111,6 +133,8 @@ MEANT: dict[str, tuple[Callable[[str], Any], Any]] = {
     "no such budget": (protocol.counted_of, None),
     "places": (protocol.places_of, {"a": [Place("bud", "o", 0)]}),
     "remembered": (protocol.remembered_of, [Remembered("a", NOW, 7, [("bud", "o")])]),
+    "what would refuse": (protocol.refusal_of, Refusal("budget_exceeded", "bud", -1, "Ours", 30, 20, 20)),
+    "what would not": (protocol.refusal_of, None),
     "exchange": (lambda text: protocol.exchanged_of(text)[:3], (2, 1, True)),
 }
 
@@ -169,7 +193,18 @@ def test_a_refusal_that_tells_less_or_more_is_a_refusal(
     assert str(raised.value.message).endswith(message)  # type: ignore[attr-defined]
 
 
-def test_a_region_reads_a_home_that_says_more() -> None:
-    """It takes what it knows."""
+def test_a_region_and_its_home_read_what_says_more() -> None:
+    """They take what they know, and count the same."""
     text = json.dumps([2, 1, True, None, 1, "[]", "later"])
     assert protocol.exchanged_of(text) == Exchanged(2, 1, True, None, 1, "[]")
+    counted = []
+    for more in ((), ("later",)):
+        home, region = gate(budget=900, kind=HomeGate, admission="leased"), RegionalGate(SqliteSql())
+        assert isinstance(home, HomeGate)
+        for row in (opening("z"), opening("a"), SETTLEMENT):
+            trade(region, home, *more)
+            told(region, row)
+        trade(region, home, *more)
+        counted.append((home.counters(NOW)["bud"], region.counters(NOW)["bud"]))
+    assert counted[0] == counted[1]
+    assert counted[0][0].used == 7

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from typing import Any, Protocol
 
 from lib.admission import protocol
@@ -13,8 +12,6 @@ from lib.admission.decision import Ask, Refusal
 from lib.admission.protocol import IS_NEW, NO_VERSION
 from lib.gateway.callers.caller import Caller, StaleAccount
 from lib.gateway.callers.callers import Callers
-
-_REFUSAL = len(fields(Refusal))
 
 
 class Calls(Protocol):
@@ -66,8 +63,7 @@ class GateClient:
         return int(await self._calls.call(org_id, "refused"))
 
     async def explain(self, org_id: str, ask: Ask) -> Refusal | None:
-        refusal = json.loads(await self._calls.call(org_id, "explain", ask.to_json()))
-        return Refusal(*refusal[:_REFUSAL]) if refusal else None
+        return protocol.refusal_of(await self._calls.call(org_id, "explain", ask.to_json()))
 
     def _note_rules(self, org_id: str, version: int) -> None:
         self._callers.policy_is(org_id, int(version))

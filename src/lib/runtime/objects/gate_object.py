@@ -10,7 +10,6 @@ import json
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import astuple
 from typing import Any
 
 import js
@@ -299,9 +298,8 @@ class Gate(DurableObject):
         return self._gate.refused() + sum(map(int, await self._ask_regions("refused")))
 
     def explain(self, ask: str) -> str:
-        """Return `[code, rule, wait_ms]` as JSON: why a call would be refused now, or `null`. Nothing is counted."""
-        refusal = self._gate.explain(Ask.from_json(json.loads(ask)), _now_ms())
-        return json.dumps(astuple(refusal) if refusal else None)
+        """Return why a call would be refused now: see `protocol.refusal_of`. Nothing is counted."""
+        return protocol.refusal_text(self._gate.explain(Ask.from_json(json.loads(ask)), _now_ms()))
 
     async def flush(self) -> None:
         """Bring the store up to date, so that who reads it now sees all that has been settled."""

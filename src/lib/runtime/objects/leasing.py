@@ -119,7 +119,7 @@ class Abroad:
         region = self._gate.region
         region.recall(edition)
         if places:
-            await self.trade([(rule, subject) for rule, subject in json.loads(places)])
+            await self.trade([(rule, subject) for rule, subject, *_ in json.loads(places)])
         elif region.unsettled():
             asyncio.ensure_future(self.trade())  # noqa: RUF006 - as above
 
