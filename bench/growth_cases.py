@@ -258,6 +258,7 @@ def audit(ground: Ground, sizes: list[int]) -> Iterator[Figure]:
     for first, size in zip([0, *sizes], sizes, strict=False):
         changed = {"seq": "i + 100", "id": identifier("i", "0006"), "target": "'key:' || i"}
         ground.fill(Copies("audit_events", first, size, changed, "seq > 1"))
+        ground.fill(Copies("audit_links", first, size, {"seq": "i + 100"}, "seq > 1"))
         for name, query in (("first page, ms", ""), ("a target without a match, ms", "?target=key:none")):
             ground.call("GET", f"/api/v1/audit{query}")
             yield Figure(name, size, ground.milliseconds("GET", f"/api/v1/audit{query}", best_of=2))

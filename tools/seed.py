@@ -18,9 +18,9 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 
 from lib.access.principal import ALL_SCOPES
-from lib.audit.audit_store import row_of
-from lib.audit.chain import EMPTY, Entry, Log, chain_key, linked
+from lib.audit.link_store import EMPTY, link_hash
 from lib.config import MIN_SECRET_CHARACTERS, AccountConfig
+from lib.events.event_store import Entry, Log, log_key, row_of
 from lib.kernel.ids import new_id
 from lib.orgs.home_store import PERSON_NAME, PERSON_PREFIX
 from lib.secrets import api_keys
@@ -163,12 +163,20 @@ def statements(made: Credentials | FirstAccess, secret: str) -> str:
 
 
 def _born(log: Log, owner: str, secret: str, now: datetime) -> str:
-    """Return the SQL of the first row of somebody's audit log, by which the log is known to be whole."""
-    target = f"org:{owner}" if log is Log.ORG else None
+    """Return the SQL of the first row of a log, and of its link: by it the log is known to be whole."""
+    key, target = log_key(secret), f"org:{owner}" if log is Log.ORG else None
     entry = Entry(log, owner, new_id(now), log.birth, "operator", target, "ok", None, None, "{}", now)
-    row = row_of(linked(chain_key(secret), entry, EMPTY))
+    row = row_of(key, entry)
+    previous, hashed = EMPTY.hash, link_hash(key, log, owner, 1, str(row["hash"]), EMPTY.hash)
     shown = {name: time_text(value) if isinstance(value, datetime) else value for name, value in row.items()}
-    return _insert(str(log), {name: value for name, value in shown.items() if value is not None})
+    place: dict[str, object] = {log.owner_column: owner, "seq": 1}
+    made = {name: shown[name] for name in ("created_at", "updated_at")}
+    return "\n".join(
+        (
+            _insert(str(log), place | {name: value for name, value in shown.items() if value is not None}),
+            _insert(log.links, place | {"previous_hash": previous, "hash": hashed} | made),
+        )
+    )
 
 
 def _password_hash(password: str, secret: str) -> str:

@@ -13,18 +13,32 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from lib.audit.chain import Entry, Finding, Flaw, Head, Link, Log, chain_key, flaws
+from lib.audit.chain import Finding, Flaw, Head, Row, flaws
+from lib.audit.link_store import Link
+from lib.events.event_store import Entry, Log, log_key
 from lib.store.dialect import time_text
 from tools.migrations import Target, quoted
 from tools.project import ToolError
 from tools.state import Store
 
 PAGE_ROWS = 2_000
-COLUMNS = "id, action, actor, target, result, address, request_id, details, previous_hash, hash, seq"
+COLUMNS = (
+    "seq",
+    "id",
+    "action",
+    "actor",
+    "target",
+    "result",
+    "address",
+    "request_id",
+    "details",
+    "previous_hash",
+    "hash",
+)
 WORDS: Mapping[Finding, str] = {
     Finding.CHANGED: "was changed, or was not written by Headgate",
     Finding.MISSING: "comes after rows that are gone",
-    Finding.MISPLACED: "is not where it was written",
+    Finding.MISPLACED: "is not where it was linked",
     Finding.EMPTIED: "is gone, with which this log began",
     Finding.CUT: "is gone from the end, or is another now",
 }
@@ -34,9 +48,10 @@ Heads = dict[str, dict[str, Head]]  # by log and owner
 
 @dataclass
 class Report:
-    """What was found: how many rows there are, the end of each chain, and what is wrong."""
+    """What was found: how many rows there are, in how many logs, the end of each chain, and what is wrong."""
 
     rows: int = 0
+    logs: int = 0
     heads: Heads = field(default_factory=lambda: {log.value: {} for log in Log})
     flaws: list[Flaw] = field(default_factory=list)
 
@@ -54,13 +69,13 @@ def examine(target: Target, store: Store, secret: str, noted: Heads | None = Non
 
     Raises ToolError.
     """
-    keys = [chain_key(each) for each in (secret, *older)]
+    keys = [log_key(each) for each in (secret, *older)]
     report = Report()
     for log in Log:
-        links = _noting(report, log, _links(target, store, log))
         # Who exists is read first: whoever is made meanwhile has no row that was read, and needs none.
-        owners = set(_owners(target, log))
-        report.flaws += flaws(keys, log, links, (noted or {}).get(log.value), owners)
+        owners = dict(_owners(target, log))
+        rows = _counted(report, _rows(target, store, log))
+        report.flaws += flaws(keys, log, rows, (noted or {}).get(log.value), owners, report.heads[log.value])
     return report
 
 
@@ -75,9 +90,8 @@ def verify(
     for flaw in report.flaws:
         whose = "organisation" if flaw.log is Log.ORG else "person"
         print(f"{whose} {flaw.owner}: row {flaw.seq} {WORDS[flaw.finding]}")
-    chains = sum(map(len, report.heads.values()))
     verdict = f"{len(report.flaws)} flaws" if report.flaws else "all as they were written"
-    print(f"{report.rows} rows in {chains} logs: {verdict}.")
+    print(f"{report.rows} rows in {report.logs} logs: {verdict}.")
     return int(bool(report.flaws))
 
 
@@ -93,42 +107,53 @@ def read_heads(file: Path) -> Heads:
         raise ToolError(f"{file} is not what `verify-audit --json` has printed.") from None
 
 
-def _noting(report: Report, log: Log, links: Iterator[Link]) -> Iterator[Link]:
-    for link in links:
+def _counted(report: Report, rows: Iterator[Row]) -> Iterator[Row]:
+    owner = ""
+    for row in rows:
         report.rows += 1
-        report.heads[log.value][link.entry.owner] = Head(link.seq, link.hash)
-        yield link
+        report.logs += row.entry.owner != owner
+        owner = row.entry.owner
+        yield row
 
 
-def _owners(target: Target, log: Log) -> Iterator[str]:
-    """Yield the ids of all that must have a log."""
+def _owners(target: Target, log: Log) -> Iterator[tuple[str, int]]:
+    """Yield the ids of all that must have a log, and the number of its last link, 0 for none."""
     after = ""
+    last = f"SELECT max(seq) FROM {log.links} WHERE {log.links}.{log.owner_column} = {log.owners}.id"
     while True:
-        rows = target.rows(f"SELECT id FROM {log.owners} WHERE id > {quoted(after)} ORDER BY id LIMIT {PAGE_ROWS}")
-        yield from (str(row["id"]) for row in rows)
+        rows = target.rows(
+            f"SELECT id, coalesce(({last}), 0) AS linked FROM {log.owners} WHERE id > {quoted(after)}"
+            f" ORDER BY id LIMIT {PAGE_ROWS}"
+        )
+        yield from ((str(row["id"]), int(row["linked"])) for row in rows)
         if len(rows) < PAGE_ROWS:
             return
         after = str(rows[-1]["id"])
 
 
-def _links(target: Target, store: Store, log: Log) -> Iterator[Link]:
+def _rows(target: Target, store: Store, log: Log) -> Iterator[Row]:
     """Yield all rows, owner by owner, in their order."""
     owner, seq = "", 0
     while True:
         rows = target.rows(_query(store, log, owner, seq))
         for row in rows:
-            yield _link(log, row)
+            yield _row(log, row)
         if len(rows) < PAGE_ROWS:
             return
         owner, seq = str(rows[-1]["owner"]), int(rows[-1]["seq"])
 
 
 def _query(store: Store, log: Log, owner: str, seq: int) -> str:
-    column = log.owner_column
-    at, touched = ("created_at", "updated_at") if store == "d1" else map(_as_text, ("created_at", "updated_at"))
+    column, times = log.owner_column, ("events.created_at", "events.updated_at")
+    at, touched = times if store == "d1" else map(_as_text, times)
+    listed = ", ".join(f"events.{name}" for name in COLUMNS)
     return (
-        f"SELECT {column} AS owner, {COLUMNS}, {at} AS at, {touched} AS touched FROM {log}"
-        f" WHERE ({column}, seq) > ({quoted(owner)}, {seq}) ORDER BY {column}, seq LIMIT {PAGE_ROWS}"
+        f"SELECT events.{column} AS owner, {listed}, {at} AS at, {touched} AS touched,"
+        " links.previous_hash AS link_previous_hash, links.hash AS link_hash"
+        f" FROM {log} AS events LEFT JOIN {log.links} AS links"
+        f" ON links.{column} = events.{column} AND links.seq = events.seq"
+        f" WHERE (events.{column}, events.seq) > ({quoted(owner)}, {seq})"
+        f" ORDER BY events.{column}, events.seq LIMIT {PAGE_ROWS}"
     )
 
 
@@ -136,7 +161,7 @@ def _as_text(column: str) -> str:
     return f"""to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
 
 
-def _link(log: Log, row: Mapping[str, Any]) -> Link:
+def _row(log: Log, row: Mapping[str, Any]) -> Row:
     entry = Entry(
         log=log,
         owner=row["owner"],
@@ -152,7 +177,9 @@ def _link(log: Log, row: Mapping[str, Any]) -> Link:
     )
     # As it is stored: another text of the same moment sorts elsewhere, and would hide a row from who asks for its day.
     intact = row["touched"] == row["at"] == time_text(entry.at)
-    return Link(entry, int(row["seq"]), row["previous_hash"], row["hash"], intact=intact)
+    seq, linked = int(row["seq"]), row["link_hash"]
+    link = Link(seq, row["link_previous_hash"], linked) if linked else None
+    return Row(entry, seq, row["previous_hash"], row["hash"], link, intact=intact)
 
 
 def _time(text: str) -> datetime:

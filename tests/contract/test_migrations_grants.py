@@ -36,8 +36,7 @@ GRANTS = {
     "logins": {"SELECT", "INSERT", "UPDATE", "DELETE"},
     "signing_keys": {"SELECT", "INSERT", "DELETE"},
     # Nobody changes what was logged.
-    "audit_events": {"SELECT", "INSERT"},
-    "person_events": {"SELECT", "INSERT"},
+    **{log: {"SELECT", "INSERT"} for log in ("audit_events", "audit_links", "person_events", "person_links")},
 }
 TENANT_COLUMN = """
 SELECT c.relname::text AS name, CASE c.relname WHEN 'orgs' THEN 'id' ELSE 'org_id' END AS "column",
@@ -107,13 +106,16 @@ def test_a_forgotten_policy_would_be_noticed(database: FreshDatabase, forgotten:
 
 
 # Permissive policies add up, so each more is a hole to be looked at: what somebody presents, who is a member where, the
-# jobs that clear what has ended and that must know which organisations there are, and the deployment's own keys.
+# jobs that clear what has ended, and that must know which organisations there are and whose events are not linked, and
+# the deployment's own keys.
 MEMBERSHIPS = "( SELECT memberships.{} FROM memberships WHERE (memberships.{} = {}))"
 BY_SECRET = ("api_keys", "invitations", "logins", "mail_tokens", "refresh_tokens", "sessions")
 CLEARED = ("idempotent_answers", "mail_tokens", "refresh_tokens", "revoked_tokens", "sessions")
 OTHERS = {
     *((table, "SELECT", f"(secret_hash = {PRESENTED})", None) for table in BY_SECRET),
     *((table, command, f"({EVERY} = '{table}'::text)", None) for table in CLEARED for command in ("SELECT", "DELETE")),
+    *((table, "SELECT", f"({EVERY} = 'audit_events'::text)", None) for table in ("audit_events", "audit_links")),
+    *((table, "SELECT", f"({EVERY} = 'person_events'::text)", None) for table in ("person_events", "person_links")),
     ("orgs", "SELECT", f"({EVERY} = 'orgs'::text)", None),
     ("usage_marks", "SELECT", f"({EVERY} = 'usage_marks'::text)", None),
     ("users", "SELECT", f"({EVERY} = 'users'::text)", None),

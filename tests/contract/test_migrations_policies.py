@@ -13,10 +13,11 @@ from tools.seed import Credentials
 
 TABLES = [
     "orgs", "api_keys", "models", "model_prices", "usage_records", "limits", "budgets", "memberships", "roles", "teams",
-    "team_members", "invitations", "audit_events", "idempotent_answers",
+    "team_members", "invitations", "audit_events", "audit_links", "idempotent_answers",
 ]  # fmt: skip
 PERSONS_TABLES = [
     "users", "sessions", "refresh_tokens", "revoked_tokens", "mail_tokens", "recovery_codes", "logins", "person_events",
+    "person_links",
 ]  # fmt: skip
 
 
@@ -92,7 +93,7 @@ def test_a_person_sees_where_it_belongs_and_cannot_change_that(
         assert as_worker(migrated, scope, "UPDATE memberships SET role = 'owner' RETURNING 1") == []
         assert as_worker(migrated, scope, "UPDATE orgs SET name = 'mine' RETURNING 1") == []
         assert as_worker(migrated, scope, "DELETE FROM memberships RETURNING 1") == []
-        for table in ("models", "api_keys", "roles", "teams", "audit_events"):
+        for table in ("models", "api_keys", "roles", "teams", "audit_events", "audit_links"):
             assert as_worker(migrated, scope, f"SELECT 1 FROM {table}") == []
 
 
@@ -102,7 +103,7 @@ def test_an_organisation_cannot_change_its_members_accounts(
     """They are their own."""
     scope = {"org_id": two[0].org_id}
     assert as_worker(migrated, scope, "UPDATE users SET name = 'x' RETURNING 1") == []
-    for table in ("users", "audit_events", "person_events"):
+    for table in ("users", "audit_events", "audit_links", "person_events", "person_links"):
         with pytest.raises(ToolError, match=f"permission denied for table {table}"):
             as_worker(migrated, scope, f"DELETE FROM {table}")
 

@@ -16,7 +16,8 @@ from tools.state import State
 NAMES = [
     "api_keys", "budgets", "idempotent_answers", "limits", "memberships", "model_prices", "models", "orgs",
     "usage_records", "users", "roles", "teams", "team_members", "invitations", "sessions", "refresh_tokens",
-    "revoked_tokens", "mail_tokens", "recovery_codes", "logins", "audit_events", "person_events", "signing_keys",
+    "revoked_tokens", "mail_tokens", "recovery_codes", "logins", "audit_events", "audit_links", "person_events",
+    "person_links", "signing_keys",
 ]  # fmt: skip
 
 

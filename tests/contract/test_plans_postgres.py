@@ -68,6 +68,8 @@ def test_no_statement_reads_a_growing_table_from_end_to_end(plan: Explained) -> 
         # An operator who looks for a part of a name: page by page, by the primary key.
         "SELECT id, name, suspended_at, created_at FROM orgs WHERE id >": " > ",
         "SELECT id, email, name, suspended_at, deleted_at, created_at FROM users WHERE id >": " > ",
+        "SELECT audit_events.org_id AS owner FROM": "(id >= ",
+        "SELECT person_events.user_id AS owner FROM": "(id >= ",
         "SELECT DISTINCT org_id FROM api_keys WHERE kind = 'browser' AND expires_at >=": "(expires_at >= ",
     }
     wanted = next((sign for start, sign in behind.items() if plan.sql.startswith(start)), " = ")
@@ -116,7 +118,8 @@ def test_a_cursor_of_the_ledger_bounds_the_index(plan: Explained) -> None:
 def test_a_cursor_of_the_audit_log_bounds_the_index(plan: Explained) -> None:
     """So does that of each of its filters."""
     [condition] = [found for name, found in plan.indexes.items() if name.startswith("audit_events")]
-    assert re.search(r"seq [<>] ", condition) or plan.sql.endswith("ORDER BY seq DESC LIMIT 1"), str(plan)
+    bounded = r"id >= " if "count(*)" in plan.sql else r"seq [<>] "
+    assert re.search(bounded, condition) or plan.sql.endswith("ORDER BY seq DESC LIMIT 1"), str(plan)
 
 
 @each("ORDER BY started_at DESC, id DESC")

@@ -50,6 +50,10 @@ FORBIDDEN = [
     "DELETE FROM audit_events",
     "UPDATE person_events SET action = 'x'",
     "DELETE FROM person_events",
+    "UPDATE audit_links SET seq = 9",
+    "DELETE FROM audit_links",
+    "UPDATE person_links SET seq = 9",
+    "DELETE FROM person_links",
     "UPDATE signing_keys SET algorithm = 'ES256'",
 ]
 

@@ -78,19 +78,6 @@ class FakeClock:
         self.time += timedelta(**parts)
 
 
-class AsyncioBell:
-    """`lib.kernel.turns.Bell` on CPython. Its time is never over by itself: a test rings it."""
-
-    def __init__(self, _longest_ms: int) -> None:
-        self._rung = asyncio.Event()
-
-    async def wait(self) -> None:
-        await self._rung.wait()
-
-    def ring(self) -> None:
-        self._rung.set()
-
-
 @dataclass
 class FakeSealer:
     """Sealing that is no encryption, but fails for a wrong key or a changed text as the real one does."""

@@ -14,10 +14,9 @@ from lib.admission.counters import Counter
 from lib.admission.decision import Ask
 from lib.admission.gate import Gate
 from lib.admission.protocol import NO_VERSION
-from lib.audit.audited import AuditedStore
-from lib.audit.chain import chain_key
 from lib.config import Config
 from lib.defence.shield import Shield
+from lib.events.event_store import log_key
 from lib.gateway.call.admitting import Admitted, admitted
 from lib.gateway.call.call import Gateway
 from lib.gateway.call.denials import Denials
@@ -252,7 +251,6 @@ def _body(response: Response) -> Any:
 async def _new_world(config: Config, kv: FakeKv, providers: Mapping[str, str]) -> World:
     store, binding = new_store()
     database = store.open()
-    audited = AuditedStore(store, chain_key(config.secret))
     cache = KvCache(kv, read_seconds=0.05, write_seconds=0.05)
     denials = Denials(cache)
     clock, upstream, accounts, streams = FakeClock(), FakeUpstream(), Callers(cache, denials), FakeStreams()
@@ -267,10 +265,11 @@ async def _new_world(config: Config, kv: FakeKv, providers: Mapping[str, str]) -
     parts = App(
         config=config,
         clock=clock,
-        store=audited,
-        database=audited.open(),
+        store=store,
+        database=database,
         archive=FakeArchive(),
         pepper=PEPPER,
+        log_key=log_key(config.secret),
         callers=accounts,
         shield=Shield(),
         refusals=Refusals(),

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
-from typing import TypeVar
 
-from lib.audit.chain import EMPTY, Head, Link, Log
-from lib.store.database import Database, Statement, Value
+from lib.events.event_store import log_of
+from lib.store.database import Database, Value
 from lib.store.reading import MOST_LOOKED_AT, Found, cut
 from lib.store.rows import columns
 from lib.store.schema import AuditEventRow, PersonEventRow
-from lib.store.tenant import Org, Person, Tenant
+from lib.store.tenant import Org, Person
 
 EXPORT_ROWS = 1_000  # in memory at a time
+MOST_FOLLOWED = 200  # of those who follow a log
 BEYOND_ALL = 2**53  # above every `seq`
 
-Row = TypeVar("Row", AuditEventRow, PersonEventRow)
-_ORG_COLUMNS = columns(AuditEventRow)
-_PERSON_COLUMNS = columns(PersonEventRow)
 
-
+Logged = AuditEventRow | PersonEventRow
 Events = Found[AuditEventRow, int]
 
 # Numbers follow times, but for what was done at once: an event gets its number at the end of what it tells of.
@@ -42,39 +40,11 @@ class AuditFilter:
     result: str | None = None
 
 
-async def head(database: Database, log: Log, owner: str) -> Head:
-    """Return the end of somebody's chain."""
-    scope: Tenant = Org(owner) if log is Log.ORG else Person(owner)
-    sql = f"SELECT seq, hash FROM {log} WHERE {log.owner_column} = ? ORDER BY seq DESC LIMIT 1"
-    return await database.one(scope, Head, sql, owner) or EMPTY
-
-
-def insert(link: Link, only_if: Statement | None) -> Statement:
-    """Return the statement that adds a row, where `only_if` finds something."""
-    row = row_of(link)
-    listed, places, values = ", ".join(row), ", ".join("?" * len(row)), tuple(row.values())
-    if only_if is None:
-        return Statement(f"INSERT INTO {link.entry.log} ({listed}) VALUES ({places})", values)
-    sql = f"INSERT INTO {link.entry.log} ({listed}) SELECT {places} WHERE EXISTS ({only_if.sql})"
-    return Statement(sql, values + only_if.values)
-
-
-def row_of(link: Link) -> dict[str, Value]:
-    """Return a row as it is stored, by column."""
-    entry = link.entry
-    listed = _ORG_COLUMNS if entry.log is Log.ORG else _PERSON_COLUMNS
-    values: tuple[Value, ...] = (
-        entry.owner, link.seq, entry.id, entry.action, entry.actor, entry.target, entry.result, entry.address,
-        entry.request_id, entry.details, link.previous_hash, link.hash, entry.at, entry.at,
-    )  # fmt: skip
-    return dict(zip(listed.split(", "), values, strict=True))
-
-
 async def newest(database: Database, org_id: str, wanted: AuditFilter, before: int, limit: int) -> Events:
     """Return an organisation's rows with a number below `before`, newest first."""
     if _by_index(wanted):
         return cut(await _rows(database, org_id, wanted, (None, before), limit, "DESC"), limit, _number, None)
-    first, last = await _numbers(database, org_id, wanted, 1, min(before - 1, await _last(database, org_id)))
+    first, last = await _numbers(database, org_id, wanted, 1, min(before - 1, await last_number(database, org_id)))
     edge = max(first, last - MOST_LOOKED_AT + 1)
     rows = await _rows(database, org_id, wanted, (edge - 1, last + 1), limit, "DESC")
     return cut(rows, limit, _number, edge if edge > first else None)
@@ -84,7 +54,7 @@ async def oldest(database: Database, org_id: str, wanted: AuditFilter, after: in
     """Return an organisation's rows with a number above `after`, oldest first."""
     if _by_index(wanted):
         return cut(await _rows(database, org_id, wanted, (after, None), limit, "ASC"), limit, _number, None)
-    first, last = await _numbers(database, org_id, wanted, after + 1, await _last(database, org_id))
+    first, last = await _numbers(database, org_id, wanted, after + 1, await last_number(database, org_id))
     edge = min(last, first + MOST_LOOKED_AT - 1)
     rows = await _rows(database, org_id, wanted, (first - 1, edge + 1), limit, "ASC")
     return cut(rows, limit, _number, edge if edge < last else None)
@@ -92,8 +62,38 @@ async def oldest(database: Database, org_id: str, wanted: AuditFilter, after: in
 
 async def of_person(database: Database, user_id: str, before: int, limit: int) -> list[PersonEventRow]:
     """Return a person's rows with a number below `before`, newest first."""
-    sql = f"SELECT {_PERSON_COLUMNS} FROM person_events WHERE user_id = ? AND seq < ? ORDER BY seq DESC LIMIT ?"
-    return await database.query(Person(user_id), PersonEventRow, sql, user_id, before, limit)
+    owner = Person(user_id)
+    sql = f"{_selected(owner)} WHERE events.user_id = ? AND events.seq < ? ORDER BY events.seq DESC LIMIT ?"
+    return await database.query(owner, PersonEventRow, sql, user_id, before, limit)
+
+
+async def behind(database: Database, owner: Org | Person, seq: int) -> Sequence[Logged]:
+    """Return the first rows with a higher number, as they are stored, in their order: MOST_FOLLOWED at most."""
+    if isinstance(owner, Org):
+        sql = f"SELECT {columns(AuditEventRow)} FROM audit_events WHERE org_id = ? AND seq > ? ORDER BY seq LIMIT ?"
+        return await database.query(owner, AuditEventRow, sql, owner.id, seq, MOST_FOLLOWED)
+    sql = f"SELECT {columns(PersonEventRow)} FROM person_events WHERE user_id = ? AND seq > ? ORDER BY seq LIMIT ?"
+    return await database.query(owner, PersonEventRow, sql, owner.id, seq, MOST_FOLLOWED)
+
+
+async def last_number(database: Database, org_id: str) -> int:
+    """Return the number of an organisation's last row, 0 where there is none."""
+    sql = "SELECT seq, created_at FROM audit_events WHERE org_id = ? ORDER BY seq DESC LIMIT 1"
+    found = await database.one(Org(org_id), _Probe, sql, org_id)
+    return found.seq if found else 0
+
+
+def _selected(owner: Org | Person) -> str:
+    """Return the begin of a SELECT of rows. One that an earlier release has chained has a link of its own in it."""
+    log, column = log_of(owner), log_of(owner).owner_column
+    listed = ", ".join(
+        f"coalesce(links.{name}, events.{name}) AS {name}" if "hash" in name else f"events.{name}"
+        for name in (field.name for field in fields(AuditEventRow if isinstance(owner, Org) else PersonEventRow))
+    )
+    return (
+        f"SELECT {listed} FROM {log} AS events"
+        f" LEFT JOIN {log.links} AS links ON links.{column} = events.{column} AND links.seq = events.seq"
+    )
 
 
 def _number(row: AuditEventRow) -> int:
@@ -105,10 +105,6 @@ def _by_index(wanted: AuditFilter) -> bool:
     rare = wanted.result if wanted.result != "ok" else None
     named = [value for value in (wanted.action, wanted.actor, wanted.target, rare) if value is not None]
     return len(named) <= 1 and wanted.result != "ok" and wanted.start is None and wanted.end is None
-
-
-async def _last(database: Database, org_id: str) -> int:
-    return (await head(database, Log.ORG, org_id)).seq
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +136,7 @@ async def _rows(
     database: Database, org_id: str, wanted: AuditFilter, between: tuple[int | None, int | None], limit: int, order: str
 ) -> list[AuditEventRow]:
     """Return one row more than `limit`, where there are as many, of those between two numbers."""
-    conditions = "org_id = ?1"
+    conditions = "events.org_id = ?1"
     bound: list[Value] = [org_id]
     for condition, value in (
         ("seq >", between[0]),
@@ -154,8 +150,9 @@ async def _rows(
     ):
         if value is not None:
             bound.append(value)
-            conditions += f" AND {condition} ?{len(bound)}"
+            conditions += f" AND events.{condition} ?{len(bound)}"
     if wanted.result not in (None, "ok"):
-        conditions += " AND result <> 'ok'"  # as the index of what went wrong says it
-    sql = f"SELECT {_ORG_COLUMNS} FROM audit_events WHERE {conditions} ORDER BY seq {order} LIMIT ?{len(bound) + 1}"
-    return await database.query(Org(org_id), AuditEventRow, sql, *bound, limit + 1)
+        conditions += " AND events.result <> 'ok'"  # as the index of what went wrong says it
+    owner = Org(org_id)
+    sql = f"{_selected(owner)} WHERE {conditions} ORDER BY events.seq {order} LIMIT ?{len(bound) + 1}"
+    return await database.query(owner, AuditEventRow, sql, *bound, limit + 1)

@@ -1,88 +1,48 @@
-"""The chain of the audit log: how a row's hash is made, and what a reader finds when rows were tampered with. No I/O.
+"""What a reader of the audit log finds when rows were tampered with. No I/O; no part of the Worker.
 
-A row's hash is HMAC-SHA-256 over all that the row says, its number and the hash of the row before it. The key is
-derived from HEADGATE_SECRET, so whoever can write to the database, but does not know the secret, can neither change a
-row nor make one: changed, inserted, removed and reordered rows are found. A log begins with the row that its owner was
-made with, so one that was emptied is found too, also when new rows follow. Only rows cut off at the end leave a chain
-that is whole, so a reader compares its head with one that was noted earlier.
+A row's seal is made of what it says, its link of its number, its seal and the link before it, both under a key derived
+from HEADGATE_SECRET. So whoever can write to the database, but does not know the secret, can neither change a row nor
+make one, nor give one another's place: changed, inserted, removed and reordered rows are found. A log begins with the
+row that its owner was made with, so one that was emptied is found too, also when new rows follow. Rows cut off at the
+end are found where their links are still there; where those are gone too the chain is whole, so a reader compares its
+head with one that was noted earlier. Rows that have no link yet, of changes just made, are held by their seals alone.
+
+Releases before 0015 chained rows when they wrote them: such a row carries the hash of the row before it, and its own,
+which is made of that. The chain goes on from the last of them.
 """
 
 from __future__ import annotations
 
-import hashlib
 import hmac
-import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 
-from lib.secrets.api_keys import derive
-from lib.store.dialect import time_text
-from lib.store.schema import AuditEventRow, PersonEventRow
-
-FIRST_PREVIOUS = "0" * 64  # what the first row of a chain carries as the hash before it
-
-
-class Log(StrEnum):
-    """Which log a row is of; the value is its table."""
-
-    ORG = "audit_events"
-    PERSON = "person_events"
-
-    @property
-    def owner_column(self) -> str:
-        """Return the column that names whose row it is."""
-        return "org_id" if self is Log.ORG else "user_id"
-
-    @property
-    def owners(self) -> str:
-        """Return the table of those whose rows these are."""
-        return "orgs" if self is Log.ORG else "users"
-
-    @property
-    def birth(self) -> str:
-        """Return the action of each log's first row: it is written with its owner."""
-        return "org.created" if self is Log.ORG else "user.signed_up"
+from lib.audit.link_store import EMPTY, Link, link_hash
+from lib.events.event_store import SEALED, Entry, Log, keyed_hash, said, seal
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """What one row says, but for its place. `owner` is the organisation or the person; `details` is JSON text."""
-
-    log: Log
-    owner: str
-    id: str
-    action: str
-    actor: str
-    target: str | None
-    result: str
-    address: str | None
-    request_id: str | None
-    details: str
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """The end of a chain: its last row's number and hash."""
-
-    seq: int
-    hash: str
-
-
-EMPTY = Head(0, FIRST_PREVIOUS)
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """A row: an entry at its place in a chain. `intact`: all columns that the hash does not cover are as they were."""
+class Row:
+    """A stored row. `link` is None where it has none; `intact`: all columns that no hash covers are as they were."""
 
     entry: Entry
     seq: int
     previous_hash: str
     hash: str
+    link: Link | None
     intact: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The end of a chain: its last link's number and hash."""
+
+    seq: int
+    hash: str
+
+
+START = Head(EMPTY.seq, EMPTY.hash)
 
 
 class Finding(StrEnum):
@@ -90,9 +50,9 @@ class Finding(StrEnum):
 
     CHANGED = "changed"  # the row is not as it was written, or was made by somebody without the secret
     MISSING = "missing"  # rows between this one and the one before it are gone
-    MISPLACED = "misplaced"  # the row before this one is not the one that was there when it was written
+    MISPLACED = "misplaced"  # this row, or the one before it, is not the one that was linked here
     EMPTIED = "emptied"  # the first row, with which the owner was made, is gone, and all behind it with it
-    CUT = "cut"  # rows at the end are gone, or others stand there, compared with a head that was noted earlier
+    CUT = "cut"  # rows at the end are gone, or others stand there, by a link or a head that was noted earlier
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,84 +65,90 @@ class Flaw:
     finding: Finding
 
 
-def chain_key(secret: str) -> bytes:
-    """Return the key of the chains. `secret` is HEADGATE_SECRET."""
-    return derive(secret, "audit-chain")
+@dataclass(slots=True)
+class _Read:
+    """What was read of one log so far. `sealers` and `linkers` are the keys that the next row and link may have."""
 
-
-def link_of(row: AuditEventRow | PersonEventRow) -> Link:
-    """Return a stored row as a link."""
-    log, owner = (Log.ORG, row.org_id) if isinstance(row, AuditEventRow) else (Log.PERSON, row.user_id)
-    entry = Entry(
-        log, owner, row.id, row.action, row.actor, row.target, row.result, row.address, row.request_id, row.details,
-        row.created_at,
-    )  # fmt: skip
-    return Link(entry, row.seq, row.previous_hash, row.hash, intact=row.updated_at == row.created_at)
-
-
-def linked(key: bytes, entry: Entry, head: Head) -> Link:
-    """Return the row that carries an entry on from a head."""
-    seq = head.seq + 1
-    return Link(entry, seq, head.hash, _hash(key, entry, seq, head.hash))
+    sealers: Sequence[bytes]
+    linkers: Sequence[bytes]
+    seq: int = 0
+    hash: str = START.hash  # the column of the last row
+    head: Head = START
+    linked: bool = False
 
 
 def flaws(
     keys: Sequence[bytes],
     log: Log,
-    links: Iterable[Link],
+    rows: Iterable[Row],
     noted: Mapping[str, Head] | None = None,
-    owners: Collection[str] = (),
+    owners: Mapping[str, int] | None = None,
+    heads: dict[str, Head] | None = None,
 ) -> Iterator[Flaw]:
     """Yield what is wrong with the chains of one log, whose rows come owner by owner, each in the order of `seq`.
 
     `noted` are heads by owner that were read earlier: those rows must still be there, as they were. `owners` are those
-    that exist: each must have a log, from the row on with which it was made. `keys` are those of the deployment's
-    secrets, the current one's first: behind a row of one, none of an older one is true.
+    that exist, with the number of their last link, 0 for none: each must have a log, from the row on with which it was
+    made up to that number. `keys` are those of the deployment's secrets, the current one's first: behind a row of one,
+    none of an older one is true. The heads that are found go into `heads`.
     """
-    heads: dict[str, Head] = {}
-    of: dict[str, Sequence[bytes]] = {}
-    unborn = set(owners)
-    missed = {owner: head for owner, head in (noted or {}).items() if head != EMPTY}
-    for link in links:
-        owner = link.entry.owner
-        of[owner], found = _flaws(of.get(owner, keys), link, heads.get(owner, EMPTY))
-        yield from found
-        if owner not in heads and (link.entry.action == log.birth or link.seq > 1):
-            unborn.discard(owner)  # one that begins later has been told of already: rows before it are missing
-        heads[owner] = Head(link.seq, link.hash)
-        if missed.get(owner) == heads[owner]:
+    read: dict[str, _Read] = {}
+    unborn = set(owners or {})
+    missed = {owner: head for owner, head in (noted or {}).items() if head != START}
+    for row in rows:
+        owner = row.entry.owner
+        if owner not in read:
+            read[owner] = _Read(keys, keys)
+            if row.entry.action == log.birth or row.seq > 1:
+                unborn.discard(owner)  # one that begins later has been told of already: rows before it are missing
+        yield from (Flaw(log, owner, row.seq, finding) for finding in _findings(read[owner], row))
+        if missed.get(owner) == read[owner].head:
             del missed[owner]
-    for owner in sorted(unborn):
-        yield Flaw(log, owner, 1, Finding.EMPTIED)
-    for owner, head in missed.items():
-        yield Flaw(log, owner, head.seq, Finding.CUT)
+        if heads is not None:
+            heads |= {owner: read[owner].head} if read[owner].head != START else {}
+    yield from (Flaw(log, owner, 1, Finding.EMPTIED) for owner in sorted(unborn))
+    cut = {owner: last for owner, last in (owners or {}).items() if owner not in unborn and last > read[owner].seq}
+    cut |= {owner: head.seq for owner, head in missed.items()}
+    yield from (Flaw(log, owner, seq, Finding.CUT) for owner, seq in cut.items())
 
 
-def _flaws(keys: Sequence[bytes], link: Link, before: Head) -> tuple[Sequence[bytes], list[Flaw]]:
-    """Judge one row by the one before it, as that one stands there now: so one deed is one flaw.
+def _findings(read: _Read, row: Row) -> Iterator[Finding]:
+    """Judge one row by the one before it, as that one stands there now: so one deed is one flaw."""
+    entry, link = row.entry, row.link
+    chained = row.previous_hash != SEALED
+    made = (lambda key: chained_hash(key, row)) if chained else (lambda key: seal(key, entry))
+    read.sealers, true = _made_with(read.sealers, row.hash, made)
+    if not row.intact or not true:
+        yield Finding.CHANGED
+    follows = not chained or row.previous_hash == read.hash
+    if link is None and chained and row.previous_hash == read.head.hash:
+        link = Link(row.seq, row.previous_hash, row.hash)  # its own
+    if link is not None:
+        if not chained or link.hash != row.hash:
+            before = link.previous_hash
+            read.linkers, true = _made_with(
+                read.linkers, link.hash, lambda key: link_hash(key, entry.log, entry.owner, row.seq, row.hash, before)
+            )
+            follows = follows and true
+        # Where 0015 was undone, an earlier release may have chained a row to one whose link is gone.
+        follows = follows and (link.previous_hash == read.head.hash or (chained and not read.linked))
+        read.head, read.linked = Head(row.seq, link.hash), row.link is not None
+    if row.seq > read.seq + 1:
+        yield Finding.MISSING
+    elif row.seq != read.seq + 1 or not follows:
+        yield Finding.MISPLACED
+    read.seq, read.hash = row.seq, row.hash
 
-    Returns also the keys that the next row may have.
-    """
-    entry, findings = link.entry, []
-    made_with = next((at for at, key in enumerate(keys) if _is_of(key, link)), None)
-    if not link.intact or made_with is None:
-        findings.append(Finding.CHANGED)
-    if link.seq > before.seq + 1:
-        findings.append(Finding.MISSING)
-    elif link.seq != before.seq + 1 or link.previous_hash != before.hash:
-        findings.append(Finding.MISPLACED)
-    still = keys if made_with is None else keys[: made_with + 1]
-    return still, [Flaw(entry.log, entry.owner, link.seq, finding) for finding in findings]
+
+def _made_with(keys: Sequence[bytes], found: str, make: Callable[[bytes], str]) -> tuple[Sequence[bytes], bool]:
+    """Tell whether one of the keys made a hash, and return those that the next may have."""
+    for at, key in enumerate(keys):
+        if hmac.compare_digest(found, make(key)):
+            return keys[: at + 1], True
+    return keys, False
 
 
-def _is_of(key: bytes, link: Link) -> bool:
-    return hmac.compare_digest(link.hash, _hash(key, link.entry, link.seq, link.previous_hash))
-
-
-def _hash(key: bytes, entry: Entry, seq: int, previous_hash: str) -> str:
-    """JSON keeps apart what stands side by side: two different rows never give one text."""
-    parts = [
-        entry.log, entry.owner, seq, entry.id, entry.action, entry.actor, entry.target, entry.result, entry.address,
-        entry.request_id, entry.details, time_text(entry.at), previous_hash,
-    ]  # fmt: skip
-    return hmac.new(key, json.dumps(parts).encode(), hashlib.sha256).hexdigest()
+def chained_hash(key: bytes, row: Row) -> str:
+    """Return the hash that a release before 0015 gave a row: its number stood behind its owner."""
+    log, owner, *rest = said(row.entry)
+    return keyed_hash(key, log, owner, row.seq, *rest, row.previous_hash)

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from enum import Flag, auto
 
-from lib.http.context import Context
-from lib.kernel.ids import new_id
-from lib.store.database import Statement
 from lib.store.tenant import Org, Person
 
 Plain = str | int | bool | None
@@ -80,29 +76,3 @@ class Event:
     details: Mapping[str, Detail] = field(default_factory=dict)
     result: str = OK
     rule: str | None = None
-
-
-# What an event is before it has its place: no store runs it.
-UNPLACED = "an event without its place"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EventStatement(Statement):
-    """An event in the group of its change: `lib.audit.audited` gives it its place in its log when the group runs.
-
-    Without that it can't run: its places are not bound. `only_if` is a SELECT with places without numbers.
-    """
-
-    event: Event
-    id: str
-    actor: str
-    context: Context
-    at: datetime
-    only_if: Statement | None = None
-
-
-def noted(
-    event: Event, actor: str, context: Context, now: datetime, only_if: Statement | None = None
-) -> EventStatement:
-    """Return the statement that writes an event, where `only_if` finds a row."""
-    return EventStatement(UNPLACED, event=event, id=new_id(now), actor=actor, context=context, at=now, only_if=only_if)

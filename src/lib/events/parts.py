@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from lib.events.event_store import Noted
 from lib.events.work import PolicyGates, Work
 from lib.http.context import Context
 from lib.kernel.clock import Clock
@@ -25,6 +26,9 @@ class Parts(Keeping, Protocol):
 
     @property
     def gates(self) -> PolicyGates: ...
+
+    @property
+    def written(self) -> list[Noted]: ...
 
     def work(self, actor: str) -> Work:
         """Return what writes an actor's changes (`key:<id>`, `user:<id>`, `operator`, `system` or `nobody`)."""

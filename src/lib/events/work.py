@@ -14,11 +14,12 @@ Nothing is written without its event, and nothing is answered before the gates k
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
-from lib.events.event import Event, Policy, noted, policy_of
+from lib.events.event import Event, Policy, policy_of
+from lib.events.event_store import Noted, noted
 from lib.http.context import Context
 from lib.kernel.errors import Unavailable
 from lib.store.database import Database, Statement
@@ -45,8 +46,8 @@ class PolicyGates(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Changes of one caller in one request. `orgs_of` returns where a person is a member; `written` are the names of
-    the events that the request has written so far.
+    """Changes of one caller in one request. `orgs_of` returns where a person is a member, `key` seals events; `written`
+    are those that the request has written so far and that are not linked yet.
     """
 
     database: Database
@@ -55,7 +56,8 @@ class Work:
     now: datetime
     actor: str  # `key:<id>`, `user:<id>`, `operator`, `system` or `nobody`
     context: Context
-    written: list[str]
+    key: bytes
+    written: list[Noted]
 
     async def commit(
         self,
@@ -86,14 +88,14 @@ class Work:
         places without numbers. `joins` is the person who becomes a member, where it is asked how many organisations it
         is in. There are two statements at least, so PostgreSQL runs the group as if no other ran meanwhile.
         """
-        told = noted(event, self.actor, self.context, self.now, only_if or if_made)
+        told = noted(self.key, event, self.actor, self.context, self.now, only_if or if_made)
         scope = Joining(event.owner.id, joins) if joins else event.owner
         if only_if is not None:
             done = (await self.database.batch(scope, [told, *statements]))[0] > 0
         else:  # behind what may make the owner
             done = (await self.database.batch(scope, [*statements, told]))[-1] > 0
         if done:
-            self.written.append(event.name)
+            self.written.append(told)
         return done
 
     async def tell(self, *events: Event) -> None:
@@ -106,6 +108,10 @@ class Work:
             elif policy:
                 owed |= {org_id: owed.get(org_id, policy) | policy for org_id in await self._whose(event)}
         await tell_gates(self.gates, owed)
+        told = {(event.owner, event.name) for event in events}
+        self.written[:] = [
+            replace(each, told=True) if (each.owner, each.action) in told else each for each in self.written
+        ]
 
     async def _whose(self, event: Event) -> Sequence[str]:
         """Return the organisations of which an event is: a person's is of all where it is a member."""

@@ -63,6 +63,10 @@ class Failure(Enum):
         "store", Mode.OPEN, "a refused change stays refused (403), and is only in the request log",
         "the refusal is given before it is noted",
     )  # fmt: skip
+    EVENTS_UNLINKED = (
+        "store", Mode.STALE, "the audit log shows the event with the link that it will have; the next hour writes it",
+        "the event is written and sealed with its change; only its place waits",
+    )  # fmt: skip
     QUEUE_AWAY = (
         "queue", Mode.OPEN, "the gate writes its records to the store itself", "the queue only saves statements",
     )  # fmt: skip

@@ -21,6 +21,12 @@ def new_id(now: datetime) -> str:
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
+def first_id(time: datetime) -> str:
+    """Return what sorts before every id made at this time or later, and behind all made before its millisecond."""
+    digits = f"{int(time.timestamp() * 1000):012x}"
+    return f"{digits[:8]}-{digits[8:]}"
+
+
 def is_id(text: str) -> bool:
     """Tell whether `text` is a UUIDv7 in its canonical form."""
     return _UUID7.fullmatch(text) is not None

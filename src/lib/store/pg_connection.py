@@ -47,10 +47,13 @@ class Address:
 
 
 class ServerError(Exception):
-    """The server refused a statement, or the login. `sqlstate` is five characters, as in its manual's appendix A."""
+    """The server refused a statement, or the login. `sqlstate` is five characters, as in its manual's appendix A;
+    `constraint` names what a row has broken.
+    """
 
     def __init__(self, fields: Any) -> None:
         self.sqlstate: str = fields.get("C", "")
+        self.constraint: str = fields.get("n", "")
         super().__init__(f"{self.sqlstate} {fields.get('M', '')}")
 
 

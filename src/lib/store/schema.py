@@ -65,6 +65,18 @@ class AuditEventRow:
 
 
 @dataclass(frozen=True, slots=True)
+class AuditLinkRow:
+    """A row of `audit_links`."""
+
+    org_id: str
+    seq: int
+    previous_hash: str
+    hash: str
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class BudgetAdjustmentRow:
     """A row of `budget_adjustments`."""
 
@@ -253,6 +265,18 @@ class PersonEventRow:
     address: str | None
     request_id: str | None
     details: str
+    previous_hash: str
+    hash: str
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PersonLinkRow:
+    """A row of `person_links`."""
+
+    user_id: str
+    seq: int
     previous_hash: str
     hash: str
     created_at: datetime
@@ -477,6 +501,7 @@ class UserRow:
 TENANT_COLUMNS: Mapping[str, str] = {
     "api_keys": "org_id",
     "audit_events": "org_id",
+    "audit_links": "org_id",
     "budget_adjustments": "org_id",
     "budgets": "org_id",
     "idempotent_answers": "org_id",
@@ -500,6 +525,7 @@ PERSON_COLUMNS: Mapping[str, str] = {
     "mail_tokens": "user_id",
     "memberships": "user_id",
     "person_events": "user_id",
+    "person_links": "user_id",
     "recovery_codes": "user_id",
     "refresh_tokens": "user_id",
     "revoked_tokens": "user_id",

@@ -9,6 +9,7 @@ from lib.admission.org_gates import OrgGates
 from lib.config import Config
 from lib.defence.attempts import Guard
 from lib.defence.shield import Shield
+from lib.events.event_store import Noted
 from lib.events.work import Work
 from lib.gateway.call.call import Gateway
 from lib.gateway.callers.callers import Callers
@@ -44,6 +45,7 @@ class App:
     database: Database
     archive: Archive | None
     pepper: bytes
+    log_key: bytes  # of the audit log
     callers: Callers
     shield: Shield
     refusals: Refusals
@@ -64,7 +66,7 @@ class App:
     context: Context = NO_REQUEST
     without: tuple[str, ...] = ()  # of what a deployment may leave out, by name
     older: tuple[bytes, ...] = ()  # the peppers of HEADGATE_SECRET_PREVIOUS
-    written: list[str] = field(default_factory=list)  # the names of the events that this request has written
+    written: list[Noted] = field(default_factory=list)  # the events of this request that are not linked yet
 
     def for_request(self, bookmark: str | None = None, context: Context = NO_REQUEST) -> App:
         """Return the same parts with a database and a context of its own, for one request. See `Store.open`."""
@@ -73,4 +75,4 @@ class App:
     def work(self, actor: str) -> Work:
         """Return what writes an actor's changes (`key:<id>`, `user:<id>`, `operator`, `system` or `nobody`)."""
         now, orgs_of = self.clock.now(), person_store.orgs_of
-        return Work(self.database, self.gates, orgs_of, now, actor, self.context, self.written)
+        return Work(self.database, self.gates, orgs_of, now, actor, self.context, self.log_key, self.written)

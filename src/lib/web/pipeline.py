@@ -21,7 +21,7 @@ from lib.http.response import Finish, LogFacts, Response
 from lib.kernel import failures
 from lib.kernel.errors import BadRequest, Forbidden, HeadgateError, InternalError, Unavailable
 from lib.kernel.failures import Failure
-from lib.store.database import Database, StoreUnavailable, UnstorableValue
+from lib.store.database import StoreUnavailable, UnstorableValue
 from lib.web import browsers, cors, credentials, idempotency, refusals, render
 from lib.web.app import App
 from lib.web.authentication import authenticate, authorise, require_operator
@@ -54,7 +54,7 @@ async def handle(parts: App, router: Router, raw: RawRequest) -> Response:
         await database.close()
         raise
     cost, bookmark = database.cost, database.bookmark
-    finish = _closing(database, response.finish) if database.connected or response.finish else None
+    finish = _closing(parts, response.finish) if database.connected or response.finish or parts.written else None
     if parts.callers.unpublished:
         finish = _publishing(parts.callers, finish)
     origins, origin = parts.config.session.cors_origins, raw.headers.get("origin")
@@ -132,22 +132,33 @@ def _preflight(parts: App, router: Router, raw: RawRequest, dialect: Dialect) ->
     return cors.preflight(raw, router, origins)
 
 
-def _closing(database: Database, finish: Finish | None) -> Finish:
-    """Close the connection when the answer has begun: no client waits for that.
+def _closing(parts: App, finish: Finish | None) -> Finish:
+    """Close the connection when the answer has begun, and link the events of the request: no client waits for that.
 
     What is left to do may take minutes and need no store; where it does, it connects again, and that is closed too.
     """
 
     async def close() -> LogFacts:
-        if database.connected:
+        if database.connected and finish:
             await database.close()
         try:
             return await finish() if finish else {}
         finally:
-            if database.connected:
-                await database.close()
+            if database.connected or parts.written:
+                await _ended(parts)
 
+    database = parts.database
     return close
+
+
+async def _ended(parts: App) -> None:
+    try:
+        if parts.written:
+            from lib.audit import linking  # noqa: PLC0415 - of changes alone, and memory at the start is full
+
+            await linking.link_written(parts)
+    finally:
+        await parts.database.close()
 
 
 def _publishing(accounts: Callers, finish: Finish | None) -> Finish:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import gc
 from typing import Any
 
-from lib.audit.audited import AuditedStore
-from lib.audit.chain import chain_key
 from lib.config import Config, MailKind, read_config
 from lib.defence.guard import ObjectGuard
 from lib.defence.shield import Shield
+from lib.events.event_store import log_key
 from lib.gateway import model_lists
 from lib.gateway.call.call import Gateway
 from lib.gateway.call.denials import Denials
@@ -24,12 +23,10 @@ from lib.issuers.settings import read_providers
 from lib.kernel import failures, json_body
 from lib.kernel.clock import SystemClock
 from lib.kernel.failures import Failure
-from lib.kernel.turns import Turns
 from lib.ledger.filling import note_filling
 from lib.orgs import invitation_service
 from lib.runtime.archive import archive_of
 from lib.runtime.argon2 import CtypesArgon2
-from lib.runtime.bell import JsBell
 from lib.runtime.environment import variable_reader
 from lib.runtime.fetch_transport import fetch_client
 from lib.runtime.kv import cache_of
@@ -71,7 +68,7 @@ def bootstrap(env: Any) -> App:
     variable = variable_reader(env)
     config = read_config(variable)
     clock, signatures = SystemClock(), WebCryptoSignatures()
-    store = AuditedStore(store_of(env), chain_key(config.secret), Turns(JsBell, clock))
+    store = store_of(env)
     archive, cache = archive_of(env, config.ledger_records), cache_of(env)
     mailer, outbox = mail_of(env, config.mail, clock)
     denials = Denials(cache)
@@ -105,6 +102,7 @@ def bootstrap(env: Any) -> App:
         database=store.open(),
         archive=archive,
         pepper=derive(config.secret, "api-key-pepper"),
+        log_key=log_key(config.secret),
         callers=accounts,
         shield=Shield(),
         refusals=Refusals(),

@@ -25,17 +25,25 @@ JOB_SECONDS = 60
 
 
 async def hourly(env: Any) -> None:
-    """Delete what has run out, sum the ledger's days, and export and delete old records."""
+    """Link events that were left behind, delete what has run out, sum the ledger's days, and export and delete old
+    records.
+    """
     parts = app_of(env).for_request()
     try:
-        for work in (_purge, _keep_books):
+        for work in (_link_events, _purge, _keep_books):
             try:
                 await work(parts, env)
-            except Exception as error:  # noqa: BLE001 - the other one goes on
+            except Exception as error:  # noqa: BLE001 - the others go on
                 name = work.__name__.removeprefix("_")
                 log.error("job_failed", job=name, kind=type(error).__name__, reason=str(error))
     finally:
         await parts.database.close()
+
+
+async def _link_events(parts: App, _env: Any) -> None:
+    from lib.audit import linking  # noqa: PLC0415 - memory at the start is full
+
+    log.info("events_linked", events=await linking.link_left(parts))
 
 
 async def _purge(parts: App, _env: Any) -> None:

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from lib.access.principal import SELF, Permission
 from lib.audit import audit_store
-from lib.audit.audit_store import BEYOND_ALL, AuditFilter, Events
+from lib.audit.audit_store import BEYOND_ALL, AuditFilter, Events, Logged
+from lib.events.event_store import SEALED
 from lib.http.paging import CursorQuery, PageQuery, cut, decode_cursor, encode_cursor
 from lib.http.periods import Moment, span
 from lib.http.response import Response
 from lib.kernel.errors import BadRequest
 from lib.store.reading import following
 from lib.store.schema import AuditEventRow, PersonEventRow
+from lib.store.tenant import Org, Person
 from lib.web import ndjson
+from lib.web.app import App
 from lib.web.operation import Call, Listing
 from lib.web.render import Page
 from lib.web.route import read
@@ -83,6 +87,8 @@ class EventLine(RootModel[Event | ndjson.ExportEnd]):
 # The first member of an export's cursor: it reads the other way than the list does.
 _EXPORT = "export"
 
+Row = TypeVar("Row", AuditEventRow, PersonEventRow)
+
 
 async def list_audit(call: Call[None, AuditQuery]) -> Listing[Event] | Response:
     """List events, newest first."""
@@ -93,7 +99,8 @@ async def list_audit(call: Call[None, AuditQuery]) -> Listing[Event] | Response:
         return await export_audit(call)
     [before] = decode_cursor(query.cursor, [str(BEYOND_ALL)])
     found = await audit_store.newest(call.parts.database, call.org_id, query.filter(), _number(before), query.limit)
-    return Listing([_event(row) for row in found.rows], encode_cursor([str(found.next)]) if found.next else None)
+    rows = await _linked(call.parts, Org(call.org_id), found.rows)
+    return Listing([_event(row) for row in rows], encode_cursor([str(found.next)]) if found.next else None)
 
 
 async def export_audit(call: Call[None, AuditExportQuery] | Call[None, AuditQuery]) -> Response:
@@ -105,7 +112,8 @@ async def export_audit(call: Call[None, AuditExportQuery] | Call[None, AuditQuer
     call.request.share.claim(ndjson.HELD_BYTES)
 
     async def read(place: int) -> Events:
-        return await audit_store.oldest(database, call.org_id, wanted, place, audit_store.EXPORT_ROWS)
+        found = await audit_store.oldest(database, call.org_id, wanted, place, audit_store.EXPORT_ROWS)
+        return replace(found, rows=await _linked(call.parts, Org(call.org_id), found.rows))
 
     # Before the answer begins: where the store is away, that is an error and no broken body.
     first = await read(_number(after))
@@ -116,11 +124,10 @@ async def list_own_events(call: Call[None, PageQuery]) -> Listing[Event]:
     """List what one has done oneself, or what was tried in one's name, newest first."""
     query = call.query
     [before] = decode_cursor(query.cursor, [str(BEYOND_ALL)])
-    rows = await audit_store.of_person(
-        call.parts.database, str(call.principal.user_id), _number(before), query.limit + 1
-    )
+    owner = Person(str(call.principal.user_id))
+    rows = await audit_store.of_person(call.parts.database, owner.id, _number(before), query.limit + 1)
     shown, more = cut(rows, query.limit, lambda row: [str(row.seq)])
-    return Listing([_event(row) for row in shown], more)
+    return Listing([_event(row) for row in await _linked(call.parts, owner, shown)], more)
 
 
 def _number(text: str) -> int:
@@ -129,7 +136,21 @@ def _number(text: str) -> int:
     return int(text)
 
 
-def _event(row: AuditEventRow | PersonEventRow) -> Event:
+async def _linked(parts: App, owner: Org | Person, rows: Sequence[Row]) -> Sequence[Row]:
+    """Return the rows with their links; where one is not written yet, with that which it will have."""
+    wanted = {row.seq for row in rows if row.previous_hash == SEALED}
+    if not wanted:
+        return rows
+    from lib.audit import link_store  # noqa: PLC0415 - rare, and memory at the start is full
+
+    found = await link_store.coming(parts.database, parts.log_key, owner, wanted)
+    return [
+        replace(row, previous_hash=link.previous_hash, hash=link.hash) if (link := found.get(row.seq)) else row
+        for row in rows
+    ]
+
+
+def _event(row: Logged) -> Event:
     fields: dict[str, Any] = {name: getattr(row, name) for name in Event.model_fields}
     return Event.model_validate(fields | {"details": json.loads(row.details)})
 

@@ -14,7 +14,7 @@ TABLES = (
     "orgs", "users", "memberships", "api_keys", "model_prices", "models", "usage_records", "limits", "budgets",
     "idempotent_answers", "usage_days", "usage_marks", "usage_objects", "budget_adjustments", "roles", "teams",
     "team_members", "invitations", "sessions", "refresh_tokens", "revoked_tokens", "mail_tokens", "recovery_codes",
-    "logins", "audit_events", "person_events", "signing_keys",
+    "logins", "audit_events", "audit_links", "person_events", "person_links", "signing_keys",
 )  # fmt: skip
 USAGE = (
     "id, org_id, key_id, endpoint, model, provider, upstream_model, streamed, cause, status, estimated, input_tokens,"
@@ -61,7 +61,7 @@ def rows_everywhere(email: str) -> tuple[Credentials, str]:
 def _of_people(org: str) -> dict[str, str]:
     """Return the values of a row for each table about people. The organisation has one member, and its id is unique.
 
-    The two logs have their first row from the seed.
+    The two logs have their first row, and its link, from the seed.
     """
     row, family = org.replace("-", "+"), "f" * 36
     hashed = org.ljust(64, "0")

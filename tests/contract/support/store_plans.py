@@ -12,8 +12,6 @@ from typing import Any
 
 from lib.admission.counters import Counted, Counter, Place, Remembered
 from lib.admission.decision import Ask, Refusal
-from lib.audit.audited import AuditedDatabase, AuditedStore
-from lib.audit.chain import chain_key
 from lib.ledger import ledger, ledger_sums, usage_report
 from lib.ledger.ledger import LedgerFilter
 from lib.ledger.ledger_sums import Wanted
@@ -181,9 +179,7 @@ async def _explain_everything(store: RecorderStore) -> list[Explained]:
     recorder = store.recorder()
     key = await seed_key(recorder, FIRST_ORG)
     store.seen.clear()
-    audit_key = chain_key(world.parts.config.secret)
-    audited, audited_recorder = AuditedStore(store, audit_key), AuditedDatabase(recorder, audit_key)
-    await _everything(replace(world.parts, gates=NoGates(), store=audited, database=audited_recorder), key)
+    await _everything(replace(world.parts, gates=NoGates(), store=store, database=recorder), key)
     # But for the self test of the store, which is PostgreSQL's alone.
     seen = [ran for sql, ran in store.seen.items() if "current_setting(" not in sql]
     plans = [await recorder.explain(scope, statement) for scope, statement in seen]

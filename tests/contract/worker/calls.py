@@ -5,20 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, make_dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
-from lib.audit.audited import AuditedDatabase
-from lib.audit.chain import chain_key
-from lib.events.event import Event, noted
+from lib.audit import linking
+from lib.events.event import Event
+from lib.events.event_store import log_key, noted
 from lib.http.context import Context
 from lib.store.database import Database, Read, Statement, StoreError
 from lib.store.tenant import EveryOrg, Joining, Member, Org, Person, Presented, Tenant
 
-AUDIT_KEY = chain_key("s" * 32)
+LOG_KEY = log_key("s" * 32)
 SCOPES: Mapping[str, Any] = {kind.__name__: kind for kind in (Org, Person, Member, Joining, Presented, EveryOrg)}
-AUDIT_KEY = chain_key("s" * 32)
 TYPES: Mapping[str, Any] = {
     "str": str, "int": int, "float": float, "bool": bool, "datetime": datetime, "frozenset": frozenset[str]
 }  # fmt: skip
@@ -65,6 +64,23 @@ async def _outcome(database: Database, call: Mapping[str, Any]) -> dict[str, Any
         return {"error": type(error).__name__, "message": str(error)}
 
 
+class _Parts:
+    """What linking needs; there are no gates to tell."""
+
+    log_key = LOG_KEY
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+        self.now = datetime.now(UTC)
+
+    def work(self, _actor: str) -> _Parts:
+        return self
+
+    async def tell(self, *_events: Event) -> None:
+        pass
+
+
 async def _call(database: Database, call: Mapping[str, Any]) -> Any:
     kind, *identities = call["scope"]
     scope: Tenant = SCOPES[kind](*identities)
@@ -72,7 +88,9 @@ async def _call(database: Database, call: Mapping[str, Any]) -> Any:
     if call["op"] == "batch":
         return await database.batch(scope, statements)
     if call["op"] == "audited":
-        return await AuditedDatabase(database, AUDIT_KEY).batch(scope, [*_event(scope, call["event"]), *statements])
+        return await database.batch(scope, [*_event(scope, call["event"]), *statements])
+    if call["op"] == "link":
+        return await linking.link(_Parts(database), scope)  # type: ignore[arg-type]
     if call["op"] in ("check", "close"):
         await getattr(database, call["op"])()
         return None
@@ -93,7 +111,7 @@ def _event(scope: Tenant, event: Mapping[str, Any]) -> list[Statement]:
     only_if = Statement(event["only_if"][0], tuple(event["only_if"][1])) if event["only_if"] else None
     assert isinstance(scope, Org | Person)
     actor = "system" if isinstance(scope, Org) else f"user:{scope.id}"
-    return [noted(Event(event["action"], scope), actor, context, now, only_if)]
+    return [noted(LOG_KEY, Event(event["action"], scope), actor, context, now, only_if)]
 
 
 def _row(row: Any) -> Sequence[Any]:

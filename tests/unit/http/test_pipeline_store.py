@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from lib.access.principal import Permission
-from lib.audit.audited import AuditedStore
 from lib.http.request import Departure, RawRequest
 from lib.http.response import LogFacts, Response
 from lib.kernel.errors import NotFound
@@ -89,7 +88,7 @@ class WatchedDatabase(D1Database):
 def watched() -> tuple[World, WatchedStore]:
     world = new_world()
     store = WatchedStore(world.binding)
-    world.parts = replace(world.parts, store=AuditedStore(store, b"k"), database=store.open())
+    world.parts = replace(world.parts, store=store, database=store.open())
     store.bookmarks.clear()
     world.binding.constraints.clear()
     return world, store

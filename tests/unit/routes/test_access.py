@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from lib.access.principal import ALL_SCOPES
+from lib.events.event_store import Log
 from lib.http.context import Context
 from lib.kernel.ids import new_id
 from lib.orgs import role_service
@@ -73,7 +74,7 @@ class Scene:
 
 
 def _dump(connection: sqlite3.Connection) -> list[tuple[object, ...]]:
-    tables = sorted({*TENANT_COLUMNS, *PERSON_COLUMNS})
+    tables = sorted({*TENANT_COLUMNS, *PERSON_COLUMNS} - {log.links for log in Log})  # a link is no change of its own
     rows = [tuple(row) for table in tables for row in connection.execute(f"SELECT * FROM {table} ORDER BY 1, 2")]
     return [row for row in rows if refusals.ACTION not in row]
 

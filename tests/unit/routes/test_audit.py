@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from lib.audit import audit_store
-from lib.events.event import Event, noted
+from lib.events.event import Event
+from lib.events.event_store import noted
 from lib.http.context import Context
 from lib.http.memory import Memory
 from lib.store.tenant import Org, Person
@@ -24,7 +25,9 @@ AUDIT, EXPORT, OWN = "/api/v1/audit", "/api/v1/audit/export", "/api/v1/me/events
 
 def note(world: World, action: str, hours: int = 0, actor: str = "user:u", **more: Any) -> None:
     context = Context("request", "192.0.2.1")
-    told = noted(Event(action, Org(world.org_id), **more), actor, context, NOW + timedelta(hours=hours))
+    told = noted(
+        world.parts.log_key, Event(action, Org(world.org_id), **more), actor, context, NOW + timedelta(hours=hours)
+    )
     run(world.parts.database.batch(Org(world.org_id), [told]))
 
 
@@ -190,7 +193,7 @@ def test_an_organisation_sees_its_own() -> None:
     """And only who may: another key of the same organisation does not."""
     world = new_world()
     other = run(seed_org(world.parts.database))
-    told = noted(Event("theirs", Org(other)), "system", Context("r"), NOW)
+    told = noted(world.parts.log_key, Event("theirs", Org(other)), "system", Context("r"), NOW)
     run(world.parts.database.batch(Org(other), [told]))
     note(world, "ours")
     assert actions(world.ask("GET", AUDIT)) == ["ours"]
@@ -205,7 +208,7 @@ def test_a_person_sees_its_own() -> None:
     database = world.parts.database
     own, other = run(seed_person(database)).id, run(seed_person(database, email="bob@example.com")).id
     for user_id, action in ((own, "user.signed_in"), (own, "user.sign_in_failed"), (other, "user.signed_in")):
-        told = noted(Event(action, Person(user_id)), f"user:{user_id}", Context("r"), NOW)
+        told = noted(world.parts.log_key, Event(action, Person(user_id)), f"user:{user_id}", Context("r"), NOW)
         run(database.batch(Person(user_id), [told]))
     assert actions(world.ask_as(own, "GET", OWN)) == ["user.sign_in_failed", "user.signed_in"]
     assert actions(world.ask_as(own, "GET", f"{OWN}?limit=1")) == ["user.sign_in_failed"]

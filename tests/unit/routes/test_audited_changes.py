@@ -6,13 +6,10 @@ from typing import Any
 
 import pytest
 
-from lib.audit.chain import Log, chain_key, flaws, link_of
-from lib.store.rows import columns
-from lib.store.schema import AuditEventRow
-from lib.store.tenant import Org
-from tests.unit.fakes import run
+from lib.audit.chain import Finding
 from tests.unit.sign_in.bound_keys import MINT
 from tests.unit.world import World, new_world
+from tools.verify_audit import examine
 
 KEYS, LIMITS, BUDGETS, MODEL = "/api/v1/keys", "/api/v1/limits", "/api/v1/budgets", "/api/v1/models/m"
 ORG = {"type": "org"}
@@ -22,13 +19,14 @@ BUDGET = {"scope": ORG, "window": "total", "limit_nano_usd": 1_000}
 
 def noted(world: World) -> list[tuple[str, str | None]]:
     """Return what was done to what, and see that it was us, from where, in a chain that is whole."""
-    sql = f"SELECT {columns(AuditEventRow)} FROM audit_events WHERE org_id = ? ORDER BY seq"
-    rows = run(world.parts.database.query(Org(world.org_id), AuditEventRow, sql, world.org_id))
-    assert not list(flaws([chain_key(world.parts.config.secret)], Log.ORG, map(link_of, rows)))
-    assert {(row.actor, row.address, row.result) for row in rows} <= {
+    report = examine(world.binding, "d1", world.parts.config.secret)  # type: ignore[arg-type]
+    rows = world.binding.rows("SELECT * FROM audit_events WHERE org_id = ? ORDER BY seq", world.org_id)
+    assert {flaw.finding for flaw in report.flaws} <= {Finding.EMPTIED}, "the world's own log has no first row"
+    assert [report.heads["audit_events"][world.org_id].seq] * bool(rows) == [len(rows)] * bool(rows), "all are linked"
+    assert {(row["actor"], row["address"], row["result"]) for row in rows} <= {
         (f"key:{world.key.principal.key_id}", "192.0.2.1", "ok")
     }
-    return [(row.action, row.target) for row in rows]
+    return [(str(row["action"]), row["target"]) for row in rows]  # type: ignore[misc]
 
 
 def ask(world: World, method: str, path: str, body: Any = None, etag: str | None = None) -> Any:

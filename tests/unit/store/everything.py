@@ -12,9 +12,10 @@ import pytest
 
 from lib.admission import policy_store, rule_store
 from lib.admission.rule_store import ADJUSTMENTS, BUDGETS, HOLDS, LIMITS
-from lib.audit import audit_store
+from lib.audit import audit_store, linking
 from lib.audit.audit_store import AuditFilter
-from lib.events.event import Event, noted
+from lib.events.event import Event
+from lib.events.event_store import noted
 from lib.gateway import model_store
 from lib.gateway.models import ModelRoute
 from lib.http.context import Context
@@ -165,7 +166,9 @@ async def _audit(parts: App, org: str) -> None:
         conditions.found("budget_adjustments", org, "x"),
     ]
     for only_if in asked:
-        await database.batch(Org(org), [noted(Event("x", Org(org)), "system", Context("r"), NOW, only_if)])
+        await database.batch(
+            Org(org), [noted(parts.log_key, Event("x", Org(org)), "system", Context("r"), NOW, only_if)]
+        )
     for wanted in (
         AuditFilter(),
         AuditFilter(action="a"),
@@ -180,8 +183,12 @@ async def _audit(parts: App, org: str) -> None:
         patch.setattr(audit_store, "MOST_LOOKED_AT", 2)
         await audit_store.oldest(database, org, AuditFilter(NOW), 0, 20)
     person = (await seed_person(database, email="audited@example.com")).id
-    await database.batch(Person(person), [noted(Event("x", Person(person)), "system", Context("r"), NOW)])
+    await database.batch(
+        Person(person), [noted(parts.log_key, Event("x", Person(person)), "system", Context("r"), NOW)]
+    )
     await audit_store.of_person(database, person, audit_store.BEYOND_ALL, 20)
+    await linking.link_left(parts)
+    await audit_store.last_number(database, org)
 
 
 async def _ledger(parts: App, key: SeededKey) -> None:

@@ -32,7 +32,7 @@ class Projection:
 PROJECTIONS = {
     "lib.keys.key_store._OrgId": Projection(("api_keys",)),
     "lib.gateway.model_store.ModelRow": Projection(("models",), outer=("model_prices",)),
-    "lib.audit.chain.Head": Projection(("audit_events",)),
+    "lib.audit.link_store.Link": Projection(("audit_links",)),
     "lib.audit.audit_store._Probe": Projection(("audit_events",)),
     "lib.ledger.ledger._Edge": Projection(("usage_records",)),
     "lib.ledger.day_sums._Started": Projection(("usage_records",)),
@@ -55,6 +55,7 @@ AGGREGATES = {
     "lib.ledger.ledger_sums._Named": "the least of a day's providers; none where there is no day",
     "lib.ledger.ledger_sums.SubjectSum": "a sum over the records or days of one subject",
     "lib.ledger.ledger_sums.UnclearRow": "a column whose name is the level's stands behind `subject`",
+    "lib.audit.link_store._Owner": "a log's column of its owner, under the name that both logs have",
     "lib.ledger.ledger_sums._Time": "a record's column, under the name that days have too",
     "lib.ledger.ledger_sums._Day": "a day's column, under the name that records have too",
     "lib.ledger.bookkeeping._Due": "one of a mark's columns, under one name",
@@ -118,7 +119,7 @@ def disagreements(kind: Any, projection: Projection) -> list[str]:
 
 
 # These modules hand on the type that they were given.
-HANDING_ON = ("lib.store", "lib.runtime", "lib.audit.audited")
+HANDING_ON = ("lib.store", "lib.runtime")
 ASKED_FOR = sorted({name for m in modules() if not m.within(*HANDING_ON) for name in asked_for(m)})
 
 

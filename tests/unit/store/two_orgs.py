@@ -152,7 +152,10 @@ class Ground:
 
     def _event(self, table: str, index: int, **columns: object) -> None:
         rest = {"action": "a", "actor": "nobody", "result": "ok", "details": "{}"}
-        self._add(table, **columns, seq=index + 1, **rest, previous_hash="0" * 64, hash="1" * 64)
+        place = {"seq": index + 1, "previous_hash": "0" * 64, "hash": "1" * 64}
+        self._add(table, **columns, **rest, **place)
+        owner = {name: columns[name] for name in ("org_id", "user_id") if name in columns}
+        self._add(table.replace("events", "links"), **owner, **place)
 
     def _add(self, table: str, **columns: object) -> None:
         columns |= {"created_at": _T, "updated_at": _T}

@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lib.events.event_store import Noted
 from lib.http.request import Validated
 from lib.http.response import Response
 from lib.kernel.errors import BadRequest, Conflict, HeadgateError, Unavailable, UnprocessableEntity
+from lib.store.tenant import Org
 from lib.web.idempotency import ABANDONED, KEPT, once, purge
 from lib.web.route import Route
 from tests.unit.fakes import FakeClient, FakeHeaders, FakeSealer, run
@@ -167,7 +169,7 @@ def test_what_was_made_before_a_failure_is_not_made_again(status: int, has_writt
 
     async def breaks() -> Response:
         if has_written:
-            world.parts.written.append("budget.adjusted")
+            world.parts.written.append(Noted("", owner=Org(world.org_id), id="i", action="budget.adjusted"))
         raise Unavailable("the gate is away")
 
     with pytest.raises(Unavailable):

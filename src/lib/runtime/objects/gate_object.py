@@ -27,8 +27,6 @@ from lib.admission.protocol import IS_NEW
 from lib.admission.regional_gate import RegionalGate
 from lib.admission.watch import Watch
 from lib.audit import audit_store
-from lib.audit.audit_store import AuditFilter
-from lib.audit.chain import Log
 from lib.config import read_place
 from lib.events.event import OK, Policy, policy_of
 from lib.kernel import failures
@@ -44,11 +42,11 @@ from lib.runtime.objects.leasing import Abroad, Home
 from lib.runtime.objects.placement import Placement
 from lib.runtime.stores import store_of
 from lib.store.database import StoreUnavailable
+from lib.store.tenant import Org
 
 RETRY_MS = 2_000
 # How often a gate with calls looks for changes in the store that nobody has told it.
 LOOK_MS = 60_000
-MOST_EVENTS = 100
 
 
 # So long a broken object refuses, until it is thrown away: its alarm must be on disk first.
@@ -246,12 +244,12 @@ class Gate(DurableObject):
         database, known = self._store.open(), self._gate.disk.event()
         try:
             if known is None:
-                newest, news = (await audit_store.head(database, Log.ORG, self._org_id)).seq, [Policy.RULES]
+                newest, news = await audit_store.last_number(database, self._org_id), [Policy.RULES]
             else:
-                found = await audit_store.oldest(database, self._org_id, AuditFilter(), known, MOST_EVENTS)
-                newest = found.rows[-1].seq if found.rows else known
-                news = [policy_of(row.action) for row in found.rows if row.result == OK]
-                self._look_ms = self._look_ms if found.next is None else 0  # there are more
+                rows = await audit_store.behind(database, Org(self._org_id), known)
+                newest = rows[-1].seq if rows else known
+                news = [policy_of(row.action) for row in rows if row.result == OK]
+                self._look_ms = self._look_ms if len(rows) < audit_store.MOST_FOLLOWED else 0  # there may be more
         except StoreUnavailable:
             return  # the next time
         finally:

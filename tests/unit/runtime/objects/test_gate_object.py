@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from lib.store.database import StoreUnavailable
+from lib.store.tenant import Org
 from tests.unit.admission.sqlite_sql import SqliteSql
 from tests.unit.admission.test_gate_rules import BUDGET, opening
 from tests.unit.runtime.virtual_platform import load, run_virtually
@@ -35,8 +36,8 @@ class World:
         self.alarms: list[int] = []
         self.events: list[tuple[str, str]] = []  # of the audit log: action and result
         self.looks = 0
-        audit = SimpleNamespace(head=self._head, oldest=self._oldest)
-        monkeypatch.setattr(OBJECT, "audit_store", audit)
+        monkeypatch.setattr(OBJECT.audit_store, "last_number", self._last_number)
+        monkeypatch.setattr(OBJECT.audit_store, "behind", self._behind)
         self.meanwhile: Any = lambda: None  # what happens while a region is asked
         store = SimpleNamespace(open=lambda: SimpleNamespace(close=lambda: asyncio.sleep(0)))
         monkeypatch.setattr(OBJECT, "store_of", lambda _: store)
@@ -71,17 +72,17 @@ class World:
         await self.gate.rules()
         self.gate.exchange(REGION, json.dumps([1, [], [["b", "o", most]]]), 0)
 
-    async def _head(self, *_: object) -> Any:
-        return SimpleNamespace(seq=len(self.events))
+    async def _last_number(self, *_: object) -> int:
+        return len(self.events)
 
-    async def _oldest(self, _database: object, _org_id: str, _wanted: object, after: int, most: int) -> Any:
+    async def _behind(self, _database: object, _owner: Org, after: int) -> Any:
         self.looks += 1
         rows = [
             SimpleNamespace(seq=place, action=action, result=result)
             for place, (action, result) in enumerate(self.events, 1)
             if place > after
         ]
-        return SimpleNamespace(rows=rows[:most], next=rows[most - 1].seq if len(rows) > most else None)
+        return rows[: OBJECT.audit_store.MOST_FOLLOWED]
 
     def ruled(self) -> list[int]:
         """Return the budgets by which the gate decides."""
@@ -217,7 +218,7 @@ def test_of_many_changes_the_last_is_found_soon(monkeypatch: pytest.MonkeyPatch)
     async def changes() -> None:
         world = World(monkeypatch)
         world.gate._gate.disk.keep_event(0)
-        world.events = [*[("limit.updated", "ok")] * OBJECT.MOST_EVENTS, ("key.revoked", "ok")]
+        world.events = [*[("limit.updated", "ok")] * OBJECT.audit_store.MOST_FOLLOWED, ("key.revoked", "ok")]
         world.reads = [(0, _policy(most=40))] * 2
         version = world.gate._gate.version
         for _ in range(2):

@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.audit.chain import Log
 from lib.audit.differences import differences
-from lib.audit.events import MOST_FIELDS, MOST_TEXT, details_text, entry_of
-from lib.events.event import Event, noted
+from lib.events.event import Event
+from lib.events.event_store import MOST_FIELDS, MOST_TEXT, Log, details_text, entry_of
 from lib.http.context import Context
 from lib.secrets.api_keys import new_key
 from lib.store.tenant import Org, Person
@@ -23,7 +22,7 @@ CONTEXT = Context("request", "2001:db8::1", "a browser")
 def test_an_event_of_an_organisation_says_who_did_what_to_which_from_where() -> None:
     """And when, and with which result."""
     told = Event("key.revoke", Org("o"), "key:k", {"n": 1}, "denied")
-    event = entry_of(noted(told, "user:u", CONTEXT, NOW))
+    event = entry_of(told, "user:u", CONTEXT, NOW)
     assert (event.log, event.owner, event.action, event.actor, event.target) == (
         Log.ORG,
         "o",
@@ -42,7 +41,7 @@ def test_an_event_of_an_organisation_says_who_did_what_to_which_from_where() -> 
 
 def test_a_person_has_a_log_of_its_own() -> None:
     """Whoever has done it."""
-    event = entry_of(noted(Event("user.suspended", Person("u")), "operator", CONTEXT, NOW))
+    event = entry_of(Event("user.suspended", Person("u")), "operator", CONTEXT, NOW)
     assert (event.log, event.owner, event.actor, event.target, event.result) == (
         Log.PERSON,
         "u",
@@ -64,8 +63,8 @@ def test_what_looks_like_a_secret_of_ours_is_hidden() -> None:
     key = new_key()
     text = details_text({"name": f"my {key} key"})
     assert json.loads(text) == {"name": "my [secret] key"}
-    made = noted(Event("x", Org("o"), f"key:{key}"), "nobody", CONTEXT, NOW)
-    assert entry_of(made).target == "key:[secret]"
+    made = entry_of(Event("x", Org("o"), f"key:{key}"), "nobody", CONTEXT, NOW)
+    assert made.target == "key:[secret]"
 
 
 @given(st.dictionaries(st.text(max_size=100), st.text(max_size=1000) | st.integers() | st.booleans() | st.none()))
@@ -80,8 +79,8 @@ def test_details_fit_their_column(details: dict[str, str | int | bool | None]) -
 def test_a_long_target_is_cut_and_an_empty_one_is_none() -> None:
     """The column takes 300 characters, and none that is empty."""
     for target, kept in (("x" * 400, "x" * 300), ("", None)):
-        made = noted(Event("x", Org("o"), target), "nobody", CONTEXT, NOW)
-        assert entry_of(made).target == kept
+        made = entry_of(Event("x", Org("o"), target), "nobody", CONTEXT, NOW)
+        assert made.target == kept
 
 
 def test_what_has_changed_is_told_without_secrets() -> None:
