@@ -18,9 +18,10 @@ from tests.e2e.support.poll import until
 from tests.e2e.support.raw import Connection
 from tests.e2e.support.sim import SimulatedProvider
 from tests.e2e.support.stacks import Stacks
-from tests.e2e.support.store import calls_under_way, let_their_time_run_out
+from tests.e2e.support.store import calls_under_way, let_their_time_run_out, revoke_untold
 from tools.project import ToolError
 from tools.stack import Stack
+from tools.verify_audit import examine
 
 ANSWERED = 30
 
@@ -67,7 +68,9 @@ def restarted(mortal: Stack, own: Headgate) -> Before:
 
 @dataclass(frozen=True)
 class Crash:
-    """Calls of which all were answered, those of them that were just being settled, and calls that were under way."""
+    """Calls of which all were answered, those of them that were just being settled, calls that were under way, and a
+    key whose revocation was committed, and no more.
+    """
 
     answered: str
     unsettled: set[str]
@@ -76,6 +79,7 @@ class Crash:
     waiting: str
     waiting_id: str
     broke: bool
+    revoked: Key
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +87,8 @@ def crashed(mortal: Stack, own: Headgate, restarted: Before) -> Crash:
     """Kill the Worker; after the restart, since each would disturb the other."""
     assert own.base_url in restarted.addresses
     answered, streaming, waiting = sim_model("chunks3"), sim_model("stall2"), sim_model("lat30000")
-    sim = SimulatedProvider(own.http, mortal.sim_url)
+    sim, revoked = SimulatedProvider(own.http, mortal.sim_url), own.new_key()
+    assert own.as_key(revoked.secret).chat(sim_model()).status_code == 200
     with Connection(mortal.base_url) as first, Connection(mortal.base_url) as second:
         first.post("/v1/chat/completions", own.key, chat_body(streaming, stream=True))
         head = first.head()
@@ -99,7 +104,9 @@ def crashed(mortal: Stack, own: Headgate, restarted: Before) -> Crash:
         except (OSError, ValueError):
             broke = True
     [streaming_id], [waiting_id] = calls_under_way(mortal, streaming), calls_under_way(mortal, waiting)
-    crash = Crash(answered, calls_under_way(mortal, answered), streaming, streaming_id, waiting, waiting_id, broke)
+    unsettled = calls_under_way(mortal, answered)
+    crash = Crash(answered, unsettled, streaming, streaming_id, waiting, waiting_id, broke, revoked)
+    revoke_untold(mortal, mortal.org_id, revoked.id)
     for model in (streaming, waiting):
         let_their_time_run_out(mortal, model)
     mortal.start()
@@ -143,6 +150,18 @@ def test_a_crash_loses_no_call_that_was_under_way(own: Headgate, crashed: Crash)
         assert record["id"] == call_id
         assert (record["cause"], record["estimated"], record["status"]) == ("lost", True, None)
         assert record["input_tokens"] > 0
+
+
+def test_a_change_of_which_a_crash_told_nobody(own: Headgate, mortal: Stack, crashed: Crash) -> None:
+    """A key that was revoked just before it opens nothing after it; and the event gets its link with the next one."""
+    assert own.as_key(crashed.revoked.secret).chat("sim/chat").status_code == 401
+
+    made = own.new_key()
+    newest, revoked, *_ = own.all_pages("/api/v1/audit")
+    assert (newest["target"], revoked["target"]) == (f"key:{made.id}", f"key:{crashed.revoked.id}")
+    sql = f"SELECT max(seq) AS seq FROM audit_links WHERE org_id = '{mortal.org_id}'"
+    until(lambda: mortal.target().rows(sql)[0]["seq"] == newest["seq"], "both are linked")
+    assert examine(mortal.target(), STORE, mortal.state.secrets()["HEADGATE_SECRET"]).flaws == []
 
 
 def test_a_crash_is_no_end_of_an_answer(own: Headgate, mortal: Stack, crashed: Crash) -> None:

@@ -5,10 +5,15 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from lib.events.event_store import Entry, Log, log_key, row_of
+from lib.kernel.ids import new_id
+from lib.store.dialect import time_text
 from tools.migrate import migrate
+from tools.migrations import quoted
 from tools.seed import Credentials, seed_statements
 from tools.stack import Stack
 
@@ -41,6 +46,23 @@ def let_their_time_run_out(stack: Stack, model: str) -> None:
                 (model,),
             )
             database.commit()
+
+
+def revoke_untold(stack: Stack, org_id: str, key_id: str) -> None:
+    """Revoke a key as a Worker does that is killed when that is committed: no gate is told, and its event has no link.
+
+    For a stack whose Worker does not run.
+    """
+    now, secret = datetime.now(UTC), stack.state.secrets()["HEADGATE_SECRET"]
+    entry = Entry(Log.ORG, org_id, new_id(now), "key.revoked", "system", f"key:{key_id}", "ok", None, None, "{}", now)
+    row = {"org_id": org_id, **row_of(log_key(secret), entry)}
+    texts = [time_text(value) if isinstance(value, datetime) else value for value in row.values()]
+    values = ", ".join("NULL" if value is None else quoted(str(value)) for value in texts)
+    stack.target().execute(
+        f"UPDATE api_keys SET revoked_at = {quoted(time_text(now))} WHERE id = {quoted(key_id)};"
+        f" INSERT INTO audit_events ({', '.join(row)}, seq) SELECT {values}, max(seq) + 1"
+        f" FROM audit_events WHERE org_id = {quoted(org_id)};"
+    )
 
 
 def stored_records(stack: Stack, model: str) -> list[str]:
