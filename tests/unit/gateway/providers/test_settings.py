@@ -8,6 +8,7 @@ from lib.config import ConfigError
 from lib.gateway.providers.configured import leave_out
 from lib.gateway.providers.settings import MOST_FURTHER, read_settings, refuse
 from lib.gateway.providers.table import VENDORS
+from lib.kernel.failures import Failure
 from tests.unit.gateway.providers.configuring import names, provider
 
 KEYED = [vendor.name for vendor in VENDORS if vendor.address]
@@ -154,5 +155,5 @@ def test_one_providers_mistake_takes_no_other_away(
     right = {"OPENAI_API_KEY": "k-1", "MORE_PROVIDERS": "openai-eu", "OPENAI_EU_API_KEY": "k-2"}
     assert [each.name for each in read_settings({**right, **variables}.get, leave_out)] == names
     [line] = noted
-    assert (line["failure"], line["alert"]) == ("provider_misconfigured", "operator")
+    assert (line["failure"], line["alert"]) == (Failure.PROVIDER_MISCONFIGURED.name.lower(), "operator")
     assert str(line["reason"]).startswith(f"{variable} must")
