@@ -42,7 +42,7 @@ def test_each_adjustment_holds_from_its_answer_on(own_headgate: Headgate) -> Non
 def test_an_adjustment_ends_by_itself(own_headgate: Headgate) -> None:
     """At its time, without anybody's doing: at the gate and in what the API shows."""
     budget_id = budget(own_headgate, 0)
-    ends = datetime.now(UTC) + timedelta(seconds=4)
+    ends = datetime.now(UTC) + timedelta(seconds=10)
     place = adjust(own_headgate, budget_id, amount_nano_usd=10**9, expires_at=ends.isoformat())
     assert own_headgate.chat(MODEL).status_code == 200
     time.sleep(max(0.0, (ends - datetime.now(UTC)).total_seconds()) + 0.05)

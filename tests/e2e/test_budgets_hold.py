@@ -93,7 +93,7 @@ def test_no_odd_request_opens_a_cap(own_headgate: Headgate) -> None:
     start = json.dumps({"model": model, "messages": [{"role": "user", "content": "Hi"}]})[:-1]
     answered = []
     for members, status in ODD:
-        left = state(own_headgate, budget_id)["remaining_nano_usd"]
+        left = settled(own_headgate, budget_id)["remaining_nano_usd"]
         content = f"{start},{members}}}".encode()
         answer = own_headgate.call("POST", PATH, content=content, headers={"content-type": "application/json"})
         answered.append((members[:60], answer.status_code, status))
