@@ -45,7 +45,7 @@ MOST_NEAR = 20_000
 
 
 class JsGates(GateClient):
-    """Implements `lib.gateway.call.settlement.Gates` and `lib.web.app.OrgGates`."""
+    """Implements `lib.gateway.call.settlement.Gates`, by way of the calls of an isolate to a namespace of gates."""
 
     def __init__(self, calls: GateCalls, callers: Callers) -> None:
         super().__init__(calls, callers)
