@@ -55,7 +55,11 @@ def test_swapped_neighbours_are_noticed(place: int) -> None:
     assert is_key(swapped) == (swapped == KEY)
 
 
-@pytest.mark.parametrize("text", ["", "hg_", KEY[:-1], KEY + "a", KEY + "\n", " " + KEY, KEY.upper(), "sk_" + KEY[3:]])
+@pytest.mark.parametrize(
+    "text",
+    ["", "hg_", KEY[:-1], KEY + "a", KEY + "\n", " " + KEY, KEY.upper(), "sk_" + KEY[3:]],
+    ids=["nothing", "prefix", "short", "long", "line", "space", "upper", "another's"],
+)
 def test_what_has_not_the_shape_is_no_key(text: str) -> None:
     """Also with something around it."""
     assert not is_key(text)

@@ -278,7 +278,7 @@ def looks(world: World) -> int:
     return len([sql for sql, _ in world.binding.statements if "refresh_tokens WHERE secret_hash" in sql])
 
 
-@pytest.mark.parametrize("token", ["x", "hgr_" + "a" * 38, new_secret("hg_")])
+@pytest.mark.parametrize("token", ["x", "hgr_" + "a" * 38, new_secret("hg_")], ids=["text", "checksum", "key"])
 def test_what_cannot_be_a_refresh_token_costs_nothing(token: str) -> None:
     """401 without a reason, and no look at the store."""
     world, _ = new_app()
