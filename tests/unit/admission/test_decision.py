@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from lib.admission.book import Book
-from lib.admission.decision import Ask, Refusal, Reservation
+from lib.admission.decision import Ask, Refusal, Reservation, proved_for, reserved_for
 from lib.admission.rules import EACH, Budget, Limit, Policy, Subject, Unit
 
 NOW = 1_795_000_000_000
@@ -120,10 +121,46 @@ def test_output_tokens_are_granted_as_far_as_the_budget_covers(
     assert (held.granted, held.bound) == (granted, bound)
 
 
-@pytest.mark.parametrize("change", [{"input_tokens": 93}, {"choices": 12}, {"call_price": 83}, {"floor": 46}])
-def test_less_than_the_floor_is_not_granted(change: dict[str, Any]) -> None:
-    """An answer cut off after a few words is of no use to anybody."""
-    assert refused(book(HARD), ASK._replace(output_tokens=None, **change)) == "budget_exceeded hard"
+@pytest.mark.parametrize(
+    ("change", "needs"),
+    [
+        ({"input_tokens": 93}, 101),
+        ({"choices": 12}, 106),
+        ({"call_price": 83}, 101),
+        ({"floor": 46}, 102),
+        ({"input_tokens": 99, "most_output": 3}, 105),  # the floor is no more than all that the model has
+        ({"input_tokens": 101}, 101),  # without a word of output
+    ],
+)
+def test_less_than_the_floor_is_not_granted(change: dict[str, Any], needs: int) -> None:
+    """An answer cut off after a few words is of no use to anybody. What would be of use is told, and what there is."""
+    decided = book(replace(HARD, name="Ours")).decide(NOW, ASK._replace(output_tokens=None, **change))
+    assert isinstance(decided, Refusal)
+    assert (decided.code, decided.rule, decided.subject, decided.wait_ms) == ("budget_exceeded", "hard", "", -1)
+    assert decided.told() == ["Ours", needs, 100, 100, (NOW // DAY + 1) * DAY]
+
+
+@pytest.mark.parametrize(
+    ("change", "granted", "proved", "reserved"),
+    [
+        ({}, None, 20, 20),
+        ({}, 50, 20, 20),  # what a client has asked for goes before what is granted
+        ({"output_tokens": 0}, None, 10, 10),
+        ({"output_tokens": None}, 50, 110, 110),
+        ({"output_tokens": None}, 0, 10, 10),
+        ({"output_tokens": None}, None, None, 10),  # nothing bounds its output
+        ({"output_tokens": None, "output_price": 0}, None, 10, 10),  # nor need it, where that costs nothing
+        ({"input_price": None}, None, None, 0),
+        ({"call_price": 7, "choices": 3}, None, 47, 47),
+        ({"output_tokens": 2**60}, None, 2**61 + 10, 2**52),
+    ],
+)
+def test_what_a_call_can_cost_at_most(
+    change: dict[str, Any], granted: int | None, proved: int | None, reserved: int
+) -> None:
+    """What can be proved, and what is reserved: there something must be, and no more than counters hold."""
+    ask = ASK._replace(**change)
+    assert (proved_for(ask, granted), reserved_for(ask, granted)) == (proved, reserved)
 
 
 @pytest.mark.parametrize("change", [{"input_price": None}, {"output_price": None}, {"input_tokens": None}])
@@ -165,6 +202,13 @@ def test_the_tightest_limit_is_shown() -> None:
     subject.settle(NOW, admitted(subject), 500, 10)
     assert subject.standing(NOW, PATH)[1] == 0
     assert book(SOFT).standing(NOW, PATH)[1] is None
+
+
+@pytest.mark.parametrize("change", [{}, {"input_tokens": None, "output_tokens": None, "most_output": None}])
+def test_what_is_asked_survives_being_written(change: dict[str, Any]) -> None:
+    """And what a later release says more is passed over."""
+    ask = ASK._replace(**change)
+    assert Ask.from_json({**json.loads(ask.to_json()), "more": 1}) == ask
 
 
 def test_a_reservation_survives_being_written() -> None:
