@@ -2,14 +2,16 @@
 
 It runs for each log to which a request has written, when that has been answered, and every hour for those that a
 request has left behind (it died between its change and this). So each event is seen at least once, in its log's order.
-Of an event of its own a request knows that the gates were told; of another's it does not, and tells them once more. A
-log whose gate is away stays as it is until the next time: what is linked has been told.
+Of an event of its own a request knows whether the gates were told. Another's that is younger than LIVELY is told by
+its own request: each telling costs all isolates their copies, so changes side by side must not tell each other's. Where
+just that one died, an organisation's gate finds the event itself (its look, once a minute). An older one is told once
+more. A log whose gate is away stays as it is until the next time.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import timedelta
 from typing import Protocol
 
@@ -25,6 +27,8 @@ from lib.store.database import StoreError, UniqueViolation
 from lib.store.tenant import Org, Person
 
 LINK_SECONDS = 10
+# So long a request that has written an event may take to tell the gates of it: see `lib.runtime.object_calls`.
+LIVELY = timedelta(seconds=15)
 # What the hourly work looks back at: it may have failed for as long.
 LOOK_BACK = timedelta(days=2)
 MOST_LEFT = 1_000  # rows in one run, of either log
@@ -39,30 +43,39 @@ class Linking(Parts, Protocol):
 
 async def link_written(parts: Linking) -> None:
     """Link what a request has written. Never raises a failure of the store or of a gate: the next hour does it then."""
-    told = {each.id for each in parts.written if each.told}
+    own, lively = {each.id: each.told for each in parts.written}, first_id(parts.clock.now() - LIVELY)
     owners = list(dict.fromkeys(each.owner for each in parts.written))
     parts.written.clear()
     try:
         async with asyncio.timeout(LINK_SECONDS):
             for owner in owners:
-                await link(parts, owner, told)
+                await _link(parts, owner, lambda event_id: own.get(event_id, event_id >= lively), own)
     except (StoreError, Unavailable, TimeoutError) as failure:
         failures.note(Failure.EVENTS_UNLINKED, str(failure) or f"not done within {LINK_SECONDS} s")
 
 
-async def link(parts: Linking, owner: Org | Person, told: Collection[str] = ()) -> int:
-    """Tell and link what one log has that is not linked; return how many rows. `told` are the ids of events
-    that the gates know.
+async def link(parts: Linking, owner: Org | Person) -> int:
+    """Tell and link all that one log has that is not linked; return how many rows.
 
     Raises Unavailable where a gate is away, and the store's errors.
+    """
+    return await _link(parts, owner, lambda _id: False, None)
+
+
+async def _link(
+    parts: Linking, owner: Org | Person, is_told: Callable[[str], bool], own: Collection[str] | None
+) -> int:
+    """`is_told` tells of an event whether somebody else tells the gates, or has. With the ids of its `own` events a
+    request is done when these are linked: where many write to one log, none of them links what comes without end.
     """
     done = 0
     while True:
         head = await link_store.head(parts.database, owner)
         rows = await audit_store.behind(parts.database, owner, head.seq)
-        if not rows:
+        last = len(rows) < audit_store.MOST_FOLLOWED
+        if not rows or (last and own is not None and not any(row.id in own for row in rows)):
             return done
-        news = [Event(row.action, owner) for row in rows if row.id not in told and row.result == OK]
+        news = [Event(row.action, owner) for row in rows if row.result == OK and not is_told(row.id)]
         work = parts.work("system")
         await work.tell(*news)
         try:

@@ -73,12 +73,14 @@ def test_what_a_request_has_left_is_told_and_linked(action: str, result: str, to
     judged(world)
 
 
-def test_what_another_has_left_is_told_by_who_comes_next() -> None:
-    """Whoever links a row answers for it."""
+@pytest.mark.parametrize(("seconds", "told"), [(0, []), (14, []), (16, ["accounts"])])
+def test_what_another_has_left_is_told_by_who_comes_next(seconds: int, told: list[str]) -> None:
+    """Once whoever has written it must be dead: until then it tells of it itself, and once is enough."""
     world = new_world()
     leave(world, "key.revoked")
+    world.clock.advance(seconds=seconds)
     world.ask("POST", KEYS, {"name": "x"})
-    assert (world.gates.told, linked(world)) == (["accounts"], 2)
+    assert (world.gates.told, linked(world)) == (told, 2)
 
 
 def test_a_persons_event_that_was_left_reaches_all_its_organisations() -> None:
